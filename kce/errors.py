@@ -1,0 +1,48 @@
+"""Errors a user can act on. Each says what is wrong and, in ``hint``, what to do about it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class KCEError(Exception):
+    """Something the user can mend. The command line prints it without a traceback and exits with status 2."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[type[KCEError], tuple[str, str]]:
+        # Exceptions cross process borders by pickle, which would otherwise drop the hint.
+        return type(self), (self.message, self.hint)
+
+
+class UnknownName(KCEError):
+    """A name that nothing bears: a component, a parameter, a category."""
+
+    @classmethod
+    def among(cls, what: str, name: str, known: Iterable[str], hint: str = "") -> UnknownName:
+        """The error for `name`, with its nearest match and everything that is known."""
+        known = sorted(known)
+        folded = {k.casefold(): k for k in known}
+        near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
+        guess = f" Did you mean {folded[near[0]]!r}?" if near else ""
+        listed = ", ".join(known) if known else "none"
+        return cls(f"no {what} named {name!r}.{guess} Known: {listed}", hint)
+
+
+class BrokenPlugin(KCEError):
+    """A plugin that was found and cannot be used; raised only to whoever asks for it."""
+
+
+class BadData(KCEError):
+    """Data on disk that cannot be used as it is."""
+
+
+class Refused(KCEError):
+    """Rows, weights or faces made in another way than the ones now asked for."""

@@ -1,0 +1,198 @@
+"""The nouns of the toolkit, and one Protocol for each kind of component.
+
+Nothing heavy is imported here: a plugin that only needs ``Sample`` must not pay for torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    Image = NDArray[np.uint8]  # (height, width, 3), RGB
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A face in a picture, in pixels; right and bottom are exclusive. `score` is the detector's own, in [0, 1]."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    score: float = 1.0
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    @property
+    def area(self) -> float:
+        return max(self.width, 0.0) * max(self.height, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One labelled picture, video or video frame, as a dataset adapter finds it.
+
+    key         unique in its dataset: the path below the dataset's root with "/" (not the stem: stems repeat)
+    path        the media file
+    dataset     the dataset's name, as in its categories: "CelebDFv2"
+    method      the forgery method's name, as in its categories: "FaceSwapPRO"; "real" for a real
+    group       the real recording it derives from, namespaced ("ffpp:000"); empty = unknown
+    identities  everyone in it, namespaced, the altered person first ("ffpp:000", "ffpp:003")
+    split       the official split; empty = none
+    frame       the frame number where the file is one frame of a video, else None
+    """
+
+    key: str
+    path: Path
+    dataset: str
+    method: str
+    real: bool = False
+    group: str = ""
+    identities: tuple[str, ...] = ()
+    split: str = ""
+    frame: int | None = None
+
+    @property
+    def category(self) -> str:
+        """Dataset + method; a dataset's reals are ``<dataset>_real``."""
+        return f"{self.dataset}_{'real' if self.real else self.method}"
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something an adapter noticed that is not a sample. A scan counts and lists them.
+
+    unparsed  a media file whose name or place the adapter cannot read
+    missing   a file that a list of the dataset names and that is not there
+    conflict  two authorities of the dataset that disagree (list against folder)
+    ignored   a file that belongs there and is no sample: masks, models, other qualities
+    """
+
+    kind: Literal["unparsed", "missing", "conflict", "ignored"]
+    path: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """A table with one row per face.
+
+    key    (n,) str, unique
+    label  (n,) str, the category
+    group  (n,) str, the real recording behind it: the unit of resampling, since frames of one video are not independent
+    x      (n, dim) float32
+    """
+
+    key: NDArray[np.str_]
+    label: NDArray[np.str_]
+    group: NDArray[np.str_]
+    x: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+    @property
+    def categories(self) -> list[str]:
+        """The labels that occur, sorted."""
+        return sorted(set(self.label.tolist()))
+
+    def take(self, rows: NDArray[Any]) -> Features:
+        """The rows at these indices (or under this mask), in that order."""
+        return Features(self.key[rows], self.label[rows], self.group[rows], self.x[rows])
+
+    def with_x(self, x: NDArray[np.float32]) -> Features:
+        """The same rows with other features (n, any dim)."""
+        return Features(self.key, self.label, self.group, x)
+
+
+@dataclass(frozen=True)
+class MergePlan:
+    """Old category -> new class. `votes` says, per category, why; `made` how the plan came about."""
+
+    classes: Mapping[str, str]
+    votes: Mapping[str, str] = field(default_factory=dict)
+    made: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """The new classes, sorted."""
+        return sorted(set(self.classes.values()))
+
+    def members(self, name: str) -> list[str]:
+        """The categories of one class, sorted."""
+        return sorted(category for category, its in self.classes.items() if its == name)
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """Iterates over its samples, as a stream; built with `root` and its own keyword parameters.
+
+    May have `expected`: published number of samples per category, for the scan to compare with.
+    """
+
+    name: str
+
+    def __iter__(self) -> Iterator[Sample | Remark]: ...
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Finds faces: all of them, in any order."""
+
+    def detect(self, image: Image) -> list[Box]: ...
+
+
+class Backbone(Protocol):
+    """A ``torch.nn.Module``: faces (n, 3, size, size) float in [0, 1] -> features (n, dim). Normalises by itself."""
+
+    size: int
+    dim: int
+
+    def __call__(self, faces: torch.Tensor) -> torch.Tensor: ...
+
+
+@runtime_checkable
+class Aligner(Protocol):
+    """Takes out of the features of known categories what belongs to the dataset and not to the forgery.
+
+    Returns x (n, any dim) for the same rows in the same order.
+    """
+
+    def align(self, features: Features) -> NDArray[np.float32]: ...
+
+
+@runtime_checkable
+class Reducer(Protocol):
+    """x (n, dim) -> (n, fewer), as scikit-learn's transformers do."""
+
+    def fit_transform(self, x: NDArray[np.float32]) -> NDArray[np.float32]: ...
+
+
+@runtime_checkable
+class Clusterer(Protocol):
+    """x (n, dim) -> cluster numbers (n,) int, -1 for noise, as scikit-learn's clusterers do.
+
+    A clusterer whose factory takes `n_clusters` is told how many classes are wanted.
+    """
+
+    def fit_predict(self, x: NDArray[np.float32]) -> NDArray[np.int_]: ...
+
+
+@runtime_checkable
+class Evaluator(Protocol):
+    """Features (and, of a run, the plan) -> named figures. Intervals are made by KCE, by resampling groups."""
+
+    def score(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]: ...
