@@ -1,0 +1,47 @@
+"""The whole method on a corpus that is made on the spot: ``kce demo``."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kce import recipe, report
+from kce.cut import cut
+from kce.study import compare, study
+
+if TYPE_CHECKING:
+    from kce.registry import Registry
+
+RECIPE = Path(__file__).resolve().parent / "recipes" / "demo.toml"
+
+
+def demo(
+    folder: Path,
+    registry: Registry,
+    seed: int = 0,
+    progress: Callable[[str, int, int | None], None] = lambda *_: None,
+) -> dict[str, Any]:
+    """Make a small world, cut its faces, run four plans, and compare them. What is there already is used again.
+
+    The road is a user's own: the world lies on disk as real datasets do, and the ordinary adapters read it. Its truth
+    is read by the evaluator `agreement` alone.
+    """
+    document = tomllib.loads(RECIPE.read_text(encoding="utf-8"))
+    world = registry.build("dataset", document["world"], root=folder / "world", seed=seed)
+    world.make(progress=progress)
+    cut(world, folder / "faces", seed=seed, progress=progress, **document["cut"])
+    chosen = recipe.of({**document["run"], "faces": str(folder / "faces"), "seed": seed}, str(RECIPE))
+    truth = f'agreement:truth="{(folder / "world" / "truth.toml").as_posix()}"'
+    evaluators = (*chosen.evaluate.evaluators, truth)
+    chosen = replace(chosen, evaluate=replace(chosen.evaluate, evaluators=evaluators))
+    reports = study(folder / "runs", chosen, document["plans"], registry, progress)
+    found = {
+        "report": str(folder / "report.html"),
+        "plan": reports["clusters"]["plan"],
+        "plans": compare(reports),
+    }
+    report.write_study(folder, found, reports)
+    return found

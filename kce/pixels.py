@@ -1,0 +1,54 @@
+"""Faces as arrays, on their way to a network: read ahead, and decoded once where memory allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kce import faces as folders
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from kce.faces import Faces
+
+
+class Pixels:
+    """The faces of a folder at one size, as uint8 (n, size, size, 3).
+
+    What was decoded is kept while all faces together fit into `budget` bytes; beyond that every reading decodes anew,
+    so memory does not grow with the number of faces.
+    """
+
+    def __init__(self, faces: Faces, size: int, budget: int = 2**29) -> None:
+        self.faces = faces
+        self.size = size
+        fits = len(faces) * size * size * 3 <= budget
+        # Memory is taken from the machine only for the rows that are touched.
+        self._kept = np.empty((len(faces), size, size, 3), np.uint8) if fits else None
+        self._have = np.zeros(len(faces), bool)
+
+    def read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The faces at these rows, in this order."""
+        if self._kept is None:
+            return folders.load(self.faces, rows, self.size)
+        missing = np.unique(rows[~self._have[rows]])
+        if len(missing):
+            self._kept[missing] = folders.load(self.faces, missing, self.size)
+            self._have[missing] = True
+        return self._kept[rows]
+
+    def ahead(self, batches: Iterable[NDArray[np.int64]]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
+        """(rows, faces) for each batch of rows; the next batch is decoded while the caller works on this one."""
+        with ThreadPoolExecutor(1) as reader:
+            waiting: tuple[NDArray[np.int64], Future[NDArray[np.uint8]]] | None = None
+            for rows in batches:
+                following = rows, reader.submit(self.read, rows)
+                if waiting is not None:
+                    yield waiting[0], waiting[1].result()
+                waiting = following
+            if waiting is not None:
+                yield waiting[0], waiting[1].result()

@@ -1,0 +1,191 @@
+"""What a run is told: the choices, their text form, and the check of all of them before any work."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import python_version
+from typing import TYPE_CHECKING, Any
+
+import tomlkit
+
+from kce.errors import KCEError, UnknownName
+from kce.train import Settings
+
+if TYPE_CHECKING:
+    from kce.faces import Faces
+    from kce.registry import Registry
+
+PLANS = ("none", "name", "random", "clusters")
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """How a run is scored."""
+
+    reducer: str = "pca:n_components=64"  # before the scores: the paper's results section says PCA 64
+    evaluators: tuple[str, ...] = ("calinski-harabasz", "silhouette", "davies-bouldin")
+    per_category: int = 250  # rows of each unknown category, the same for every plan
+    resamples: int = 200  # bootstrap rounds behind an interval
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every choice of a run. Components are written NAME:key=value,key=value."""
+
+    faces: str = ""
+    unknown: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()  # empty = every forged category of the face folder that is not unknown
+    backbone: str = "xception"
+    aligner: str = "none"
+    reducer: str = "pca:n_components=64"
+    clusterer: str = "kmeans"
+    plan: str = "clusters"  # none, name, random, clusters, or the path of a plan.toml
+    k: int | str = "name"  # classes of the plan by clusters; "name" = as many as there are names
+    vote: str = "means"  # what is clustered: category "means", or "rows" with a majority vote
+    rules: tuple[tuple[str, ...], ...] = ()  # of the plan by name; empty = equal method names
+    seed: int = 0
+    train: Settings = field(default_factory=Settings)
+    evaluate: Evaluate = field(default_factory=Evaluate)
+
+    def changed(self, **choices: Any) -> Recipe:
+        """The recipe with some choices made otherwise; None leaves a choice as it is."""
+        return replace(self, **{name: choice for name, choice in choices.items() if choice is not None})
+
+
+def read(path: Path) -> Recipe:
+    """A recipe from its file. Raises KCEError for a file that is none, UnknownName for a key that does not exist."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise KCEError(f"{path} is no recipe: {error}", "a recipe is a TOML file; `kce run` writes one") from error
+    return of(document, str(path))
+
+
+def choose(folder: Path, file: Path | None, **choices: Any) -> Recipe:
+    """The recipe of a run: from a file, from the run's own folder, or the defaults; then the choices made here.
+
+    A choice of None, alone or in the table `train`, is no choice.
+    """
+    own = folder / "recipe.toml"
+    chosen = read(file) if file else read(own) if own.is_file() else Recipe()
+    settings = {name: value for name, value in choices.pop("train", {}).items() if value is not None}
+    chosen = chosen.changed(**choices, train=replace(chosen.train, **settings))
+    if not chosen.faces:
+        raise KCEError("no face folder is given", "name it with --faces; `kce cut` makes one")
+    return chosen
+
+
+def of(document: Mapping[str, Any], where: str) -> Recipe:
+    """A recipe from a parsed document; `where` is what errors call it."""
+    tables = {"train": Settings, "evaluate": Evaluate}
+    plain = {key: value for key, value in document.items() if key not in (*tables, "resolved")}
+    built = {name: _fill(kind, document.get(name, {}), f"{where}: [{name}]") for name, kind in tables.items()}
+    recipe: Recipe = _fill(Recipe, {**plain, **built}, where)
+    return recipe
+
+
+def _fill(kind: Any, values: Any, where: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise KCEError(f"{where} must be a table", "write it as [train] with one key = value a line")
+    known = {item.name: item for item in fields(kind)}
+    for key in values:
+        if key not in known:
+            raise UnknownName.among(f"key of {where}", key, known)
+    try:
+        return kind(**{key: _tuples(value) for key, value in values.items()})
+    except TypeError as error:
+        raise KCEError(f"{where}: {error}", "") from error
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def write(path: Path, recipe: Recipe, registry: Registry) -> None:
+    """The choices, and under ``[resolved]`` what they came to: every parameter, and the versions behind them."""
+    document = _plain(asdict(recipe))
+    document["resolved"] = {
+        **{kind: registry.resolve(kind, getattr(recipe, kind)).text for kind in ("backbone", "aligner", "reducer")},
+        "clusterer": registry.resolve("clusterer", recipe.clusterer).text,
+        "versions": versions(),
+    }
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(tomlkit.dumps(document), encoding="utf-8")
+    temporary.replace(path)
+
+
+def as_text(recipe: Recipe) -> dict[str, str]:
+    """Every choice as key -> text, to be laid beside another recipe's. Evaluation is left out: it can be done again."""
+    flat = {key: value for key, value in asdict(recipe).items() if key != "evaluate"}
+    settings = {f"train.{key}": value for key, value in flat.pop("train").items() if key != "save_every"}
+    return {key: str(value) for key, value in {**flat, **settings}.items()}
+
+
+def versions() -> dict[str, str]:
+    """Of everything whose version can change a result."""
+    found = {"python": python_version()}
+    for name in ("kce", "torch", "timm", "numpy", "scikit-learn", "hdbscan", "openTSNE"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Without what TOML has no word for: None is left out, tuples are lists."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items() if item is not None}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def check(recipe: Recipe, faces: Faces, registry: Registry) -> tuple[list[str], list[str]]:
+    """(known, unknown) categories, after every choice has been looked at. Raises before any work starts."""
+    for kind in ("backbone", "aligner", "reducer", "clusterer"):
+        registry.resolve(kind, getattr(recipe, kind))
+    registry.resolve("reducer", recipe.evaluate.reducer)
+    for evaluator in recipe.evaluate.evaluators:
+        registry.resolve("evaluator", evaluator)
+    if recipe.plan not in PLANS and not Path(recipe.plan).is_file():
+        raise UnknownName.among("plan", recipe.plan, PLANS, "or give the path of a plan.toml")
+    if recipe.vote not in ("means", "rows"):
+        raise UnknownName.among("vote", recipe.vote, ("means", "rows"))
+    _check_numbers(recipe)
+    forged = sorted(set(faces.category[~faces.real].tolist()))
+    if not recipe.unknown:
+        raise KCEError("no category is held back as unknown", f"choose with --unknown among: {', '.join(forged)}")
+    for category in (*recipe.unknown, *recipe.known):
+        if category not in forged:
+            raise UnknownName.among(f"forged category in {faces.root}", category, forged)
+    both = sorted(set(recipe.unknown) & set(recipe.known))
+    if both:
+        raise KCEError(f"{both[0]} is both known and unknown", "an unknown category must never be trained on")
+    unknown = sorted(set(recipe.unknown))
+    known = sorted(set(recipe.known)) or [category for category in forged if category not in unknown]
+    if len(known) < 2:
+        raise KCEError(f"{len(known)} known categories are left: there is nothing to merge", "at least 2 are needed")
+    if isinstance(recipe.k, int) and recipe.k > len(known):
+        raise KCEError(f"k = {recipe.k} classes of {len(known)} known categories", f"k is at most {len(known)}")
+    return known, unknown
+
+
+def _check_numbers(recipe: Recipe) -> None:
+    k = recipe.k
+    if not (k == "name" or (isinstance(k, int) and k >= 1)):
+        raise KCEError(f"k = {k!r} is no number of classes", 'give a number from 1, or "name"')
+    settings, evaluate = recipe.train, recipe.evaluate
+    for name, value, least in (
+        ("epochs", settings.epochs, 1),
+        ("batch", settings.batch, 1),
+        ("per_class", settings.per_class, 1),
+        ("evaluate.per_category", evaluate.per_category, 2),
+        ("evaluate.resamples", evaluate.resamples, 0),
+    ):
+        if value is not None and (not isinstance(value, int) or value < least):
+            raise KCEError(f"{name} = {value!r} is not a whole number from {least}", "")
+    if not isinstance(settings.rate, int | float) or not settings.rate > 0:
+        raise KCEError(f"rate = {settings.rate!r} is no learning rate", "a number above 0, such as 0.001")

@@ -1,0 +1,200 @@
+"""The only file that knows the order of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from kce import faces as folders
+from kce import features, merge, recipe, scores, store
+from kce.errors import KCEError, Refused, UnknownName
+from kce.pixels import Pixels
+from kce.train import train
+from kce.weights import side_by_side
+
+if TYPE_CHECKING:
+    from kce.faces import Faces
+    from kce.recipe import Recipe
+    from kce.registry import Registry
+    from kce.types import Features, MergePlan
+
+STAGES = ("first", "known", "plan", "final", "unknown", "scores")
+"""first model, its features of the known categories, plan, final model, its features of the unknown ones, scores."""
+
+Progress = Callable[[str, int, int | None], None]
+
+
+def run(
+    folder: Path,
+    chosen: Recipe,
+    registry: Registry,
+    until: str = STAGES[-1],
+    places: Sequence[Path] = (),
+    progress: Progress = lambda *_: None,
+) -> dict[str, Any]:
+    """Do in `folder` what is not done yet, up to a stage, and return its report: scores and plan, as far as it goes.
+
+    places  folders of other runs; models and features made there in exactly the same way are taken over
+    Raises Refused where the folder holds a run of other choices, and KCEError for choices that cannot be.
+    """
+    if until not in STAGES:
+        raise UnknownName.among("stage", until, STAGES)
+    chosen = replace(chosen, train=replace(chosen.train, seed=chosen.seed))
+    all_faces = folders.read(Path(chosen.faces))
+    known, unknown = recipe.check(chosen, all_faces, registry)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as held:
+        raise KCEError(f"another run is at work in {folder}", "wait for it, or name another folder") from held
+    with lock:
+        _settle_recipe(folder / "recipe.toml", chosen, registry)
+        return _Run(folder, chosen, registry, all_faces, known, unknown, list(places), progress).go(until)
+
+
+class _Run:
+    """One run's choices and places, so that its stages can be read one by one."""
+
+    def __init__(
+        self,
+        folder: Path,
+        chosen: Recipe,
+        registry: Registry,
+        faces: Faces,
+        known: list[str],
+        unknown: list[str],
+        places: list[Path],
+        progress: Progress,
+    ) -> None:
+        self.folder, self.recipe, self.registry = folder, chosen, registry
+        self.places, self.progress = [folder, *places], progress
+        # What is unknown is out of reach from here on: training, aligning, reducing and clustering get `self.known`.
+        self.categories = known
+        self.known = faces.take(np.flatnonzero(np.isin(faces.category, known)))
+        self.unknown = faces.take(np.flatnonzero(np.isin(faces.category, unknown)))
+        self.size = int(registry.build("backbone", chosen.backbone).size)
+        self.pixels = Pixels(self.known, self.size)
+        self.table = folder / "features.h5"
+
+    def go(self, until: str) -> dict[str, Any]:
+        done = STAGES[: STAGES.index(until) + 1]
+        needs_clusters = self.recipe.plan in ("clusters", "random")
+        if needs_clusters and "first" in done:
+            self._train(merge.unmerged(self.categories), "first")
+        if needs_clusters and "known" in done:
+            self._extract(self.pixels, "first", "known")
+        if "plan" not in done:
+            return {}
+        plan = self._plan()
+        if "final" in done:
+            self._train(plan, "final")
+        if "unknown" in done:
+            self._extract(Pixels(self.unknown, self.size), "final", "unknown")
+        return self._scores(plan) if "scores" in done else {"plan": dict(plan.classes)}
+
+    def _train(self, plan: MergePlan, name: str) -> None:
+        to = self.folder / f"{name}.safetensors"
+        chosen = self.recipe
+        train(chosen.backbone, self.pixels, plan, chosen.train, self.registry, to, self.places, progress=self.progress)
+
+    def _extract(self, pixels: Pixels, network: str, table: str) -> None:
+        weights = self.folder / f"{network}.safetensors"
+        made = features.made_of(pixels.faces, weights)
+        for place in self.places:
+            if place != self.folder and store.holds(place / "features.h5", table, made):
+                store.copy_table(place / "features.h5", table, self.table)
+                return
+        features.extract(pixels, weights, self.registry, self.table, table, progress=self.progress)
+
+    def _plan(self) -> MergePlan:
+        """The plan of the folder if it is there, edited or not, else a new one."""
+        path = self.folder / "plan.toml"
+        if path.is_file():
+            plan = merge.read(path)
+            merge.check(plan, self.categories)
+            return plan
+        plan = self._new_plan()
+        merge.write(path, plan)
+        return plan
+
+    def _new_plan(self) -> MergePlan:
+        chosen = self.recipe
+        methods = dict(zip(self.known.category.tolist(), self.known.method.tolist(), strict=True))
+        by_name = merge.by_name(methods, chosen.rules)
+        if chosen.plan == "none":
+            return merge.unmerged(self.categories)
+        if chosen.plan == "name":
+            return by_name
+        if chosen.plan not in recipe.PLANS:
+            plan = merge.read(Path(chosen.plan))
+            merge.check(plan, self.categories)
+            return plan
+        by_clusters = self._by_clusters(len(by_name.names) if chosen.k == "name" else int(chosen.k))
+        if chosen.plan == "clusters":
+            return by_clusters
+        # The control of the plan by clusters: classes of the very same sizes, their members drawn by lot.
+        sizes = [len(by_clusters.members(name)) for name in by_clusters.names]
+        return merge.at_random(self.categories, sizes, chosen.seed)
+
+    def _by_clusters(self, k: int) -> MergePlan:
+        chosen = self.recipe
+        rows = store.open_table(self.table, "known").load()
+        rows = rows.with_x(self._seeded("aligner", chosen.aligner).align(rows))
+        self.progress("reducing", 0, None)
+        rows = rows.with_x(self._seeded("reducer", chosen.reducer).fit_transform(rows.x))
+        own = {"n_clusters": k} if self.registry.takes("clusterer", chosen.clusterer, "n_clusters") else {}
+        return merge.by_clusters(rows, self._seeded("clusterer", chosen.clusterer, **own), chosen.vote)
+
+    def _seeded(self, kind: str, spec: str, **parameters: Any) -> Any:
+        if self.registry.takes(kind, spec, "seed"):
+            parameters["seed"] = self.recipe.seed
+        return self.registry.build(kind, spec, **parameters)
+
+    def _scores(self, plan: MergePlan) -> dict[str, Any]:
+        evaluate = self.recipe.evaluate
+        table = store.open_table(self.table, "unknown")
+        rows = evaluation_rows(table.load(), evaluate.per_category, self.recipe.seed)
+        self.progress("scoring", 0, None)
+        reduced = rows.with_x(self._seeded("reducer", evaluate.reducer).fit_transform(rows.x))
+        evaluators = {spec: self._seeded("evaluator", spec) for spec in evaluate.evaluators}
+        named = {self.registry.entry("evaluator", spec.partition(":")[0]).name: e for spec, e in evaluators.items()}
+        found = scores.score(reduced, named, seed=self.recipe.seed, plan=plan, resamples=evaluate.resamples)
+        return {
+            "folder": str(self.folder),
+            "plan": dict(plan.classes),
+            "made": plan.made,
+            "classes": len(plan.names),
+            "known": _counts(self.known),
+            "unknown": _counts(self.unknown),
+            "evaluated": {category: int((rows.label == category).sum()) for category in rows.categories},
+            **found,
+        }
+
+
+def evaluation_rows(table: Features, per_category: int, seed: int) -> Features:
+    """The rows every plan is scored on: the same number of each category, chosen by seed from the keys alone."""
+    return table.take(scores.evaluation_rows(table.label, table.key, per_category, seed))
+
+
+def _counts(faces: Faces) -> dict[str, int]:
+    categories, counts = np.unique(faces.category, return_counts=True)
+    return dict(zip(categories.tolist(), counts.tolist(), strict=True))
+
+
+def _settle_recipe(path: Path, chosen: Recipe, registry: Registry) -> None:
+    """Write down the choices, or see that they are those of the folder."""
+    if path.is_file():
+        there = recipe.as_text(recipe.read(path))
+        wanted = recipe.as_text(chosen)
+        if there != wanted:
+            raise Refused(
+                f"{path.parent} holds a run of other choices:\n{side_by_side(there, wanted)}",
+                "name another folder for this run, or remove that one",
+            )
+    recipe.write(path, chosen, registry)

@@ -1,0 +1,109 @@
+"""Files of weights: safetensors, with what made them beside the tensors. Never a pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kce.errors import BadData, Refused
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from kce.registry import Registry
+
+
+def write(path: Path, tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
+    """Publish a file at once: whoever reads it finds the old one or the new one, whole."""
+    from safetensors.torch import save_file
+
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    try:
+        save_file(plain, temporary, metadata={"kce": json.dumps(about)})
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Tensors and what made them. Raises BadData for anything that is no such file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})["kce"])
+            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 - not a mapping
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise BadData(f"{path} holds no weights of KCE: {error}", "delete it; it will be made again") from error
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """What made the weights, without reading them."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            about: dict[str, Any] = json.loads((file.metadata() or {})["kce"])
+            return about
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise BadData(f"{path} holds no weights of KCE: {error}", "delete it; it will be made again") from error
+
+
+def digest(path: Path) -> str:
+    """sha256 of the file's bytes."""
+    with path.open("rb") as file:
+        state = sha256()
+        while chunk := file.read(2**20):
+            state.update(chunk)
+    return state.hexdigest()
+
+
+def backbone(path: Path, registry: Registry) -> nn.Module:
+    """The network of a file, built by name and filled with its weights."""
+    tensors, about = read(path)
+    network: nn.Module = registry.build("backbone", about["architecture"])
+    network.load_state_dict({k.removeprefix("backbone."): v for k, v in tensors.items() if k.startswith("backbone.")})
+    return network
+
+
+def is_made(path: Path, made: Mapping[str, str]) -> bool:
+    """Whether the file is there and was made this way. Raises Refused where it was made another way."""
+    if not path.is_file():
+        return False
+    there = read_about(path)["made"]
+    if there == dict(made):
+        return True
+    raise Refused(f"{path} was made another way:\n{side_by_side(there, made)}", _HINT)
+
+
+_HINT = "name another folder for this run, or delete that file to make it again"
+
+
+def side_by_side(there: Mapping[str, str], wanted: Mapping[str, str]) -> str:
+    """The causes that differ, one a line: what is there, and what is asked for."""
+    names = [name for name in {**there, **wanted} if there.get(name) != wanted.get(name)]
+    return "\n".join(f"  {name}: there {there.get(name)!r}, asked for {wanted.get(name)!r}" for name in names)
+
+
+def adopt(to: Path, made: Mapping[str, str], places: Iterable[Path]) -> bool:
+    """Take over weights made this very way in another run's folder, so that nothing is trained twice."""
+    for place in places:
+        for candidate in sorted(place.glob("*.safetensors")):
+            if candidate != to and read_about(candidate).get("made") == dict(made):
+                temporary = to.with_name(f".{to.name}.{os.getpid()}")
+                try:
+                    temporary.hardlink_to(candidate)
+                except OSError:  # another disk, or a file system without links
+                    shutil.copyfile(candidate, temporary)
+                temporary.replace(to)
+                return True
+    return False

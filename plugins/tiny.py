@@ -1,0 +1,48 @@
+"""A network small enough for a demonstration on two CPU cores and for tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kce import KCEError, hookimpl
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def tiny(size: int = 64, width: int = 16) -> nn.Module:
+    """Seven convolutions and a global average: 8 x width features from faces of any size (64 px by default).
+
+    For the demonstration and for tests; it has no published counterpart.
+    """
+    from torch import nn
+
+    if size < 16 or width < 1:
+        raise KCEError(f"backbone tiny: size={size}, width={width} is too small", "size >= 16 and width >= 1")
+
+    def block(channels: int, out: int, stride: int) -> list[nn.Module]:
+        convolution = nn.Conv2d(channels, out, 3, stride, padding=1, bias=False)
+        return [convolution, nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
+
+    class Tiny(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.size = size
+            self.dim = 8 * width
+            widths = [3, width, width, 2 * width, 2 * width, 4 * width, 4 * width, 8 * width]
+            strides = [1, 2, 1, 2, 1, 2, 1]
+            layers: list[nn.Module] = []
+            for channels, out, stride in zip(widths, widths[1:], strides, strict=False):
+                layers += block(channels, out, stride)
+            self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+        def forward(self, faces: Tensor) -> Tensor:
+            features: Tensor = self.layers((faces - 0.5) / 0.5)
+            return features
+
+    return Tiny()
+
+
+@hookimpl
+def kce_backbones() -> dict[str, Any]:
+    return {"tiny": tiny}
