@@ -1,0 +1,208 @@
+"""What a dataset on disk holds, and what is wrong with it: the report of ``kce scan``."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import xxhash
+
+from kce.errors import BadData, KCEError
+from kce.types import Dataset, Remark, Sample
+from kce.walk import escaped
+
+COLUMNS = ("key", "path", "dataset", "method", "category", "label", "group", "identities", "split", "frame")
+MAX_UNPARSED = 0.005  # share of names; above it the adapter and the tree do not belong together
+LISTED = 10_000  # entries a list of the report shows; the last line then counts the rest
+_LISTS = {"unparsed": "unparsed", "missing": "missing", "conflict": "conflicts"}
+
+Progress = Callable[[str, int, int | None], None]
+
+
+class ScanFailed(BadData):
+    """The scan came to its end and what it found cannot be used. `report` is what it would have returned."""
+
+    def __init__(self, message: str, hint: str = "", report: dict[str, Any] | None = None) -> None:
+        super().__init__(message, hint)
+        self.report = report or {}
+
+
+class _Found(NamedTuple):
+    """What has been counted so far."""
+
+    categories: Counter[str]
+    splits: Counter[str]
+    remarks: Counter[str]
+    listed: dict[str, list[str]]
+
+    def sample(self, sample: Sample) -> None:
+        self.categories[sample.category] += 1
+        self.splits[sample.split or "none"] += 1
+
+    def remark(self, remark: Remark) -> None:
+        self.remarks[remark.kind] += 1
+        if remark.kind in _LISTS and self.remarks[remark.kind] <= LISTED:
+            line = f"{remark.path}: {remark.reason}" if remark.reason else remark.path
+            self.listed[remark.kind].append(escaped(line))
+
+    def lists(self) -> dict[str, list[str]]:
+        rest = {kind: self.remarks[kind] - LISTED for kind in _LISTS}
+        more = {kind: [f"... and {rest[kind]} more"] if rest[kind] > 0 else [] for kind in _LISTS}
+        return {name: self.listed[kind] + more[kind] for kind, name in _LISTS.items()}
+
+
+def _ignore_progress(what: str, done: int, total: int | None) -> None:
+    pass
+
+
+def scan(
+    dataset: Dataset,
+    root: str | Path,
+    csv: str | Path | None = None,
+    progress: Progress = _ignore_progress,
+) -> dict[str, Any]:
+    """Reads a dataset to its end and reports what it holds.
+
+    `root` is the folder as the user gave it; paths in the csv are relative to it. The report has `dataset`, `root`,
+    `samples` (number), `by_category` and `by_split` (numbers; "none" = no split), the lists `unparsed`, `missing` and
+    `conflicts` of lines "path: reason", `ignored` (number), and `expected` (published numbers per category, or None).
+    A list shows at most the first 10,000 and ends with "... and N more" where there are more: a wrong root may hold
+    millions of bad names, and a report must stay small. Of samples with one key the first counts; the others are
+    conflicts. Memory: some 70 bytes per sample, to know the keys.
+
+    With `csv` one row per sample is written, as a stream, to a file beside it that takes its place at the end.
+
+    Raises ScanFailed, with the report and after the csv was written, when there is no sample or more than 0.5 % of the
+    names cannot be parsed; KCEError when the csv cannot be written.
+    """
+    found = _Found(Counter(), Counter(), Counter(), {kind: [] for kind in _LISTS})
+    if csv is None:
+        for sample in _unique(dataset, found, progress):
+            found.sample(sample)
+    else:
+        with _rows(Path(csv)) as write:
+            given = str(root)
+            for sample in _unique(dataset, found, progress):
+                found.sample(sample)
+                write(_row(sample, given))
+    report = {
+        "dataset": dataset.name,
+        "root": str(root),
+        "samples": found.categories.total(),
+        "by_category": dict(sorted(found.categories.items())),
+        "by_split": dict(sorted(found.splits.items())),
+        **found.lists(),
+        "ignored": found.remarks["ignored"],
+        "expected": dict(getattr(dataset, "expected", None) or {}) or None,
+    }
+    _judge(report, found.remarks["unparsed"])
+    return report
+
+
+def _unique(dataset: Dataset, found: _Found, progress: Progress) -> Iterator[Sample]:
+    """The samples, each key once; remarks are counted on the way."""
+    seen: set[int] = set()
+    done = 0
+    for done, item in enumerate(_items(dataset), 1):
+        if done % 1000 == 0:
+            progress("scan", done, None)
+        if isinstance(item, Remark):
+            found.remark(item)
+            continue
+        digest = xxhash.xxh3_64_intdigest(item.key.encode("utf-8", "surrogatepass"))
+        if digest in seen:
+            found.remark(Remark("conflict", item.key, f"a second sample has this key: {item.path}"))
+            continue
+        seen.add(digest)
+        yield item
+    progress("scan", done, done)
+
+
+def _items(dataset: Dataset) -> Iterable[Sample | Remark]:
+    for item in dataset:
+        if not isinstance(item, Sample | Remark):
+            raise KCEError(
+                f"the dataset {dataset.name} yields {type(item).__name__}, which is neither Sample nor Remark",
+                "its adapter must yield kce.Sample or kce.Remark",
+            )
+        yield item
+
+
+def _judge(report: dict[str, Any], unparsed: int) -> None:
+    names = report["samples"] + unparsed
+    what = f"{unparsed} of {names} names below {report['root']} cannot be parsed as {report['dataset']}"
+    first = f", the first: {report['unparsed'][0]}" if unparsed else ""
+    if not report["samples"]:
+        raise ScanFailed(
+            (what + first) if unparsed else f"no sample of {report['dataset']} below {report['root']}",
+            f"is it the right folder, and is it unpacked? {report['ignored']} files were ignored",
+            report,
+        )
+    if unparsed > MAX_UNPARSED * names:
+        raise ScanFailed(what + first, "is it the right dataset? Move what does not belong to it", report)
+
+
+def _row(sample: Sample, root: str) -> list[str]:
+    return [
+        sample.key,
+        _relative(str(sample.path), root),
+        sample.dataset,
+        sample.method,
+        sample.category,
+        "real" if sample.real else "fake",
+        sample.group,
+        ";".join(sample.identities),
+        sample.split,
+        "" if sample.frame is None else str(sample.frame),
+    ]
+
+
+def _relative(path: str, root: str) -> str:
+    prefix = os.path.join(root, "")  # noqa: PTH118 - a string, once for each of a million samples
+    relative = path[len(prefix) :] if path.startswith(prefix) else os.path.relpath(path, root)
+    return relative.replace(os.sep, "/")
+
+
+@contextmanager
+def _rows(path: Path) -> Iterator[Callable[[Iterable[str]], None]]:
+    """Writes rows to a file that appears whole, or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise KCEError(f"{path} is a folder", "give the name of a file for the csv")
+        file = part.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+    writer = csv.writer(file, lineterminator="\n")
+
+    def write(row: Iterable[str]) -> None:
+        with _writing(path):
+            writer.writerow(row)
+
+    try:
+        write(COLUMNS)
+        yield write
+        with _writing(path):
+            file.close()
+            part.replace(path)
+    finally:
+        with suppress(OSError):  # closing writes what is left, and fails again on a full disk
+            file.close()
+        part.unlink(missing_ok=True)
+
+
+class _writing:  # noqa: N801 - used as a function; a class, since it is entered once for each row
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OSError):
+            hint = "is there room, and may you write there?"
+            raise KCEError(f"{self.path} cannot be written: {error.strerror}", hint) from error

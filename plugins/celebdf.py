@@ -1,0 +1,136 @@
+"""Celeb-DF, versions 1 and 2."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from kce import Remark, Sample, Tree, Unparsed, hookimpl
+
+LIST = "List_of_testing_videos.txt"
+FOLDERS = {  # in lower case -> as published
+    "celeb-real": "Celeb-real",
+    "youtube-real": "YouTube-real",
+    "celeb-synthesis": "Celeb-synthesis",
+    "celeb-fake": "Celeb-synthesis",
+}
+STEMS = {
+    "Celeb-real": re.compile(r"(id[0-9]+)()_([0-9]+)"),
+    "YouTube-real": re.compile(r"()()([0-9]+)"),
+    "Celeb-synthesis": re.compile(r"(id[0-9]+)_(id[0-9]+)_([0-9]+)"),
+}
+LINE = re.compile(r"([01])\s+(\S.*)")
+EXPECTED_V1 = {"CelebDFv1_real": 158 + 250, "CelebDFv1_FaceSwapPRO": 795}
+EXPECTED_V2 = {"CelebDFv2_real": 590 + 300, "CelebDFv2_FaceSwapPRO": 5639}
+V1, V2 = ("Celeb-DF-v1", "CelebDF-v1", "CelebDFv1"), ("Celeb-DF-v2", "CelebDF-v2", "CelebDFv2")
+
+
+class _CelebDF(Tree):
+    """What both versions share."""
+
+    marks = (("Celeb-synthesis", "Celeb-fake", "Celeb-real", "YouTube-real"),)
+    media = frozenset({".mp4"})
+    licence = "Terms to Use Celeb-DF, by form; non-commercial"
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root)
+        self.test: set[tuple[str, str]] = set()  # folder as published, stem
+        self._folders: dict[str, list[tuple[str, ...]]] = {}  # folder as published -> where its files may lie
+
+    def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
+        folder, stem = _place(parts)
+        found = STEMS[folder].fullmatch(stem)
+        if not found:
+            if STEMS[folder].fullmatch(stem.partition(".")[0]):
+                return Remark("ignored", "/".join(parts), "a stray of some copies, not of the official release")
+            raise Unparsed(f"no name of {folder}")
+        target, donor, recording = found.groups()
+        return self.sample(
+            parts,
+            "FaceSwapPRO" if folder == "Celeb-synthesis" else "real",
+            group=f"celebdf:{target}_{recording}" if target else "",
+            identities=tuple(f"celebdf:{person}" for person in (target, donor) if person),
+            split="test" if (folder, stem) in self.test else "",
+        )
+
+    def lists(self) -> Iterator[Remark]:
+        self.test, self._folders = set(), {}
+        file = self.find(LIST)
+        for number, line in self.lines(file) if file else ():
+            match = LINE.fullmatch(line)
+            try:
+                if not match:
+                    raise Unparsed(f"{line[:80]!r} is not 0 or 1 and a path")
+                parts = self.inside(match[2])
+                place = _place(parts)
+                there = self._on_disk(place[0], parts[-1])
+            except Unparsed as error:
+                yield Remark("conflict", LIST, f"line {number}: {error}")
+                continue
+            self.test.add(place)
+            if match[1] != ("0" if place[0] == "Celeb-synthesis" else "1"):
+                said = "real" if match[1] == "1" else "fake"
+                yield Remark("conflict", match[2], f"line {number} of {LIST} calls it {said}; its folder is kept")
+            if not there:
+                yield Remark("missing", match[2], f"named in line {number} of {LIST}")
+
+    def _on_disk(self, folder: str, file: str) -> bool:
+        if folder not in self._folders:
+            spelled = [name for name, published in FOLDERS.items() if published == folder]
+            places = [self.find(name, *level) for name in spelled for level in ((), ("videos",))]
+            self._folders[folder] = [place.relative_to(self.root).parts for place in places if place]
+        return any(self.locate((*place, file)) for place in self._folders[folder])
+
+
+def _place(parts: tuple[str, ...]) -> tuple[str, str]:
+    """The folder as published, and the stem; some trees have a level videos/ between them."""
+    folder = FOLDERS.get(parts[0].lower())
+    levels = [part for part in parts[1:-1] if part.lower() != "videos"]
+    if not folder or levels or len(parts) not in (2, 3):
+        raise Unparsed(f"not right below one of {', '.join(STEMS)}")
+    return folder, PurePosixPath(parts[-1]).stem
+
+
+class CelebDFv1(_CelebDF):
+    """Celeb-DF version 1: 408 videos from the web, and 795 with the face swapped by the authors' improved method.
+
+    The tree:  Celeb-real/id0_0000.mp4, YouTube-real/00000.mp4, Celeb-synthesis/id0_id1_0000.mp4
+               (target_donor_recording), List_of_testing_videos.txt
+    The real of a fake is its target's recording; reals from YouTube have no identity and no group. File names are those
+    of version 2 too: a root named as version 2 is refused. A level videos/ below the folders, other spellings of them,
+    and Celeb-fake are read.
+    Official split: test only, by the list, in which 1 is real and 0 is fake. The folder decides; a line that disagrees
+    is a conflict.
+
+    Licence: Terms to Use Celeb-DF, by form; non-commercial.
+    Source: Li et al. 2020, Celeb-DF: A Large-scale Challenging Dataset for DeepFake Forensics, CVPR.
+    github.com/yuezunli/celeb-deepfakeforensics
+    """
+
+    name = "CelebDFv1"
+    aliases = (*V1, "Celeb-DF")
+    strangers = V2
+    expected = EXPECTED_V1
+
+
+class CelebDFv2(_CelebDF):
+    """Celeb-DF version 2: 890 videos from the web, and 5639 with the face swapped by the authors' improved method.
+
+    The tree and its rules are those of version 1 (`kce show dataset CelebDFv1`); a root named as that one is refused.
+    The official test list has 518 lines: 178 reals (108 of Celeb-real, 70 of YouTube-real) and 340 fakes.
+
+    Licence: Terms to Use Celeb-DF, by form; non-commercial.
+    Source: Li et al. 2020, Celeb-DF: A Large-scale Challenging Dataset for DeepFake Forensics, CVPR.
+    github.com/yuezunli/celeb-deepfakeforensics
+    """
+
+    name = "CelebDFv2"
+    aliases = (*V2, "Celeb-DF")
+    strangers = V1
+    expected = EXPECTED_V2
+
+
+@hookimpl
+def kce_datasets() -> dict[str, type[Tree]]:
+    return {"CelebDFv1": CelebDFv1, "CelebDFv2": CelebDFv2}
