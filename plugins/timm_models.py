@@ -65,6 +65,8 @@ def _network(model: str, size: int, weights: str) -> nn.Module:
             super().__init__()
             self.size = size or int(config["input_size"][-1])
             self.net = own
+            self.mean: Tensor
+            self.std: Tensor
             for name in ("mean", "std"):
                 self.register_buffer(name, torch.tensor(config[name]).view(1, 3, 1, 1), persistent=False)
             self.dim = self._probe()
@@ -102,24 +104,24 @@ def _create(timm: Any, model: str, *, pretrained: bool) -> Any:
 
 def _load(net: nn.Module, path: Path) -> None:
     """Put the weights of a file into `net`, strictly but for the classifier. No code of the file is ever run."""
-    import pickle
-
     import torch
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if not path.is_file():
         raise BadData(f"no weights file {path}", "give the path of a .safetensors or .pth file, or weights=none")
+    state: Any
     try:
         if path.suffix == ".safetensors":
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+    except Exception as error:  # a foreign file can make the readers raise anything
         raise BadData(f"{path} is not a file of plain weights: {error}".splitlines()[0], "save a state_dict") from error
     for wrapper in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
             state = state[wrapper]
+    if not isinstance(state, dict):
+        raise BadData(f"{path} holds a {type(state).__name__}, not weights by name", "save a state_dict")
     wanted = net.state_dict()
     found = {_bare(key): value for key, value in state.items() if isinstance(value, torch.Tensor)}
     missing = [key for key in wanted if key not in found or found[key].shape != wanted[key].shape]

@@ -1,0 +1,56 @@
+"""What the tests share: one thread each, and a shell in an empty folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Small machines spin when every library starts a thread per core; set before any of them is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["HF_HUB_OFFLINE"] = "1"  # a test that reaches for a hub must fail at once, not after its retries
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that is the working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def kce(at: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The real command, in a process of its own, in an empty folder."""
+
+    def call(*words: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "kce", *map(str, words)],
+            cwd=at,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return call
+
+
+@pytest.fixture
+def kce_json(kce: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., Any]:
+    """The parsed JSON of a command that must succeed."""
+
+    def call(*words: str | Path) -> Any:
+        done = kce(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return call

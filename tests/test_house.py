@@ -1,0 +1,125 @@
+"""Tests about the house itself: what imports what, and what is written down."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kce.hookspecs import KINDS
+from tests.conftest import REPOSITORY
+
+CORE = REPOSITORY / "kce"
+# Imports point one way, from right to left. Names on one line do not import each other unless in that order.
+ORDER = [
+    "errors",
+    "types",
+    "hookspecs",
+    "plugins",
+    "specs",
+    "registry",
+    "walk",
+    "trees",
+    "scan",
+    "media",
+    "faces",
+    "cut",
+    "hdf",
+    "table",
+    "shards",
+    "store",
+    "planfile",
+    "merge",
+    "scores",
+    "device",
+    "weights",
+    "pixels",
+    "features",
+    "train",
+    "recipe",
+    "run",
+    "study",
+    "report",
+    "demo",
+    "testing",
+    "cli",
+    "__main__",
+]
+HEAVY = ("torch", "sklearn", "h5py", "cv2", "av", "timm", "plotly", "numpy")
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def rooms() -> list[Path]:
+    return sorted(path for path in CORE.glob("*.py") if path.stem != "__init__")
+
+
+@pytest.mark.parametrize("path", rooms(), ids=lambda path: path.stem)
+def test_imports_point_one_way(path: Path) -> None:
+    assert path.stem in ORDER, f"say in ORDER where the room {path.stem} stands"
+    before = ORDER[: ORDER.index(path.stem)]
+    inner = {name.split(".")[1] for name in imports(path) if name.startswith("kce.")}
+    assert {name for name in inner if (CORE / f"{name}.py").is_file()} <= set(before)
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "plugins").rglob("*.py")), ids=lambda path: path.stem)
+def test_plugins_know_only_the_public_names_of_kce(path: Path) -> None:
+    import kce
+
+    public = {"kce", *(f"kce.{name}" for name in kce.__all__)}
+    assert {name for name in imports(path) if name.split(".")[0] == "kce"} <= public
+
+
+def loaded(code: str) -> set[str]:
+    asked = f"{code}\nimport sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, cwd="/")
+    return {name.split(".")[0] for name in done.stdout.split()}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import kce",
+        "from kce import hookimpl, Sample, Box, Features, MergePlan, Registry, KCEError",
+        "from kce.registry import Registry; Registry.load().rows()",
+        "from typer.testing import CliRunner; from kce.cli import app; assert not CliRunner().invoke(app, '--help').exit_code",
+    ],
+)
+def test_nothing_heavy_is_loaded_before_it_is_needed(code: str) -> None:
+    assert loaded(code).isdisjoint(HEAVY)
+
+
+def test_one_opencv_is_installed() -> None:
+    names = {(d.name or "").lower().replace("_", "-") for d in importlib.metadata.distributions()}
+    assert len({name for name in names if name.startswith("opencv")}) == 1
+
+
+def test_every_kind_has_its_hook_its_protocol_and_its_chapter() -> None:
+    from kce import hookspecs, types
+
+    chapter = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for kind in KINDS:
+        hook = getattr(hookspecs, f"kce_{kind}s")
+        assert hook.__doc__
+        assert getattr(types, kind.capitalize()).__doc__
+        assert f"`kce_{kind}s`" in chapter
+    assert {name for name in vars(hookspecs) if name.startswith("kce_")} == {f"kce_{kind}s" for kind in KINDS}
+
+
+def test_the_top_level_stays_as_it_was_agreed() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=False).stdout
+    top = {line.split("/")[0] for line in tracked.splitlines()}
+    agreed = {"kce", "plugins", "registry.toml", "tests", "pyproject.toml", "README.md", "CONTRIBUTING.md"}
+    assert {name for name in top if not name.startswith(".")} <= agreed

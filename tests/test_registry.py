@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kce.errors import BrokenPlugin, KCEError, UnknownName
+from kce.hookspecs import KINDS
+from kce.registry import Registry, describe
+
+HALVES = """
+from kce import hookimpl
+
+class Halves:
+    '''Cuts at the mean of one axis.'''
+    def __init__(self, axis: int = 0) -> None:
+        self.axis = axis
+    def fit_predict(self, x):
+        return (x[:, self.axis] > x[:, self.axis].mean()).astype(int)
+
+@hookimpl
+def kce_clusterers():
+    return {"halves": Halves}
+"""
+
+
+def write(folder: Path, registry: str = "", **plugins: str) -> Registry:
+    (folder / "plugins").mkdir(exist_ok=True)
+    (folder / "registry.toml").write_text(registry, encoding="utf-8")
+    for name, text in plugins.items():
+        (folder / "plugins" / f"{name}.py").write_text(text, encoding="utf-8")
+    return Registry.load(folder)
+
+
+def test_every_shipped_name_works() -> None:
+    rows = Registry.load(Path("/")).rows()
+    assert {row["kind"] for row in rows} == set(KINDS)
+    assert [row for row in rows if row["status"] != "ok"] == []
+
+
+def test_a_dropped_in_file_is_known_by_its_own_name(tmp_path: Path) -> None:
+    registry = write(tmp_path, mine=HALVES)
+    assert "halves" in registry.names("clusterer")
+    assert registry.build("clusterer", "halves:axis=3").axis == 3
+
+
+def test_the_nearest_registry_above_adds_and_wins(tmp_path: Path) -> None:
+    write(tmp_path, '[clusterer.mine]\nuse = "mine:halves"\naxis = 7\n[clusterer.kmeans]\nn_init = 3\n', mine=HALVES)
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    registry = Registry.load(below)
+    assert registry.build("clusterer", "mine").axis == 7
+    assert registry.build("clusterer", "mine:axis=1").axis == 1
+    assert registry.resolve("clusterer", "kmeans").parameters["n_init"] == 3
+    assert Registry.load(Path("/")).resolve("clusterer", "kmeans").parameters["n_init"] != 3
+
+
+def test_finding_imports_nothing(tmp_path: Path) -> None:
+    trap = "from pathlib import Path\nPath(__file__).with_name('touched').touch()\n"
+    registry = write(tmp_path, mine=HALVES + trap, other=trap)
+    registry.build("reducer", "none")
+    assert not (tmp_path / "plugins" / "touched").exists()
+
+
+BROKEN = {
+    "fails_at_import": ("import nothing_of_this_name", "No module named 'nothing_of_this_name'"),
+    "syntax": ("def broken(:", "SyntaxError"),
+    "exits": ("raise SystemExit(3)", "SystemExit"),
+    "mistyped": (HALVES.replace("kce_clusterers", "kce_clusterer"), "Did you mean 'kce_clusterers'"),
+    "takes_too_much": (HALVES.replace("kce_clusterers()", "kce_clusterers(register)"), "register"),
+    "wrong_return": (HALVES.replace('{"halves": Halves}', "[Halves]"), "must return a dict"),
+    "wrong_value": (HALVES.replace('{"halves": Halves}', '{"halves": 3}'), "must return a dict"),
+    "hook_fails": (HALVES.replace('{"halves": Halves}', "1 / 0"), "ZeroDivisionError"),
+    "tiny": (HALVES, "already used by built-in"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_plugin_is_listed_with_its_reason_and_stops_nobody_else(tmp_path: Path, name: str) -> None:
+    text, reason = BROKEN[name]
+    registry = write(tmp_path, f'[clusterer.wanted]\nuse = "{name}:halves"\n', good=HALVES, **{name: text})
+    assert registry.build("clusterer", "halves").axis == 0
+    rows = {(row["kind"], row["name"]): row for row in registry.rows()}
+    broken = [row for row in rows.values() if row["status"] == "broken" and reason in row["error"]]
+    assert broken, rows
+    assert rows["backbone", "tiny"]["status"] == "ok"
+    if name != "tiny":
+        with pytest.raises(BrokenPlugin, match=name) as error:
+            registry.build("clusterer", "wanted")
+        assert reason in str(error.value)
+
+
+def test_two_outsiders_with_one_component_name_are_told_apart_by_the_registry(tmp_path: Path) -> None:
+    registry = write(tmp_path, a=HALVES, b=HALVES)
+    with pytest.raises(BrokenPlugin, match="two plugins: a and b"):
+        registry.build("clusterer", "halves")
+    assert [row["status"] for row in registry.rows("clusterer") if row["name"] == "halves"] == ["broken", "broken"]
+    assert write(tmp_path, '[clusterer.halves]\nuse = "b:halves"\n').build("clusterer", "halves")
+
+
+def test_unknown_names_say_what_is_known_and_what_was_probably_meant() -> None:
+    registry = Registry.load(Path("/"))
+    with pytest.raises(UnknownName, match=r"no clusterer named 'kmean'. Did you mean 'kmeans'\? Known: agglomerative"):
+        registry.build("clusterer", "kmean")
+    with pytest.raises(UnknownName, match="Did you mean 'n_clusters'"):
+        registry.resolve("clusterer", "kmeans:n_cluster=3")
+    with pytest.raises(UnknownName, match="Did you mean 'clusterer'"):
+        registry.names("clusterers")
+
+
+def test_datasets_are_found_by_the_names_people_use() -> None:
+    registry = Registry.load(Path("/"))
+    for name in ("FaceForensics++", "faceforensics++", "ffpp", "FF++"):
+        assert registry.entry("dataset", name).name == "FaceForensics++"
+    assert registry.entry("dataset", "Celeb-DF-v2").name == "CelebDFv2"
+
+
+def test_a_disabled_name_is_listed_and_refused(tmp_path: Path) -> None:
+    registry = write(tmp_path, "[clusterer.kmeans]\nenabled = false\n")
+    assert "kmeans" not in registry.names("clusterer")
+    assert [row["status"] for row in registry.rows("clusterer") if row["name"] == "kmeans"] == ["disabled"]
+    with pytest.raises(KCEError, match="disabled by"):
+        registry.build("clusterer", "kmeans")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[clusterer.a", "cannot be read"),
+        ('[clusterers.a]\nuse = "a:b"', "Did you mean 'clusterer'"),
+        ("[clusterer.a]\nx = 1", "does not say what to use"),
+        ('[clusterer.a]\nuse = "ab"', "is not plugin:factory"),
+        ("clusterer = 3", "one table per name"),
+        ('[clusterer."a:b"]\nuse = "a:b"', "no ':'"),
+    ],
+)
+def test_a_registry_that_cannot_be_read_says_where(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(KCEError, match=message):
+        write(tmp_path, text)
+
+
+def test_parameters_given_twice_are_refused() -> None:
+    with pytest.raises(KCEError, match="'seed' is set here already"):
+        Registry.load(Path("/")).resolve("clusterer", "kmeans:seed=1", seed=2)
+
+
+def test_resolved_text_builds_the_same_again() -> None:
+    registry = Registry.load(Path("/"))
+    text = registry.resolve("clusterer", "kmeans:n_clusters=4").text
+    assert registry.resolve("clusterer", text).text == text
+
+
+def test_describe_tells_where_defaults_come_from(tmp_path: Path) -> None:
+    registry = write(tmp_path, '[clusterer.mine]\nuse = "mine:halves"\naxis = 7\n', mine=HALVES)
+    found = describe(registry, "clusterer", "mine")
+    assert found["doc"] == "Cuts at the mean of one axis."
+    assert found["parameters"] == [{"name": "axis", "type": "int", "required": False, "default": 7, "from": "registry"}]
+    json.dumps(found)
+
+
+def test_trace_prints_hook_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KCE_TRACE", "1")
+    Registry.load(tmp_path).build("reducer", "none")
+    captured = capsys.readouterr()
+    assert "kce_reducers" in captured.err
+    assert captured.out == ""

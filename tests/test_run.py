@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kce import faces as folders
+from kce import merge, recipe, report, store, weights
+from kce.errors import KCEError, Refused, UnknownName
+from kce.recipe import Evaluate, Recipe
+from kce.registry import Registry
+from kce.run import STAGES, run
+from kce.study import compare, study
+from kce.train import Settings
+from tests.corpus import KNOWN, UNKNOWN, face_folder, truth
+
+REGISTRY = Registry.load(Path("/"))
+
+
+@pytest.fixture(scope="module")
+def chosen(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    at = tmp_path_factory.mktemp("corpus")
+    agreement = f'agreement:truth="{truth(at / "truth.toml").as_posix()}"'
+    return Recipe(
+        faces=str(face_folder(at)),
+        unknown=tuple(UNKNOWN),
+        backbone="tiny:size=32,width=2",
+        reducer="pca:n_components=8",
+        train=Settings(epochs=2, rate=0.01),
+        evaluate=Evaluate("pca:n_components=8", ("calinski-harabasz", agreement), 12, 30),
+    )
+
+
+@pytest.fixture(scope="module")
+def done(chosen: Recipe, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, dict[str, object]]]:
+    folder = tmp_path_factory.mktemp("study")
+    return folder, study(folder, chosen, ["none", "name", "random", "clusters"], REGISTRY)
+
+
+def test_every_category_has_one_class_and_plans_are_as_large_as_they_say(
+    done: tuple[Path, dict[str, dict[str, object]]],
+) -> None:
+    reports = done[1]
+    for found in reports.values():
+        assert set(found["plan"]) == set(KNOWN)
+        assert found["classes"] == len(set(found["plan"].values()))
+    assert {plan: found["classes"] for plan, found in reports.items()} == {
+        "none": 6,
+        "name": 5,
+        "random": 5,
+        "clusters": 5,
+    }
+    sizes = {
+        plan: sorted(list(found["plan"].values()).count(c) for c in found["plan"].values())
+        for plan, found in reports.items()
+    }
+    assert sizes["random"] == sizes["clusters"]
+
+
+def test_every_plan_is_scored_on_the_same_rows_with_n_seed_and_interval(
+    done: tuple[Path, dict[str, dict[str, object]]],
+) -> None:
+    lines = compare(done[1])
+    assert {(line["n"], line["seed"]) for line in lines.values()} == {(24, 0)}
+    for line in lines.values():
+        low, high = line["interval"]
+        assert low < line["calinski_harabasz"] < high
+        assert 0 < line["variance_share"] < 1
+        assert -1 <= line["ari_truth"] <= 1
+
+
+def test_runs_share_the_first_model_and_its_features(done: tuple[Path, dict[str, dict[str, object]]]) -> None:
+    folder = done[0]
+    final = weights.digest(folder / "none" / "final.safetensors")
+    assert weights.digest(folder / "clusters" / "first.safetensors") == final
+    assert weights.digest(folder / "random" / "first.safetensors") == final
+    a = store.open_table(folder / "clusters" / "features.h5", "known")
+    b = store.open_table(folder / "random" / "features.h5", "known")
+    assert a.mark == b.mark
+    assert not (folder / "name" / "first.safetensors").exists()
+
+
+def test_no_unknown_category_reaches_training_or_the_plan(chosen: Recipe, tmp_path: Path) -> None:
+    """Whatever the unknown faces look like, models and plan stay as they are, to the last bit."""
+    found = []
+    for seed in (0, 99):
+        at = tmp_path / str(seed)
+        faces = face_folder(at, seed=0)
+        if seed:
+            for path in sorted(folder for folder in faces.iterdir() if folder.name.startswith("C_")):
+                donor = next(iter(sorted((faces / path.name).glob("*.png")))).read_bytes()
+                for picture in path.glob("*.png"):
+                    picture.write_bytes(donor)
+        run(at / "run", replace(chosen, faces=str(faces)), REGISTRY, until="unknown")
+        found.append(
+            [
+                weights.digest(at / "run" / "first.safetensors"),
+                weights.digest(at / "run" / "final.safetensors"),
+                (at / "run" / "plan.toml").read_text(),
+                store.open_table(at / "run" / "features.h5", "unknown").load().x,
+            ]
+        )
+    assert found[0][:3] == found[1][:3]
+    assert not np.array_equal(found[0][3], found[1][3])
+    labels = set(store.open_table(tmp_path / "0" / "run" / "features.h5", "known").load().label.tolist())
+    assert labels == set(KNOWN)
+
+
+def test_an_unknown_category_cannot_be_smuggled_in(chosen: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(KCEError, match="both known and unknown"):
+        run(tmp_path / "a", replace(chosen, known=(*KNOWN, UNKNOWN[0])), REGISTRY)
+    run(tmp_path / "b", replace(chosen, plan="name"), REGISTRY, until="plan")
+    plan = merge.read(tmp_path / "b" / "plan.toml")
+    merge.write(tmp_path / "b" / "plan.toml", replace(plan, classes={**plan.classes, UNKNOWN[0]: "FaceSwap"}))
+    with pytest.raises(KCEError, match=UNKNOWN[0]):
+        run(tmp_path / "b", replace(chosen, plan="name"), REGISTRY)
+    assert not (tmp_path / "b" / "final.safetensors").exists()
+
+
+def test_a_plan_edited_by_hand_is_the_plan(chosen: Recipe, tmp_path: Path) -> None:
+    by_name = replace(chosen, plan="name")
+    run(tmp_path / "a", by_name, REGISTRY, until="plan")
+    classes = dict.fromkeys(KNOWN, "left") | {KNOWN[0]: "right", KNOWN[1]: "right"}
+    merge.write(tmp_path / "a" / "plan.toml", merge.MergePlan(classes))
+    assert run(tmp_path / "a", by_name, REGISTRY)["plan"] == classes
+    (tmp_path / "mine.toml").write_text((tmp_path / "a" / "plan.toml").read_text())
+    other = run(tmp_path / "b", replace(chosen, plan=str(tmp_path / "mine.toml")), REGISTRY, until="plan")
+    assert other["plan"] == classes
+
+
+def test_a_stopped_run_goes_on_and_ends_alike(
+    chosen: Recipe, done: tuple[Path, dict[str, dict[str, object]]], tmp_path: Path
+) -> None:
+    for stage in STAGES:
+        found = run(tmp_path / "run", chosen, REGISTRY, until=stage)
+    whole = done[1]["clusters"]
+    assert {k: v for k, v in found.items() if k != "folder"} == {k: v for k, v in whole.items() if k != "folder"}
+
+
+def test_a_folder_with_other_choices_is_refused(chosen: Recipe, tmp_path: Path) -> None:
+    run(tmp_path, chosen, REGISTRY, until="first")
+    with pytest.raises(Refused, match=r"clusterer: there 'kmeans', asked for 'hdbscan'"):
+        run(tmp_path, replace(chosen, clusterer="hdbscan"), REGISTRY)
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"unknown": ()}, "no category is held back"),
+        ({"unknown": ("C_Unsen",)}, "Did you mean 'C_Unseen'"),
+        ({"clusterer": "kmean"}, "Did you mean 'kmeans'"),
+        ({"reducer": "pca:n=3"}, "no parameter"),
+        ({"plan": "clusterz"}, "Did you mean 'clusters'"),
+        ({"k": 7}, "k = 7 classes of 6 known"),
+        ({"k": 0}, "no number of classes"),
+        ({"known": ("A_Warp",)}, "nothing to merge"),
+        ({"vote": "mean"}, "Did you mean 'means'"),
+        ({"train": Settings(epochs=0)}, "epochs = 0"),
+        ({"train": Settings(rate=-1.0)}, "no learning rate"),
+        ({"train": Settings(per_class=10_000)}, "10000"),
+    ],
+)
+def test_what_cannot_be_is_said_before_any_work(
+    chosen: Recipe, tmp_path: Path, choices: dict[str, object], message: str
+) -> None:
+    with pytest.raises(KCEError, match=message):
+        run(tmp_path / "run", chosen.changed(**choices), REGISTRY)
+    assert list(tmp_path.rglob("*.safetensors")) == []
+
+
+@pytest.mark.parametrize(
+    "clusterer",
+    [
+        "hdbscan:min_cluster_size=2",
+        "gaussian-mixture:covariance_type=spherical",
+        "agglomerative",
+        "dbscan:eps=5.0,min_samples=1",
+    ],
+)
+def test_components_are_swapped_by_name(
+    chosen: Recipe, done: tuple[Path, dict[str, dict[str, object]]], tmp_path: Path, clusterer: str
+) -> None:
+    found = run(
+        tmp_path,
+        replace(chosen, clusterer=clusterer, vote="rows" if "gauss" in clusterer else "means"),
+        REGISTRY,
+        "plan",
+        [done[0] / "clusters"],
+    )
+    assert set(found["plan"]) == set(KNOWN)
+
+
+def test_the_recipe_of_a_run_is_read_back_as_it_was(chosen: Recipe, tmp_path: Path) -> None:
+    recipe.write(tmp_path / "recipe.toml", chosen, REGISTRY)
+    assert recipe.read(tmp_path / "recipe.toml") == chosen
+    assert "kmeans:n_clusters=" in (tmp_path / "recipe.toml").read_text()
+
+
+def test_a_recipe_with_an_unknown_key_says_what_was_meant(tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text('bakbone = "tiny"\n')
+    with pytest.raises(UnknownName, match="Did you mean 'backbone'"):
+        recipe.read(tmp_path / "r.toml")
+    (tmp_path / "r.toml").write_text("[train]\nepoch = 3\n")
+    with pytest.raises(UnknownName, match="Did you mean 'epochs'"):
+        recipe.read(tmp_path / "r.toml")
+
+
+def test_reports_are_whole_and_ask_no_network(done: tuple[Path, dict[str, dict[str, object]]], tmp_path: Path) -> None:
+    folder, reports = done
+    report.write_run(folder / "clusters", reports["clusters"])
+    report.write_study(tmp_path, {"plan": reports["clusters"]["plan"], "plans": compare(reports)}, reports)
+    for path in (folder / "clusters", tmp_path):
+        json.loads((path / "report.json").read_text())
+        page = (path / "report.html").read_text()
+        assert page.count("<script src") == page.count('<link rel="stylesheet"') == 0
+        assert all(category in page for category in KNOWN)
+
+
+def test_a_face_that_vanished_is_named(chosen: Recipe, tmp_path: Path) -> None:
+    faces = face_folder(tmp_path)
+    victim = faces / str(folders.read(faces).file[3])
+    victim.unlink()
+    with pytest.raises(KCEError, match=victim.name):
+        run(tmp_path / "run", replace(chosen, faces=str(faces)), REGISTRY)

@@ -1,0 +1,77 @@
+"""The wheel carries everything: built, and installed outside the checkout, every command works the same."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment that holds the wheel, and borrows the libraries behind it from the one the tests run in."""
+    at = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", at / "dist", REPOSITORY]
+    subprocess.run(build, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", at / "venv"], check=True)
+    python = at / "venv" / "bin" / "python"
+    (wheel,) = (at / "dist").glob("kce-*.whl")
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", wheel]
+    subprocess.run(pip, check=True, capture_output=True)
+    (site,) = (at / "venv" / "lib").glob("python3*/site-packages")
+    (site / "libraries.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    return at / "venv"
+
+
+def call(environment: Path, at: Path, *words: str) -> str:
+    done = subprocess.run([environment / "bin" / "kce", *words], cwd=at, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_it_is_the_wheel_that_runs(environment: Path, tmp_path: Path) -> None:
+    where = "import kce, kce.plugins; print(kce.__file__, kce.plugins.BUILT_IN)"
+    python = environment / "bin" / "python"
+    said = subprocess.run([python, "-c", where], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert all(path.startswith(str(environment)) for path in said.split())
+
+
+def test_every_name_works(environment: Path, tmp_path: Path) -> None:
+    rows = json.loads(call(environment, tmp_path, "list", "--json"))
+    here = json.loads(call(Path(sys.prefix), tmp_path, "list", "--json"))
+    assert rows == here
+    assert {row["status"] for row in rows} == {"ok"}
+
+
+def test_a_checkout_around_it_changes_nothing(environment: Path) -> None:
+    rows = json.loads(call(environment, REPOSITORY, "list", "--json"))
+    assert {row["status"] for row in rows} == {"ok"}
+
+
+def test_data_files_are_there(environment: Path) -> None:
+    (package,) = (environment / "lib").glob("python3*/site-packages/kce")
+    for name in (
+        "registry.toml",
+        "recipes/demo.toml",
+        "report.html.j2",
+        "builtin/tiny.py",
+        "builtin/world/__init__.py",
+    ):
+        assert (package / name).is_file(), name
+    assert list(package.rglob("test_*")) == []
+
+
+def test_a_scan_and_a_cut(environment: Path, tmp_path: Path) -> None:
+    from tests.corpus import pictures
+
+    pictures(tmp_path / "pictures", count=2)
+    report = json.loads(call(environment, tmp_path, "scan", "folder", "--root", "pictures", "--json"))
+    assert report["samples"] == 16
+    call(environment, tmp_path, "cut", "folder", "--root", "pictures", "--to", "faces", "--detector", "whole")
+    assert len(list((tmp_path / "faces").rglob("*.png"))) == 16
