@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import tomlkit
 
@@ -45,7 +45,7 @@ class Recipe:
     clusterer: str = "kmeans"
     plan: str = "clusters"  # none, name, random, clusters, or the path of a plan.toml
     k: int | str = "name"  # classes of the plan by clusters; "name" = as many as there are names
-    vote: str = "means"  # what is clustered: category "means", or "rows" with a majority vote
+    vote: Literal["means", "rows"] = "means"  # what is clustered: category "means", or "rows" with a majority vote
     rules: tuple[tuple[str, ...], ...] = ()  # of the plan by name; empty = equal method names
     seed: int = 0
     train: Settings = field(default_factory=Settings)
