@@ -1,0 +1,82 @@
+"""Evaluators against a truth that is known from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kce import BadData, hookimpl
+
+if TYPE_CHECKING:
+    from kce import Features, MergePlan
+
+
+class Agreement:
+    """How well a partition agrees with the truth: the adjusted Rand index, normalised and adjusted mutual information.
+
+    truth   a ``truth.toml`` with a table [process]: category = "the process that made it"; empty = none is known
+    n_init  starts of K-means, `seed` its random numbers
+
+    Of a plan, when there is a truth: its classes against the processes of its categories (ari_truth, nmi_truth,
+    ami_truth). Otherwise of the rows: K-means with as many clusters as there are labels, against the labels, or where
+    there is a truth against their processes (ari, nmi, ami). 1 is full agreement, 0 what chance gives (nmi: more).
+    """
+
+    intervals = False  # a plan has no rows to resample, and K-means anew 200 times would measure K-means
+
+    def __init__(self, truth: str = "", n_init: int = 10, seed: int = 0) -> None:
+        self.truth, self.n_init, self.seed = truth, n_init, seed
+
+    def score(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]:
+        """Raises BadData where the truth cannot be read or says nothing about a category."""
+        if plan is not None and self.truth:
+            categories = sorted(plan.classes)
+            return _agreement(self._processes(categories), [plan.classes[name] for name in categories], "_truth")
+        labels = features.label.tolist()
+        if self.truth:
+            categories = features.categories
+            process = dict(zip(categories, self._processes(categories), strict=True))
+            labels = [process[label] for label in labels]
+        return _agreement(labels, self._clusters(features, len(set(labels))), "")
+
+    def _clusters(self, features: Features, count: int) -> list[int]:
+        from sklearn.cluster import KMeans
+
+        if not 1 < count <= len(features):
+            raise BadData(
+                f"agreement needs at least two labels; there are {count}", "score several categories together"
+            )
+        found: list[int] = KMeans(count, n_init=self.n_init, random_state=self.seed).fit_predict(features.x).tolist()
+        return found
+
+    def _processes(self, categories: Sequence[str]) -> list[str]:
+        import tomllib
+        from pathlib import Path
+
+        try:
+            known = tomllib.loads(Path(self.truth).read_text(encoding="utf-8")).get("process")
+        except (OSError, ValueError) as error:
+            raise BadData(f"cannot read the truth {self.truth}: {error}", "name a truth.toml, or none") from error
+        if not isinstance(known, dict):
+            raise BadData(f"the truth {self.truth} has no table [process]", 'it has lines category = "process"')
+        missing = [name for name in categories if not isinstance(known.get(name), str)]
+        if missing:
+            raise BadData(
+                f"the truth {self.truth} says nothing about: {', '.join(missing)}", "add them below its [process]"
+            )
+        return [known[name] for name in categories]
+
+
+def _agreement(truth: Sequence[Any], found: Sequence[Any], suffix: str) -> dict[str, float]:
+    from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, normalized_mutual_info_score
+
+    return {
+        f"ari{suffix}": float(adjusted_rand_score(truth, found)),
+        f"nmi{suffix}": float(normalized_mutual_info_score(truth, found)),
+        f"ami{suffix}": float(adjusted_mutual_info_score(truth, found)),
+    }
+
+
+@hookimpl
+def kce_evaluators() -> dict[str, Callable[..., Any]]:
+    return {"agreement": Agreement}

@@ -1,0 +1,38 @@
+"""The parts that leave everything as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from kce import hookimpl
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from kce import Features
+
+
+class NoReducer:
+    """Keeps every dimension."""
+
+    def fit_transform(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        return x
+
+
+class NoAligner:
+    """Keeps the features as they came out of the backbone."""
+
+    def align(self, features: Features) -> NDArray[np.float32]:
+        return features.x
+
+
+@hookimpl
+def kce_reducers() -> dict[str, Callable[..., Any]]:
+    return {"none": NoReducer}
+
+
+@hookimpl
+def kce_aligners() -> dict[str, Callable[..., Any]]:
+    return {"none": NoAligner}
