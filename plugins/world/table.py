@@ -1,0 +1,60 @@
+"""Which process hides behind which category of a world. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Forgery(NamedTuple):
+    """A category of fakes: its dataset, its method's name there, the folder its files lie in, and the truth."""
+
+    dataset: str
+    method: str
+    folder: str
+    process: str
+
+    @property
+    def category(self) -> str:
+        return f"{self.dataset}_{self.method}"
+
+
+FF, DFD, CELEB, NET = DATASETS = ("FaceForensics++", "DeepFakeDetection", "CelebDFv2", "ForgeryNet")
+
+# Of the first 18, the 14 that are not in UNKNOWN bear 11 names and hide 11 processes: three names occur twice, each
+# time for two processes (DeepFakes, FaceShifter, FaceSwap), and three processes occur under two names, each time in
+# two datasets (autoencoder, bilinear, graphics). The first four rows have something of both, in four datasets.
+FORGERIES = (
+    Forgery(FF, "DeepFakes", "Deepfakes", "autoencoder"),
+    Forgery(DFD, "FaceSwap", "DeepFakeDetection", "autoencoder"),
+    Forgery(CELEB, "FaceSwapPRO", "Celeb-synthesis", "bilinear"),
+    Forgery(NET, "DeepFakes", "3", "bilinear"),
+    Forgery(FF, "NeuralTextures", "NeuralTextures", "sharpen"),
+    Forgery(NET, "SC-FEGAN", "14", "strokes"),
+    Forgery(FF, "FaceSwap", "FaceSwap", "graphics"),
+    Forgery(NET, "MMReplacement", "5", "graphics"),
+    Forgery(FF, "Face2Face", "Face2Face", "warp"),
+    Forgery(NET, "StarGAN2", "13", "checkerboard"),
+    Forgery(NET, "StyleGAN2", "11", "spectral"),
+    Forgery(NET, "DiscoFaceGAN", "15", "spectral"),
+    Forgery(FF, "FaceShifter", "FaceShifter", "smooth"),
+    Forgery(NET, "FaceShifter", "1", "halo"),
+    Forgery(NET, "Talking_Head_Video", "7", "mouth"),
+    Forgery(NET, "BlendFace", "4", "blend"),
+    Forgery(NET, "FS-GAN", "2", "nearest"),
+    Forgery(NET, "ATVG-Net", "8", "grid"),
+    Forgery(NET, "MaskGAN", "12", "posterise"),
+    Forgery(NET, "FOMM", "10", "warp"),
+    Forgery(NET, "DeepFakes-StarGAN-Stack", "6", "checkerboard"),
+    Forgery(NET, "StarGAN-BlendFace-Stack", "9", "blend"),
+)
+"""Every category of fakes there can be, in the order a world takes them up."""
+
+UNKNOWN = ("FaceForensics++_NeuralTextures", "ForgeryNet_SC-FEGAN", "ForgeryNet_StarGAN2", "ForgeryNet_DiscoFaceGAN")
+"""The categories meant to be kept unseen: four processes, of which the first three hide behind no other category of
+the default world."""
+
+
+def truth(categories: int) -> dict[str, str]:
+    """Category -> process, of a world with that many categories of fakes. The reals of every dataset are "real"."""
+    fakes = {forgery.category: forgery.process for forgery in FORGERIES[:categories]}
+    return fakes | {f"{dataset}_real": "real" for dataset in DATASETS}
