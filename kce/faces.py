@@ -1,0 +1,215 @@
+"""The face folder: cut faces as png, one folder for each category, and ``faces.csv`` with one row for each."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import xxhash
+
+from kce.errors import BadData, KCEError
+from kce.media import read_image, resize
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FACES, PROBLEMS, SETTINGS, JOURNAL, LOCK = "faces.csv", "problems.csv", "cut.toml", "cut.journal", ".lock"
+
+
+class Row(NamedTuple):
+    """One line of faces.csv, as text.
+
+    key         <dataset>/<sample's key>, for a video's frame with #<frame>; unique in the folder
+    real        1 or 0
+    group       the sample's, or where that is unknown its own: <dataset>/<sample's key>
+    identities  joined with ";"
+    frame       number of the frame, empty for a picture
+    box         the detector's, "left top right bottom" in pixels of the source
+    score       the detector's, in [0, 1]
+    source      the media file
+    file        the png, relative to the folder
+    hash        xxh64 of the png's bytes
+    """
+
+    key: str
+    category: str
+    dataset: str
+    method: str
+    real: str
+    group: str
+    identities: str
+    split: str
+    frame: str
+    box: str
+    score: str
+    source: str
+    file: str
+    hash: str
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """The rows of a face folder as columns; all (n,)."""
+
+    root: Path
+    key: NDArray[np.str_]
+    category: NDArray[np.str_]
+    dataset: NDArray[np.str_]
+    method: NDArray[np.str_]
+    group: NDArray[np.str_]
+    file: NDArray[np.str_]
+    hash: NDArray[np.str_]
+    real: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+    def take(self, rows: NDArray[Any]) -> Faces:
+        """The rows at these indices (or under this mask), in that order."""
+        columns = (self.key, self.category, self.dataset, self.method, self.group, self.file, self.hash, self.real)
+        return Faces(self.root, *(column[rows] for column in columns))
+
+    def mark(self) -> str:
+        """Hash of what the rows are: keys, labels, groups and the pictures' own hashes, in order."""
+        total = xxhash.xxh3_128()
+        for column in (self.key, self.category, self.group, self.hash):
+            total.update("\0".join(column.tolist()).encode())
+            total.update(b"\1")
+        return total.hexdigest()
+
+
+def read(folder: str | os.PathLike[str]) -> Faces:
+    """The faces of a folder. Raises BadData for a faces.csv that does not hold what it should."""
+    root = Path(folder)
+    rows = list(read_table(root / FACES, Row._fields))
+    columns = dict(zip(Row._fields, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(Row._fields, ())
+    for i, file in enumerate(columns["file"]):
+        if not _INSIDE.fullmatch(file):
+            raise BadData(f"{root / FACES}, row {i + 1}: {file!r} does not lie in the folder", _AGAIN)
+    for place in {file.partition("/")[0] for file in columns["file"]}:
+        if not (root / place).resolve().is_relative_to(root.resolve()):
+            raise BadData(f"{root / place} leads out of the folder", _AGAIN)
+    strange = set(columns["real"]) - {"0", "1"}
+    if strange:
+        raise BadData(f"{root / FACES}: real is {min(strange)!r}, not 0 or 1", _AGAIN)
+    arrays = {name: np.array(values, dtype=np.str_) for name, values in columns.items() if name in _KEPT}
+    keys, counts = np.unique(arrays["key"], return_counts=True)
+    if (counts > 1).any():
+        raise BadData(f"{root / FACES}: {keys[counts > 1][0]} is there twice", _AGAIN)
+    return Faces(root, real=np.array([value == "1" for value in columns["real"]], bool), **arrays)
+
+
+def load(faces: Faces, rows: NDArray[Any], size: int) -> NDArray[np.uint8]:
+    """The faces at these rows as uint8 (n, size, size, 3), RGB. Raises BadData naming a png that cannot be read."""
+    files = faces.file[rows].tolist()
+    pixels = np.empty((len(files), size, size, 3), np.uint8)
+
+    def one(place: int) -> None:
+        pixels[place] = resize(read_image(faces.root / files[place]), size)
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:  # decoding leaves Python's lock
+        for _ in threads.map(one, range(len(files))):
+            pass
+    return pixels
+
+
+_KEPT = ("key", "category", "dataset", "method", "group", "file", "hash")
+_INSIDE = re.compile(r"(?!\.{1,2}/)[^/\\:\0]+/(?!\.)[^/\\:\0]+\.png")
+_AGAIN = "cut the faces again, into a new folder"
+
+
+# ------------------------------------------------------------------------------------------------- names on the disk
+
+
+def place(category: str, key: str) -> str:
+    """Where a face's png lies in the folder: "<category>/<end of the key>~<hash of the key>.png".
+
+    Harmless on every file system, and different for different keys, wherever case or accents are not told apart.
+    Scripts, spaces and brackets stay. A category whose name had to be changed gets a hash too.
+    """
+    folder = _harmless(category)
+    if folder != category or folder.casefold() in _OURS or _HASHED.search(folder):
+        folder = f"{folder}~{digest(category.encode())[:8]}"
+    return f"{folder}/{_harmless(key.rpartition('/')[2])}~{digest(key.encode())}.png"
+
+
+def digest(data: bytes) -> str:
+    """xxh64, 16 hexadecimal digits."""
+    return xxhash.xxh64_hexdigest(data)
+
+
+_OURS = {FACES, PROBLEMS, SETTINGS, JOURNAL, LOCK}
+_HASHED = re.compile("~[0-9a-f]{8}$")
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # Windows keeps these for itself
+_LONGEST = 100  # bytes
+
+
+def _harmless(name: str) -> str:
+    kept = "".join("_" if c in '<>:"/\\|?*#%' or not c.isprintable() else c for c in name)
+    kept = kept.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore")
+    kept = re.sub(r"^[. ~-]|[. ]$", "_", kept) or "_"
+    return f"_{kept}" if _DEVICES.fullmatch(kept) else kept
+
+
+# ------------------------------------------------------------------------------------------------------------ tables
+
+
+def read_table(path: Path, columns: Sequence[str]) -> Iterator[list[str]]:
+    """The rows of a csv file with exactly these columns. Raises BadData, with the line."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = next(reader, [])
+            if header != list(columns):
+                raise BadData(f"{path} has the columns {','.join(header)}; expected {','.join(columns)}", _AGAIN)
+            for row in reader:
+                if len(row) != len(columns):
+                    raise BadData(f"{path}, line {reader.line_num}: {len(row)} fields, expected {len(columns)}", _AGAIN)
+                yield row
+    except FileNotFoundError as error:
+        unfinished = (path.parent / JOURNAL).is_file()
+        hint = "start the same `kce cut` again: it goes on" if unfinished else "`kce cut` makes a face folder"
+        raise KCEError(f"there is no {path}", hint) from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadData(f"{path} cannot be read: {error}", _AGAIN) from error
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write a csv file whole or not at all; one that holds the same already is left alone."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    write_whole(path, text.getvalue().encode())
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, and down to the disk; one that holds the same already is left alone."""
+    if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
+        return
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def read_rows(root: Path) -> Iterator[Row]:
+    """The rows of a folder that ``cut`` wrote, as text; none if there is no table yet."""
+    if not (root / FACES).is_file():
+        return
+    for fields in read_table(root / FACES, Row._fields):
+        row = Row(*(sys.intern(field) for field in fields))
+        if row.file != place(row.category, row.key):
+            raise BadData(f"{root / FACES}: {row.file!r} is not where the face {row.key} lies", _AGAIN)
+        yield row
