@@ -94,7 +94,7 @@ def _check_column(data: h5py.Dataset, column: str, where: str) -> None:
 
 def read_rows(group: h5py.Group, start: int, stop: int, where: str) -> Features:
     """Rows start to stop of a checked table. Raises BadData for a NaN, and a text that cannot be one."""
-    key, label, kin = (_texts(group[column].asstr()[start:stop].tolist(), where) for column in TEXTS)
+    key, label, kin = (_texts(group[column].asstr("utf-8")[start:stop].tolist(), where) for column in TEXTS)
     with np.errstate(over="ignore"):
         x = np.asarray(group["x"][start:stop]).astype(np.float32, copy=False)
     rows = Features(key, label, kin, x)

@@ -88,7 +88,7 @@ class Writer:
         self._held: filelock.BaseFileLock | None = None
 
     def __enter__(self) -> Writer:
-        if self._look() and not self._shards.exists():
+        if self._look() and not self._parts.exists():
             return self
         try:
             self._shards.parent.mkdir(parents=True, exist_ok=True)

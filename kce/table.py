@@ -62,7 +62,7 @@ class Table:
         """How many rows each label has, by label; read from the file, a stretch at a time."""
         counts: Counter[str] = Counter()
         with hdf.reading(self.path) as file:
-            column = hdf.table(file, self.name, self.path)["label"].asstr()
+            column = hdf.table(file, self.name, self.path)["label"].asstr("utf-8")
             for start in range(0, self.length, _STRETCH):
                 counts.update(column[start : start + _STRETCH].tolist())
         return dict(sorted(counts.items()))
