@@ -37,7 +37,8 @@ def score(
     number of rows again, the last one cut short; the figure is computed anew, `resamples` times; the interval is the
     middle 95 % of what comes out, moved by the bootstrap's own bias (its mean less the figure). Without the last step
     it would lie too high: drawing few groups with replacement drives the centres of the labels apart, which inflates
-    Calinski-Harabasz and its kin by about as much again as the figure itself owes to having few groups.
+    Calinski-Harabasz and its kin. (Simulated, 25 recordings of 10 frames: 93 % of these intervals hold the figure to be
+    expected, and 77 % without the step.) Where labels hardly differ an interval may reach below 0.
 
     There is no interval (None) for an evaluator whose attribute `intervals` is False, for any figure if a label has
     only one group (rows with an empty, that is unknown, group count as one group), or if `resamples` is 0.
