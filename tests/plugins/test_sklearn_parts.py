@@ -1,0 +1,179 @@
+"""Reducers, clusterers and evaluators of scikit-learn, as the registry builds them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kce import BadData, Features, KCEError, Registry
+
+REGISTRY = Registry.load()
+WITH_K = ("kmeans", "gaussian-mixture", "agglomerative")
+
+
+def build(kind: str, name: str, **parameters: Any) -> Any:
+    return REGISTRY.build(kind, name, **parameters)
+
+
+def blobs(k: int = 3, each: int = 9, dim: int = 5, seed: int = 0, apart: float = 20.0) -> Features:
+    random = np.random.default_rng(seed)
+    label = np.repeat(np.arange(k), each)
+    x = apart * random.standard_normal((k, dim))[label] + random.standard_normal((k * each, dim))
+    names = np.array([f"방법{i}" for i in label])
+    return Features(np.array([str(i) for i in range(len(x))]), names, names, x.astype(np.float32))
+
+
+def partition(codes: Any) -> set[frozenset[int]]:
+    return {frozenset(np.flatnonzero(codes == code).tolist()) for code in set(np.asarray(codes).tolist())}
+
+
+@pytest.mark.parametrize("name", [*WITH_K, "dbscan"])
+def test_clusterers_find_what_lies_apart(name: str) -> None:
+    rows = blobs()
+    own = {"n_clusters": 3} if name in WITH_K else {"eps": 8.0}
+    found = build("clusterer", name, **own).fit_predict(rows.x)
+    assert found.shape == (27,)
+    assert found.dtype.kind == "i"
+    assert partition(found) == partition(rows.label)
+    assert np.array_equal(found, build("clusterer", name, **own).fit_predict(rows.x))
+
+
+@pytest.mark.parametrize("name", WITH_K)
+def test_more_clusters_than_rows(name: str) -> None:
+    with pytest.raises(KCEError, match="4 clusters of 3 rows") as caught:
+        build("clusterer", name, n_clusters=4).fit_predict(blobs(each=1).x)
+    assert "n_clusters=3" in caught.value.hint
+    assert len(set(build("clusterer", name, n_clusters=3).fit_predict(blobs(each=1).x).tolist())) == 3
+    assert build("clusterer", name, n_clusters=1).fit_predict(np.zeros((1, 4), np.float32)).tolist() == [0]
+    with pytest.raises(KCEError, match="n_clusters"):
+        build("clusterer", name, n_clusters=0)
+
+
+def test_a_mixture_of_few_rows_in_many_dimensions_holds() -> None:
+    rows = blobs(k=9, each=3, dim=64)
+    assert len(set(build("clusterer", "gaussian-mixture", n_clusters=9).fit_predict(rows.x).tolist())) == 9
+
+
+def test_dbscan_leaves_noise() -> None:
+    x = np.array([[0.0], [0.1], [50.0]], np.float32)
+    assert build("clusterer", "dbscan").fit_predict(x).tolist() == [0, 0, -1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        ("clusterer", "agglomerative:linkage='nearest'"),
+        ("clusterer", "gaussian-mixture:covariance_type='round'"),
+        ("clusterer", "dbscan:eps=-1.0"),
+        ("clusterer", "kmeans:n_init=0"),
+        ("reducer", "pca:svd_solver='quick'"),
+    ],
+)
+def test_parameters_that_scikit_learn_refuses(kind: str, spec: str) -> None:
+    part = build(kind, spec)
+    with pytest.raises(KCEError) as caught:
+        (part.fit_predict if kind == "clusterer" else part.fit_transform)(blobs(k=8).x)
+    assert caught.value.hint
+
+
+# PCA -----------------------------------------------------------------------------------------------------------------
+
+
+def test_pca_keeps_what_it_can_and_says_how_much() -> None:
+    rows = blobs(dim=20).x
+    pca = build("reducer", "pca", n_components=4)
+    reduced = pca.fit_transform(rows)
+    assert (reduced.shape, reduced.dtype) == ((27, 4), np.float32)
+    centred = rows - rows.mean(axis=0)
+    assert pca.explained_variance_ratio_.sum() == pytest.approx(np.sum(reduced**2) / np.sum(centred**2), rel=1e-4)
+    assert np.array_equal(reduced, build("reducer", "pca", n_components=4).fit_transform(rows))
+    assert build("reducer", "pca").fit_transform(rows).shape == (27, 20)
+    assert build("reducer", "pca").fit_transform(rows[:3]).shape == (3, 3)
+    assert build("reducer", "pca:svd_solver='covariance_eigh'").fit_transform(rows).shape == (27, 20)
+
+
+def test_pca_keeps_distances_when_it_keeps_everything() -> None:
+    x = blobs(dim=6).x
+    reduced = build("reducer", "pca").fit_transform(x)
+    away = np.linalg.norm(x[:, None] - x[None], axis=2)
+    assert np.allclose(np.linalg.norm(reduced[:, None] - reduced[None], axis=2), away, atol=1e-3)
+
+
+def test_pca_of_nothing() -> None:
+    for x in (np.zeros((1, 5), np.float32), np.ones((9, 5), np.float32)):
+        with pytest.raises(KCEError) as caught:
+            build("reducer", "pca").fit_transform(x)
+        assert caught.value.hint
+    with pytest.raises(KCEError, match="n_components"):
+        build("reducer", "pca", n_components=0)
+
+
+# Evaluators ----------------------------------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(
+    k=st.integers(2, 5), each=st.integers(2, 8), dim=st.integers(1, 9), seed=st.integers(0, 99), apart=st.floats(0, 50)
+)
+def test_the_scores_are_those_of_scikit_learn(k: int, each: int, dim: int, seed: int, apart: float) -> None:
+    from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
+
+    rows = blobs(k, each, dim, seed, apart)
+    x = rows.x.astype(np.float64)
+    found = build("evaluator", "calinski-harabasz").score(rows)
+    wanted = calinski_harabasz_score(x, rows.label)
+    assert found["calinski_harabasz"] == pytest.approx(wanted, rel=1e-9)
+    n = k * each
+    share = found["variance_share"]
+    assert 0 <= share <= 1
+    assert share / (1 - share) * (n - k) / (k - 1) == pytest.approx(wanted, rel=1e-6)
+    found = build("evaluator", "davies-bouldin").score(rows)
+    assert found == {"davies_bouldin": pytest.approx(davies_bouldin_score(x, rows.label), rel=1e-9)}
+    found = build("evaluator", "silhouette").score(rows)
+    assert found == {"silhouette": pytest.approx(silhouette_score(rows.x, rows.label), rel=1e-6)}
+
+
+def test_calinski_harabasz_where_nothing_is_spread() -> None:
+    rows = blobs(k=2, each=3, dim=2)
+    still = rows.with_x(np.repeat(np.array([[0, 0], [1, 1]], np.float32), 3, axis=0))
+    assert build("evaluator", "calinski-harabasz").score(still) == {"calinski_harabasz": 1.0, "variance_share": 1.0}
+    still = rows.with_x(np.ones((6, 2), np.float32))
+    assert build("evaluator", "calinski-harabasz").score(still) == {"calinski_harabasz": 1.0, "variance_share": 0.0}
+
+
+def test_calinski_harabasz_grows_with_n_and_its_share_does_not() -> None:
+    rows = blobs(each=50, apart=1.0)
+    twice = rows.take(np.tile(np.arange(len(rows)), 2))
+    one, two = (build("evaluator", "calinski-harabasz").score(some) for some in (rows, twice))
+    assert two["variance_share"] == pytest.approx(one["variance_share"])
+    assert two["calinski_harabasz"] / one["calinski_harabasz"] == pytest.approx((300 - 3) / (150 - 3))
+
+
+def test_silhouette_of_a_sample() -> None:
+    rows = blobs(each=200, apart=2.0)
+    whole = build("evaluator", "silhouette").score(rows)["silhouette"]
+    some = build("evaluator", "silhouette", sample_size=300, seed=1).score(rows)["silhouette"]
+    assert some != whole
+    assert some == pytest.approx(whole, abs=0.1)
+    assert some == build("evaluator", "silhouette", sample_size=300, seed=1).score(rows)["silhouette"]
+
+
+@pytest.mark.parametrize("name", ["calinski-harabasz", "silhouette", "davies-bouldin"])
+def test_too_little_to_score(name: str) -> None:
+    for rows in (blobs(k=1), blobs(k=3, each=1)):
+        with pytest.raises(BadData, match="at least two labels") as caught:
+            build("evaluator", name).score(rows)
+        assert caught.value.hint
+
+
+def test_calinski_harabasz_is_quick_enough_to_resample() -> None:
+    rows, evaluator = blobs(k=4, each=250, dim=64), build("evaluator", "calinski-harabasz")
+    start = time.process_time()
+    for _ in range(200):
+        evaluator.score(rows)
+    assert time.process_time() - start < 2  # 0.3 on an idle core
