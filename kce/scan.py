@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,7 +73,7 @@ def scan(
     `conflicts` of lines "path: reason", `ignored` (number), and `expected` (published numbers per category, or None).
     A list shows at most the first 10,000 and ends with "... and N more" where there are more: a wrong root may hold
     millions of bad names, and a report must stay small. Of samples with one key the first counts; the others are
-    conflicts. Memory: some 70 bytes per sample, to know the keys.
+    conflicts. Memory: some 100 bytes per sample, to know the keys.
 
     With `csv` one row per sample is written, as a stream, to a file beside it that takes its place at the end.
 
@@ -86,10 +86,10 @@ def scan(
             found.sample(sample)
     else:
         with _rows(Path(csv)) as write:
-            given = str(root)
+            prefix = os.path.join(root, "")  # noqa: PTH118 - a string, since paths are compared with it a million times
             for sample in _unique(dataset, found, progress):
                 found.sample(sample)
-                write(_row(sample, given))
+                write(_row(sample, prefix))
     report = {
         "dataset": dataset.name,
         "root": str(root),
@@ -147,10 +147,10 @@ def _judge(report: dict[str, Any], unparsed: int) -> None:
         raise ScanFailed(what + first, "is it the right dataset? Move what does not belong to it", report)
 
 
-def _row(sample: Sample, root: str) -> list[str]:
+def _row(sample: Sample, prefix: str) -> list[str]:
     return [
         sample.key,
-        _relative(str(sample.path), root),
+        _relative(str(sample.path), prefix),
         sample.dataset,
         sample.method,
         sample.category,
@@ -162,14 +162,13 @@ def _row(sample: Sample, root: str) -> list[str]:
     ]
 
 
-def _relative(path: str, root: str) -> str:
-    prefix = os.path.join(root, "")  # noqa: PTH118 - a string, once for each of a million samples
-    relative = path[len(prefix) :] if path.startswith(prefix) else os.path.relpath(path, root)
+def _relative(path: str, prefix: str) -> str:
+    relative = path[len(prefix) :] if path.startswith(prefix) else os.path.relpath(path, prefix)
     return relative.replace(os.sep, "/")
 
 
 @contextmanager
-def _rows(path: Path) -> Iterator[Callable[[Iterable[str]], None]]:
+def _rows(path: Path) -> Iterator[Callable[[Sequence[str]], None]]:
     """Writes rows to a file that appears whole, or not at all."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     with _writing(path):
@@ -177,11 +176,13 @@ def _rows(path: Path) -> Iterator[Callable[[Iterable[str]], None]]:
         if path.is_dir():
             raise KCEError(f"{path} is a folder", "give the name of a file for the csv")
         file = part.open("w", encoding="utf-8", errors="backslashreplace", newline="")
-    writer = csv.writer(file, lineterminator="\n")
+    plain = csv.writer(file, lineterminator="\n")
+    quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
 
-    def write(row: Iterable[str]) -> None:
+    def write(row: Sequence[str]) -> None:
         with _writing(path):
-            writer.writerow(row)
+            # To readers a carriage return ends a row, but the writer quotes only the line ends that it writes.
+            (quoted if any("\r" in field for field in row) else plain).writerow(row)
 
     try:
         write(COLUMNS)

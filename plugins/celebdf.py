@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 
 from kce import Remark, Sample, Tree, Unparsed, hookimpl
 
@@ -89,7 +88,7 @@ def _place(parts: tuple[str, ...]) -> tuple[str, str]:
     levels = [part for part in parts[1:-1] if part.lower() != "videos"]
     if not folder or levels or len(parts) not in (2, 3):
         raise Unparsed(f"not right below one of {', '.join(STEMS)}")
-    return folder, PurePosixPath(parts[-1]).stem
+    return folder, parts[-1].rpartition(".")[0]
 
 
 class CelebDFv1(_CelebDF):

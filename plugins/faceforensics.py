@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import ClassVar, NamedTuple
 
 from kce import KCEError, Remark, Sample, Tree, Unparsed, hookimpl
@@ -32,9 +31,11 @@ DFD = {
     (False, "deepfakedetection"): "FaceSwap",
     (False, "deepfakesdetection"): "FaceSwap",
 }
+BOTH = FFPP | DFD
 EXPECTED_FFPP = {f"FaceForensics++_{method}": 1000 for method in FFPP.values()}
 EXPECTED_DFD = {"DeepFakeDetection_real": 363, "DeepFakeDetection_FaceSwap": 3068}
 
+NUMBER = re.compile(r"[0-9]{1,9}")
 CLIP = re.compile(r"([0-9]{3})(?:_([0-9]{3}))?")
 SCENE = re.compile(r"([0-9]{2})(?:_([0-9]{2}))?__((?:(?!__).)+)(?:__[A-Za-z0-9]{8})?")
 
@@ -72,7 +73,7 @@ class _Family(Tree):
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
         place = self._place(parts)
         known = (place.real, place.who.lower())
-        if known not in FFPP | DFD:
+        if known not in BOTH:
             raise Unparsed(f"{place.who} is neither a method nor a source of reals")
         if known not in self.methods:
             return Remark("ignored", "/".join(parts), "belongs to the other dataset of this tree")
@@ -112,14 +113,14 @@ class _Family(Tree):
 
 
 def _stem_and_frame(place: _Place) -> tuple[str, int | None]:
-    file = PurePosixPath(place.rest[-1])
-    video = file.suffix.lower() == ".mp4"
+    stem, _, suffix = place.rest[-1].rpartition(".")
+    video = suffix.lower() == "mp4"
     if place.media.lower() == MEDIA_FOLDERS[0]:
         if len(place.rest) == 1 and video:
-            return file.stem, None
+            return stem, None
         raise Unparsed("not a video right below its folder")
-    if len(place.rest) == 2 and not video and re.fullmatch("[0-9]{1,9}", file.stem):
-        return place.rest[0], int(file.stem)
+    if len(place.rest) == 2 and not video and NUMBER.fullmatch(stem):
+        return place.rest[0], int(stem)
     raise Unparsed("not a numbered frame in the folder of its video")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 
 from kce import Remark, Sample, Tree, Unparsed, hookimpl
 
@@ -31,6 +30,7 @@ SPLITS = {"training": "train", "validation": "val"}
 IMAGES = (("image",), ("images",), ("image", "images"), ("image2",), ())
 
 RELEASE = re.compile(r"(train|val)(?:_perturb)?_release")
+NUMBER = re.compile(r"[0-9]{1,2}")
 HASH = re.compile(r"[0-9a-fA-F]{32}")
 FRAME = re.compile(r"frame([0-9]{1,9})")
 
@@ -93,11 +93,11 @@ class ForgeryNet(Tree):
 def _place(parts: tuple[str, ...]) -> tuple[int, str, str, int | None]:
     """The folder's number, the first hash, the split, and the number of the frame."""
     *above, name = parts
-    stem = PurePosixPath(name).stem
+    stem = name.rpartition(".")[0]
     hashes = []
     while above and HASH.fullmatch(above[-1]):
         hashes.append(above.pop())
-    number = int(above[-1]) if above and re.fullmatch("[0-9]{1,2}", above[-1]) else 0
+    number = int(above[-1]) if above and NUMBER.fullmatch(above[-1]) else 0
     frame = FRAME.fullmatch(stem)
     if number not in METHODS and number not in REALS:
         raise Unparsed("in no folder numbered 1 to 19")
