@@ -238,8 +238,11 @@ def _text_array(texts: list[str]) -> NDArray[np.str_]:
 
 
 def _good_text(text: str, empty: bool) -> bool:
-    fits = bool(text or empty) and len(text) <= hdf.LONGEST and "\0" not in text
-    return fits and not any("\ud800" <= letter <= "\udfff" for letter in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a character: a file name that was no UTF-8
+        return False
+    return bool(text or empty) and len(text) <= hdf.LONGEST and "\0" not in text
 
 
 def _keep_others(path: Path, table: str, new: hdf.NewFile) -> None:
