@@ -7,6 +7,7 @@ import io
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ def read(folder: str | os.PathLike[str]) -> Faces:
     """The faces of a folder. Raises BadData for a faces.csv that does not hold what it should."""
     root = Path(folder)
     rows = list(read_table(root / FACES, Row._fields))
-    columns = dict(zip(Row._fields, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(Row._fields, ())
+    columns = {name: [row[i] for row in rows] for i, name in enumerate(Row._fields)}
     for i, file in enumerate(columns["file"]):
         if not _INSIDE.fullmatch(file):
             raise BadData(f"{root / FACES}, row {i + 1}: {file!r} does not lie in the folder", _AGAIN)
@@ -101,10 +102,10 @@ def read(folder: str | os.PathLike[str]) -> Faces:
     strange = set(columns["real"]) - {"0", "1"}
     if strange:
         raise BadData(f"{root / FACES}: real is {min(strange)!r}, not 0 or 1", _AGAIN)
-    arrays = {name: np.array(values, dtype=np.str_) for name, values in columns.items() if name in _KEPT}
-    keys, counts = np.unique(arrays["key"], return_counts=True)
-    if (counts > 1).any():
-        raise BadData(f"{root / FACES}: {keys[counts > 1][0]} is there twice", _AGAIN)
+    if len(set(columns["key"])) < len(rows):
+        twice = Counter(columns["key"]).most_common(1)[0][0]
+        raise BadData(f"{root / FACES}: {twice} is there twice", _AGAIN)
+    arrays = {name: np.array(columns[name], dtype=np.str_) for name in _KEPT}
     return Faces(root, real=np.array([value == "1" for value in columns["real"]], bool), **arrays)
 
 
