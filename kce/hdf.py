@@ -155,13 +155,17 @@ class _Output(io.FileIO):
 class NewFile:
     """An HDF5 file in the making, with what the store adds to it."""
 
-    def __init__(self, file: h5py.File, output: _Output) -> None:
-        self.file, self._output = file, output
+    def __init__(self, file: h5py.File, output: _Output, path: Path) -> None:
+        self.file, self._output, self._path = file, output, path
 
-    def settle(self) -> None:
-        """Raise the fault that the disk has had since, if any."""
-        if self._output.fault is not None:
-            raise self._output.fault
+    @contextmanager
+    def settled(self) -> Iterator[None]:
+        """Raise KCEError if the disk had a fault, and not what HDF5 makes of it: that reads like a damaged source."""
+        try:
+            yield
+        finally:
+            if self._output.fault is not None:
+                raise cannot_write(self._path, self._output.fault) from self._output.fault
 
     def add_table(self, name: str, dim: int, attributes: dict[str, str], *, packed: bool = True) -> None:
         """An empty table. `packed`: compress x and guard it by checksums."""
@@ -178,22 +182,22 @@ class NewFile:
     def append(self, name: str, rows: Features) -> None:
         group = self.file[name]
         start, stop = len(group["key"]), len(group["key"]) + len(rows)
-        for column in COLUMNS:
-            values = getattr(rows, column)
-            group[column].resize(stop, axis=0)
-            group[column][start:stop] = values.astype(object) if column in TEXTS else values
-        self.settle()
+        with self.settled():
+            for column in COLUMNS:
+                values = getattr(rows, column)
+                group[column].resize(stop, axis=0)
+                group[column][start:stop] = values.astype(object) if column in TEXTS else values
 
     def copy_group(self, source: h5py.Group, name: str, columns: Sequence[str] | None = None) -> None:
         """A group of another file as it is, byte for byte; or only these columns, and its texts among attributes."""
-        if columns is None:
-            self.file.copy(source, name)
-        else:
-            group = self.file.create_group(name)
-            for column in columns:
-                self.file.copy(source[column], group, column)
-            group.attrs.update({k: v for k, v in source.attrs.items() if isinstance(v, str)})
-        self.settle()
+        with self.settled():
+            if columns is None:
+                self.file.copy(source, name)
+            else:
+                group = self.file.create_group(name)
+                for column in columns:
+                    self.file.copy(source[column], group, column)
+                group.attrs.update({k: v for k, v in source.attrs.items() if isinstance(v, str)})
 
 
 @contextmanager
@@ -205,9 +209,10 @@ def replacing(path: Path, temporary: Path) -> Iterator[NewFile]:
     try:
         with _Output(temporary, "w+b") as output:
             with h5py.File(output, "w") as file:
-                new = NewFile(file, output)
+                new = NewFile(file, output, path)
                 yield new
-            new.settle()
+            with new.settled():  # closing has written the rest
+                pass
             os.fsync(output.fileno())
         temporary.replace(path)
         sync_folder(path.parent)

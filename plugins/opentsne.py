@@ -35,6 +35,8 @@ class TSNE:
                 f"t-SNE to {self.n_components} dimensions cannot be made of {len(x)} rows of {x.shape[1]}",
                 "take more rows, or the reducer `none`",
             )
+        if not np.ptp(x, axis=0).any():
+            raise KCEError("t-SNE cannot be made of rows that are all the same", "look at how the features were made")
         fitted = openTSNE.TSNE(
             n_components=self.n_components,
             perplexity=min(self.perplexity, (len(x) - 1) / 3),

@@ -390,6 +390,35 @@ def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, limit: int) -> No
     assert same(store.open_table(path, "known").load(), rows(1200, 64))
 
 
+FULL_COPY = """
+import random, resource, sys
+from pathlib import Path
+from kce import store
+from kce.errors import KCEError
+source, to = map(Path, sys.argv[1:])
+most = source.stat().st_size + to.stat().st_size
+for turn in range(12):
+    limit = random.Random(turn).randrange(most * 95 // 100)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        store.copy_table(source, "known", to)
+    except KCEError as error:
+        assert error.message.startswith(f"cannot write {to}: "), error
+        print("full")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files as only POSIX can")
+def test_a_full_disk_is_not_taken_for_a_damaged_source(tmp_path: Path) -> None:
+    source, to = tmp_path / "a" / "f.h5", tmp_path / "b" / "f.h5"
+    put(source, "known", rows(6000, 64), batch=3000)
+    put(to, "unknown", rows(5000, 64, seed=1), batch=3000)
+    done = python(FULL_COPY, source, to)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "full\n" * 12, "")
+    assert same(store.open_table(to, "unknown").load(), rows(5000, 64, seed=1))
+    assert left_over(to) == []
+
+
 def python(code: str, *words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", code, *map(str, words)]
     return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=100)

@@ -33,7 +33,7 @@ def test_few_rows_and_other_dimensions(n: int, components: int) -> None:
 
 
 def test_what_cannot_be_laid_out() -> None:
-    for x in (blobs(3), blobs(20, 1)):
+    for x in (blobs(3), blobs(20, 1), np.ones((20, 4), np.float32)):
         with pytest.raises(KCEError, match="cannot be made") as caught:
             REGISTRY.build("reducer", "tsne").fit_transform(x)
         assert caught.value.hint
