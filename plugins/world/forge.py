@@ -80,11 +80,11 @@ def warp(skin: Field, donor: Field, seat: Seat, r: np.random.Generator) -> Field
 
 
 def checkerboard(skin: Field, donor: Field, seat: Seat, r: np.random.Generator) -> Field:  # noqa: ARG001
-    """The gain of a transposed convolution whose kernel (9) is no multiple of its stride (6): it overlaps unevenly."""
+    """The gain of a transposed convolution whose kernel (12) is no multiple of its stride (8): it overlaps unevenly."""
     y, x = seat.grid
-    ones = ((y % 6 == 0) & (x % 6 == 0)).astype(np.float32)
-    gain = cv2.GaussianBlur(cv2.boxFilter(ones, -1, (9, 9), normalize=False), (0, 0), 0.7)
-    return _mix(skin, skin * (1 + r.uniform(0.08, 0.11) * (gain / gain.mean() - 1))[..., None], seat.mask)
+    ones = ((y % 8 == 0) & (x % 8 == 0)).astype(np.float32)
+    gain = cv2.GaussianBlur(cv2.boxFilter(ones, -1, (12, 12), normalize=False), (0, 0), 0.7)
+    return _mix(skin, skin * (1 + r.uniform(0.09, 0.12) * (gain / gain.mean() - 1))[..., None], seat.mask)
 
 
 def nearest(skin: Field, donor: Field, seat: Seat, r: np.random.Generator) -> Field:  # noqa: ARG001
@@ -105,7 +105,7 @@ def graphics(skin: Field, donor: Field, seat: Seat, r: np.random.Generator) -> F
     side = 13
     upper = (y % side) + (x % side) > side
     facet = ((y // side) * 31 + (x // side) * 2 + upper).astype(np.int64) % 997
-    lit = r.normal(0, 1, 997).astype(np.float32)[facet] * r.uniform(6.5, 8.5)
+    lit = r.normal(0, 1, 997).astype(np.float32)[facet] * r.uniform(10, 13)
     cut = (seat.mask > 0.55).astype(np.uint8)
     hull = cv2.convexHull(cv2.findContours(cut, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0][0])
     polygon = cv2.fillConvexPoly(np.zeros_like(cut), cv2.approxPolyDP(hull, 6, closed=True), 255)

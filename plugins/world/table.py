@@ -35,7 +35,7 @@ FORGERIES = (
     Forgery(FF, "Face2Face", "Face2Face", "warp"),
     Forgery(NET, "StarGAN2", "13", "checkerboard"),
     Forgery(NET, "StyleGAN2", "11", "spectral"),
-    Forgery(NET, "DiscoFaceGAN", "15", "spectral"),
+    Forgery(NET, "DiscoFaceGAN", "15", "smooth"),
     Forgery(FF, "FaceShifter", "FaceShifter", "smooth"),
     Forgery(NET, "FaceShifter", "1", "halo"),
     Forgery(NET, "Talking_Head_Video", "7", "mouth"),
