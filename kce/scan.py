@@ -171,39 +171,36 @@ def _relative(path: str, prefix: str) -> str:
 def _rows(path: Path) -> Iterator[Callable[[Sequence[str]], None]]:
     """Writes rows to a file that appears whole, or not at all."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with _writing(path):
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise KCEError(f"{path} is a folder", "give the name of a file for the csv")
         file = part.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+    except OSError as error:
+        raise _unwritable(path, error) from error
     plain = csv.writer(file, lineterminator="\n")
     quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
 
     def write(row: Sequence[str]) -> None:
-        with _writing(path):
+        try:
             # To readers a carriage return ends a row, but the writer quotes only the line ends that it writes.
-            (quoted if any("\r" in field for field in row) else plain).writerow(row)
+            (quoted if "\r" in "".join(row) else plain).writerow(row)
+        except OSError as error:
+            raise _unwritable(path, error) from error
 
     try:
         write(COLUMNS)
         yield write
-        with _writing(path):
+        try:
             file.close()
             part.replace(path)
+        except OSError as error:
+            raise _unwritable(path, error) from error
     finally:
         with suppress(OSError):  # closing writes what is left, and fails again on a full disk
             file.close()
         part.unlink(missing_ok=True)
 
 
-class _writing:  # noqa: N801 - used as a function; a class, since it is entered once for each row
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, OSError):
-            hint = "is there room, and may you write there?"
-            raise KCEError(f"{self.path} cannot be written: {error.strerror}", hint) from error
+def _unwritable(path: Path, error: OSError) -> KCEError:
+    return KCEError(f"{path} cannot be written: {error.strerror}", "is there room, and may you write there?")

@@ -127,8 +127,9 @@ def _sorted_names(folder: str) -> tuple[list[str], dict[str, str]]:
             if not entry.is_file(follow_symlinks=False):
                 is_folder = entry.is_dir(follow_symlinks=False)
                 special[entry.name] = "folder" if is_folder else "link" if entry.is_symlink() else "other"
-    names.sort(key=nfc)
-    names.sort(key=_natural)
+    if len(names) > 1:
+        names.sort(key=nfc)
+        names.sort(key=_natural)
     return names, special
 
 
