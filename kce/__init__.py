@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Box": "types",
     "Features": "types",
+    "Image": "types",
     "MergePlan": "types",
     "Remark": "types",
     "Sample": "types",
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from kce.trees import Unparsed as Unparsed
     from kce.types import Box as Box
     from kce.types import Features as Features
+    from kce.types import Image as Image
     from kce.types import MergePlan as MergePlan
     from kce.types import Remark as Remark
     from kce.types import Sample as Sample

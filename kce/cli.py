@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import json
 import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, cast
 
 import typer
 
 from kce.errors import KCEError
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 
 class App(typer.Typer):
     """A Typer whose errors are for people: a message and a hint where they can mend it, a traceback where we must."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def command(self, *args: Any, **kwargs: Any) -> Callable[[Command], Command]:
+        """Register a command that ends as the contract says: 0, 2 with a hint, 130 when interrupted, else 1."""
+        register = super().command(*args, **kwargs)
+        return lambda command: register(_ending_well(command))
+
+
+def _ending_well(command: Command) -> Command:
+    @functools.wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
-            return super().__call__(*args, **kwargs)
+            return command(*args, **kwargs)
         except KCEError as error:
             _fail(error.message, error.hint)
         except KeyboardInterrupt:
@@ -36,6 +47,8 @@ class App(typer.Typer):
             if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
                 _fail(str(error), "choose a place that can be read and written")
             raise
+
+    return cast("Command", guarded)
 
 
 def _fail(message: str, hint: str) -> None:
@@ -260,7 +273,7 @@ def score(
 ) -> None:
     """Score a feature table by its labels, with intervals."""
     from kce.registry import Registry
-    from kce.scores import score_table
+    from kce.run import score_table
 
     evaluators = _with_more(context, evaluator, "--evaluator") or ("calinski-harabasz",)
     found = score_table(table, reducer, evaluators, Registry.load(), seed)
@@ -390,12 +403,15 @@ def _progress() -> Iterator[Callable[[str, int, int | None], None]]:
         console=Console(stderr=True),
     )
     tasks: dict[str, TaskID] = {}
+    started = contextlib.ExitStack()
 
     def show_progress(what: str, done: int, total: int | None) -> None:
+        if not tasks:  # no empty line for a command that ends before it has anything to show
+            started.enter_context(bars)
         if what not in tasks:
             tasks[what] = bars.add_task(what, total=total, completed=done, rate="")
         task = next(t for t in bars.tasks if t.id == tasks[what])
         bars.update(tasks[what], completed=done, total=total, rate=f"{task.speed:.0f}/s" if task.speed else "")
 
-    with bars:
+    with started:
         yield show_progress

@@ -152,9 +152,7 @@ class _Run:
         return merge.by_clusters(rows, self._seeded("clusterer", chosen.clusterer, **own), chosen.vote)
 
     def _seeded(self, kind: str, spec: str, **parameters: Any) -> Any:
-        if self.registry.takes(kind, spec, "seed"):
-            parameters["seed"] = self.recipe.seed
-        return self.registry.build(kind, spec, **parameters)
+        return self.registry.build(kind, spec, **parameters, **_seed(self.registry, kind, spec, self.recipe.seed))
 
     def _scores(self, plan: MergePlan) -> dict[str, Any]:
         evaluate = self.recipe.evaluate
@@ -180,6 +178,26 @@ class _Run:
 def evaluation_rows(table: Features, per_category: int, seed: int) -> Features:
     """The rows every plan is scored on: the same number of each category, chosen by seed from the keys alone."""
     return table.take(scores.evaluation_rows(table.label, table.key, per_category, seed))
+
+
+def score_table(
+    address: str, reducer: str, evaluators: Sequence[str], registry: Registry, seed: int, resamples: int = 200
+) -> dict[str, Any]:
+    """Reduce and score a stored table ("FEATURES.h5:/known") by its labels: figures with n, seed and intervals."""
+    chosen = {
+        spec: registry.resolve("evaluator", spec, **_seed(registry, "evaluator", spec, seed)) for spec in evaluators
+    }
+    reduce = registry.build("reducer", reducer, **_seed(registry, "reducer", reducer, seed))
+    path, table = store.split_address(address)
+    rows = store.open_table(path, table).load()
+    rows = rows.with_x(reduce.fit_transform(rows.x))
+    named = {part.entry.name: part.build() for part in chosen.values()}
+    return scores.score(rows, named, seed=seed, resamples=resamples)
+
+
+def _seed(registry: Registry, kind: str, spec: str, seed: int) -> dict[str, int]:
+    """The seed, for a component that takes one and was not given another."""
+    return {"seed": seed} if registry.takes(kind, spec, "seed") else {}
 
 
 def _counts(faces: Faces) -> dict[str, int]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
+import signal
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,7 +87,7 @@ def train(
         what = f"training {to.stem}"
         progress(what, state.step * settings.batch, total * settings.batch)
         saved = time.monotonic()
-        try:
+        with interrupts_held() as interrupted:
             for epoch in range(state.step // in_epoch, settings.epochs):
                 model.train()
                 order = np.random.default_rng([settings.seed, epoch]).permutation(len(rows))
@@ -97,24 +99,24 @@ def train(
                     wanted = machine.to_device(torch.from_numpy(targets[chosen]))
                     scores = model(to_input(machine, images))
                     loss = torch.nn.functional.cross_entropy(scores, wanted)
+                    if not torch.isfinite(loss):
+                        raise KCEError(
+                            f"the loss is no number any more in epoch {epoch + 1}, step {state.step % in_epoch + 1}",
+                            f"train with a lower rate than {settings.rate:g}",
+                        )
                     optimizer.zero_grad(set_to_none=True)
                     machine.backward(loss)
                     optimizer.step()
-                    state.count(len(chosen), float(loss), int((scores.argmax(1) == wanted).sum()))
-                    if not math.isfinite(state.loss):
-                        raise KCEError(
-                            f"the loss is no number any more in epoch {epoch + 1}, step {state.step % in_epoch}",
-                            f"train with a lower rate than {settings.rate:g}",
-                        )
-                    progress(what, min(state.step * settings.batch, total * settings.batch), total * settings.batch)
+                    state.count(len(chosen), float(loss.detach()), int((scores.argmax(1) == wanted).sum()))
                     if state.step % in_epoch == 0:
                         state.end_epoch(epoch + 1)
-                    if time.monotonic() - saved > settings.save_every:
+                    progress(what, min(state.step * settings.batch, total * settings.batch), total * settings.batch)
+                    # Only here, between two steps, do network, optimizer and counters agree with each other.
+                    if interrupted() or time.monotonic() - saved > settings.save_every:
                         state.save()
                         saved = time.monotonic()
-        except KeyboardInterrupt:
-            state.save()
-            raise
+                    if interrupted():
+                        raise KeyboardInterrupt
         about = {
             "made": made,
             "backbone": registry.resolve("backbone", backbone).text,
@@ -179,6 +181,26 @@ def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
         writer.writerows(history)
 
 
+@contextmanager
+def interrupts_held() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C is noted, not raised, inside; gives a function that tells whether it came."""
+    came = False
+
+    def note(*_: object) -> None:
+        nonlocal came
+        came = True
+
+    try:
+        before = signal.signal(signal.SIGINT, note)
+    except ValueError:  # not the main thread, which alone is interrupted
+        yield lambda: False
+        return
+    try:
+        yield lambda: came
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def classifier(backbone: nn.Module, classes: int) -> nn.Module:
     """A backbone and one linear layer on its features, under the names ``backbone`` and ``head``."""
     from torch import nn
@@ -196,14 +218,12 @@ class State:
         self.network = network
         self.optimizer = optimizer
         self.step = 0
-        self.loss = 0.0
         self.seen = self.right = 0
         self.summed = 0.0
         self.history: list[dict[str, float]] = []
 
     def count(self, images: int, loss: float, right: int) -> None:
         self.step += 1
-        self.loss = loss
         self.seen += images
         self.right += right
         self.summed += loss * images

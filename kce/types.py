@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
 
-    Image = NDArray[np.uint8]  # (height, width, 3), RGB
+Image: TypeAlias = "NDArray[np.uint8]"
+"""A picture: uint8 (height, width, 3), RGB."""
 
 
 @dataclass(frozen=True, slots=True)

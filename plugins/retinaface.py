@@ -17,7 +17,7 @@ from kce import Box, KCEError, hookimpl
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kce.types import Image
+    from kce import Image
 
 FILE = "retinaface.onnx"
 # retina-face fixes these when it is imported. By itself it would take torch where torch is installed, and log to

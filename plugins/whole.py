@@ -9,7 +9,7 @@ from kce import Box, hookimpl
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kce.types import Image
+    from kce import Image
 
 
 class Whole:

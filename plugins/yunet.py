@@ -10,7 +10,7 @@ from kce import Box, KCEError, hookimpl
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kce.types import Image
+    from kce import Image
 
 
 class YuNet:

@@ -123,7 +123,7 @@ def test_a_whole_run_by_commands(at: Path, kce: Kce, kce_json: Callable[..., dic
     scored = kce_json("score", "runs/a/features.h5:/unknown", "--evaluator", "silhouette", "davies-bouldin")
     assert set(scored["scores"]) == {"silhouette", "davies-bouldin"}
     assert {"n", "seed", "scores"} <= set(scored)
-    assert "there are" in refused(kce("score", "runs/a/features.h5:/nothing"))
+    assert "it has: /known, /unknown" in refused(kce("score", "runs/a/features.h5:/nothing"))
     table = kce("run", "runs/a")
     assert re.search(r"calinski_harabasz\s+\S+\s+\S+ to \S+\s+\d+\s+0", table.stdout), table.stdout
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -68,7 +69,7 @@ def test_interrupted_anywhere_it_ends_with_the_same_weights(pixels: Pixels, tmp_
 
     def interrupt(what: str, done: int, total: int | None) -> None:
         if next(calls) == stop:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         trained(pixels, tmp_path / "cut.safetensors", progress=interrupt)
