@@ -372,9 +372,8 @@ def _table(head: list[str], rows: list[list[str]]) -> None:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))  # as text: a name like "[원천]" is no markup
-    console = Console()
-    # A pipe or a file has no width: there a row is never cut.
-    console.print(table, width=None if console.is_terminal else 400, crop=False)
+    # A pipe or a file has no width of its own: there no row is folded.
+    Console(width=None if sys.stdout.isatty() else 250).print(table)
 
 
 @contextlib.contextmanager

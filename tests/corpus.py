@@ -6,8 +6,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from kce.cut import cut
 
+from kce.cut import cut
 from kce.registry import Registry
 
 # Two datasets; A_FaceSwap and B_Paste are one process under two names, A_FaceSwap and B_FaceSwap two under one.
