@@ -291,11 +291,12 @@ def demo(
     from kce.registry import Registry
 
     with _progress() as progress:
-        found = run_demo(to, Registry.load(), seed, progress)
+        found = run_demo(to, Registry.load(), seed, progress=progress)
     if as_json:
         return _print_json(found)
-    _print("The plan found (category -> class):")
-    _table(["category", "class"], [[category, name] for category, name in sorted(found["plan"].items())])
+    _print("The plan found:")
+    by_class = sorted(found["plan"].items(), key=lambda item: (item[1], item[0]))
+    _table(["class", "category"], [[name, category] for category, name in by_class])
     _print("\nHow well forgeries that no model has seen come apart, by plan:")
     _table(
         ["plan", "classes", "Calinski-Harabasz", "95 % interval", "share of variance", "n", "seed", "ARI of the plan"],

@@ -22,6 +22,7 @@ def demo(
     folder: Path,
     registry: Registry,
     seed: int = 0,
+    told: Path = RECIPE,
     progress: Callable[[str, int, int | None], None] = lambda *_: None,
 ) -> dict[str, Any]:
     """Make a small world, cut its faces, run four plans, and compare them. What is there already is used again.
@@ -29,11 +30,11 @@ def demo(
     The road is a user's own: the world lies on disk as real datasets do, and the ordinary adapters read it. Its truth
     is read by the evaluator `agreement` alone.
     """
-    document = tomllib.loads(RECIPE.read_text(encoding="utf-8"))
+    document = tomllib.loads(told.read_text(encoding="utf-8"))
     world = registry.build("dataset", document["world"], root=folder / "world", seed=seed)
     world.make(progress=progress)
     cut(world, folder / "faces", seed=seed, progress=progress, **document["cut"])
-    chosen = recipe.of({**document["run"], "faces": str(folder / "faces"), "seed": seed}, str(RECIPE))
+    chosen = recipe.of({**document["run"], "faces": str(folder / "faces"), "seed": seed}, str(told))
     truth = f'agreement:truth="{(folder / "world" / "truth.toml").as_posix()}"'
     evaluators = (*chosen.evaluate.evaluators, truth)
     chosen = replace(chosen, evaluate=replace(chosen.evaluate, evaluators=evaluators))

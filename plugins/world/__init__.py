@@ -22,7 +22,7 @@ __all__ = ["FOLDERS", "UNKNOWN", "World", "kce_datasets", "truth"]
 FOLDERS = {FF: "FaceForensics++", DFD: "FaceForensics++", CELEB: "Celeb-DF-v2", NET: "ForgeryNet"}
 """Dataset -> the folder below the world's root that its adapter reads."""
 
-_DRAWN = 1  # raised when the same dials draw other pictures than before
+_DRAWN = 2  # raised when the same dials draw other pictures than before
 
 
 def _quiet(what: str, done: int, total: int | None) -> None:
@@ -40,7 +40,7 @@ class World:
 
     root        folder to make it in, or that holds it; 18 categories of 100 pictures take about 20 MB
     seed        of everything that is drawn, and of the strength of each forgery
-    identities  people in each dataset, 4 to 99; no two datasets share anyone
+    identities  people in the world, 4 to 99; the same in every dataset, so that only its storage tells one from another
     categories  categories of fakes, 4 to 22; every dataset has its reals besides
     images      pictures of each category, at most 64 for each identity. Clips have 4 frames, so a category of a video
                 dataset has images / 4 videos (rounded up): cut 4 frames of each. FaceForensics++ has its reals in

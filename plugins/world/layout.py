@@ -104,7 +104,7 @@ def _faceforensics(root: Path, dials: Dials) -> Iterator[Callable[[], None]]:
         _write(root / "splits" / f"{side}.json", json.dumps(listed).encode())
 
     def who(i: int) -> Person:
-        return person(dials.seed, FF, i // 2 % couples * 2 + i % 2)
+        return person(dials.seed, i // 2 % couples * 2 + i % 2)
 
     def clip(i: int) -> None:
         frames, other = _clip(dials, FF, i, who(i)), i ^ 1
@@ -127,8 +127,8 @@ def _deepfakedetection(root: Path, dials: Dials) -> Iterator[Callable[[], None]]
     def clip(i: int) -> None:
         target, place = i % dials.identities, i // dials.identities
         source = (target + 1 + place % (dials.identities - 1)) % dials.identities
-        frames = _clip(dials, DFD, i, person(dials.seed, DFD, target))
-        donor = _clip(dials, DFD, source, person(dials.seed, DFD, source), 1)[0]
+        frames = _clip(dials, DFD, i, person(dials.seed, target))
+        donor = _clip(dials, DFD, source, person(dials.seed, source), 1)[0]
         how, images = codec(DFD, dials.artefact, "c23"), [image for image, _ in frames]
         name = f"{target + 1:02d}__{SCENES[place]}.mp4"
         _video(root / "original_sequences/actors/c23/videos" / name, images, how)
@@ -158,14 +158,14 @@ def _celeb(root: Path, dials: Dials) -> Iterator[Callable[[], None]]:
 
     def clip(i: int) -> None:
         target, source, real, fake = names(i)
-        frames = _clip(dials, CELEB, i, person(dials.seed, CELEB, target))
-        donor = _clip(dials, CELEB, source, person(dials.seed, CELEB, source), 1)[0]
+        frames = _clip(dials, CELEB, i, person(dials.seed, target))
+        donor = _clip(dials, CELEB, source, person(dials.seed, source), 1)[0]
         _video(root / real, [image for image, _ in frames], how)
         for forgery in dials.forgeries(CELEB):
             _video(root / fake, _forged(dials, forgery, i, frames, donor), how)
 
     def stranger(i: int) -> None:
-        who = person(dials.seed, CELEB, "stranger", i)
+        who = person(dials.seed, "stranger", i)
         frames = _clip(dials, CELEB, dials.clips + i, who)
         _video(root / f"YouTube-real/{i:05d}.mp4", [image for image, _ in frames], how)
 
@@ -195,8 +195,8 @@ def _forgerynet(root: Path, dials: Dials) -> Iterator[Callable[[], None]]:
     def clip(i: int) -> None:
         target = i % dials.identities
         source = (target + 1 + i // dials.identities % (dials.identities - 1)) % dials.identities
-        frames = _clip(dials, NET, i, person(dials.seed, NET, target))
-        donor = _clip(dials, NET, source, person(dials.seed, NET, source), 1)[0]
+        frames = _clip(dials, NET, i, person(dials.seed, target))
+        donor = _clip(dials, NET, source, person(dials.seed, source), 1)[0]
         stored = {real(i): [image for image, _ in frames]}
         stored |= {f.folder: _forged(dials, f, i, frames, donor) for f in dials.forgeries(NET)}
         for folder, images in stored.items():
@@ -217,7 +217,8 @@ def _forgerynet(root: Path, dials: Dials) -> Iterator[Callable[[], None]]:
 
 def _clip(dials: Dials, dataset: str, number: int, who: Person, frames: int = FRAMES) -> Clip:
     """The (first) frames of a clip of someone. Drawing a donor's again is cheaper than keeping everybody's."""
-    where = scene(dials.seed, dataset, number)
+    # People and places are the same in every dataset: what tells datasets apart is their storage, by the dial.
+    where = scene(dials.seed, number)
     return [draw(who, where, t, dials.seed, dataset, number) for t in range(frames)]
 
 

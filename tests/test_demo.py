@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from kce.demo import RECIPE, demo
+from kce.registry import Registry
+
+SMALL = (
+    RECIPE.read_text(encoding="utf-8")
+    .replace('world = "world', 'world = "world:identities=4,images=8,categories=12')
+    .replace("epochs = 8", "epochs = 1")
+)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
+    folder = tmp_path_factory.mktemp("demo")
+    (folder / "small.toml").write_text(SMALL)
+    return folder, demo(folder / "demo", Registry.load(Path("/")), told=folder / "small.toml")
+
+
+def test_the_small_recipe_is_the_shipped_one_made_small() -> None:
+    small, shipped = tomllib.loads(SMALL), tomllib.loads(RECIPE.read_text(encoding="utf-8"))
+    assert small["world"] != shipped["world"]
+    assert small["run"]["train"].pop("epochs") != shipped["run"]["train"].pop("epochs")
+    assert small["run"] == shipped["run"]
+
+
+def test_it_gives_what_the_contract_says(found: tuple[Path, dict[str, object]]) -> None:
+    folder, said = found
+    assert set(said) == {"report", "plan", "plans"}
+    assert set(said["plans"]) == {"none", "name", "random", "clusters"}
+    for line in said["plans"].values():
+        assert {"classes", "n", "calinski_harabasz", "interval", "variance_share", "ari_truth"} <= set(line)
+    assert len(said["plan"]) == 8
+    assert Path(said["report"]).is_file()
+    assert json.loads((folder / "demo" / "report.json").read_text())["plans"] == json.loads(json.dumps(said["plans"]))
+
+
+def test_a_second_run_makes_nothing_again(found: tuple[Path, dict[str, object]]) -> None:
+    folder, said = found
+    made = [p for p in folder.rglob("*") if p.suffix in (".mp4", ".png", ".jpg", ".safetensors", ".h5")]
+    before = {path: path.stat().st_mtime_ns for path in made}
+    again = demo(folder / "demo", Registry.load(Path("/")), told=folder / "small.toml")
+    assert again == said
+    assert {path: path.stat().st_mtime_ns for path in made} == before
+
+
+def test_the_truth_reaches_the_evaluator_alone(found: tuple[Path, dict[str, object]]) -> None:
+    """Without the truth the pipeline makes the very same plan."""
+    folder, said = found
+    truth = folder / "demo" / "world" / "truth.toml"
+    text = truth.read_text()
+    swapped = dict(zip(said["plan"], reversed(list(said["plan"])), strict=True))
+    lines = tomllib.loads(text)["process"]
+    truth.write_text("[process]\n" + "".join(f'"{c}" = "{lines[swapped.get(c, c)]}"\n' for c in lines))
+    for made in ("clusters/plan.toml", "clusters/final.safetensors", "clusters/final.csv"):
+        (folder / "demo" / "runs" / made).unlink()
+    again = demo(folder / "demo", Registry.load(Path("/")), told=folder / "small.toml")
+    truth.write_text(text)
+    assert again["plan"] == said["plan"]
+    assert again["plans"]["clusters"]["calinski_harabasz"] == said["plans"]["clusters"]["calinski_harabasz"]
