@@ -18,6 +18,7 @@ import numpy as np
 import xxhash
 
 from kce.errors import BadData, KCEError
+from kce.files import write_whole
 from kce.media import read_image, resize
 
 if TYPE_CHECKING:
@@ -191,18 +192,6 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]
     writer.writerow(columns)
     writer.writerows(rows)
     write_whole(path, text.getvalue().encode())
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, and down to the disk; one that holds the same already is left alone."""
-    if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
-        return
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def read_rows(root: Path) -> Iterator[Row]:

@@ -23,8 +23,8 @@ from kce.faces import (
     read_rows,
     read_table,
     write_table,
-    write_whole,
 )
+from kce.files import write_whole
 from kce.media import is_video
 
 
@@ -54,6 +54,9 @@ class Done(NamedTuple):
     problems: tuple[Problem, ...]
 
 
+_BEGINNINGS = {JOURNAL, f"{SETTINGS}.part"}
+
+
 class Ledger:
     """The memory of a face folder.
 
@@ -71,7 +74,8 @@ class Ledger:
         if (root / SETTINGS).is_file():
             self.settings, self.limits = _read_settings(root / SETTINGS)
             _compare(root, self.settings, settings)
-        elif any(not path.name.startswith(".") for path in root.iterdir()):
+        # A cut that was killed before its first face leaves an empty journal, or half of its settings.
+        elif any(not path.name.startswith(".") for path in root.iterdir() if path.name not in _BEGINNINGS):
             raise Refused(f"{root} is no face folder, and is not empty", "cut into a new folder")
         self._read()
 

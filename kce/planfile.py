@@ -11,6 +11,7 @@ from pathlib import Path
 import tomlkit
 
 from kce.errors import BadData
+from kce.files import write_whole
 from kce.types import MergePlan
 
 _HINT = 'each line below [classes] is "category" = "class", and each category has one line'
@@ -30,9 +31,7 @@ def write(path: Path, plan: MergePlan) -> None:
             line.comment(_one_line(plan.votes[category]))
         classes.add(tomlkit.key(category) if category else category, line)
     document["classes"] = classes
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(tomlkit.dumps(document), encoding="utf-8", newline="\n")
-    temporary.replace(path)
+    write_whole(path, tomlkit.dumps(document).encode())
 
 
 def read(path: Path) -> MergePlan:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tomlkit
 
 from kce.errors import KCEError, UnknownName
+from kce.files import write_whole
 from kce.train import Settings
 
 if TYPE_CHECKING:
@@ -113,9 +114,7 @@ def write(path: Path, recipe: Recipe, registry: Registry) -> None:
         "clusterer": registry.resolve("clusterer", recipe.clusterer).text,
         "versions": versions(),
     }
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(tomlkit.dumps(document), encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, tomlkit.dumps(document).encode())
 
 
 def as_text(recipe: Recipe) -> dict[str, str]:

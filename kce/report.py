@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce import store, weights
+from kce.files import write_whole
 from kce.run import evaluation_rows
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ MARKERS = ["circle", "diamond", "square", "cross", "triangle-up"]
 
 def write_run(folder: Path, document: Mapping[str, Any]) -> None:
     """The report of one run, from its scores and its stored features."""
-    _write_json(folder / "report.json", document)
+    write_whole(folder / "report.json", _json(document))
     figures = [
         ("Scores", "With 95 % intervals from resampled recordings.", _score_bars({"this run": document})),
         ("Unknown categories", _MAP_NOTE, _map(_evaluated(folder, document))),
@@ -33,7 +34,7 @@ def write_run(folder: Path, document: Mapping[str, Any]) -> None:
 
 def write_study(folder: Path, found: Mapping[str, Any], reports: Mapping[str, Mapping[str, Any]]) -> None:
     """The report of runs that are compared."""
-    _write_json(folder / "report.json", {**found, "runs": reports})
+    write_whole(folder / "report.json", _json({**found, "runs": reports}))
     places = {plan: Path(report["folder"]) for plan, report in reports.items()}
     figures = [("How well unknown forgeries come apart", _SCORE_NOTE, _score_bars(reports))]
     figures += [
@@ -52,10 +53,8 @@ _SCORE_NOTE = (
 )
 
 
-def _write_json(path: Path, document: Mapping[str, Any]) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
-    temporary.replace(path)
+def _json(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, indent=1, ensure_ascii=False).encode()
 
 
 def _write_html(
@@ -82,9 +81,7 @@ def _write_html(
         comparison=comparison,
         figures=[(head, note, _as_div(figure, number)) for number, (head, note, figure) in enumerate(figures)],
     )
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, page.encode())
 
 
 def _as_div(figure: Any, number: int) -> str:
@@ -101,6 +98,8 @@ def _layout(figure: Any, **more: Any) -> Any:
         margin={"l": 50, "r": 10, "t": 10, "b": 40},
         legend={"orientation": "h", "y": -0.2},
         colorway=COLOURS,
+        autosize=True,
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#999", "activecolor": "#0072B2"},
         **more,
     )
     figure.update_xaxes(gridcolor="rgba(128,128,128,.25)", zeroline=False)

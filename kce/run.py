@@ -47,6 +47,10 @@ def run(
     chosen = replace(chosen, train=replace(chosen.train, seed=chosen.seed))
     all_faces = folders.read(Path(chosen.faces))
     known, unknown = recipe.check(chosen, all_faces, registry)
+    if until == STAGES[-1] and len(unknown) < 2:
+        raise KCEError(
+            f"{unknown[0]} alone cannot come apart from anything", "hold back two unknown categories or more"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
@@ -146,10 +150,12 @@ class _Run:
         chosen = self.recipe
         rows = store.open_table(self.table, "known").load()
         rows = rows.with_x(self._seeded("aligner", chosen.aligner).align(rows))
-        self.progress("reducing", 0, None)
+        self.progress("reducing and clustering", 0, 1)
         rows = rows.with_x(self._seeded("reducer", chosen.reducer).fit_transform(rows.x))
         own = {"n_clusters": k} if self.registry.takes("clusterer", chosen.clusterer, "n_clusters") else {}
-        return merge.by_clusters(rows, self._seeded("clusterer", chosen.clusterer, **own), chosen.vote)
+        plan = merge.by_clusters(rows, self._seeded("clusterer", chosen.clusterer, **own), chosen.vote)
+        self.progress("reducing and clustering", 1, 1)
+        return plan
 
     def _seeded(self, kind: str, spec: str, **parameters: Any) -> Any:
         return self.registry.build(kind, spec, **parameters, **_seed(self.registry, kind, spec, self.recipe.seed))
@@ -158,11 +164,12 @@ class _Run:
         evaluate = self.recipe.evaluate
         table = store.open_table(self.table, "unknown")
         rows = evaluation_rows(table.load(), evaluate.per_category, self.recipe.seed)
-        self.progress("scoring", 0, None)
+        self.progress("scoring", 0, 1)
         reduced = rows.with_x(self._seeded("reducer", evaluate.reducer).fit_transform(rows.x))
         evaluators = {spec: self._seeded("evaluator", spec) for spec in evaluate.evaluators}
         named = {self.registry.entry("evaluator", spec.partition(":")[0]).name: e for spec, e in evaluators.items()}
         found = scores.score(reduced, named, seed=self.recipe.seed, plan=plan, resamples=evaluate.resamples)
+        self.progress("scoring", 1, 1)
         return {
             "folder": str(self.folder),
             "plan": dict(plan.classes),

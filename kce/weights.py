@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kce.errors import BadData, Refused
+from kce.files import replacing
 
 if TYPE_CHECKING:
     import torch
@@ -21,17 +22,18 @@ if TYPE_CHECKING:
 
 def write(path: Path, tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
     """Publish a file at once: whoever reads it finds the old one or the new one, whole."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    try:
-        save_file(plain, temporary, metadata={"kce": json.dumps(about)})
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as part:
+        try:
+            save_file(plain, part, metadata={"kce": json.dumps(about)})
+        except SafetensorError as error:
+            # It wraps what the system said, and with that the difference between a full disk and a fault of ours.
+            number = re.search(r"os error (\d+)", str(error))
+            raise (OSError(int(number[1]), str(error), str(path)) if number else error) from error
+        part.chmod(path.parent.stat().st_mode & 0o666)  # it comes for the owner's eyes alone
 
 
 def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -99,11 +101,10 @@ def adopt(to: Path, made: Mapping[str, str], places: Iterable[Path]) -> bool:
     for place in places:
         for candidate in sorted(place.glob("*.safetensors")):
             if candidate != to and read_about(candidate).get("made") == dict(made):
-                temporary = to.with_name(f".{to.name}.{os.getpid()}")
-                try:
-                    temporary.hardlink_to(candidate)
-                except OSError:  # another disk, or a file system without links
-                    shutil.copyfile(candidate, temporary)
-                temporary.replace(to)
+                with replacing(to) as part:
+                    try:
+                        part.hardlink_to(candidate)
+                    except OSError:  # another disk, or a file system without links
+                        shutil.copyfile(candidate, part)
                 return True
     return False

@@ -11,7 +11,7 @@ from kce.registry import Registry
 
 SMALL = (
     RECIPE.read_text(encoding="utf-8")
-    .replace('world = "world', 'world = "world:identities=4,images=8,categories=12')
+    .replace('"world:', '"world:identities=4,images=8,categories=12,')
     .replace("epochs = 8", "epochs = 1")
 )
 

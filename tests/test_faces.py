@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kce import faces
+from kce import faces, files
 from kce.errors import BadData, KCEError
 from kce.faces import Row
 from kce.media import encode_png
@@ -203,10 +203,10 @@ def test_harmless_names_stay(name: str) -> None:
 
 def test_a_file_that_holds_the_same_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    faces.write_whole(path, b"1")
+    files.write_whole(path, b"1")
     os.utime(path, ns=(1, 1))
-    faces.write_whole(path, b"1")
+    files.write_whole(path, b"1")
     assert path.stat().st_mtime_ns == 1
-    faces.write_whole(path, b"2")
+    files.write_whole(path, b"2")
     assert path.read_bytes() == b"2"
     assert [p.name for p in tmp_path.iterdir()] == ["a"]

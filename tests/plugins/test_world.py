@@ -254,7 +254,7 @@ def test_the_artefact_dial_sets_codec_quality_and_resolution(tmp_path: Path) -> 
         }
         sides[artefact] = {dataset: image.shape[:2] for dataset, image in stored.items()}
         for dataset, image in stored.items():
-            drawn, _ = render.draw(people.person(0, dataset, 0), people.scene(0, dataset, 0), 0, 0, dataset, 0)
+            drawn, _ = render.draw(people.person(0, 0), people.scene(0, 0), 0, 0, dataset, 0)
             seen = cv2.resize(image, (layout.SIZE, layout.SIZE), interpolation=cv2.INTER_AREA)
             loss[artefact, dataset] = np.abs(seen.astype(int) - drawn).mean()
     assert set(sides[0].values()) == {(256, 256)}
