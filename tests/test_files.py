@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kce.files import replacing, write_whole
+
+
+def test_what_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_whole(path, b"old")
+    with pytest.raises(RuntimeError), replacing(path) as part:
+        part.write_bytes(b"half of the n")
+        raise RuntimeError
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_holds_the_same_already_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_whole(path, b"same")
+    before = path.stat()
+    write_whole(path, b"same")
+    assert path.stat() == before
+    write_whole(path, b"some")
+    assert path.read_bytes() == b"some"
