@@ -8,6 +8,7 @@ import functools
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
@@ -37,7 +38,10 @@ def _ending_well(command: Command) -> Command:
             _fail(error.message, error.hint)
         except KeyboardInterrupt:
             _say("interrupted; the same command goes on where it stopped")
-            sys.exit(130)
+            sys.stdout.flush()
+            # Not sys.exit: where the interrupt came through C code that runs Python (an import of torch), the
+            # interpreter remembers it and ends by the signal, whatever status it is given.
+            os._exit(130)
         except BrokenPipeError:  # the reader of our output has left: nobody is there to tell
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
@@ -53,7 +57,7 @@ def _ending_well(command: Command) -> Command:
 
 def _fail(message: str, hint: str) -> None:
     if os.environ.get("KCE_DEBUG") == "1":
-        raise  # noqa: PLE0704 - called while the error is handled
+        traceback.print_exc()
     _say(f"error: {message}")
     if hint:
         _say(f"hint: {hint}")
@@ -66,7 +70,6 @@ def _say(text: str) -> None:
 
 app = App(
     name="kce",
-    help="Which forgery labels of which face-forgery datasets mean the same thing?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -76,6 +79,23 @@ app = App(
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Seed = Annotated[int, typer.Option(help="Of everything that is drawn by lot.")]
 MORE = {"allow_extra_args": True}  # `--unknown A B C`, as well as `--unknown A --unknown B`
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from kce import __version__
+
+        _print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Which forgery labels of which face-forgery datasets mean the same thing?"""
 
 
 @app.command("list")
@@ -142,10 +162,21 @@ def scan(
     from kce.registry import Registry
 
     found = Registry.load().build("dataset", dataset, root=root)
-    with _progress() as progress:
-        report = scanning.scan(found, root, csv=csv, progress=progress)
+    failed = None
+    try:
+        with _progress() as progress:
+            report = scanning.scan(found, root, csv=csv, progress=progress)
+    except scanning.ScanFailed as error:
+        failed, report = error, error.report  # what was found is shown all the same
     if as_json:
-        return _print_json(report)
+        _print_json(report)
+    else:
+        _scanned(report)
+    if failed:
+        raise failed
+
+
+def _scanned(report: dict[str, Any]) -> None:
     _print(f"{report['dataset']} in {report['root']}: {report['samples']} samples, {report['ignored']} files ignored")
     expected = report["expected"] or {}
     names = sorted({*report["by_category"], *expected})
@@ -155,7 +186,6 @@ def scan(
     )
     for what in ("unparsed", "missing", "conflicts"):
         _complain(what, report[what])
-    return None
 
 
 @app.command()

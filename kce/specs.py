@@ -52,10 +52,11 @@ def _text(value: Any) -> str:
 
 def _split(text: str) -> list[str]:
     """Cut at the commas that stand outside quotes and brackets."""
-    items, start, depth, quote = [], 0, 0, ""
+    items, start, depth, quote, escaped = [], 0, 0, "", False
     for place, character in enumerate(text):
         if quote:
-            quote = "" if character == quote else quote
+            quote = "" if character == quote and not escaped else quote
+            escaped = character == "\\" and quote == '"' and not escaped  # TOML escapes in double quotes alone
         elif character in "\"'":
             quote = character
         elif character in "[{":

@@ -60,7 +60,23 @@ def test_what_the_user_can_mend_ends_with_2_and_a_message(kce: Kce, words: list[
 
 def test_debug_shows_the_traceback(kce: Kce) -> None:
     done = kce("show", "clusterer", "kmean", env={"KCE_DEBUG": "1"})
+    assert done.returncode == 2
     assert "Traceback" in done.stderr
+
+
+def test_a_scan_that_fails_shows_what_it_found(at: Path, kce: Kce) -> None:
+    names = ["Celeb-real/id0_0000.mp4", "Celeb-synthesis/id0_id1_0000.mp4", "Celeb-synthesis/strange.mp4"]
+    for name in names:
+        (at / "Celeb-DF-v2" / name).parent.mkdir(parents=True, exist_ok=True)
+        (at / "Celeb-DF-v2" / name).touch()
+    done = kce("scan", "CelebDFv2", "--root", ".", "--json")
+    assert "hint:" in refused(done)
+    report = json.loads(done.stdout)
+    assert report["samples"] == 2
+    assert "strange.mp4" in report["unparsed"][0]
+    table = kce("scan", "CelebDFv2", "--root", ".")
+    assert refused(table)
+    assert "CelebDFv2_FaceSwapPRO" in table.stdout
 
 
 def raising(error: BaseException) -> App:
@@ -79,7 +95,6 @@ def raising(error: BaseException) -> App:
         (KCEError("it is wrong", "mend it"), 2, "error: it is wrong\nhint: mend it\n"),
         (OSError(errno.ENOSPC, "No space left on device"), 2, "the disk is full"),
         (PermissionError(errno.EACCES, "Permission denied", "x"), 2, "hint:"),
-        (KeyboardInterrupt(), 130, "goes on where it stopped"),
         (typer.Exit(0), 0, ""),
     ],
 )

@@ -10,9 +10,14 @@ from kce.files import replacing, write_whole
 def test_what_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     write_whole(path, b"old")
-    with pytest.raises(RuntimeError), replacing(path) as part:
-        part.write_bytes(b"half of the n")
-        raise RuntimeError
+
+    def fail() -> None:
+        with replacing(path) as part:
+            part.write_bytes(b"half of the n")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
