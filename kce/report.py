@@ -148,7 +148,7 @@ def _map(rows: Features) -> Any:
 
 
 def _evaluated(folder: Path, document: Mapping[str, Any]) -> Features:
-    table = store.open_table(folder / "features.h5", "unknown").load()
+    table = store.open_table(folder / "features.h5", "unknown")
     return evaluation_rows(table, max(document["evaluated"].values()), document["seed"])
 
 

@@ -163,7 +163,7 @@ class _Run:
     def _scores(self, plan: MergePlan) -> dict[str, Any]:
         evaluate = self.recipe.evaluate
         table = store.open_table(self.table, "unknown")
-        rows = evaluation_rows(table.load(), evaluate.per_category, self.recipe.seed)
+        rows = evaluation_rows(table, evaluate.per_category, self.recipe.seed)
         self.progress("scoring", 0, 1)
         reduced = rows.with_x(self._seeded("reducer", evaluate.reducer).fit_transform(rows.x))
         evaluators = {spec: self._seeded("evaluator", spec) for spec in evaluate.evaluators}
@@ -182,9 +182,10 @@ class _Run:
         }
 
 
-def evaluation_rows(table: Features, per_category: int, seed: int) -> Features:
+def evaluation_rows(table: store.Table, per_category: int, seed: int) -> Features:
     """The rows every plan is scored on: the same number of each category, chosen by seed from the keys alone."""
-    return table.take(scores.evaluation_rows(table.label, table.key, per_category, seed))
+    labels, keys = zip(*((batch.label, batch.key) for batch in table.batches()), strict=True)
+    return table.rows(scores.evaluation_rows(np.concatenate(labels), np.concatenate(keys), per_category, seed))
 
 
 def score_table(

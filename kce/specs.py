@@ -40,11 +40,8 @@ def write(name: str, parameters: Mapping[str, Any]) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, str | Path):
         plain = str(value)
-        return (
-            plain
-            if _value(plain) == plain and not set(plain) & set(",\"'[]{}")
-            else json.dumps(plain, ensure_ascii=False)
-        )
+        bare = _value(plain) == plain == plain.strip() and not set(plain) & set(",\"'[]{}")
+        return plain if bare else json.dumps(plain, ensure_ascii=False)
     if isinstance(value, bool | int | list):
         return json.dumps(value, ensure_ascii=False)
     return repr(value)
