@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tomlkit
 
+from kce import specs
 from kce.errors import KCEError, UnknownName
 from kce.files import write_whole
 from kce.train import Settings
 
 if TYPE_CHECKING:
     from kce.faces import Faces
-    from kce.registry import Registry
+    from kce.registry import Part, Registry
 
 PLANS = ("none", "name", "random", "clusters")
 
@@ -109,12 +110,25 @@ def _tuples(value: Any) -> Any:
 def write(path: Path, recipe: Recipe, registry: Registry) -> None:
     """The choices, and under ``[resolved]`` what they came to: every parameter, and the versions behind them."""
     document = _plain(asdict(recipe))
+    kinds = ("backbone", "aligner", "reducer", "clusterer")
+    parts = {kind: resolve(registry, kind, getattr(recipe, kind), recipe.seed) for kind in kinds}
     document["resolved"] = {
-        **{kind: registry.resolve(kind, getattr(recipe, kind)).text for kind in ("backbone", "aligner", "reducer")},
-        "clusterer": registry.resolve("clusterer", recipe.clusterer).text,
+        **{kind: part.text for kind, part in parts.items()},
+        "evaluation reducer": resolve(registry, "reducer", recipe.evaluate.reducer, recipe.seed).text,
+        "evaluators": [resolve(registry, "evaluator", spec, recipe.seed).text for spec in recipe.evaluate.evaluators],
         "versions": versions(),
     }
+    if registry.takes("clusterer", recipe.clusterer, "n_clusters"):  # its default is not what it will be given
+        told = {name: value for name, value in parts["clusterer"].parameters.items() if name != "n_clusters"}
+        document["resolved"]["clusterer"] = specs.write(parts["clusterer"].entry.name, {**told, "n_clusters": recipe.k})
     write_whole(path, tomlkit.dumps(document).encode())
+
+
+def resolve(registry: Registry, kind: str, spec: str, seed: int, **parameters: Any) -> Part:
+    """A component as a run builds it: with the run's seed, if it takes one and `spec` gives it no other."""
+    if registry.takes(kind, spec, "seed"):
+        parameters["seed"] = seed
+    return registry.resolve(kind, spec, **parameters)
 
 
 def as_text(recipe: Recipe) -> dict[str, str]:
@@ -167,6 +181,8 @@ def check(recipe: Recipe, faces: Faces, registry: Registry) -> tuple[list[str], 
     known = sorted(set(recipe.known)) or [category for category in forged if category not in unknown]
     if len(known) < 2:
         raise KCEError(f"{len(known)} known categories are left: there is nothing to merge", "at least 2 are needed")
+    if recipe.k != "name" and not registry.takes("clusterer", recipe.clusterer, "n_clusters"):
+        raise KCEError(f"k = {recipe.k} is no choice with {recipe.clusterer!r}, which finds its own", "leave k out")
     if isinstance(recipe.k, int) and recipe.k > len(known):
         raise KCEError(f"k = {recipe.k} classes of {len(known)} known categories", f"k is at most {len(known)}")
     return known, unknown

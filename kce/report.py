@@ -25,7 +25,6 @@ def write_run(folder: Path, document: Mapping[str, Any]) -> None:
     """The report of one run, from its scores and its stored features."""
     write_whole(folder / "report.json", _json(document))
     figures = [
-        ("Scores", "With 95 % intervals from resampled recordings.", _score_bars({"this run": document})),
         ("Unknown categories", _MAP_NOTE, _map(_evaluated(folder, document))),
         ("Training", "Loss and accuracy on the training faces.", _curves({"": folder})),
     ]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kce.faces import Faces
     from kce.recipe import Recipe
     from kce.registry import Registry
-    from kce.types import Features, MergePlan
+    from kce.types import Evaluator, Features, MergePlan
 
 STAGES = ("first", "known", "plan", "final", "unknown", "scores")
 """first model, its features of the known categories, plan, final model, its features of the unknown ones, scores."""
@@ -149,26 +149,27 @@ class _Run:
     def _by_clusters(self, k: int) -> MergePlan:
         chosen = self.recipe
         rows = store.open_table(self.table, "known").load()
-        rows = rows.with_x(self._seeded("aligner", chosen.aligner).align(rows))
+        rows = rows.with_x(self._build("aligner", chosen.aligner).align(rows))
         self.progress("reducing and clustering", 0, 1)
-        rows = rows.with_x(self._seeded("reducer", chosen.reducer).fit_transform(rows.x))
+        rows = rows.with_x(self._build("reducer", chosen.reducer).fit_transform(rows.x))
         own = {"n_clusters": k} if self.registry.takes("clusterer", chosen.clusterer, "n_clusters") else {}
-        plan = merge.by_clusters(rows, self._seeded("clusterer", chosen.clusterer, **own), chosen.vote)
+        clusterer = recipe.resolve(self.registry, "clusterer", chosen.clusterer, chosen.seed, **own)
+        plan = merge.by_clusters(rows, clusterer.build(), chosen.vote)
+        plan = replace(plan, made=f"by clusters of {chosen.vote}: {clusterer.text}")
         self.progress("reducing and clustering", 1, 1)
         return plan
 
-    def _seeded(self, kind: str, spec: str, **parameters: Any) -> Any:
-        return self.registry.build(kind, spec, **parameters, **_seed(self.registry, kind, spec, self.recipe.seed))
+    def _build(self, kind: str, spec: str) -> Any:
+        return recipe.resolve(self.registry, kind, spec, self.recipe.seed).build()
 
     def _scores(self, plan: MergePlan) -> dict[str, Any]:
         evaluate = self.recipe.evaluate
         table = store.open_table(self.table, "unknown")
         rows = evaluation_rows(table, evaluate.per_category, self.recipe.seed)
         self.progress("scoring", 0, 1)
-        reduced = rows.with_x(self._seeded("reducer", evaluate.reducer).fit_transform(rows.x))
-        evaluators = {spec: self._seeded("evaluator", spec) for spec in evaluate.evaluators}
-        named = {self.registry.entry("evaluator", spec.partition(":")[0]).name: e for spec, e in evaluators.items()}
-        found = scores.score(reduced, named, seed=self.recipe.seed, plan=plan, resamples=evaluate.resamples)
+        reduced = rows.with_x(self._build("reducer", evaluate.reducer).fit_transform(rows.x))
+        evaluators = _evaluators(self.registry, evaluate.evaluators, self.recipe.seed)
+        found = scores.score(reduced, evaluators, seed=self.recipe.seed, plan=plan, resamples=evaluate.resamples)
         self.progress("scoring", 1, 1)
         return {
             "folder": str(self.folder),
@@ -192,20 +193,18 @@ def score_table(
     address: str, reducer: str, evaluators: Sequence[str], registry: Registry, seed: int, resamples: int = 200
 ) -> dict[str, Any]:
     """Reduce and score a stored table ("FEATURES.h5:/known") by its labels: figures with n, seed and intervals."""
-    chosen = {
-        spec: registry.resolve("evaluator", spec, **_seed(registry, "evaluator", spec, seed)) for spec in evaluators
-    }
-    reduce = registry.build("reducer", reducer, **_seed(registry, "reducer", reducer, seed))
+    named = _evaluators(registry, evaluators, seed)
+    reduce = recipe.resolve(registry, "reducer", reducer, seed).build()
     path, table = store.split_address(address)
     rows = store.open_table(path, table).load()
-    rows = rows.with_x(reduce.fit_transform(rows.x))
-    named = {part.entry.name: part.build() for part in chosen.values()}
-    return scores.score(rows, named, seed=seed, resamples=resamples)
+    return scores.score(rows.with_x(reduce.fit_transform(rows.x)), named, seed=seed, resamples=resamples)
 
 
-def _seed(registry: Registry, kind: str, spec: str, seed: int) -> dict[str, int]:
-    """The seed, for a component that takes one and was not given another."""
-    return {"seed": seed} if registry.takes(kind, spec, "seed") else {}
+def _evaluators(registry: Registry, specs: Sequence[str], seed: int) -> dict[str, Evaluator]:
+    """Evaluators by name; where one is asked for twice, with other parameters, by its whole text."""
+    parts = [recipe.resolve(registry, "evaluator", spec, seed) for spec in specs]
+    names = [part.entry.name for part in parts]
+    return {part.entry.name if names.count(part.entry.name) == 1 else part.text: part.build() for part in parts}
 
 
 def _counts(faces: Faces) -> dict[str, int]:

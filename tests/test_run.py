@@ -156,6 +156,7 @@ def test_a_folder_with_other_choices_is_refused(chosen: Recipe, tmp_path: Path) 
         ({"plan": "clusterz"}, "Did you mean 'clusters'"),
         ({"k": 7}, "k = 7 classes of 6 known"),
         ({"k": 0}, "no number of classes"),
+        ({"k": 3, "clusterer": "hdbscan"}, "finds its own"),
         ({"known": ("A_Warp",)}, "nothing to merge"),
         ({"vote": "mean"}, "Did you mean 'means'"),
         ({"train": Settings(epochs=0)}, "epochs = 0"),
@@ -196,7 +197,9 @@ def test_components_are_swapped_by_name(
 def test_the_recipe_of_a_run_is_read_back_as_it_was(chosen: Recipe, tmp_path: Path) -> None:
     recipe.write(tmp_path / "recipe.toml", chosen, REGISTRY)
     assert recipe.read(tmp_path / "recipe.toml") == chosen
-    assert "kmeans:n_clusters=" in (tmp_path / "recipe.toml").read_text()
+    recipe.write(tmp_path / "recipe.toml", replace(chosen, seed=7), REGISTRY)
+    resolved = (tmp_path / "recipe.toml").read_text().partition("[resolved]")[2]
+    assert "kmeans:n_init=10,seed=7,n_clusters=name" in resolved
 
 
 def test_a_recipe_with_an_unknown_key_says_what_was_meant(tmp_path: Path) -> None:
