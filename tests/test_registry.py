@@ -167,3 +167,33 @@ def test_trace_prints_hook_calls(
     captured = capsys.readouterr()
     assert "kce_reducers" in captured.err
     assert captured.out == ""
+
+
+def install(site: Path, name: str, **points: str) -> None:
+    """A distribution on the path: its one module, and what it names in the entry-point group."""
+    (site / f"{name}.py").write_text(HALVES, encoding="utf-8")
+    about = site / f"{name}-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    lines = "\n".join(f"{point} = {module}" for point, module in points.items())
+    (about / "entry_points.txt").write_text(f"[kce]\n{lines}\n")
+
+
+def test_an_installed_package_is_known_by_what_it_offers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, "kce_halves", halves="kce_halves")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = Registry.load(Path("/"))
+    assert registry.build("clusterer", "halves:axis=2").axis == 2
+    (row,) = [row for row in registry.rows("clusterer") if row["name"] == "halves"]
+    assert (row["status"], row["source"]) == ("ok", "kce_halves 1.0")
+
+
+def test_two_packages_with_one_plugin_name_lose_it_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, "kce_one", same="kce_one")
+    install(tmp_path, "kce_two", same="kce_two")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = Registry.load(Path("/"))
+    (row,) = [row for row in registry.rows() if row["name"] == "same"]
+    assert row["status"] == "broken"
+    assert "two plugins are named 'same': kce_one 1.0 and kce_two 1.0" in row["error"]
+    assert registry.build("clusterer", "kmeans")
