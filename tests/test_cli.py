@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from kce.cli import App
+from kce.console import App
 from kce.errors import KCEError
 from tests.corpus import KNOWN, UNKNOWN, face_folder
 

@@ -20,7 +20,7 @@ STOREYS = (
     "errors files types hookspecs plugins specs registry",
     "walk trees scan media faces ledger crop workers cut hdf table shards store planfile merge scores",
     "device weights pixels features train",
-    "recipe run study report demo testing cli __main__",
+    "recipe run study report demo testing console cli __main__",
 )
 ORDER = [room for storey in STOREYS for room in storey.split()]
 HEAVY = ("torch", "sklearn", "h5py", "cv2", "av", "timm", "plotly", "numpy")

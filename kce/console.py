@@ -1,0 +1,160 @@
+"""What the commands show, and how they end: messages, tables, bars and the exit status."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, cast
+
+import typer
+
+from kce.errors import KCEError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class App(typer.Typer):
+    """A Typer whose errors are for people: a message and a hint where they can mend it, a traceback where we must."""
+
+    def command(self, *args: Any, **kwargs: Any) -> Callable[[Command], Command]:
+        """Register a command that ends as the contract says: 0, 2 with a hint, 130 when interrupted, else 1."""
+        register = super().command(*args, **kwargs)
+        return lambda command: register(_ending_well(command))
+
+
+def _ending_well(command: Command) -> Command:
+    @functools.wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except KCEError as error:
+            _fail(error.message, error.hint)
+        except KeyboardInterrupt:
+            say("interrupted; the same command goes on where it stopped")
+            sys.stdout.flush()
+            # Not sys.exit: where the interrupt came through C code that runs Python (an import of torch), the
+            # interpreter remembers it and ends by the signal, whatever status it is given.
+            os._exit(130)
+        except BrokenPipeError:  # the reader of our output has left: nobody is there to tell
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                _fail(f"the disk is full: {error}", "make room; the same command goes on where it stopped")
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+                _fail(str(error), "choose a place that can be read and written")
+            raise
+
+    return cast("Command", guarded)
+
+
+def _fail(message: str, hint: str) -> None:
+    if os.environ.get("KCE_DEBUG") == "1":
+        traceback.print_exc()
+    say(f"error: {message}")
+    if hint:
+        say(f"hint: {hint}")
+    sys.exit(2)
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 - the command line is what prints
+
+
+def print_scores(found: dict[str, Any]) -> None:
+    intervals = found["intervals"]
+    print_table(
+        ["evaluator", "figure", "value", "95 % interval", "n", "seed"],
+        [
+            [
+                evaluator,
+                name,
+                f"{value:.4g}",
+                interval(intervals.get(evaluator, {}).get(name), ".4g"),
+                str(found["n"]),
+                str(found["seed"]),
+            ]
+            for evaluator, values in found["scores"].items()
+            for name, value in values.items()
+        ],
+    )
+
+
+def interval(span: list[float] | None, form: str) -> str:
+    return f"{span[0]:{form}} to {span[1]:{form}}" if span else "-"
+
+
+def complain(what: str, lines: list[str], most: int = 10) -> None:
+    for line in lines[:most]:
+        say(f"{what}: {line}")
+    if len(lines) > most:
+        say(f"{what}: and {len(lines) - most} more; --json lists them all")
+
+
+def print_line(text: str) -> None:
+    print(text)  # noqa: T201 - the command line is what prints
+
+
+def print_json(document: Any) -> None:
+    print_line(json.dumps(document, ensure_ascii=False, indent=1))
+
+
+def print_table(head: list[str], rows: list[list[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in head:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))  # as text: a name like "[원천]" is no markup
+    # A pipe or a file has no width of its own: there no row is folded.
+    Console(width=None if sys.stdout.isatty() else 250).print(table)
+
+
+@contextlib.contextmanager
+def progress_bars() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Bars on standard error, one for each thing that is being done, with rate and time left."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    bars = Progress(
+        SpinnerColumn(finished_text=" "),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}", markup=False),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    tasks: dict[str, TaskID] = {}
+    started = contextlib.ExitStack()
+
+    def show_progress(what: str, done: int, total: int | None) -> None:
+        if not tasks:  # no empty line for a command that ends before it has anything to show
+            started.enter_context(bars)
+        if what not in tasks:
+            tasks[what] = bars.add_task(what, total=total, completed=done, rate="")
+        task = next(t for t in bars.tasks if t.id == tasks[what])
+        bars.update(tasks[what], completed=done, total=total, rate=f"{task.speed:.0f}/s" if task.speed else "")
+
+    with started:
+        yield show_progress
