@@ -82,7 +82,9 @@ def train(
         model, optimizer = machine.setup(network, optimizer)
         state = State(to.with_name(to.name + ".resume"), made, network, optimizer)
         state.restore()
-        in_epoch = math.ceil(len(rows) / settings.batch)
+        # A last face alone joins the batch before it: batch normalisation cannot do with one.
+        cuts = range(settings.batch, len(rows) - 1, settings.batch)
+        in_epoch = len(cuts) + 1
         total = in_epoch * settings.epochs
         what = f"training {to.stem}"
         progress(what, state.step * settings.batch, total * settings.batch)
@@ -91,7 +93,7 @@ def train(
             for epoch in range(state.step // in_epoch, settings.epochs):
                 model.train()
                 order = np.random.default_rng([settings.seed, epoch]).permutation(len(rows))
-                batches = np.array_split(order, range(settings.batch, len(rows), settings.batch))
+                batches = np.array_split(order, cuts)
                 todo = batches[state.step % in_epoch :]
                 for chosen, (_, images) in zip(todo, pixels.ahead(rows[chosen] for chosen in todo), strict=True):
                     for group in optimizer.param_groups:

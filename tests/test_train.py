@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from kce import faces as folders
 from kce import merge, weights
@@ -104,6 +105,22 @@ trained(pixels, Path({str(tmp_path / "cut.safetensors")!r}), replace(QUICK, save
     assert done.returncode == -9
     assert (tmp_path / "cut.safetensors.resume").is_file()
     assert trained(pixels, tmp_path / "cut.safetensors") == whole
+
+
+def test_every_face_is_seen_once_an_epoch_however_batches_fall(pixels: Pixels, tmp_path: Path) -> None:
+    """Also where one face would be left over: 6 classes of 16 in batches of 19 and 95."""
+    for batch in (19, 95, 96, 1000):
+        seen: list[int] = []
+
+        class Counting(Pixels):
+            def read(self, rows: NDArray[np.int64], seen: list[int] = seen) -> NDArray[np.uint8]:
+                seen.extend(rows.tolist())
+                return super().read(rows)
+
+        to = tmp_path / f"{batch}.safetensors"
+        spec = "timm:model=resnet10t,size=32"  # its last maps are one pixel wide
+        train(spec, Counting(pixels.faces, 32), PLAN, replace(QUICK, batch=batch), REGISTRY, to)
+        assert sorted(seen) == sorted([*range(96), *range(96)])
 
 
 def test_nothing_is_trained_twice(pixels: Pixels, tmp_path: Path) -> None:
