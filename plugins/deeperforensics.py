@@ -1,0 +1,112 @@
+"""DeeperForensics-1.0."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from kce import KCEError, Remark, Sample, Tree, Unparsed, hookimpl
+
+VARIANTS = (
+    "end_to_end",
+    *(f"end_to_end_level_{level}" for level in range(1, 6)),
+    "end_to_end_random_level",
+    *(f"end_to_end_mix_{number}_distortions" for number in (2, 3, 4)),
+    "reenact_postprocess",
+)
+FAKES, STUDIO = "manipulated_videos", "source_videos"
+PLACES = (("lists", "splits"), ("lists", "splits", "splits"), ("splits",))
+FAKE = re.compile(r"([0-9]{3})_([MW][01][0-9]{2})\.mp4", re.IGNORECASE)
+ACTOR = re.compile(r"[MW][01][0-9]{2}")
+
+
+class DeeperForensics(Tree):
+    """DeeperForensics-1.0: 1000 videos of FaceForensics++ that bear the faces of 100 paid actors, by DF-VAE.
+
+    variant        end_to_end (the default), end_to_end_level_1 to _5, end_to_end_random_level,
+                   end_to_end_mix_2_distortions (3, 4), reenact_postprocess, or all
+    source_videos  also the actors' studio recordings, as reals (default: false)
+
+    The tree:  manipulated_videos/<variant>/000_M101.mp4    (FaceForensics++ target, actor)
+               source_videos/M101/BlendShape/camera_front/M101_BlendShape_camera_front.mp4
+               lists/splits/{train,val,test}.txt: a file name a line, without folder
+    It has no real class of its own. The authors take the 1000 videos of FaceForensics++ at c23 as reals: read them as
+    that dataset; identities and groups (ffpp:000) are the same. The studio recordings are genuine, but its authors do
+    not mean them as reals for detection.
+    Every variant is the same 1000 clips again; those of one target have one group. A line of a split stands for its
+    name in every variant; what a variant on disk lacks is missing. Splits may also lie in lists/splits/splits/ or in
+    splits/.
+    Known leak: targets are not split here as in FaceForensics++; to train on one and test on the other needs a check.
+
+    Licence: DeeperForensics-1.0 terms of use; non-commercial, no redistribution.
+    Source: Jiang et al. 2020, DeeperForensics-1.0: A Large-Scale Dataset for Real-World Face Forgery Detection, CVPR.
+    github.com/EndlessSora/DeeperForensics-1.0
+    """
+
+    name = "DeeperForensics"
+    aliases = ("DeeperForensics-1.0", "DeeperForensics")
+    marks = ((FAKES, STUDIO),)
+    media = frozenset({".mp4"})
+    licence = "DeeperForensics-1.0 terms of use; non-commercial, no redistribution"
+
+    def __init__(self, root: str, variant: str = "end_to_end", source_videos: bool = False) -> None:
+        if variant not in (*VARIANTS, "all"):
+            raise KCEError(f"{self.name} has no variant {variant!r}", f"choose one of {', '.join(VARIANTS)}, all")
+        super().__init__(root)
+        self.variants = VARIANTS if variant == "all" else (variant,)
+        self.source_videos = source_videos
+        self.expected = {"DeeperForensics_DF-VAE": 1000 * len(self.variants)}
+        if source_videos:
+            self.expected["DeeperForensics_real"] = 48475
+        self.splits: dict[str, str] = {}  # by file name in lower case
+
+    def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
+        top, name = parts[0].lower(), parts[-1]
+        if top == STUDIO:
+            return self._studio(parts)
+        fake = FAKE.fullmatch(name)
+        if top != FAKES or len(parts) != 3 or parts[1].lower() not in VARIANTS:
+            raise Unparsed(f"in no variant of {FAKES} and not below {STUDIO}")
+        if not fake:
+            raise Unparsed("not NNN_ANNN.mp4 (target of FaceForensics++, actor)")
+        if parts[1].lower() not in self.variants:
+            return Remark("ignored", "/".join(parts), f"variant {parts[1]}")
+        target, actor = f"ffpp:{fake[1]}", f"deeperforensics:{fake[2].upper()}"
+        split = self.splits.get(name.lower(), "")
+        return self.sample(parts, "DF-VAE", group=target, identities=(target, actor), split=split)
+
+    def _studio(self, parts: tuple[str, ...]) -> Sample | Remark:
+        if len(parts) < 3 or not ACTOR.fullmatch(parts[1]) or not parts[-1].startswith(f"{parts[1]}_"):
+            raise Unparsed("not a recording in the folder of its actor")
+        if not self.source_videos:
+            return Remark("ignored", "/".join(parts), "a studio recording; source_videos=true reads them")
+        actor = f"deeperforensics:{parts[1]}"
+        return self.sample(parts, "real", group=actor, identities=(actor,))
+
+    def lists(self) -> Iterator[Remark]:
+        self.splits.clear()
+        folders = [self.find(FAKES, variant) for variant in self.variants]
+        above = [folder.relative_to(self.root).parts for folder in folders if folder]
+        if not above and len(self.variants) == 1:  # asked for by its name, a variant that is not there is missing
+            above = [(FAKES, *self.variants)]
+        for split in ("train", "val", "test"):
+            file = next((found for place in PLACES if (found := self.find(*place, f"{split}.txt"))), None)
+            for number, line in self.lines(file) if file else ():
+                where = f"line {number} of {split}.txt"
+                try:
+                    name = self.inside(line)[-1]
+                    if not FAKE.fullmatch(name):
+                        raise Unparsed("not NNN_ANNN.mp4")
+                    missing = [place for folder in above if not self.locate(place := (*folder, name))]
+                except Unparsed as error:
+                    yield Remark("conflict", line[:200], f"{where}: {error}")
+                    continue
+                if (other := self.splits.setdefault(name.lower(), split)) != split:
+                    yield Remark("conflict", name, f"{where}: it is also in {other}.txt, which is kept")
+                    continue
+                yield from (Remark("missing", "/".join(place), f"named in {where}") for place in missing)
+
+
+@hookimpl
+def kce_datasets() -> dict[str, type[Tree]]:
+    return {"DeeperForensics": DeeperForensics}
