@@ -19,7 +19,7 @@ from kce.walk import escaped
 COLUMNS = ("key", "path", "dataset", "method", "category", "label", "group", "identities", "split", "frame")
 MAX_UNPARSED = 0.005  # share of names; above it the adapter and the tree do not belong together
 LISTED = 10_000  # entries a list of the report shows; the last line then counts the rest
-_LISTS = {"unparsed": "unparsed", "missing": "missing", "conflict": "conflicts"}
+_LISTS = {"unparsed": "unparsed", "missing": "missing", "conflict": "conflicts", "extra": "extra"}
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -69,8 +69,9 @@ def scan(
     """Reads a dataset to its end and reports what it holds.
 
     `root` is the folder as the user gave it; paths in the csv are relative to it. The report has `dataset`, `root`,
-    `samples` (number), `by_category` and `by_split` (numbers; "none" = no split), the lists `unparsed`, `missing` and
-    `conflicts` of lines "path: reason", `ignored` (number), and `expected` (published numbers per category, or None).
+    `samples` (number), `by_category` and `by_split` (numbers; "none" = no split), the lists `unparsed`, `missing`,
+    `conflicts` and `extra` of lines "path: reason", `ignored` (number), and `expected` (published numbers per category,
+    or None).
     A list shows at most the first 10,000 and ends with "... and N more" where there are more: a wrong root may hold
     millions of bad names, and a report must stay small. Of samples with one key the first counts; the others are
     conflicts. Memory: some 100 bytes per sample, to know the keys.

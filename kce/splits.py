@@ -167,7 +167,7 @@ def leaks(samples_by_dataset: Mapping[str, Iterable[Sample]]) -> list[dict[str, 
     """Who stands in more than one split, within a dataset or across several of one namespace.
 
     Each leak is {"kind": ..., "names": [..], "splits": {split: [dataset, ..]}}, of kind "identity", "recording" (a
-    group that is nobody's name) or "video" (clips of FaceForensics++ that have different names and come from one video).
+    group that is nobody's name) or "video" (clips of FaceForensics++ with different names that come from one video).
     What a dataset puts into no split, while it puts other samples into one, is the split "none": Celeb-DF lists its
     test part alone, and the rest is what people train on. A dataset without any split leaks nothing.
     """

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from kce.errors import BadData, KCEError
 from kce.types import Remark, Sample
@@ -33,12 +33,17 @@ class Unparsed(Exception):
     """Raised by an adapter about one file whose name or place it cannot read; the message says why."""
 
 
+class WrongRoot(KCEError):
+    """A folder that is not the dataset's; it may well be another's."""
+
+
 class Tree:
     """Base of an adapter that reads one dataset from a folder, as its publishers ship it.
 
     A subclass states the facts below, overrides `parse`, and may override `lists`. Iterating yields samples and remarks
-    as a stream: of each file below the root exactly one, after the remarks about the dataset's own lists. Keys and the
-    paths of remarks are relative to the root that was found, with "/", in Unicode's composed form (NFC).
+    as a stream: of each file below the root exactly one, then what `beside` was told of it; before all, the remarks
+    about the dataset's own lists. Keys and the paths of remarks are relative to the root that was found, with "/", in
+    Unicode's composed form (NFC).
 
     name      the dataset's name, as in its categories
     aliases   names its root folder is known by; they decide where several folders could be it
@@ -50,7 +55,7 @@ class Tree:
     expected  published number of samples per category; empty = not known
     licence   one line
 
-    Raises KCEError when the root is missing, is a file, is empty, or does not look like this dataset.
+    Raises KCEError when the root is missing, is a file or is empty; WrongRoot when it does not look like this dataset.
     """
 
     pictures: ClassVar[frozenset[str]] = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -66,11 +71,12 @@ class Tree:
     licence: ClassVar[str] = ""
 
     def __init__(self, root: str | Path) -> None:
-        self.root = _find_root(self, Path(root))
+        self.root = find_root(self, Path(root))
         self._prefix = os.path.join(self.root, "")  # noqa: PTH118 - a string, since a million paths are made from it
         self._real_root = os.path.realpath(self.root)
         self._folder = lru_cache(maxsize=64)(self.root.joinpath)  # to make a Path is a quarter of a scan's time
         self._has_no_link = lru_cache(maxsize=4096)(self._look_for_links)
+        self._beside: list[Remark] = []
 
     def parse(self, parts: Parts) -> Sample | Remark:
         """What the media file at this path below the root is: a sample, or a remark (ignored, with the reason).
@@ -82,6 +88,10 @@ class Tree:
     def lists(self) -> Iterator[Remark]:
         """Reads the lists the dataset ships, before the walk; yields what is missing and what disagrees."""
         return iter(())
+
+    def beside(self, kind: Literal["conflict", "extra"], parts: Parts, reason: str) -> None:
+        """Called while parsing: a remark about the file that does not take the place of its sample."""
+        self._beside.append(Remark(kind, "/".join(parts), reason))
 
     def sample(
         self,
@@ -99,9 +109,13 @@ class Tree:
         return Sample(key, path, self.name, method, method == "real", group, identities, split, frame)
 
     def __iter__(self) -> Iterator[Sample | Remark]:
+        self._beside.clear()  # of a walk that was left
         yield from self.lists()
         for found in walk(self._prefix, self._real_root, self.ignored, self.media):
             yield found if isinstance(found, Remark) else self._read(found)
+            if self._beside:
+                yield from self._beside
+                self._beside.clear()
 
     def _read(self, file: File) -> Sample | Remark:
         try:
@@ -186,8 +200,8 @@ def _bounded(path: Path, limit: int) -> None:
         raise BadData(f"{path} has {size} bytes, more than the {limit} that a list may have", "is it the right file?")
 
 
-def _find_root(tree: Tree, given: Path) -> Path:
-    """The dataset's root: the folder given, or one within two levels below or above it."""
+def find_root(tree: Tree | type[Tree], given: Path) -> Path:
+    """The dataset's root: the folder given, or one within two levels below or above it. Raises as `Tree` does."""
     if not given.exists():
         raise KCEError(f"no folder {given}", f"give the folder that {tree.name} was unpacked to")
     if not given.is_dir():
@@ -204,7 +218,7 @@ def _find_root(tree: Tree, given: Path) -> Path:
         for ring in _rings(given):
             if root := _choose(tree, ring, tier):
                 return root
-    raise KCEError(
+    raise WrongRoot(
         f"{given} does not look like {tree.name}: none of the folders {_some([m for t in tree.marks for m in t])} is "
         f"in it, two levels below or two levels above it; it holds {_some([escaped(name) for name in found])}",
         f"give the folder of {tree.name} that holds {tree.marks[0][0]}",
@@ -221,12 +235,12 @@ def _rings(given: Path) -> Iterator[list[Path]]:
     yield from ([parent] for parent in above[:2])
 
 
-def _choose(tree: Tree, ring: list[Path], tier: Parts) -> Path | None:
+def _choose(tree: Tree | type[Tree], ring: list[Path], tier: Parts) -> Path | None:
     marks, strangers = {fold(mark) for mark in tier}, {fold(name) for name in tree.strangers}
     hits = [folder for folder in ring if _holds(folder, marks)]
     own = [folder for folder in hits if _folded_name(folder) not in strangers]
     if hits and not own:
-        raise KCEError(
+        raise WrongRoot(
             f"{hits[0]} is by its name not {tree.name}", "ask for the dataset it is, or rename the folder if it is"
         )
     for alias in map(fold, tree.aliases):

@@ -79,10 +79,11 @@ class Remark:
     unparsed  a media file whose name or place the adapter cannot read
     missing   a file that a list of the dataset names and that is not there
     conflict  two authorities of the dataset that disagree (list against folder)
+    extra     a sample that is there though no list of the dataset names it; told beside the sample
     ignored   a file that belongs there and is no sample: masks, models, other qualities
     """
 
-    kind: Literal["unparsed", "missing", "conflict", "ignored"]
+    kind: Literal["unparsed", "missing", "conflict", "extra", "ignored"]
     path: str
     reason: str = ""
 

@@ -48,6 +48,7 @@ def test_the_report_has_exactly_what_the_contract_says() -> None:
         Remark("missing", "c", "named in list"),
         Remark("conflict", "d"),
         Remark("ignored", "e", "a mask"),
+        Remark("extra", "a", "in no list"),
     ]
     assert scan(Given(items), "root") == {
         "dataset": "Given",
@@ -58,6 +59,7 @@ def test_the_report_has_exactly_what_the_contract_says() -> None:
         "unparsed": [],
         "missing": ["c: named in list"],
         "conflicts": ["d"],
+        "extra": ["a: in no list"],
         "ignored": 1,
         "expected": None,
     }

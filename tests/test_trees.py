@@ -84,7 +84,7 @@ def test_an_alias_chooses_between_folders_and_nothing_is_guessed_without(tmp_pat
 
 def test_a_look_alike_is_not_taken(tmp_path: Path) -> None:
     plant(tmp_path, ["Apples-v2/red/a.png"])
-    with pytest.raises(KCEError, match="by its name not Apples"):
+    with pytest.raises(module.WrongRoot, match="by its name not Apples"):
         Apples(tmp_path)
     plant(tmp_path, ["mine/red/a.png"])
     assert Apples(tmp_path).root == tmp_path / "mine"
@@ -102,6 +102,7 @@ def test_a_root_that_is_none_says_what_is_wrong(tmp_path: Path) -> None:
         with pytest.raises(KCEError, match=why) as caught:
             Apples(tmp_path / name)
         assert caught.value.hint
+        assert isinstance(caught.value, module.WrongRoot) == (name == "else")
 
 
 def test_a_link_is_not_followed_to_find_the_root(tmp_path: Path) -> None:
@@ -155,6 +156,27 @@ def test_names_that_are_hostile_to_globs_csvs_and_terminals_are_safe(tmp_path: P
 def test_a_bad_name_is_told_with_its_reason(tmp_path: Path) -> None:
     plant(tmp_path, ["red/bad1.png", "red/a.png"])
     assert remarks(Apples(tmp_path), "unparsed") == {"red/bad1.png": "bad name"}
+
+
+def test_a_remark_beside_a_sample_does_not_take_its_place(tmp_path: Path) -> None:
+    class Listed(Apples):
+        def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
+            if parts[-1] == "b.png":
+                self.beside("extra", parts, "in no list")
+                self.beside("conflict", parts, "two lists")
+            return super().parse(parts)
+
+    plant(tmp_path, ["red/a.png", "red/b.png", "red/c.png"])
+    listed = Listed(tmp_path)
+    assert next(item for item in listed if isinstance(item, Sample) and item.key == "red/b.png")  # and left there
+    told = [item.key if isinstance(item, Sample) else item for item in listed]
+    assert told == [
+        "red/a.png",
+        "red/b.png",
+        Remark("extra", "red/b.png", "in no list"),
+        Remark("conflict", "red/b.png", "two lists"),
+        "red/c.png",
+    ]
 
 
 def test_names_that_are_no_utf8_are_told(tmp_path: Path) -> None:
