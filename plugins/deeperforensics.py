@@ -34,8 +34,8 @@ class DeeperForensics(Tree):
     that dataset; identities and groups (ffpp:000) are the same. The studio recordings are genuine, but its authors do
     not mean them as reals for detection.
     Every variant is the same 1000 clips again; those of one target have one group. A line of a split stands for its
-    name in every variant; what a variant on disk lacks is missing. Splits may also lie in lists/splits/splits/ or in
-    splits/.
+    name in every variant; what a variant on disk lacks is missing, what is in no split is extra. Splits may also lie in
+    lists/splits/splits/ or in splits/.
     Known leak: targets are not split here as in FaceForensics++; to train on one and test on the other needs a check.
 
     Licence: DeeperForensics-1.0 terms of use; non-commercial, no redistribution.
@@ -73,6 +73,8 @@ class DeeperForensics(Tree):
             return Remark("ignored", "/".join(parts), f"variant {parts[1]}")
         target, actor = f"ffpp:{fake[1]}", f"deeperforensics:{fake[2].upper()}"
         split = self.splits.get(name.lower(), "")
+        if self.splits and not split:
+            self.beside("extra", parts, "in none of the splits")
         return self.sample(parts, "DF-VAE", group=target, identities=(target, actor), split=split)
 
     def _studio(self, parts: tuple[str, ...]) -> Sample | Remark:

@@ -75,17 +75,13 @@ class FakeAVCeleb(Tree):
         super().__init__(root)
         self.table: dict[str, tuple[str, tuple[str, ...]]] = {}  # key -> method as written, donors
 
-    def __iter__(self) -> Iterator[Sample | Remark]:
-        for item in super().__iter__():
-            yield item
-            if isinstance(item, Sample) and self.table and item.key not in self.table:
-                yield Remark("conflict", item.key, f"no line of {TABLE} names it; its folder is kept")
-
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
         kind, person, clip = _place(parts)
         method, donors = self.table.get("/".join(parts), (_by_folder(kind), ()))
         if not method:
             raise Unparsed(f"no line of {TABLE} says by which method it was made")
+        if self.table and "/".join(parts) not in self.table:
+            self.beside("extra", parts, f"no line of {TABLE} names it")
         named = filter(DONOR.fullmatch, parts[-1].rpartition(".")[0].split("_"))
         people = dict.fromkeys((person, *donors, *named))
         return self.sample(

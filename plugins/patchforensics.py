@@ -36,9 +36,9 @@ class PatchForensics(Tree):
     It lies in dataset/faces (in the README datasets/faces); the reals' folder may also end in resized-128. Only the
     test part is published. Categories: PROGAN and StyleGAN (of CelebA-HQ and FFHQ both), StyleGAN2, Glow, GMM; the
     split is that of the folder. Generated faces have no identity and no group; a real of CelebA-HQ has the number of
-    its picture in CelebA, and nothing else is known of the reals. What is in the published archive is not confirmed: names
-    that are neither seedNNN_sampleNNNNNN nor a number are not read. The frames of FaceForensics++ that its authors made
-    for themselves (faceforensics_aligned) are ignored: there a real bears the name of a fake.
+    its picture in CelebA, and nothing else is known of the reals. What is in the published archive is not confirmed:
+    names that are neither seedNNN_sampleNNNNNN nor a number are not read. The frames of FaceForensics++ that its
+    authors made for themselves (faceforensics_aligned) are ignored: there a real bears the name of a fake.
 
     Licence: none stated for the pictures; FFHQ and CelebA-HQ are non-commercial.
     Source: Chai et al. 2020, What Makes Fake Images Detectable? Understanding Properties that Generalize, ECCV.

@@ -107,6 +107,17 @@ def test_a_variant_that_was_not_fetched_is_missing_only_to_who_asks_for_it(tmp_p
     ]
 
 
+def test_a_clip_that_no_split_names_is_extra(tmp_path: Path) -> None:
+    extra = "manipulated_videos/end_to_end/003_W001.mp4"
+    dataset = build("DeeperForensics", plant(tree(tmp_path), [extra]))
+    assert list(remarks(dataset, "extra")) == [extra]
+    assert samples(dataset)[extra].split == ""
+
+
+def test_without_lists_nothing_is_extra(tmp_path: Path) -> None:
+    assert not remarks(build("DeeperForensics", plant(tmp_path, FAKES)), "extra")
+
+
 def test_a_name_in_two_splits_is_a_conflict_and_the_first_is_kept(tmp_path: Path) -> None:
     dataset = build("DeeperForensics", tree(tmp_path, train="000_M101.mp4\n002_M004.mp4\n"))
     assert remarks(dataset, "conflict") == {

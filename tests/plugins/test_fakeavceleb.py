@@ -161,9 +161,7 @@ def test_files_of_the_table_that_are_not_there(tmp_path: Path) -> None:
 def test_files_that_the_table_does_not_name(tmp_path: Path) -> None:
     dataset = build("FakeAVCeleb", tree(tmp_path, [row for row in LINES if not row.endswith(("id10006", "id00076"))]))
     assert list(remarks(dataset, "unparsed")) == [LIP, SWAP]
-    assert [(remark.path, remark.reason) for remark in conflicts(dataset)] == [
-        (REAL, f"no line of {TABLE} names it; its folder is kept")
-    ]
+    assert remarks(dataset, "extra") == {REAL: f"no line of {TABLE} names it"}
     assert samples(dataset)[REAL].category == "FakeAVCeleb_real"
 
 
