@@ -1,9 +1,10 @@
-"""ForgeryNet, the image set."""
+"""ForgeryNet: the image set and the video set."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import ClassVar
 
 from kce import Remark, Sample, Tree, Unparsed, hookimpl
 
@@ -27,15 +28,62 @@ METHODS = {  # folder number -> method; the ids of the published list, which cal
 REALS = range(16, 20)  # RAVDESS, CREMA-D, AVSpeech, VoxCeleb
 REMAINED = (7, 8, *range(10, 16))  # the identity remained; in the other fakes it was replaced
 SPLITS = {"training": "train", "validation": "val"}
-IMAGES = (("image",), ("images",), ("image", "images"), ("image2",), ())
 
-RELEASE = re.compile(r"(train|val)(?:_perturb)?_release")
+RELEASE = re.compile(r"(train|val)(?:_perturb|_video)?_release")
 NUMBER = re.compile(r"[0-9]{1,2}")
 HASH = re.compile(r"[0-9a-fA-F]{32}")
 FRAME = re.compile(r"frame([0-9]{1,9})")
+VIDEO = re.compile(r"video()")
+Parts = tuple[str, ...]
 
 
-class ForgeryNet(Tree):
+class _ForgeryNet(Tree):
+    """What both sets share; they lie in one tree."""
+
+    aliases = ("ForgeryNet",)
+    licence = "non-commercial"
+    stem: ClassVar[re.Pattern[str]]  # what its files are called
+    list_name: ClassVar[str]
+    levels: ClassVar[tuple[Parts, ...]]  # folders in which its lists' paths may start
+
+    def parse(self, parts: Parts) -> Sample | Remark:
+        if parts[0].lower() == "test":
+            return Remark("ignored", "/".join(parts), "labels of the test set are not released")
+        number, group, split, frame = _place(parts, self.stem)
+        return self.sample(parts, METHODS.get(number, "real"), group=f"forgerynet:{group}", split=split, frame=frame)
+
+    def entry(self, line: str) -> tuple[str, list[str]]:
+        """The path that a line of the list names, and its three labels. Raises Unparsed."""
+        raise NotImplementedError
+
+    def lists(self) -> Iterator[Remark]:
+        for folder in (["Training"], ["Validation"], []):
+            file = self.find(*folder, self.list_name)
+            places = [place for level in self.levels if (place := self.find(*folder, *level))]
+            above = [place.relative_to(self.root).parts for place in places]
+            for number, line in self.lines(file) if file else ():
+                where = f"line {number} of {'/'.join([*folder, self.list_name])}"
+                try:
+                    yield from self._line(line, where, above)
+                except Unparsed as error:
+                    yield Remark("conflict", line[:200], f"{where}: {error}")
+
+    def _line(self, line: str, where: str, above: list[Parts]) -> Iterator[Remark]:
+        path, said = self.entry(line)
+        parts = self.inside(path)
+        number = _place(parts, self.stem)[0]
+        there = next((place for top in above if self.locate(place := (*top, *parts))), None)
+        if not there:
+            yield Remark("missing", path, f"named in {where}")
+        if said != (known := _labels(number)):
+            yield Remark(
+                "conflict",
+                "/".join(there or parts),
+                f"{where} says {' '.join(said)}, but folder {number} is {' '.join(known)}; the folder is kept",
+            )
+
+
+class ForgeryNet(_ForgeryNet):
     """ForgeryNet, the image set: 2.9 million pictures, 15 methods, 4 sources of reals. No identities.
 
     The tree:  Training/image/train_release/<1..19>/<hash>/<hash>/frame00019.jpg
@@ -52,60 +100,70 @@ class ForgeryNet(Tree):
     """
 
     name = "ForgeryNet"
-    aliases = ("ForgeryNet",)
     marks = (("Training", "Validation"), ("train_release", "val_perturb_release"))
     media = frozenset({".jpg", ".jpeg", ".png"})
-    licence = "non-commercial"
+    stem = FRAME
+    list_name = "image_list.txt"
+    levels = (("image",), ("images",), ("image", "images"), ("image2",), ())
 
-    def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
-        if parts[0].lower() == "test":
-            return Remark("ignored", "/".join(parts), "labels of the test set are not released")
-        number, group, split, frame = _place(parts)
-        return self.sample(parts, METHODS.get(number, "real"), group=f"forgerynet:{group}", split=split, frame=frame)
-
-    def lists(self) -> Iterator[Remark]:
-        for folder in (["Training"], ["Validation"], []):
-            file = self.find(*folder, "image_list.txt")
-            places = [place for level in IMAGES if (place := self.find(*folder, *level))]
-            above = [place.relative_to(self.root).parts for place in places]
-            for number, line in self.lines(file) if file else ():
-                where = f"line {number} of {'/'.join([*folder, 'image_list.txt'])}"
-                try:
-                    yield from self._line(line, where, above)
-                except Unparsed as error:
-                    yield Remark("conflict", line[:200], f"{where}: {error}")
-
-    def _line(self, line: str, where: str, above: list[tuple[str, ...]]) -> Iterator[Remark]:
+    def entry(self, line: str) -> tuple[str, list[str]]:
         path, *said = line.rsplit(maxsplit=3)
-        parts = self.inside(path)
-        number = _place(parts)[0]
-        there = next((place for top in above if self.locate(place := (*top, *parts))), None)
-        if not there:
-            yield Remark("missing", path, f"named in {where}")
-        if said != (known := _labels(number)):
-            yield Remark(
-                "conflict",
-                "/".join(there or parts),
-                f"{where} says {' '.join(said)}, but folder {number} is {' '.join(known)}; the folder is kept",
-            )
+        return path, said
 
 
-def _place(parts: tuple[str, ...]) -> tuple[int, str, str, int | None]:
-    """The folder's number, the first hash, the split, and the number of the frame."""
+class ForgeryNetVideo(_ForgeryNet):
+    """ForgeryNet, the video set: 221,247 videos, 99,630 of them real. No identities.
+
+    The tree:  Training/video/train_video_release/<1..19>/<hash>/<hash>/video.mp4
+               Validation/video/val_video_release/<1..19>/<hash>/<hash>/video.mp4
+               Training/video_list.txt, Validation/video_list.txt:
+               number of segments, path, per segment: start, length, fake 0 1; then fake 0 1, triple 0 1 2, class 0..15
+    The folder video may also be videos. Folders, groups, splits and conflicts are those of the image set (`kce show
+    dataset ForgeryNet`), to which the groups are common. Segments need not cover a clip, and a fake may hold stretches
+    that are real; a real with a forged segment is a conflict. The published training list lacks the folders 2 and 8,
+    whose clips are fake throughout; they are samples as the others are. The published numbers count the test set too,
+    whose labels are not released.
+
+    Licence: non-commercial.
+    Source: He et al. 2021, ForgeryNet: A Versatile Benchmark for Comprehensive Forgery Analysis, CVPR.
+    github.com/yinanhe/ForgeryNet
+    """
+
+    name = "ForgeryNetVideo"
+    marks = (("Training", "Validation"), ("train_video_release", "val_video_release"))
+    media = frozenset({".mp4"})
+    stem = VIDEO
+    list_name = "video_list.txt"
+    levels = (("video",), ("videos",), ("video", "videos"), ())
+
+    def entry(self, line: str) -> tuple[str, list[str]]:
+        count, path, *numbers = line.split() if len(line.split()) > 1 else ("", line)
+        said = numbers[-3:]
+        if not re.fullmatch("[0-9]{1,6}", count) or len(numbers) != 3 * int(count) + 3:
+            raise Unparsed("not a number of segments, a path, the segments and three labels")
+        if not all(re.fullmatch("[0-9]{1,9}", number) for number in numbers):
+            raise Unparsed("its segments are no numbers")
+        if said[0] == "0" and "1" in numbers[2:-3:3]:
+            raise Unparsed("a real that has a forged segment")
+        return path, said
+
+
+def _place(parts: Parts, names: re.Pattern[str]) -> tuple[int, str, str, int | None]:
+    """The folder's number, the first hash, the split, and the number of the frame, if it is one."""
     *above, name = parts
     stem = name.rpartition(".")[0]
     hashes = []
     while above and HASH.fullmatch(above[-1]):
         hashes.append(above.pop())
     number = int(above[-1]) if above and NUMBER.fullmatch(above[-1]) else 0
-    frame = FRAME.fullmatch(stem)
+    found = names.fullmatch(stem)
     if number not in METHODS and number not in REALS:
         raise Unparsed("in no folder numbered 1 to 19")
     if len(hashes) != 2 and not (len(hashes) == 1 and number in REALS):
         raise Unparsed("not below two folders named by hashes")
-    if not frame and not (len(hashes) == 1 and HASH.fullmatch(stem)):
-        raise Unparsed("not a numbered frame")
-    return number, hashes[-1].lower(), _split(above[:-1]), int(frame[1]) if frame else None
+    if not found and not (len(hashes) == 1 and HASH.fullmatch(stem)):
+        raise Unparsed("not a numbered frame" if names is FRAME else "not called video")
+    return number, hashes[-1].lower(), _split(above[:-1]), int(found[1]) if found and found[1] else None
 
 
 def _split(above: list[str]) -> str:
@@ -126,4 +184,4 @@ def _labels(number: int) -> list[str]:
 
 @hookimpl
 def kce_datasets() -> dict[str, type[Tree]]:
-    return {"ForgeryNet": ForgeryNet}
+    return {"ForgeryNet": ForgeryNet, "ForgeryNetVideo": ForgeryNetVideo}
