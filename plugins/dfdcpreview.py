@@ -48,6 +48,8 @@ class DFDCPreview(Tree):
         found = STEM.fullmatch(stem)
         if not found or (method == "real") == bool(found[1]):
             raise Unparsed("not person_X_NNN" if method == "real" else "not donor_target_X_NNN")
+        if self.splits and (method, stem) not in self.splits:
+            self.beside("extra", parts, f"not named in {LIST}")
         donor, target, recording = found.groups()
         return self.sample(
             parts,

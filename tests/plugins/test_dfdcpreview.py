@@ -64,6 +64,7 @@ def test_videos_that_are_not_there_and_videos_no_list_names(tmp_path: Path) -> N
     more = "original_videos/643049/643049_A_002.mp4"
     dataset = grow(tmp_path, [REAL, A, more])
     assert remarks(dataset, "missing") == {B: "named in dataset.json"}
+    assert remarks(dataset, "extra") == {more: "not named in dataset.json"}
     assert {key: sample.split for key, sample in samples(dataset).items()} == {REAL: "train", A: "train", more: ""}
 
 
