@@ -1,0 +1,43 @@
+"""DiFF (Diffusion Facial Forgery)."""
+
+from __future__ import annotations
+
+from kce import Remark, Sample, Tree, Unparsed, hookimpl
+
+CONDITIONS = {"t2i": "T2I", "i2i": "I2I", "fs": "FS", "fe": "FE"}
+SPLITS = ("train", "val", "test")
+REALS = "diff_real"
+
+
+class DiFF(Tree):
+    """DiFF: over 500,000 pictures made by 13 diffusion methods under four conditions.
+
+    The tree, which is not documented by the publishers below these folders:
+        DiFF_real/{train,val,test}/...                          (real; by a form of its own)
+        {train,val,test}/{T2I,I2I,FS,FE}/<method>/...           (text to image, image to image, face swap, face edit)
+    The condition is the method: how the folders of the 13 methods below it are called is not known, so that they are
+    read and not told apart. The split is that of the tree. What lies elsewhere is named and not guessed at. Neither
+    identities nor groups are known.
+
+    Licence: not stated; the real pictures by form.
+    Source: Cheng et al. 2024, Diffusion Facial Forgery Detection, ACM Multimedia. github.com/xaCheng1996/DiFF
+    """
+
+    name = "DiFF"
+    aliases = ("DiFF",)
+    marks = (("DiFF_real",), SPLITS)
+    media = Tree.pictures
+    licence = "not stated; the real pictures by form"
+
+    def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
+        first, second = [part.lower() for part in (*parts[:-1], "", "")[:2]]
+        if first == REALS and second in SPLITS:
+            return self.sample(parts, "real", split=second)
+        if first in SPLITS and second in CONDITIONS:
+            return self.sample(parts, CONDITIONS[second], split=first)
+        raise Unparsed(f"neither in DiFF_real/<split> nor in <split>/<{', '.join(CONDITIONS.values())}>")
+
+
+@hookimpl
+def kce_datasets() -> dict[str, type[Tree]]:
+    return {"DiFF": DiFF}
