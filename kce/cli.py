@@ -48,16 +48,26 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List every component in reach: its name, the plugin behind it, and whether it works."""
+    from kce.datasets import about
     from kce.registry import Registry
 
-    rows = Registry.load().rows(kind)
+    registry = Registry.load()
+    rows = registry.rows(kind)
     if as_json:
         return print_json(rows)
+    facts = [about(registry, row["name"]) for row in rows] if kind == "dataset" else [{} for _ in rows]
     print_table(
-        ["kind", "name", "plugin", "source", "status"],
+        ["kind", "name", "plugin", "source", "status", *(facts[0] if facts else ())],
         [
-            [row["kind"] or "?", row["name"], f"{row['plugin']}:{row['factory']}", row["source"], row["status"]]
-            for row in rows
+            [
+                row["kind"] or "?",
+                row["name"],
+                f"{row['plugin']}:{row['factory']}",
+                row["source"],
+                row["status"],
+                *fact.values(),
+            ]
+            for row, fact in zip(rows, facts, strict=True)
         ],
     )
     for row in rows:
@@ -97,39 +107,59 @@ def scan(
     dataset: Annotated[str, typer.Argument(help="A dataset's name, as in `kce list dataset`.")],
     root: Annotated[Path, typer.Option(help="Where the dataset lies.")],
     csv: Annotated[Path | None, typer.Option(help="Write one row per sample to this file.")] = None,
+    decode: Annotated[
+        bool, typer.Option("--decode", help="Open every file and decode a frame: finds what is corrupt.")
+    ] = False,
+    split: Annotated[str, typer.Option(help="official, or disjoint by identity; also tells who is on two sides.")] = "",
+    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Look through a dataset on disk: what is there, what is missing, what cannot be read."""
     from kce import scan as scanning
+    from kce.datasets import guessing
     from kce.registry import Registry
 
-    found = Registry.load().build("dataset", dataset, root=root)
-    failed = None
-    try:
-        with progress_bars() as progress:
-            report = scanning.scan(found, root, csv=csv, progress=progress)
-    except scanning.ScanFailed as error:
-        failed, report = error, error.report  # what was found is shown all the same
-    if as_json:
-        print_json(report)
-    else:
-        _scanned(report)
-    if failed:
-        raise failed
+    registry = Registry.load()
+    with guessing(registry, dataset, root):
+        found = registry.build("dataset", dataset, root=root)
+        failed = None
+        try:
+            with progress_bars() as progress:
+                report = scanning.scan(found, root, csv, progress, decode=decode, split=split, seed=seed)
+        except scanning.ScanFailed as error:
+            failed, report = error, error.report  # what was found is shown all the same
+        if as_json:
+            print_json(report)
+        else:
+            _scanned(report)
+        if failed:
+            raise failed
 
 
 def _scanned(report: dict[str, Any]) -> None:
     print_line(
         f"{report['dataset']} in {report['root']}: {report['samples']} samples, {report['ignored']} files ignored"
     )
-    expected = report["expected"] or {}
-    names = sorted({*report["by_category"], *expected})
+    have, published = report["by_category"], report["expected"] or {}
     print_table(
-        ["category", "samples", "published"],
-        [[name, str(report["by_category"].get(name, 0)), str(expected.get(name, ""))] for name in names],
+        ["category", "have", "published", "difference"],
+        [
+            [
+                name,
+                str(have.get(name, 0)),
+                str(published.get(name, "")),
+                f"{have.get(name, 0) - published[name]:+}" if name in published else "",
+            ]
+            for name in sorted({*have, *published})
+        ],
     )
-    for what in ("unparsed", "missing", "conflicts"):
-        complain(what, report[what])
+    if made := report.get("split"):
+        print_table(["split", "samples"], [[name, str(n)] for name, n in report["by_split"].items()])
+        leaks = [f"{leak['kind']} {', '.join(leak['names'])}: {', '.join(leak['splits'])}" for leak in made["leaks"]]
+        print_line(f"{made['mode']} split: {made['dropped']} samples dropped, {len(leaks)} on two sides")
+        complain("on two sides", leaks)
+    for what in ("unparsed", "missing", "conflicts", "extra", "corrupt"):
+        complain(what, report.get(what, []))
 
 
 @app.command()

@@ -7,12 +7,14 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import xxhash
 
-from kce.errors import BadData, KCEError
+from kce.errors import BadData, KCEError, UnknownName
+from kce.splits import NONE, Sides, Split, disjoint, official
 from kce.types import Dataset, Remark, Sample
 from kce.walk import escaped
 
@@ -32,28 +34,44 @@ class ScanFailed(BadData):
         self.report = report or {}
 
 
-class _Found(NamedTuple):
+class _Lines:
+    """Lines of the report: all are counted, the first are kept."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._kept: list[str] = []
+
+    def add(self, path: str, reason: str) -> None:
+        self.count += 1
+        if self.count <= LISTED:
+            self._kept.append(escaped(f"{path}: {reason}" if reason else path))
+
+    def told(self) -> list[str]:
+        more = self.count - LISTED
+        return [*self._kept, f"... and {more} more"] if more > 0 else self._kept
+
+
+class _Found:
     """What has been counted so far."""
 
-    categories: Counter[str]
-    splits: Counter[str]
-    remarks: Counter[str]
-    listed: dict[str, list[str]]
+    def __init__(self) -> None:
+        self.categories: Counter[str] = Counter()
+        self.splits: Counter[str] = Counter()
+        self.ignored = 0
+        self.lines = {kind: _Lines() for kind in _LISTS}
 
     def sample(self, sample: Sample) -> None:
         self.categories[sample.category] += 1
-        self.splits[sample.split or "none"] += 1
+        self.splits[sample.split or NONE] += 1
 
     def remark(self, remark: Remark) -> None:
-        self.remarks[remark.kind] += 1
-        if remark.kind in _LISTS and self.remarks[remark.kind] <= LISTED:
-            line = f"{remark.path}: {remark.reason}" if remark.reason else remark.path
-            self.listed[remark.kind].append(escaped(line))
+        if remark.kind == "ignored":
+            self.ignored += 1
+        else:
+            self.lines[remark.kind].add(remark.path, remark.reason)
 
     def lists(self) -> dict[str, list[str]]:
-        rest = {kind: self.remarks[kind] - LISTED for kind in _LISTS}
-        more = {kind: [f"... and {rest[kind]} more"] if rest[kind] > 0 else [] for kind in _LISTS}
-        return {name: self.listed[kind] + more[kind] for kind, name in _LISTS.items()}
+        return {name: self.lines[kind].told() for kind, name in _LISTS.items()}
 
 
 def _ignore_progress(what: str, done: int, total: int | None) -> None:
@@ -65,6 +83,11 @@ def scan(
     root: str | Path,
     csv: str | Path | None = None,
     progress: Progress = _ignore_progress,
+    *,
+    decode: bool = False,
+    split: str = "",
+    seed: int = 0,
+    workers: int | None = None,
 ) -> dict[str, Any]:
     """Reads a dataset to its end and reports what it holds.
 
@@ -78,40 +101,82 @@ def scan(
 
     With `csv` one row per sample is written, as a stream, to a file beside it that takes its place at the end.
 
-    Raises ScanFailed, with the report and after the csv was written, when there is no sample or more than 0.5 % of the
-    names cannot be parsed; KCEError when the csv cannot be written.
+    split    "official" or "disjoint" (by `seed`): the splits of the report and the csv are those of `kce.splits`, and
+             what that drops is "none". The report then has `split`: what was made and how (`Split.report`), and
+             `leaks`: who is on two sides. The dataset is read once more for it, and memory is some 250 bytes per sample
+    decode   one frame of each sample is decoded, by `workers` processes (`kce.decode`), after a scan that has not
+             failed. The report then has the list `corrupt`; its samples are counted, and in the csv, all the same
+
+    Raises UnknownName for a split that is none; ScanFailed, with the report and after the csv was written, when there
+    is no sample or more than 0.5 % of the names cannot be parsed; KCEError when the csv cannot be written.
     """
-    found = _Found(Counter(), Counter(), Counter(), {kind: [] for kind in _LISTS})
+    made = _split(dataset, split, seed, progress) if split else None
+    sides = Sides()
+    found = _Found()
+    samples = _unique(dataset, found, progress)
+    if made:
+        samples = _parted(samples, made, sides)
     if csv is None:
-        for sample in _unique(dataset, found, progress):
+        for sample in samples:
             found.sample(sample)
     else:
         with _rows(Path(csv)) as write:
             prefix = os.path.join(root, "")  # noqa: PTH118 - a string, since paths are compared with it a million times
-            for sample in _unique(dataset, found, progress):
+            for sample in samples:
                 found.sample(sample)
                 write(_row(sample, prefix))
-    report = {
+    report: dict[str, Any] = {
         "dataset": dataset.name,
         "root": str(root),
         "samples": found.categories.total(),
         "by_category": dict(sorted(found.categories.items())),
         "by_split": dict(sorted(found.splits.items())),
         **found.lists(),
-        "ignored": found.remarks["ignored"],
+        "ignored": found.ignored,
         "expected": dict(getattr(dataset, "expected", None) or {}) or None,
     }
-    _judge(report, found.remarks["unparsed"])
+    if made:
+        report["split"] = {**made.report, "leaks": sides.leaks()}
+    _judge(report, found.lines["unparsed"].count)
+    if decode:
+        report["corrupt"] = _corrupt(dataset, report["samples"], workers, progress)
     return report
 
 
-def _unique(dataset: Dataset, found: _Found, progress: Progress) -> Iterator[Sample]:
+def _split(dataset: Dataset, split: str, seed: int, progress: Progress) -> Split:
+    if split not in ("official", "disjoint"):
+        raise UnknownName.among("split", split, ("official", "disjoint"))
+    samples = _unique(dataset, _Found(), progress, "split")
+    return official(samples) if split == "official" else disjoint(samples, seed=seed)
+
+
+def _parted(samples: Iterable[Sample], made: Split, sides: Sides) -> Iterator[Sample]:
+    for sample in samples:
+        placed = replace(sample, split=made.by_key.get(sample.key, ""))
+        if sample.key not in made.dropped:
+            sides.see(placed.dataset, placed)
+        yield placed
+
+
+def _corrupt(dataset: Dataset, total: int, workers: int | None, progress: Progress) -> list[str]:
+    from kce.decode import undecodable  # brings numpy along
+
+    lines = _Lines()
+    samples = _unique(dataset, _Found(), _ignore_progress)
+    for done, (sample, why) in enumerate(undecodable(samples, workers), 1):
+        if why:
+            lines.add(sample.key, why)
+        progress("decode", done, total)
+    return lines.told()
+
+
+def _unique(dataset: Dataset, found: _Found, progress: Progress, what: str = "scan") -> Iterator[Sample]:
     """The samples, each key once; remarks are counted on the way."""
     seen: set[int] = set()
     done = 0
     for done, item in enumerate(_items(dataset), 1):
         if done % 1000 == 0:
-            progress("scan", done, None)
+            progress(what, done, None)
         if isinstance(item, Remark):
             found.remark(item)
             continue
@@ -121,7 +186,7 @@ def _unique(dataset: Dataset, found: _Found, progress: Progress) -> Iterator[Sam
             continue
         seen.add(digest)
         yield item
-    progress("scan", done, done)
+    progress(what, done, done)
 
 
 def _items(dataset: Dataset) -> Iterable[Sample | Remark]:

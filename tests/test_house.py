@@ -18,8 +18,8 @@ CORE = REPOSITORY / "kce"
 # Imports point one way, from right to left. Names on one line do not import each other unless in that order.
 STOREYS = (
     "errors files types hookspecs plugins specs registry",
-    "walk trees splits scan media faces ledger crop workers cut hdf table shards store planfile merge scores",
-    "device weights pixels features train",
+    "walk trees splits media workers decode scan datasets faces ledger crop cut hdf table shards store planfile merge",
+    "scores device weights pixels features train",
     "recipe run study report demo testing console cli __main__",
 )
 ORDER = [room for storey in STOREYS for room in storey.split()]

@@ -6,6 +6,7 @@ import csv
 import os
 import tempfile
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,43 @@ def test_progress_is_told_as_it_goes() -> None:
     told: list[tuple[str, int, int | None]] = []
     scan(Given([sample(str(n)) for n in range(2500)]), "root", progress=lambda *args: told.append(args))
     assert told == [("scan", 1000, None), ("scan", 2000, None), ("scan", 2500, 2500)]
+
+
+# --- other splits
+
+
+def crowd() -> list[Sample]:
+    return [sample(f"{n}/{m}", identities=(f"x:{n}", f"x:{n ^ 1}"), split="test") for n in range(40) for m in range(5)]
+
+
+def test_a_disjoint_split_is_in_the_report_and_in_the_csv(tmp_path: Path) -> None:
+    report = scan(Given(crowd()), "root", csv=tmp_path / "out.csv", split="disjoint", seed=1)
+    assert report["by_split"] == {"train": 160, "val": 20, "test": 20}
+    assert (report["split"]["mode"], report["split"]["seed"], report["split"]["leaks"]) == ("identity", 1, [])
+    assert Counter(row["split"] for row in rows(tmp_path / "out.csv")) == report["by_split"]
+    assert "split" not in scan(Given(crowd()), "root")
+
+
+def test_what_is_dropped_is_in_no_split_and_no_leak(tmp_path: Path) -> None:
+    items = [sample(f"{a}_{b}", identities=(f"x:{a}", f"x:{b}")) for a in range(12) for b in range(12)]
+    report = scan(Given(items), "root", csv=tmp_path / "out.csv", split="disjoint")
+    assert report["split"]["mode"] == "target"
+    assert 0 < report["split"]["dropped"] == report["by_split"]["none"]
+    assert report["split"]["leaks"] == []
+    assert len(rows(tmp_path / "out.csv")) == report["samples"] == 144
+
+
+def test_the_official_split_tells_its_leaks() -> None:
+    items = [sample("a", identities=("x:1",), split="train"), sample("b", identities=("x:1",), split="test")]
+    made = scan(Given(items), "root", split="official")["split"]
+    assert made["mode"] == "official"
+    assert made["leaks"] == [{"kind": "identity", "names": ["x:1"], "splits": {"test": ["Given"], "train": ["Given"]}}]
+
+
+def test_a_key_that_comes_twice_does_not_break_a_split() -> None:
+    report = scan(Given([*crowd(), crowd()[0]]), "root", split="disjoint")
+    assert report["samples"] == 200
+    assert len(report["conflicts"]) == 1
 
 
 # --- the csv
