@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -18,7 +19,6 @@ STEM = re.compile(r"([0-9a-f]{20}|[0-9]{6})(?:_([0-9a-f]{20}|[0-9]{6})_([0-9]+))
 SIDE = re.compile(r"(?:[0-9]+_|\[원천\]\[)?(?:(원본|original)|변조|manipulated)", re.IGNORECASE)
 METHOD = re.compile(r"(?:.*[\]_])?(dfl|dffs|fsgan|fo|audio[-_]driven)[0-9]*(?:_data[0-9]*)?", re.IGNORECASE)
 SPLIT = re.compile(r"(?:[0-9]\. ?)?(training|validation|test)", re.IGNORECASE)
-LABELS = re.compile(r"[0-9]\.|.*(?:라벨링|meta)", re.IGNORECASE)  # folders in which lists are looked for
 LIST = re.compile(r"(원본|변조)영상_(training|validation|test)_메타데이터\.csv", re.IGNORECASE)
 ZIPS = tuple(f"[원천][변조]{stem}{n}{end}" for n in range(1, 41) for stem, end in (
     *((f"train_{method}", "_data") for method in ("dfl", "dffs", "fsgan", "fo")), ("audio_driven", "")))  # fmt: skip
@@ -46,10 +46,10 @@ class KoDF(Tree):
     folders contradict is a conflict, and the video is left out. Videos of 탐지방해, altered once more against
     detectors, are read like the others.
 
-    The lists (메타데이터.csv) are sought in the root and in the folders of labels. By them a fake has a group, its
-    target's video; without them the order of the two ids is not certain and the group not known. The split is that of
-    the tree, else of the list; the international release has none. A list's method that is not that of the name is a
-    conflict, and the name is kept. What a list names and is not there is missing.
+    By the lists (메타데이터.csv), wherever they lie, a fake has a group, its target's video; without them the order of
+    the two ids is not certain and the group not known. The split is that of the tree, else of the list; the
+    international release has none. A list's method that is not that of the name is a conflict, and the name is kept.
+    What a list names and is not there is missing.
 
     Licence: by form; AI-Hub's release is for users in Korea, and its data may not leave the country.
     Source: Kwon et al. 2021, KoDF: A Large-scale Korean DeepFake Detection Dataset, ICCV.
@@ -128,20 +128,19 @@ class KoDF(Tree):
 
     def _list_files(self) -> Iterator[tuple[Path, str]]:
         """The lists, each with its split."""
-        folders = [self.root]
+        folders = [str(self.root)]
         while folders:
             try:
-                entries = sorted(folders.pop().iterdir())
+                with os.scandir(folders.pop()) as found:
+                    entries = sorted((e for e in found if not e.name.endswith(".mp4")), key=lambda entry: entry.name)
             except OSError:  # the walk tells of it
                 continue
             for entry in entries:
-                name = unicodedata.normalize("NFC", entry.name)
-                if entry.is_symlink():  # the walk tells of those that matter
-                    continue
-                if LABELS.match(name) and entry.is_dir():
-                    folders.append(entry)
-                elif (found := LIST.fullmatch(name)) and entry.is_file():
-                    yield entry, SPLITS[found[2].lower()]
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                listed = LIST.fullmatch(unicodedata.normalize("NFC", entry.name))
+                if listed and entry.is_file(follow_symlinks=False):
+                    yield Path(entry.path), SPLITS[listed[2].lower()]
 
 
 def _stem(name: str) -> str:

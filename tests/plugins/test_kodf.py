@@ -102,6 +102,17 @@ def test_lists_give_groups_order_and_split(tmp_path: Path) -> None:
     assert not remarks(dataset, "missing")
 
 
+@pytest.mark.parametrize("folder", [TOP, f"{TOP}/1.Training/[라벨링]train_meta", SOURCES, f"{SOURCES}/변조영상/a/b"])
+def test_lists_are_found_wherever_they_lie_but_not_outside(tmp_path: Path, folder: str) -> None:
+    name = "변조영상_training_메타데이터.csv"
+    plant(tmp_path, [FAKE])
+    plant(tmp_path, [f"{folder}/{name}"], HEAD + line(f"{A}_{B}_4_1680"))
+    assert [sample.group for sample in samples(build("KoDF", tmp_path)).values()] == [f"kodf:{A}_132"]
+    (tmp_path / folder / name).rename(tmp_path / name)
+    (tmp_path / folder / name).symlink_to(tmp_path / name)
+    assert [sample.group for sample in samples(build("KoDF", tmp_path)).values()] == [""]
+
+
 def test_what_a_list_names_and_is_not_there_is_missing(tmp_path: Path) -> None:
     plant(tmp_path, [FAKE])
     plant(tmp_path, [f"{LABELS}/변조영상_training_메타데이터.csv"], HEAD + line(f"{A}_{B}_1_0001", "dfl"))
