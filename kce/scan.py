@@ -103,7 +103,7 @@ def scan(
 
     split    "official" or "disjoint" (by `seed`): the splits of the report and the csv are those of `kce.splits`, and
              what that drops is "none". The report then has `split`: what was made and how (`Split.report`), and
-             `leaks`: who is on two sides. The dataset is read once more for it, and memory is some 250 bytes per sample
+             `leaks`: who is on two sides. The dataset is read once more for it, and memory is some 400 bytes per sample
     decode   one frame of each sample is decoded, by `workers` processes (`kce.decode`), after a scan that has not
              failed. The report then has the list `corrupt`; its samples are counted, and in the csv, all the same
 

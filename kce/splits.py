@@ -75,7 +75,7 @@ def disjoint(samples: Iterable[Sample], shares: Mapping[str, float] = SHARES, se
 
     What is in a split depends on the samples and the seed, not on their order. Each split has its share of the samples
     (before dropping) to within the size of the largest thing that goes to one side whole; small datasets may leave a
-    split empty. Memory: some 150 bytes per sample, and what the different people take.
+    split empty. Memory: some 350 bytes per sample.
 
     Raises KCEError for shares that are none; ValueError when two samples have one key.
     """
@@ -87,13 +87,14 @@ def disjoint(samples: Iterable[Sample], shares: Mapping[str, float] = SHARES, se
     weights: Counter[str] = Counter()
     for cast, count in crowd.sizes():
         weights[parts.of(cast.names[0])] += count
-    total = weights.total()
+    total = weights.total() + len(crowd.alone)
     giants = {part for part, weight in weights.items() if weight > max(shares.values()) * total * (1 + 1e-9)}
 
     units = _Sets()  # what goes to one side whole
     for cast in crowd.casts:
         units.join(cast.core if parts.of(cast.names[0]) in giants else cast.names)
-    place = _place(crowd, units, shares, seed)
+    lacking = {name: share * total for name, share in shares.items()}
+    place = _place(crowd, units, lacking, seed)
     fate = [_side(cast, units, place) for cast in crowd.casts]
 
     by_key = {key: side for key, number in crowd.keys.items() if (side := fate[number])}
@@ -101,6 +102,9 @@ def disjoint(samples: Iterable[Sample], shares: Mapping[str, float] = SHARES, se
     counts: dict[str, Counter[str]] = {name: Counter() for name in ("", *shares)}
     for side, categories in zip(fate, crowd.categories, strict=True):
         counts[side].update(categories)
+    for key in sorted(crowd.alone, key=lambda key: (_lot(seed, key), key)):  # last: they fill what is lacking
+        by_key[key] = _neediest(lacking, 1)
+        counts[by_key[key]][crowd.alone[key]] += 1
     lost = counts.pop("")
     report = {
         "mode": "target" if giants else "identity",
@@ -109,8 +113,8 @@ def disjoint(samples: Iterable[Sample], shares: Mapping[str, float] = SHARES, se
         "counts": _sorted(counts),
         "dropped": len(dropped),
         "dropped_by_category": dict(sorted(lost.items())),
-        "components": len(weights),
-        "largest": max(weights.values(), default=0) / total if total else 0.0,
+        "components": len(weights) + len(crowd.alone),
+        "largest": max(weights.values(), default=min(total, 1)) / max(total, 1),
     }
     return Split(by_key, dropped, report)
 
@@ -184,7 +188,7 @@ def leaks(samples_by_dataset: Mapping[str, Iterable[Sample]]) -> list[dict[str, 
 class _Cast(NamedTuple):
     """Everybody that a sample needs on its side, by the first clip where a video has several."""
 
-    names: tuple[str, ...]  # never empty: a sample that names nobody stands for itself
+    names: tuple[str, ...]  # identities and group
     core: tuple[str, ...]  # the target and the group
 
 
@@ -192,15 +196,20 @@ class _Crowd:
     """The samples, as far as they matter: their keys, and the number of samples of each cast by category."""
 
     def __init__(self, samples: Iterable[Sample]) -> None:
-        self.keys: dict[str, int] = {}  # key -> number of its cast
+        self.alone: dict[str, str] = {}  # key -> category, of the samples that name nobody
+        self.keys: dict[str, int] = {}  # key -> number of its cast, of all others
         self.categories: list[Counter[str]] = []  # by number of the cast
         numbers: dict[_Cast, int] = {}
         for sample in samples:
-            number = numbers.setdefault(_cast(sample), len(numbers))
+            if sample.key in self.keys or sample.key in self.alone:
+                raise ValueError(f"two samples have the key {sample.key!r}")
+            cast = _cast(sample)
+            if not cast.names:
+                self.alone[sample.key] = sample.category
+                continue
+            number = numbers.setdefault(cast, len(numbers))
             if number == len(self.categories):
                 self.categories.append(Counter())
-            if sample.key in self.keys:
-                raise ValueError(f"two samples have the key {sample.key!r}")
             self.keys[sample.key] = number
             self.categories[number][sample.category] += 1
         self.casts = list(numbers)
@@ -212,8 +221,7 @@ class _Crowd:
 def _cast(sample: Sample) -> _Cast:
     people = tuple(dict.fromkeys(SAME_VIDEO.get(name, name) for name in sample.identities if name))
     group = (SAME_VIDEO.get(sample.group, sample.group),) if sample.group else ()
-    names = tuple(dict.fromkeys((*people, *group))) or (f"\0{sample.key}",)
-    return _Cast(names, tuple(dict.fromkeys((*people[:1], *group))) or names)
+    return _Cast(tuple(dict.fromkeys((*people, *group))), tuple(dict.fromkeys((*people[:1], *group))))
 
 
 class _Sets:
@@ -235,22 +243,27 @@ class _Sets:
             self._above[other] = first
 
 
-def _place(crowd: _Crowd, units: _Sets, shares: Mapping[str, float], seed: int) -> dict[str, str]:
+def _place(crowd: _Crowd, units: _Sets, lacking: dict[str, float], seed: int) -> dict[str, str]:
     """Unit -> split: in the order of a lot, each to where most is lacking; mere donors to most of their fakes."""
     weights: Counter[str] = Counter()
     for cast, count in crowd.sizes():
         weights[units.of(cast.core[0])] += count
-    lacking = {split: share * weights.total() for split, share in shares.items()}
     place: dict[str, str] = {}
     for unit in sorted(weights, key=lambda unit: (_lot(seed, unit), unit)):
-        place[unit] = max(lacking, key=lacking.__getitem__)
-        lacking[place[unit]] -= weights[unit]
+        place[unit] = _neediest(lacking, weights[unit])
     votes: dict[str, Counter[str]] = {}
     for cast, count in crowd.sizes():
         for name in cast.names:
             if (unit := units.of(name)) not in weights:
                 votes.setdefault(unit, Counter())[place[units.of(cast.core[0])]] += count
-    return place | {unit: max(shares, key=ballot.__getitem__) for unit, ballot in votes.items()}
+    return place | {unit: max(lacking, key=ballot.__getitem__) for unit, ballot in votes.items()}
+
+
+def _neediest(lacking: dict[str, float], weight: int) -> str:
+    """The split that lacks most, which then lacks so much less."""
+    split = max(lacking, key=lacking.__getitem__)
+    lacking[split] -= weight
+    return split
 
 
 def _side(cast: _Cast, units: _Sets, place: Mapping[str, str]) -> str:
