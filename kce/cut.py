@@ -299,7 +299,8 @@ def _about(base: str, sample: Sample) -> dict[str, str]:
         "dataset": _text(sample.dataset),
         "method": _text(sample.method),
         "real": str(int(sample.real)),
-        "group": _text(sample.group) or base,
+        # Nobody says which recording it is from: then a file is its own, and so is a folder of frames.
+        "group": _text(sample.group) or (base if sample.frame is None else base.rpartition("/")[0]),
         "identities": _text(";".join(sample.identities)),
         "split": _text(sample.split),
         "source": _text(str(sample.path)),

@@ -32,7 +32,7 @@ class Row(NamedTuple):
 
     key         <dataset>/<sample's key>, for a video's frame with #<frame>; unique in the folder
     real        1 or 0
-    group       the sample's, or where that is unknown its own: <dataset>/<sample's key>
+    group       the sample's, or where that is unknown its own: <dataset>/<sample's key>, of a frame its folder there
     identities  joined with ";"
     frame       number of the frame, empty for a picture
     box         the detector's, "left top right bottom" in pixels of the source

@@ -39,7 +39,7 @@ def test_list_and_show(kce_json: Callable[..., object], kce: Kce) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["scan", "CelebDFv3", "--root", "."], "Did you mean 'CelebDFv2'"),
+        (["scan", "CelebDFv9", "--root", "."], "Did you mean 'CelebDFv"),
         (["scan", "folder", "--root", "nowhere"], "nowhere"),
         (["scan", "folder", "--root", "."], "hint:"),
         (["cut", "folder", "--root", "nowhere", "--to", "faces"], "nowhere"),

@@ -7,17 +7,37 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
-from tests.readme import README, rendered
+from kce.registry import Registry
+from tests.readme import CONTRIBUTING, README, adapter, rendered
 
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 
 
-def test_what_repeats_the_code_is_up_to_date() -> None:
-    text = README.read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", [README, CONTRIBUTING], ids=lambda page: page.name)
+def test_what_repeats_the_code_is_up_to_date(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
     assert rendered(text) == text, "run: python -m tests.readme"
+
+
+def test_the_adapter_that_is_shown_is_short() -> None:
+    code = adapter()
+    docstring = code[code.index('    """') : code.index('    """\n\n    name')]
+    assert len([line for line in code.replace(docstring, "").splitlines() if line.strip()]) < 40
+
+
+def test_the_first_plugin_works_as_printed(at: Path, kce_json: Callable[..., list[dict[str, str]]]) -> None:
+    code = re.findall(r"```python\n(.*?)```", CONTRIBUTING.read_text(encoding="utf-8"), re.DOTALL)[0]
+    (at / "plugins").mkdir()
+    (at / "plugins" / "halves.py").write_text(code)
+    (at / "registry.toml").touch()
+    rows = {row["name"]: row["status"] for row in kce_json("list", "clusterer")}
+    assert rows["halves"] == "ok"
+    found = Registry.load(at).build("clusterer", "halves:axis=1").fit_predict(np.array([[0, 1], [0, 5]]))
+    assert found.tolist() == [0, 1]
 
 
 def test_two_commands_come_first() -> None:
