@@ -1,4 +1,4 @@
-"""Any pictures and videos: one folder per category, or a csv."""
+"""Any pictures and videos: one folder per category, a csv, or a json as DeepfakeBench writes them."""
 
 from __future__ import annotations
 
@@ -6,24 +6,30 @@ import csv
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kce import BadData, KCEError, Remark, Sample, Tree, Unparsed, hookimpl
 
 REALS = ("real", "original", "pristine")
+COMPRESSIONS = ("c23", "c40", "raw")
+SPLITS = ("train", "val", "test")
+DEPTH = 8  # levels of a json; what is deeper is no such json
 TRUTH = {"real": True, "fake": False, "1": True, "0": False, "true": True, "false": False}
 
 
 class Folder(Tree):
-    """Any pictures and videos: one folder per category, or a csv.
+    """Any pictures and videos: one folder per category, a csv, or a json as DeepfakeBench writes them.
 
-    dataset  the dataset's name; empty = taken from the folders' names (or from the csv)
-    csv      a csv in the root or below it; empty = faces.csv in the root, if it is there
+    dataset      the dataset's name; empty = taken from the folders' names (or from the csv or json)
+    csv          a csv in the root or below it; empty = faces.csv in the root, if it is there
+    json         a json of DeepfakeBench or DF40, by its path from the root or from the working folder
+    compression  which frames of such a json are read where it has several: c23 (the default), c40, raw, or all
 
-    Without a csv each folder in the root is a category, and pictures and videos at any depth below it are its samples.
-    A folder's name is split at its first "_" into dataset and method: CelebDFv2_FaceSwapPRO. Without "_", or when
-    `dataset` is given, the whole name is the method, and the dataset is `dataset` or else the name of the root. A
+    Without csv and json each folder in the root is a category, and pictures and videos at any depth below it are its
+    samples. A folder's name is split at its first "_" into dataset and method: CelebDFv2_FaceSwapPRO. Without "_", or
+    when `dataset` is given, the whole name is the method, and the dataset is `dataset` or else the name of the root. A
     folder called real, original or pristine, or one that ends in _real, holds reals. The group of a file is its own
     path, or the folder it lies in where that is deeper than the category: one folder per video.
 
@@ -33,20 +39,38 @@ class Folder(Tree):
     named; files that are not there are counted as missing. What ``kce cut`` writes is such a folder, and so is what
     ``kce scan --csv`` writes when it is put into the root.
 
-    Raises KCEError when the csv is not there, lies outside the root or lacks a column; BadData when it is no csv.
+    A json is {dataset: {label: {split: {video: {"label": ..., "frames": [path, ...]}}}}}, with a level for the
+    compression below the split where there are several. Each frame is a sample, its group the folder it lies in. A
+    label that ends in real (FF-real, DFDC_Real) is a real's; else the label is the method, without the dataset's name
+    before it. Paths may have back-slashes; leading folders that all frames share are left off where the root lies below
+    them. As in a csv, absolute paths, unless below the root, and ".." are refused. Frames that are not there are
+    missing; a frame that stands in a json twice, as in val and test, is a conflict, and its first place counts.
+
+    Raises KCEError when the csv or json is not there, the csv lies outside the root or lacks a column; BadData when it
+    is no csv or json.
     """
 
     name = "folder"
     ignored = frozenset()  # here a category may well be called masks
 
-    def __init__(self, root: str, dataset: str = "", csv: str = "") -> None:
+    def __init__(self, root: str, dataset: str = "", csv: str = "", json: str = "", compression: str = "c23") -> None:
+        if compression not in (*COMPRESSIONS, "all"):
+            raise KCEError(f"no compression {compression!r}", f"choose one of {', '.join(COMPRESSIONS)}, all")
+        if csv and json:
+            raise KCEError("a csv and a json are given", "give one of them")
         super().__init__(root)
         self.dataset = dataset
         self.root_name = os.path.basename(os.path.abspath(root))  # noqa: PTH100, PTH119 - Path(".") has no name
         self.name = dataset or self.root_name
+        self.compression = compression
+        self.listing = next((place for place in (self.root / json, Path(json)) if json and place.is_file()), None)
+        if json and not self.listing:
+            raise KCEError(f"no file {json}", "give the json by its path from the root, or from the working folder")
         self.csv = self._csv_parts(csv) if csv else ("faces.csv",) if self.locate(("faces.csv",)) else ()
 
     def __iter__(self) -> Iterator[Sample | Remark]:
+        if self.listing:
+            return self._videos(self.listing)
         return self._rows() if self.csv else super().__iter__()
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
@@ -124,6 +148,95 @@ class Folder(Tree):
             text.get("split", ""),
             int(frame) if frame else None,
         )
+
+    def _videos(self, listing: Path) -> Iterator[Sample | Remark]:
+        videos = list(_videos(self.json(listing)))
+        above = self._not_on_disk([video["frames"][0] for _, video in videos if video.get("frames")])
+        seen: dict[str, str] = {}  # key -> where in the json
+        for keys, video in videos:
+            where = f"{'/'.join(keys)[:200]} in {listing.name}"
+            compressions = [key for key in keys[2:] if key in COMPRESSIONS]
+            try:
+                named = self._video(keys, video)
+            except Unparsed as error:
+                yield Remark("unparsed", where, str(error))
+                continue
+            if compressions and self.compression not in (*compressions, "all"):
+                yield Remark("ignored", where, f"compression {compressions[0]}")
+                continue
+            if not video["frames"]:
+                yield Remark("missing", where, "it has no frames")
+            for entry in video["frames"]:
+                try:
+                    yield self._frame(self._parts(entry)[above:], named, where, seen)
+                except Unparsed as error:
+                    yield Remark("unparsed", str(entry)[:200], f"{where}: {error}")
+
+    def _frame(
+        self, parts: tuple[str, ...], named: tuple[str, str, str], where: str, seen: dict[str, str]
+    ) -> Sample | Remark:
+        key, (dataset, method, split) = "/".join(parts), named
+        path = self.locate(parts)
+        if path is None:
+            return Remark("missing", key, where)
+        if key in seen:
+            return Remark("conflict", key, f"{where}, and before as {seen[key]}, which is kept")
+        seen[key] = where
+        number = int(path.stem) if re.fullmatch("[0-9]{1,9}", path.stem) else None
+        return Sample(key, path, dataset, method, method == "real", key.rpartition("/")[0], (), split, number)
+
+    def _video(self, keys: tuple[str, ...], video: dict[str, Any]) -> tuple[str, str, str]:
+        """Dataset, method and split."""
+        label = video.get("label")
+        if len(keys) < 3 or "frames" not in video or not isinstance(label, str):
+            raise Unparsed("not a video with label and frames, below a dataset and a label")
+        says = [truth for truth in (_truth(label), _truth(keys[1])) if truth is not None]
+        if len(set(says)) > 1:
+            raise Unparsed(f"it is {label} below {keys[1]}")
+        method = "real" if says and says[0] else keys[1].removeprefix(f"{keys[0]}_")
+        return self.dataset or keys[0], method, next((key for key in keys[2:] if key in SPLITS), "")
+
+    def _parts(self, entry: object) -> tuple[str, ...]:
+        if not isinstance(entry, str):
+            raise Unparsed("no path")
+        here = os.path.join(os.path.abspath(self.root), "")  # noqa: PTH100, PTH118 - a string, without its links resolved
+        return self.inside(entry.replace("\\", "/").removeprefix(here))
+
+    def _not_on_disk(self, entries: list[Any]) -> int:
+        """How many leading folders, of those that all these frames share, the paths have more than the disk."""
+        paths = []
+        for entry in entries:
+            with suppress(Unparsed):
+                paths.append(self._parts(entry))
+        if not paths:
+            return 0
+        pairs = zip(min(paths)[:-2], max(paths)[:-2], strict=False)
+        shared = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(path) for path in paths) - 2)
+        for above in range(shared + 1):
+            for path in paths:
+                with suppress(Unparsed):
+                    if self.locate(path[above:]):
+                        return above
+        return 0
+
+
+def _videos(node: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """The videos of a json with the keys that lead there; what is none comes as an empty one."""
+    if isinstance(node, dict) and isinstance(node.get("frames"), list):
+        yield keys, node
+    elif isinstance(node, dict) and len(keys) < DEPTH:
+        for key, below in node.items():
+            yield from _videos(below, (*keys, key))
+    else:
+        yield keys, {}
+
+
+def _truth(label: str) -> bool | None:
+    """Whether a label is a real's, as its words say; None when they say nothing."""
+    words = re.split(r"[\W_]+", label.casefold())
+    if any(word.startswith("fake") for word in words):
+        return False  # Fake_from_Celeb-real
+    return True if words[-1] in REALS else None
 
 
 @hookimpl
