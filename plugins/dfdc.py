@@ -6,6 +6,7 @@ import csv
 import os
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ PART = r"dfdc_train_part_[0-9]{1,2}"
 PLACE = re.compile(rf"(?:(?:train/)?{PART}(?:/{PART})?|(validation|test)(?:/[^/]+){{0,2}})", re.IGNORECASE)
 LISTED = re.compile(rf"(?:train)?|{PLACE.pattern}", re.IGNORECASE)  # folders in which lists are looked for
 LIST = re.compile(r"metadata\.json|[^.].*\.csv", re.IGNORECASE)
-SPLITS = {None: "train", "validation": "val", "test": "test"}
+SPLITS = {"": "train", "validation": "val", "test": "test"}
 VIDEO = re.compile(r"([^/\\\0]{1,100})\.mp4", re.IGNORECASE)
 REAL = {"REAL": True, "FAKE": False, "0": True, "1": False}
 EXPECTED = {"DFDC_real": 23654, "DFDC_DFDC": 104500}
@@ -62,8 +63,8 @@ class DFDC(Tree):
         self.labels: dict[Parts, dict[str, list[_Label]]] = {}  # folder -> file -> what the lists there say
 
     def parse(self, parts: Parts) -> Sample | Remark:
-        place, video = PLACE.fullmatch("/".join(parts[:-1])), VIDEO.fullmatch(parts[-1])
-        if not place or not video:
+        split, video = _split(parts[:-1]), VIDEO.fullmatch(parts[-1])
+        if not split or not video:
             raise Unparsed("in no part of train, and not below validation or test")
         said = [label for n in range(len(parts)) for label in self.labels.get(parts[:n], {}).get(parts[-1], ())]
         if not said:
@@ -76,7 +77,7 @@ class DFDC(Tree):
             parts,
             "real" if said[0].real else self.name,
             group=f"dfdc:{original}" if original else "",
-            split=SPLITS[place[1].lower() if place[1] else None],
+            split=split,
         )
 
     def lists(self) -> Iterator[Remark]:
@@ -123,6 +124,12 @@ class DFDC(Tree):
             said = row.get("label", row.get("is_fake")) if isinstance(row, dict) else row
             original = row.get("original") if isinstance(row, dict) else None
             yield name, str(said).upper(), str(original or "")
+
+
+@lru_cache(maxsize=64)
+def _split(folders: Parts) -> str:
+    place = PLACE.fullmatch("/".join(folders))
+    return SPLITS[(place[1] or "").lower()] if place else ""
 
 
 @hookimpl

@@ -61,6 +61,7 @@ class Folder(Tree):
         super().__init__(root)
         self.dataset = dataset
         self.root_name = os.path.basename(os.path.abspath(root))  # noqa: PTH100, PTH119 - Path(".") has no name
+        self.here = os.path.join(os.path.abspath(self.root), "")  # noqa: PTH100, PTH118 - a string, its links unresolved
         self.name = dataset or self.root_name
         self.compression = compression
         self.listing = next((place for place in (self.root / json, Path(json)) if json and place.is_file()), None)
@@ -199,8 +200,7 @@ class Folder(Tree):
     def _parts(self, entry: object) -> tuple[str, ...]:
         if not isinstance(entry, str):
             raise Unparsed("no path")
-        here = os.path.join(os.path.abspath(self.root), "")  # noqa: PTH100, PTH118 - a string, without its links resolved
-        return self.inside(entry.replace("\\", "/").removeprefix(here))
+        return self.inside(entry.replace("\\", "/").removeprefix(self.here))
 
     def _not_on_disk(self, entries: list[Any]) -> int:
         """How many leading folders, of those that all these frames share, the paths have more than the disk."""
