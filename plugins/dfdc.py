@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from kce import BadData, Remark, Sample, Tree, Unparsed, hookimpl
 
 PART = r"dfdc_train_part_[0-9]{1,2}"
-PLACE = re.compile(rf"(?:(?:train/)?{PART}(?:/{PART})?|(validation|test)(?:/[^/]+){{0,2}})", re.IGNORECASE)
-LISTED = re.compile(rf"(?:train)?|{PLACE.pattern}", re.IGNORECASE)  # folders in which lists are looked for
+PLACE = re.compile(rf"(?:(?:train/)?{PART}(?:/{PART})?|(validation|test)(?:/[^/._][^/]*){{0,2}})", re.IGNORECASE)
+LISTED = re.compile(rf"train|{PLACE.pattern}", re.IGNORECASE)  # folders in which lists are looked for
 LIST = re.compile(r"metadata\.json|[^.].*\.csv", re.IGNORECASE)
 SPLITS = {"": "train", "validation": "val", "test": "test"}
 VIDEO = re.compile(r"([^/\\\0]{1,100})\.mp4", re.IGNORECASE)
@@ -84,12 +84,11 @@ class DFDC(Tree):
         self.labels = {}
         found: list[tuple[Parts, set[str]]] = []
         for here, folders, names in os.walk(self.root):  # follows no links
-            folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
             folder = Path(here).relative_to(self.root).parts
-            if LISTED.fullmatch("/".join(folder)):
-                found.append((folder, {name for name in names if VIDEO.fullmatch(name)}))
-                for name in sorted(name for name in names if LIST.fullmatch(name)):
-                    yield from self._list((*folder, name))
+            folders[:] = sorted(name for name in folders if LISTED.fullmatch("/".join((*folder, name))))
+            found.append((folder, {name for name in names if VIDEO.fullmatch(name)}))
+            for name in sorted(name for name in names if LIST.fullmatch(name)):
+                yield from self._list((*folder, name))
         missing = {folder: set(files) for folder, files in self.labels.items()}
         for folder, videos in found:
             for n in range(len(folder) + 1):
