@@ -178,9 +178,12 @@ def cut(
 ) -> None:
     """Cut the faces out of a dataset's pictures and videos into a face folder."""
     from kce.cut import cut as cut_faces
+    from kce.datasets import guessing
     from kce.registry import Registry
 
-    found = Registry.load().build("dataset", dataset, root=root)
+    registry = Registry.load()
+    with guessing(registry, dataset, root):
+        found = registry.build("dataset", dataset, root=root)
     with progress_bars() as progress:
         report = cut_faces(
             found,

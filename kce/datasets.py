@@ -21,7 +21,7 @@ LOOKED_AT = 200  # samples and remarks of a dataset that a folder may be, to see
 
 
 def about(registry: Registry, name: str) -> dict[str, str]:
-    """`methods` (number of forgery methods with published counts), `media` and `licence` of a dataset.
+    """`methods` (number of forgery methods), `media` and `licence` of a dataset.
 
     They are read from the attributes of its class; empty where it does not say, or where it cannot be loaded.
     """
@@ -30,7 +30,7 @@ def about(registry: Registry, name: str) -> dict[str, str]:
     media = getattr(adapter, "media", None) or frozenset()
     kinds = [kind for kind, suffixes in (("pictures", Tree.pictures), ("videos", Tree.videos)) if media & suffixes]
     return {
-        "methods": str(len(forged) or ""),
+        "methods": str(getattr(adapter, "method_count", 0) or len(forged) or ""),
         "media": ", ".join(kinds),
         "licence": str(getattr(adapter, "licence", "")),
     }

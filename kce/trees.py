@@ -53,6 +53,7 @@ class Tree:
     media     suffixes of its media, with the dot, in lower case
     ignored   path parts (folders, in lower case) below which nothing is a sample
     expected  published number of samples per category; empty = not known
+    method_count  number of forgery methods; 0 = as many as `expected` has categories of fakes
     licence   one line
 
     Raises KCEError when the root is missing, is a file or is empty; WrongRoot when it does not look like this dataset.
@@ -68,6 +69,7 @@ class Tree:
     media: ClassVar[frozenset[str]] = pictures | videos
     ignored: ClassVar[frozenset[str]] = frozenset({"masks", "models", "landmarks", "spatial_localize", "target_mask"})
     expected: Mapping[str, int] = {}
+    method_count: ClassVar[int] = 0
     licence: ClassVar[str] = ""
 
     def __init__(self, root: str | Path) -> None:

@@ -60,6 +60,7 @@ class CelebDFpp(Tree):
     marks = (("Celeb-synthesis", "Celeb-real", "YouTube-real"),)
     media = frozenset({".mp4"})
     expected = EXPECTED
+    method_count = 22
     licence = "CC BY-NC 4.0, by form"
 
     def __init__(self, root: str) -> None:

@@ -47,6 +47,7 @@ class DeeperForensics(Tree):
     aliases = ("DeeperForensics-1.0", "DeeperForensics")
     marks = ((FAKES, STUDIO),)
     media = frozenset({".mp4"})
+    method_count = 1
     licence = "DeeperForensics-1.0 terms of use; non-commercial, no redistribution"
 
     def __init__(self, root: str, variant: str = "end_to_end", source_videos: bool = False) -> None:

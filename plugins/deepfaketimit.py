@@ -39,6 +39,7 @@ class DeepfakeTIMIT(Tree):
     aliases = ("DeepfakeTIMIT", "DF-TIMIT")
     marks = (QUALITIES,)
     media = frozenset({".avi", ".mov"})
+    method_count = 1
     licence = "Idiap EULA; research only"
 
     def __init__(self, root: str, quality: str = "all", vidtimit: str = "") -> None:

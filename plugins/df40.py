@@ -67,6 +67,7 @@ class DF40(Tree):
     aliases = ("DF40",)
     marks = (("DF40_train",), tuple(METHODS))
     media = Tree.pictures | {".mp4"}
+    method_count = 40
     licence = "CC BY-NC 4.0"
 
     def __init__(self, root: str) -> None:

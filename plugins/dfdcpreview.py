@@ -37,6 +37,7 @@ class DFDCPreview(Tree):
     marks = (("original_videos", "method_A", "method_B"),)
     media = frozenset({".mp4"})
     expected = EXPECTED
+    method_count = 2
     licence = "DFDC agreement"
 
     def __init__(self, root: str) -> None:

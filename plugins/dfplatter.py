@@ -44,6 +44,7 @@ class DFPlatter(Tree):
     aliases = ("DF-Platter", "DFPlatter")
     marks = (("frames_C0", "frames_C23", "frames_C40"),)
     media = Tree.pictures | Tree.videos
+    method_count = 3
     licence = "by form of the authors"
 
     def __init__(self, root: str, compression: str = "all") -> None:

@@ -27,6 +27,7 @@ class DiFF(Tree):
     aliases = ("DiFF",)
     marks = (("DiFF_real",), SPLITS)
     media = Tree.pictures
+    method_count = 4
     licence = "not stated; the real pictures by form"
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:

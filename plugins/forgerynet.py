@@ -41,6 +41,7 @@ class _ForgeryNet(Tree):
     """What both sets share; they lie in one tree."""
 
     aliases = ("ForgeryNet",)
+    method_count = 15
     licence = "non-commercial"
     stem: ClassVar[re.Pattern[str]]  # what its files are called
     list_name: ClassVar[str]
@@ -130,6 +131,7 @@ class ForgeryNetVideo(_ForgeryNet):
     """
 
     name = "ForgeryNetVideo"
+    method_count = 8
     marks = (("Training", "Validation"), ("train_video_release", "val_video_release"))
     media = frozenset({".mp4"})
     stem = VIDEO

@@ -65,6 +65,7 @@ class KoDF(Tree):
     )
     media = frozenset({".mp4"})
     expected = {"KoDF_real": 62166}  # noqa: RUF012 - of the methods only the sum is published, 175,776
+    method_count = 5
     licence = "by form; AI-Hub's release for users in Korea only"
 
     def __init__(self, root: str) -> None:

@@ -50,6 +50,7 @@ class OWDFA40(Tree):
     aliases = ("data",)
     marks = (FOLDERS,)
     media = Tree.pictures
+    method_count = 40
     licence = "not stated; that of the datasets it was taken from"
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:

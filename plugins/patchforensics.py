@@ -50,6 +50,7 @@ class PatchForensics(Tree):
     marks = (("celebahq", "ffhq", "celeba"),)
     media = frozenset({".png"})
     ignored = Tree.ignored | {"faceforensics_aligned"}
+    method_count = 5
     licence = "none stated for the pictures; FFHQ and CelebA-HQ are non-commercial"
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:

@@ -26,7 +26,7 @@ class WildDeepfake(Tree):
     Official split: by folder, train and test. Published: 3,805 real sequences and 3,509 fake ones; the number of
     pictures per category is not.
 
-    Licence: by form; non-commercial research.
+    Licence: not known; ask the authors.
     Source: Zi et al. 2020, WildDeepfake: A Challenging Real-World Dataset for Deepfake Detection, ACM Multimedia.
     github.com/deepfakeinthewild/deepfake-in-the-wild
     """
@@ -35,7 +35,7 @@ class WildDeepfake(Tree):
     aliases = ("deepfake_in_the_wild", "WildDeepfake", "deepfake-in-the-wild")
     marks = (tuple(f"{a}{blank}{b}" for b in ("train", "test") for a in ("real", "fake") for blank in "_ -"),)
     media = frozenset({".png", ".jpg", ".jpeg"}) | PACKED
-    licence = "by form; non-commercial research"
+    licence = "not known; ask the authors"
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
         half = HALVES.fullmatch(parts[0])
