@@ -77,7 +77,7 @@ class Remark:
     """Something an adapter noticed that is not a sample. A scan counts and lists them.
 
     unparsed  a media file whose name or place the adapter cannot read
-    missing   a file that a list of the dataset names and that is not there
+    missing   a file that a list of the dataset names and that is not there; a folder with nothing in it
     conflict  two authorities of the dataset that disagree (list against folder)
     extra     a sample that is there though no list of the dataset names it; told beside the sample
     ignored   a file that belongs there and is no sample: masks, models, other qualities

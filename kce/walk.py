@@ -71,6 +71,8 @@ class _Entries(NamedTuple):
             why = f"the folder cannot be read: {error.strerror}"
             yield Remark("ignored" if folder.why else "unparsed", "/".join(folder.parts), why)
             return
+        if not names and folder.parts and not folder.why:
+            yield Remark("missing", "/".join(folder.parts), "the folder is empty")
         for disk_name in names:
             name = nfc(disk_name)
             disk = os.path.join(folder.disk, disk_name)  # noqa: PTH118 - a string, a million times

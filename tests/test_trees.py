@@ -133,6 +133,13 @@ def test_what_is_no_sample_is_counted(tmp_path: Path) -> None:
     assert set(remarks(apples, "ignored")) == set(no_samples)
 
 
+def test_an_empty_folder_is_told(tmp_path: Path) -> None:
+    plant(tmp_path, ["red/a.png"])
+    (tmp_path / "green" / "deep").mkdir(parents=True)
+    (tmp_path / "red" / "masks").mkdir()
+    assert set(remarks(Apples(tmp_path), "missing")) == {"green/deep"}
+
+
 def test_folders_are_ignored_by_their_whole_name(tmp_path: Path) -> None:
     plant(tmp_path, ["red/masks2/a.png", "red/unmasks/a.png", "red/masks.png"])
     assert len(keys(tmp_path)) == 3
