@@ -47,10 +47,17 @@ class _ForgeryNet(Tree):
     list_name: ClassVar[str]
     levels: ClassVar[tuple[Parts, ...]]  # folders in which its lists' paths may start
 
+    def __init__(self, root: str) -> None:
+        super().__init__(root)
+        self._named: dict[Parts, set[int]] = {}  # folder of a list -> hashes of the files it names, not their names
+
     def parse(self, parts: Parts) -> Sample | Remark:
         if parts[0].lower() == "test":
             return Remark("ignored", "/".join(parts), "labels of the test set are not released")
         number, group, split, frame = _place(parts, self.stem)
+        named = self._named.get(parts[:1], self._named.get(()))
+        if named is not None and hash(parts) not in named:
+            self.beside("extra", parts, f"not named in {self.list_name}")
         return self.sample(parts, METHODS.get(number, "real"), group=f"forgerynet:{group}", split=split, frame=frame)
 
     def entry(self, line: str) -> tuple[str, list[str]]:
@@ -58,23 +65,29 @@ class _ForgeryNet(Tree):
         raise NotImplementedError
 
     def lists(self) -> Iterator[Remark]:
+        self._named = {}
         for folder in (["Training"], ["Validation"], []):
             file = self.find(*folder, self.list_name)
             places = [place for level in self.levels if (place := self.find(*folder, *level))]
             above = [place.relative_to(self.root).parts for place in places]
+            named: set[int] = set()
+            if file:
+                self._named[file.parent.relative_to(self.root).parts] = named
             for number, line in self.lines(file) if file else ():
                 where = f"line {number} of {'/'.join([*folder, self.list_name])}"
                 try:
-                    yield from self._line(line, where, above)
+                    yield from self._line(line, where, above, named)
                 except Unparsed as error:
                     yield Remark("conflict", line[:200], f"{where}: {error}")
 
-    def _line(self, line: str, where: str, above: list[Parts]) -> Iterator[Remark]:
+    def _line(self, line: str, where: str, above: list[Parts], named: set[int]) -> Iterator[Remark]:
         path, said = self.entry(line)
         parts = self.inside(path)
         number = _place(parts, self.stem)[0]
         there = next((place for top in above if self.locate(place := (*top, *parts))), None)
-        if not there:
+        if there:
+            named.add(hash(there))
+        else:
             yield Remark("missing", path, f"named in {where}")
         if said != (known := _labels(number)):
             yield Remark(
@@ -92,7 +105,8 @@ class ForgeryNet(_ForgeryNet):
                Training/image_list.txt, Validation/image_list.txt:  path, fake 0 1, triple 0 1 2, class 0..15
     The folder image may also be images, image/images or image2. The number of the folder is the method: 1..15 fakes,
     16..19 reals, which may lie one folder shallower. A line of a list that disagrees with the folder is a conflict; in
-    the published lists the class of very many lines does. The group is the first hash; the split is that of the tree.
+    the published lists the class of very many lines does. A file that no line names is a sample, and told as extra; to
+    know that, a scan takes some 70 bytes for each line. The group is the first hash; the split is that of the tree.
     Videos, masks and the test set, whose labels are not released, are ignored.
 
     Licence: non-commercial.

@@ -61,6 +61,17 @@ def test_spellings_of_the_image_folder(tmp_path: Path, folder: str) -> None:
     assert not conflicts(dataset)
 
 
+@pytest.mark.parametrize("folder", ["image", "Image"])
+def test_a_picture_that_no_line_names_is_a_sample_and_told(tmp_path: Path, folder: str) -> None:
+    pictures = [f"Training/{folder}/train_release/7/{A}/{B}/frame{n:05}.jpg" for n in (38, 39)]
+    validation = f"Validation/image/val_perturb_release/6/{A}/{B}/frame00049.jpg"  # which has no list here
+    plant(tmp_path, [*pictures, validation])
+    plant(tmp_path, ["Training/image_list.txt"], line(7, "1 1 7", frame="frame00038"))
+    dataset = build("ForgeryNet", tmp_path)
+    assert set(samples(dataset)) == {*pictures, validation}
+    assert list(remarks(dataset, "extra")) == pictures[1:]
+
+
 def test_reals_may_lie_one_folder_shallower_and_fakes_not(tmp_path: Path) -> None:
     plant(tmp_path, [f"{TRAIN}/{number}/{A}/frame00003.jpg" for number in (3, 16, 19)])
     dataset = build("ForgeryNet", tmp_path)
