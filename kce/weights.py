@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,24 +39,23 @@ def write(path: Path, tensors: Mapping[str, torch.Tensor], about: Mapping[str, A
 
 def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Tensors and what made them. Raises BadData for anything that is no such file."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["kce"])
-            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 - not a mapping
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise BadData(f"{path} holds no weights of KCE: {error}", "delete it; it will be made again") from error
+    with _opened(path) as (file, about):
+        return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 - not a mapping
 
 
 def read_about(path: Path) -> dict[str, Any]:
     """What made the weights, without reading them."""
+    with _opened(path) as (_, about):
+        return about
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
-            about: dict[str, Any] = json.loads((file.metadata() or {})["kce"])
-            return about
+            yield file, json.loads((file.metadata() or {})["kce"])
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise BadData(f"{path} holds no weights of KCE: {error}", "delete it; it will be made again") from error
 
