@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable
 
-from kce import Remark, Sample, Tree, Unparsed, hookimpl
+from kce import Remark, Sample, Unparsed
 
-LIST = "List_of_testing_videos.txt"
+from .listed import Listed
+
 FAMILIES = {
     "FaceSwap": "Celeb-DF BlendFace GHOST HifiFace InSwapper MobileFaceSwap SimSwap UniFace",
     "FaceReenact": "DaGAN FSRT HyperReenact LIA LivePortrait MCNET TPSMM",
@@ -30,12 +31,11 @@ STEMS = {
     "FaceReenact": PAIR,
     "TalkingFace": re.compile(r"(?P<target>id[0-9]+)_(?P<recording>[0-9]+)_test_.+"),
 }
-LINE = re.compile(r"([01])\s+(\S.*)")
 EXPECTED = {"CelebDF++_real": 590 + 300}
 Place = tuple[str, str]
 
 
-class CelebDFpp(Tree):
+class CelebDFpp(Listed):
     """Celeb-DF++: the 890 reals of Celeb-DF v2, and 53,196 fakes by 22 methods in three families.
 
     The tree:  Celeb-real/id0_0000.mp4, YouTube-real/00000.mp4
@@ -58,15 +58,10 @@ class CelebDFpp(Tree):
     aliases = ("Celeb-DF++", "Celeb-DF-PP", "Celeb-DF-v3", "CDFv3", "CelebDF++")
     strangers = ("Celeb-DF-v1", "CelebDF-v1", "CelebDFv1", "Celeb-DF-v2", "CelebDF-v2", "CelebDFv2")
     marks = (("Celeb-synthesis", "Celeb-real", "YouTube-real"),)
-    media = frozenset({".mp4"})
+    places = PLACES
     expected = EXPECTED
     method_count = 22
     licence = "CC BY-NC 4.0, by form"
-
-    def __init__(self, root: str) -> None:
-        super().__init__(root)
-        self.test: set[tuple[Place, str]] = set()  # place, stem
-        self._folders: dict[Place, list[tuple[str, ...]]] = {}  # where the files of a place may lie
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
         place, stem = _place(parts)
@@ -83,33 +78,11 @@ class CelebDFpp(Tree):
             split="test" if (place, stem) in self.test else "",
         )
 
-    def lists(self) -> Iterator[Remark]:
-        self.test, self._folders = set(), {}
-        file = self.find(LIST)
-        for number, line in self.lines(file) if file else ():
-            match = LINE.fullmatch(line)
-            try:
-                if not match:
-                    raise Unparsed(f"{line[:80]!r} is not 0 or 1 and a path")
-                parts = self.inside(match[2])
-                place, stem = _place(parts)
-                there = any(self.locate((*above, parts[-1])) for above in self._above(place))
-            except Unparsed as error:
-                yield Remark("conflict", LIST, f"line {number}: {error}")
-                continue
-            self.test.add((place, stem))
-            if match[1] != ("1" if place[1] == "real" else "0"):
-                said = "real" if match[1] == "1" else "fake"
-                yield Remark("conflict", match[2], f"line {number} of {LIST} calls it {said}; its folder is kept")
-            if not there:
-                yield Remark("missing", match[2], f"named in line {number} of {LIST}")
+    def place(self, parts: tuple[str, ...]) -> tuple[Place, str]:
+        return _place(parts)
 
-    def _above(self, place: Place) -> list[tuple[str, ...]]:
-        if place not in self._folders:
-            spelled = [folder.split("/") for folder, known in PLACES.items() if known == place]
-            found = [self.find(*folder, *level) for folder in spelled for level in ((), ("videos",))]
-            self._folders[place] = [folder.relative_to(self.root).parts for folder in found if folder]
-        return self._folders[place]
+    def is_real(self, place: Hashable) -> bool:
+        return place in (PLACES["celeb-real"], PLACES["youtube-real"])
 
 
 def _place(parts: tuple[str, ...]) -> tuple[Place, str]:
@@ -118,8 +91,3 @@ def _place(parts: tuple[str, ...]) -> tuple[Place, str]:
     if folders not in PLACES:
         raise Unparsed("in no folder of reals, and in none of the 22 methods'")
     return PLACES[folders], parts[-1].rpartition(".")[0]
-
-
-@hookimpl
-def kce_datasets() -> dict[str, type[Tree]]:
-    return {"CelebDF++": CelebDFpp}

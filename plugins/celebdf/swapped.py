@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable
 
-from kce import Remark, Sample, Tree, Unparsed, hookimpl
+from kce import Remark, Sample, Unparsed
 
-LIST = "List_of_testing_videos.txt"
+from .listed import Listed
+
 FOLDERS = {  # in lower case -> as published
     "celeb-real": "Celeb-real",
     "youtube-real": "YouTube-real",
@@ -19,23 +20,17 @@ STEMS = {
     "YouTube-real": re.compile(r"()()([0-9]+)"),
     "Celeb-synthesis": re.compile(r"(id[0-9]+)_(id[0-9]+)_([0-9]+)"),
 }
-LINE = re.compile(r"([01])\s+(\S.*)")
 EXPECTED_V1 = {"CelebDFv1_real": 158 + 250, "CelebDFv1_FaceSwapPRO": 795}
 EXPECTED_V2 = {"CelebDFv2_real": 590 + 300, "CelebDFv2_FaceSwapPRO": 5639}
 V1, V2 = ("Celeb-DF-v1", "CelebDF-v1", "CelebDFv1"), ("Celeb-DF-v2", "CelebDF-v2", "CelebDFv2")
 
 
-class _CelebDF(Tree):
+class _CelebDF(Listed):
     """What both versions share."""
 
     marks = (("Celeb-synthesis", "Celeb-fake", "Celeb-real", "YouTube-real"),)
-    media = frozenset({".mp4"})
+    places = FOLDERS
     licence = "Terms to Use Celeb-DF, by form; non-commercial"
-
-    def __init__(self, root: str) -> None:
-        super().__init__(root)
-        self.test: set[tuple[str, str]] = set()  # folder as published, stem
-        self._folders: dict[str, list[tuple[str, ...]]] = {}  # folder as published -> where its files may lie
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
         folder, stem = _place(parts)
@@ -53,33 +48,11 @@ class _CelebDF(Tree):
             split="test" if (folder, stem) in self.test else "",
         )
 
-    def lists(self) -> Iterator[Remark]:
-        self.test, self._folders = set(), {}
-        file = self.find(LIST)
-        for number, line in self.lines(file) if file else ():
-            match = LINE.fullmatch(line)
-            try:
-                if not match:
-                    raise Unparsed(f"{line[:80]!r} is not 0 or 1 and a path")
-                parts = self.inside(match[2])
-                place = _place(parts)
-                there = self._on_disk(place[0], parts[-1])
-            except Unparsed as error:
-                yield Remark("conflict", LIST, f"line {number}: {error}")
-                continue
-            self.test.add(place)
-            if match[1] != ("0" if place[0] == "Celeb-synthesis" else "1"):
-                said = "real" if match[1] == "1" else "fake"
-                yield Remark("conflict", match[2], f"line {number} of {LIST} calls it {said}; its folder is kept")
-            if not there:
-                yield Remark("missing", match[2], f"named in line {number} of {LIST}")
+    def place(self, parts: tuple[str, ...]) -> tuple[str, str]:
+        return _place(parts)
 
-    def _on_disk(self, folder: str, file: str) -> bool:
-        if folder not in self._folders:
-            spelled = [name for name, published in FOLDERS.items() if published == folder]
-            places = [self.find(name, *level) for name in spelled for level in ((), ("videos",))]
-            self._folders[folder] = [place.relative_to(self.root).parts for place in places if place]
-        return any(self.locate((*place, file)) for place in self._folders[folder])
+    def is_real(self, place: Hashable) -> bool:
+        return place != "Celeb-synthesis"
 
 
 def _place(parts: tuple[str, ...]) -> tuple[str, str]:
@@ -128,8 +101,3 @@ class CelebDFv2(_CelebDF):
     aliases = (*V2, "Celeb-DF")
     strangers = V1
     expected = EXPECTED_V2
-
-
-@hookimpl
-def kce_datasets() -> dict[str, type[Tree]]:
-    return {"CelebDFv1": CelebDFv1, "CelebDFv2": CelebDFv2}
