@@ -10,11 +10,14 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import typer
 
 from kce.errors import KCEError
+
+if TYPE_CHECKING:
+    from kce import types
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -121,7 +124,7 @@ def print_table(head: list[str], rows: list[list[str]]) -> None:
 
 
 @contextlib.contextmanager
-def progress_bars() -> Iterator[Callable[[str, int, int | None], None]]:
+def progress_bars() -> Iterator[types.Progress]:
     """Bars on standard error, one for each thing that is being done, with rate and time left."""
     from rich.console import Console
     from rich.progress import (

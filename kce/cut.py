@@ -12,7 +12,7 @@ import errno
 import math
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,10 +29,8 @@ from kce.faces import LOCK, Row, digest, place
 from kce.ledger import Done, Ledger, Problem, Settings, base_of, limits_agree
 from kce.media import is_video
 from kce.registry import Registry
-from kce.types import Remark, Sample
+from kce.types import Progress, Remark, Sample
 from kce.workers import Died, Inline, Workers, crew
-
-Progress = Callable[[str, int, int | None], None]
 
 
 def cut(

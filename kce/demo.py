@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from kce.study import compare, study
 
 if TYPE_CHECKING:
     from kce.registry import Registry
+    from kce.types import Progress
 
 RECIPE = Path(__file__).resolve().parent / "recipes" / "demo.toml"
 
@@ -23,7 +23,7 @@ def demo(
     registry: Registry,
     seed: int = 0,
     told: Path = RECIPE,
-    progress: Callable[[str, int, int | None], None] = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> dict[str, Any]:
     """Make a small world, cut its faces, run four plans, and compare them. What is there already is used again.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from kce.faces import Faces
     from kce.pixels import Pixels
     from kce.registry import Registry
+    from kce.types import Progress
 
 BATCH = 64
 
@@ -26,7 +26,7 @@ def extract(
     registry: Registry,
     to: Path,
     table: str,
-    progress: Callable[[str, int, int | None], None] = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> None:
     """Write the features of every face of `pixels` into the table `table` of the feature file `to`.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +21,10 @@ if TYPE_CHECKING:
     from kce.faces import Faces
     from kce.recipe import Recipe
     from kce.registry import Registry
-    from kce.types import Evaluator, Features, MergePlan
+    from kce.types import Evaluator, Features, MergePlan, Progress
 
 STAGES = ("first", "known", "plan", "final", "unknown", "scores")
 """first model, its features of the known categories, plan, final model, its features of the unknown ones, scores."""
-
-Progress = Callable[[str, int, int | None], None]
 
 
 def run(

@@ -15,15 +15,13 @@ import xxhash
 
 from kce.errors import BadData, KCEError, UnknownName
 from kce.splits import NONE, Sides, Split, disjoint, official
-from kce.types import Dataset, Remark, Sample
+from kce.types import Dataset, Progress, Remark, Sample
 from kce.walk import escaped
 
 COLUMNS = ("key", "path", "dataset", "method", "category", "label", "group", "identities", "split", "frame")
 MAX_UNPARSED = 0.005  # share of names; above it the adapter and the tree do not belong together
 LISTED = 10_000  # entries a list of the report shows; the last line then counts the rest
 _LISTS = {"unparsed": "unparsed", "missing": "missing", "conflict": "conflicts", "extra": "extra"}
-
-Progress = Callable[[str, int, int | None], None]
 
 
 class ScanFailed(BadData):

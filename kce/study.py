@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from kce.run import run
 if TYPE_CHECKING:
     from kce.recipe import Recipe
     from kce.registry import Registry
+    from kce.types import Progress
 
 
 def study(
@@ -19,7 +20,7 @@ def study(
     chosen: Recipe,
     plans: Sequence[str],
     registry: Registry,
-    progress: Callable[[str, int, int | None], None] = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> dict[str, dict[str, Any]]:
     """The same recipe under several plans, each a run of its own below `folder`; plan -> its report.
 
@@ -54,5 +55,5 @@ def _line(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _prefixed(progress: Callable[[str, int, int | None], None], plan: str) -> Callable[[str, int, int | None], None]:
+def _prefixed(progress: Progress, plan: str) -> Progress:
     return lambda what, done, total: progress(f"{plan}: {what}", done, total)

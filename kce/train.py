@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from kce.pixels import Pixels
     from kce.registry import Registry
-    from kce.types import MergePlan
+    from kce.types import MergePlan, Progress
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def train(
     registry: Registry,
     to: Path,
     places: Sequence[Path] = (),
-    progress: Callable[[str, int, int | None], None] = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> dict[str, Any]:
     """Train `backbone` to tell the plan's classes apart, write its weights to `to`, and return what made them.
 

@@ -5,7 +5,7 @@ Nothing heavy is imported here: a plugin that only needs ``Sample`` must not pay
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Image: TypeAlias = "NDArray[np.uint8]"
 """A picture: uint8 (height, width, 3), RGB."""
+
+Progress: TypeAlias = Callable[[str, int, "int | None"], None]
+"""Told by long work how it goes: what is being done, how much of it is done, and of how much (None: not known)."""
 
 
 @dataclass(frozen=True, slots=True)
