@@ -24,6 +24,8 @@ _HOME = {
     "Registry": "registry",
     "Tree": "trees",
     "Unparsed": "trees",
+    "load_weights": "checkpoints",
+    "read_weights": "checkpoints",
 }
 
 __all__ = [  # noqa: PLE0604 - the table above is the list
@@ -31,6 +33,8 @@ __all__ = [  # noqa: PLE0604 - the table above is the list
 ]
 
 if TYPE_CHECKING:
+    from kce.checkpoints import load_weights as load_weights
+    from kce.checkpoints import read_weights as read_weights
     from kce.errors import BadData as BadData
     from kce.errors import KCEError as KCEError
     from kce.hookspecs import hookimpl as hookimpl

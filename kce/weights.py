@@ -1,4 +1,7 @@
-"""Files of weights: safetensors, with what made them beside the tensors. Never a pickle."""
+"""KCE's own files of weights: safetensors, with what made them beside the tensors. Never a pickle.
+
+Files from elsewhere are read by ``kce.checkpoints``.
+"""
 
 from __future__ import annotations
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kce import BadData, KCEError, hookimpl
+from kce import KCEError, hookimpl, load_weights
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -86,7 +85,7 @@ def _network(model: str, size: int, weights: str) -> nn.Module:
             return features
 
     if weights not in ("none", "pretrained"):
-        _load(own, Path(weights))
+        load_weights(own, weights)
     return Network()
 
 
@@ -100,49 +99,6 @@ def _create(timm: Any, model: str, *, pretrained: bool) -> Any:
             f"the pretrained weights of {model} cannot be had: {type(error).__name__}: {error}".splitlines()[0],
             f"without a network give a local file, as in {model}:weights=FILE.safetensors, or weights=none",
         ) from error
-
-
-def _load(net: nn.Module, path: Path) -> None:
-    """Put the weights of a file into `net`, strictly but for the classifier. No code of the file is ever run."""
-    import torch
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        raise BadData(f"no weights file {path}", "give the path of a .safetensors or .pth file, or weights=none")
-    state: Any
-    try:
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a foreign file can make the readers raise anything
-        raise BadData(f"{path} is not a file of plain weights: {error}".splitlines()[0], "save a state_dict") from error
-    for wrapper in ("state_dict", "model"):
-        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
-            state = state[wrapper]
-    if not isinstance(state, dict):
-        raise BadData(f"{path} holds a {type(state).__name__}, not weights by name", "save a state_dict")
-    wanted = net.state_dict()
-    found = {_bare(key): value for key, value in state.items() if isinstance(value, torch.Tensor)}
-    missing = [key for key in wanted if key not in found or found[key].shape != wanted[key].shape]
-    foreign = [key for key in found if key not in wanted and key.split(".")[0] not in _HEADS]
-    if missing or foreign:
-        raise BadData(
-            f"{path} does not fit the network: missing or of another shape {missing[:3] or 'none'}, "
-            f"unexpected {foreign[:3] or 'none'}",
-            "the file must hold weights of the same timm model",
-        )
-    net.load_state_dict({key: found[key] for key in wanted})
-
-
-_HEADS = ("fc", "head", "classifier", "last_linear")
-
-
-def _bare(key: str) -> str:
-    """A key without the wrappers that trainers put around a network, ours included."""
-    for prefix in ("module.", "backbone.", "net."):
-        key = key.removeprefix(prefix)
-    return key
 
 
 @hookimpl

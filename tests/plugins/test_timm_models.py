@@ -87,7 +87,7 @@ def test_a_file_that_is_no_weights_is_refused(tmp_path: Path, content: bytes | N
 
 def test_weights_of_another_network_are_refused_by_their_first_keys(tmp_path: Path) -> None:
     torch.save(timm.create_model("resnet34").state_dict(), tmp_path / "w.pth")
-    with pytest.raises(BadData, match=r"unexpected \['layer1.2.conv1.weight'"):
+    with pytest.raises(BadData, match="unexpected layer1.2.conv1.weight"):
         REGISTRY.build("backbone", f"resnet18:weights={tmp_path / 'w.pth'}")
     torch.save([1, 2], tmp_path / "w.pth")
     with pytest.raises(BadData, match="holds a list"):
