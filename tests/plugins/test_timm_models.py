@@ -87,7 +87,7 @@ def test_a_file_that_is_no_weights_is_refused(tmp_path: Path, content: bytes | N
 
 def test_weights_of_another_network_are_refused_by_their_first_keys(tmp_path: Path) -> None:
     torch.save(timm.create_model("resnet34").state_dict(), tmp_path / "w.pth")
-    with pytest.raises(BadData, match="unexpected layer1.2.conv1.weight"):
+    with pytest.raises(BadData, match=r"unexpected layer1\.2\.conv1\.weight"):
         REGISTRY.build("backbone", f"resnet18:weights={tmp_path / 'w.pth'}")
     torch.save([1, 2], tmp_path / "w.pth")
     with pytest.raises(BadData, match="holds a list"):
@@ -102,9 +102,32 @@ def test_what_cannot_be_built_says_what_could(spec: str) -> None:
 
 
 def test_pretrained_weights_that_cannot_be_fetched_say_how_to_do_without(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     with pytest.raises(KCEError, match="cannot be had") as error:
         REGISTRY.build("backbone", "resnet18:weights=pretrained")
     assert "weights=" in error.value.hint
+    assert "fetching the pretrained weights of resnet18" in capsys.readouterr().err
+
+
+def test_pretrained_weights_that_nobody_published_are_not_random_numbers() -> None:
+    unpublished = next(name for name in timm.list_models() if not timm.get_pretrained_cfg(name).has_weights)
+    with pytest.raises(KCEError, match="are published"):
+        REGISTRY.build("backbone", f"timm:model={unpublished},weights=pretrained")
+
+
+@pytest.mark.parametrize("size", [96, 299])
+def test_xception_sees_the_whole_face_and_gives_what_comes_after_the_last_relu(size: int) -> None:
+    network = REGISTRY.build("backbone", f"xception:size={size}").eval()
+    reference = timm.create_model("legacy_xception").eval()
+    reference.load_state_dict(network.net.state_dict(), strict=False)
+    faces = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
+    framed = faces.clone()
+    framed[..., : size // 20] = 0  # the margin that timm's centre crop to 0.8975 would cut away
+    with torch.inference_mode():
+        features = network(faces)
+        expected = reference.forward_features((faces - 0.5) / 0.5).relu().mean((2, 3))
+        torch.testing.assert_close(features, expected, rtol=1e-5, atol=1e-5)
+        assert not torch.allclose(network(framed), features)
+    assert features.min() >= 0
