@@ -95,11 +95,9 @@ def _create(timm: Any, model: str, *, pretrained: bool) -> Any:
         config = timm.get_pretrained_cfg(model)
         if not (config and config.has_weights):  # timm itself would only log it, and start from random numbers
             raise KCEError(f"no pretrained weights of {model} are published", "take another model, or weights=none")
-        # Without a network the hub's client retries for most of a minute, in silence.
-        message = (
-            f"kce: fetching the pretrained weights of {model}, unless they are here (HF_HUB_OFFLINE=1: never fetch)"
-        )
-        print(message, file=sys.stderr)  # noqa: T201
+        # Without a network the hub's client retries for most of a minute: say first what it is about.
+        message = f"kce: fetching the pretrained weights of {model}, unless they are here"
+        print(f"{message} (never, with HF_HUB_OFFLINE=1)", file=sys.stderr)  # noqa: T201
     try:
         return timm.create_model(model, pretrained=pretrained, num_classes=0)
     except Exception as error:
