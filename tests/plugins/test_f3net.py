@@ -328,8 +328,15 @@ def test_what_one_attends_to_is_what_both_maps_say() -> None:
     torch.testing.assert_close(mixed[1], lfs + math.tanh(0.5) * block.to_lfs(attention * fad))
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("spec", ["f3net-tiny", "f3net:size=64"])
+@pytest.mark.parametrize(
+    ("spec", "dtype"),
+    [
+        ("f3net-tiny", torch.bfloat16),
+        ("f3net-tiny", torch.float16),
+        ("f3net:size=64", torch.bfloat16),
+        pytest.param("f3net:size=64", torch.float16, marks=pytest.mark.slow),
+    ],
+)
 def test_mixed_precision_gives_no_nan_and_leaves_the_transforms_exact(spec: str, dtype: torch.dtype) -> None:
     network = opened(build(spec))
     hard = torch.stack([torch.zeros(3, 64, 64), torch.ones(3, 64, 64), faces(1, 64)[0], faces(1, 64)[0].round()])
