@@ -373,6 +373,23 @@ def test_the_network_can_be_exported_for_any_number_of_faces(spec: str) -> None:
         torch.testing.assert_close(program.module()(more), network(more), rtol=1e-4, atol=1e-5)
 
 
+def test_both_trunks_are_fed_the_range_that_xception_is_made_for() -> None:
+    network = build("f3net-tiny")
+    fed: list[torch.Tensor] = []
+    for trunk in (network.fad_trunk, network.lfs_trunk):
+        trunk.conv1.register_forward_pre_hook(lambda _, given: fed.append(given[0]))
+    x = torch.cat([faces(1, 64), torch.zeros(1, 3, 64, 64), torch.ones(1, 3, 64, 64)])
+    with torch.inference_mode():
+        network(x)
+        fad, lfs = fed
+        torch.testing.assert_close(fad.unflatten(1, (3, 3)).sum(1), 2 * x - 1, rtol=0, atol=1e-5)
+        torch.testing.assert_close(
+            10 ** ((lfs + 1) / 2 * math.log10(25_501)) - 1, 10 ** network.lfs(x) - 1, rtol=1e-3, atol=1e-2
+        )
+    assert lfs.min() >= -1
+    assert lfs.max() <= 1
+
+
 # Weights ---------------------------------------------------------------------------------------------------------
 
 
