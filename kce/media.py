@@ -122,6 +122,13 @@ def encode_png(image: Image) -> bytes:
     return bytes(data.tobytes())
 
 
+def rejpeg(image: Image, quality: int) -> Image:
+    """The picture as it comes back from JPEG of a quality from 1 to 100."""
+    cv2 = _cv2()
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR), [1, quality])
+    return _to_rgb(cv2.imdecode(data, cv2.IMREAD_COLOR))
+
+
 def resize(image: Image, size: int) -> Image:
     """Any (height, width, 3) to (size, size, 3): by area where it shrinks, linear where it grows."""
     if image.shape[:2] == (size, size):

@@ -1,0 +1,65 @@
+"""Changes to training faces, by name. Each depends on the seed, the epoch and the face's key, and on nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kce.errors import KCEError, UnknownName
+from kce.media import rejpeg
+from kce.merge import generator
+
+if TYPE_CHECKING:
+    from kce.types import Image
+
+Change = Callable[["Image", np.random.Generator], "Image"]
+
+
+def flip(image: Image, random: np.random.Generator) -> Image:
+    """Mirrored left to right, every second time."""
+    return image[:, ::-1] if random.random() < 0.5 else image
+
+
+def codec(image: Image, random: np.random.Generator) -> Image:
+    """What storing and sending do to a picture: rescaled, blurred, saved as JPEG, each by lot and by a random amount.
+
+    A network that sees every dataset's faces in many qualities learns less from the quality each dataset happens to
+    have. Half of the faces are shrunk to 50 to 100 % and enlarged again, half are blurred (sigma 0.3 to 1.5 px), and
+    three quarters go through JPEG of quality 40 to 95. The picture is (size, size, 3) as the network takes it, so
+    amounts are relative to the network's pixels.
+    """
+    import cv2
+
+    side = image.shape[0]
+    if random.random() < 0.5:
+        less = max(int(side * random.uniform(0.5, 1.0)), 8)
+        small = cv2.resize(image, (less, less), interpolation=cv2.INTER_AREA)
+        image = np.asarray(cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
+    if random.random() < 0.5:
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), random.uniform(0.3, 1.5)), np.uint8)
+    if random.random() < 0.75:
+        image = rejpeg(image, int(random.integers(40, 96)))
+    return image
+
+
+NAMES: dict[str, Change | None] = {"none": None, "flip": flip, "codec": codec}
+
+
+def check(names: Sequence[str]) -> None:
+    """Raises UnknownName for a name that is none, KCEError for no name, one given twice, and `none` beside others."""
+    for name in names:
+        if name not in NAMES:
+            raise UnknownName.among("augmentation", name, NAMES)
+    if not names or len(set(names)) < len(names) or ("none" in names and len(names) > 1):
+        raise KCEError(f"augment = {list(names)} is no list of changes", 'write ["none"], or each change once')
+
+
+def changed(image: Image, names: Sequence[str], seed: int, epoch: int, key: str) -> Image:
+    """The face `key` as it is shown in an epoch: every named change in order. uint8 (size, size, 3) in and out."""
+    for name in names:
+        change = NAMES[name]
+        if change is not None:
+            image = change(image, generator(seed, "augment", name, str(epoch), key))
+    return image
