@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -231,11 +232,24 @@ def run(
     epochs: Annotated[int | None, typer.Option(help="3 if left out, as in the paper.")] = None,
     batch: Annotated[int | None, typer.Option(help="Faces a step; 32 if left out.")] = None,
     rate: Annotated[float | None, typer.Option(help="Highest learning rate; 0.001 if left out.")] = None,
+    augment: Annotated[
+        str | None, typer.Option(help="Changes to training faces: none (if left out), or flip,codec or one of them.")
+    ] = None,
+    held_out: Annotated[
+        float | None, typer.Option(help="Share of the known faces that only measures accuracy; 0.1 if left out.")
+    ] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(help="Weights to keep: last (if left out), or best on the held-out faces.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn by lot; 0 if left out.")] = None,
+    devices: Annotated[int, typer.Option(help="GPUs, or processes without one; they share each batch.")] = 1,
+    threads: Annotated[int | None, typer.Option(help="Of each process; one a core if left out.")] = None,
     until: Annotated[str, typer.Option(help="Stop after: first, known, plan, final, unknown, scores.")] = "scores",
     as_json: AsJson = False,
 ) -> None:
     """Run the method: train, cluster, merge, train again, and score the categories it has never seen."""
+    if threads:
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is loaded, here and in processes of ours
     from kce import recipe as recipes
     from kce import report
     from kce.registry import Registry
@@ -253,10 +267,18 @@ def run(
         plan=plan,
         k=int(k) if k and k.isdigit() else k,
         seed=seed,
-        train={"per_class": per_class, "epochs": epochs, "batch": batch, "rate": rate},
+        train={
+            "per_class": per_class,
+            "epochs": epochs,
+            "batch": batch,
+            "rate": rate,
+            "augment": tuple(augment.split(",")) if augment else None,
+            "held_out": held_out,
+            "checkpoint": checkpoint,
+        },
     )
     with progress_bars() as progress:
-        found = run_all(folder, chosen, Registry.load(), until, progress=progress)
+        found = run_all(folder, chosen, Registry.load(), until, devices=devices, progress=progress)
     if "scores" in found:
         report.write_run(folder, found)
     if as_json:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import functools
 import json
+import logging
 import os
 import sys
 import traceback
@@ -17,6 +18,8 @@ import typer
 from kce.errors import KCEError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from kce import types
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -138,6 +141,7 @@ def progress_bars() -> Iterator[types.Progress]:
         TimeRemainingColumn,
     )
 
+    console = Console(stderr=True)
     bars = Progress(
         SpinnerColumn(finished_text=" "),
         TextColumn("{task.description}", markup=False),
@@ -146,7 +150,7 @@ def progress_bars() -> Iterator[types.Progress]:
         TextColumn("{task.fields[rate]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
     )
     tasks: dict[str, TaskID] = {}
     started = contextlib.ExitStack()
@@ -159,5 +163,24 @@ def progress_bars() -> Iterator[types.Progress]:
         task = next(t for t in bars.tasks if t.id == tasks[what])
         bars.update(tasks[what], completed=done, total=total, rate=f"{task.speed:.0f}/s" if task.speed else "")
 
-    with started:
+    with started, _log_on(console):
         yield show_progress
+
+
+@contextlib.contextmanager
+def _log_on(console: Console) -> Iterator[None]:
+    """What KCE logs, a line each, above the bars."""
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            console.print(record.getMessage(), style=None, markup=False, highlight=False, soft_wrap=True)
+
+    log, lines = logging.getLogger("kce"), Lines()
+    before = log.level
+    log.setLevel(logging.INFO)
+    log.addHandler(lines)
+    try:
+        yield
+    finally:
+        log.removeHandler(lines)
+        log.setLevel(before)

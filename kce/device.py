@@ -1,26 +1,38 @@
-"""Where networks run, and in which precision: the one place that asks the machine."""
+"""Where networks run, in which precision, and with how much memory: the one place that asks the machine."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from kce.errors import KCEError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     import torch
     from lightning_fabric import Fabric
     from numpy.typing import NDArray
 
 
-def fabric() -> Fabric:
-    """One device: a GPU in mixed precision where there is one, else the CPU in float32."""
+def fabric(devices: int = 1) -> Fabric:
+    """GPUs in mixed precision where there are any, else the CPU in float32; several devices mean a process each.
+
+    Raises KCEError where there are fewer GPUs than asked for.
+    """
     import torch
     from lightning_fabric import Fabric
 
+    strategy = "auto" if devices == 1 else "ddp_spawn"
     if not torch.cuda.is_available():
-        return Fabric(accelerator="auto", devices=1, precision="32-true")
-    return Fabric(
-        accelerator="cuda", devices=1, precision="bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-    )
+        return Fabric(accelerator="auto" if devices == 1 else "cpu", devices=devices, strategy=strategy)
+    if devices > torch.cuda.device_count():
+        raise KCEError(
+            f"{devices} devices, but {torch.cuda.device_count()} GPUs are here", "ask for as many as there are"
+        )
+    # What older GPUs only emulate is slower than float16.
+    half = "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+    return Fabric(accelerator="cuda", devices=devices, strategy=strategy, precision=half)  # type: ignore[arg-type]
 
 
 def to_input(machine: Fabric, images: NDArray[np.uint8]) -> torch.Tensor:
@@ -33,3 +45,53 @@ def to_input(machine: Fabric, images: NDArray[np.uint8]) -> torch.Tensor:
 
     batch: torch.Tensor = machine.to_device(torch.from_numpy(images).permute(0, 3, 1, 2))
     return batch.float().div_(255)
+
+
+def summed(machine: Fabric, values: torch.Tensor) -> torch.Tensor:
+    """The sum of what all processes have here."""
+    if machine.world_size == 1:
+        return values
+    total: torch.Tensor = machine.all_reduce(values, reduce_op="sum")  # type: ignore[assignment]
+    return total
+
+
+def gathered(machine: Fabric, rows: torch.Tensor, most: int) -> list[NDArray[np.float32]]:
+    """What each process has, in their order, as (most, dim); rows past a process's own are 0. All must ask at once."""
+    import torch
+
+    if machine.world_size == 1:
+        return [rows.cpu().numpy()]
+    padded = torch.nn.functional.pad(rows, (0, 0, 0, most - len(rows)))
+    parts: torch.Tensor = machine.all_gather(padded)  # type: ignore[assignment]
+    return list(parts.cpu().numpy())
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether this is how torch or numpy say that memory ran out."""
+    import torch
+
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+
+
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "could not create a memory object", "out of memory")
+
+
+def largest_batch(attempt: Callable[[int], Any], below: int) -> int:
+    """The largest of below/2, below/4 ... for which `attempt` finds memory enough; 0 if none."""
+    import torch
+
+    size = below // 2
+    while size:
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        try:
+            attempt(size)
+        except (RuntimeError, MemoryError) as error:
+            if not ran_out(error):
+                raise
+            size //= 2
+        else:
+            return size
+    return 0

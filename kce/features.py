@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kce import store, weights
-from kce.device import fabric, to_input
+from kce.device import gathered, largest_batch, ran_out, summed, to_input
+from kce.errors import KCEError
+from kce.processes import spread
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import torch
+    from lightning_fabric import Fabric
+    from numpy.typing import NDArray
 
     from kce.faces import Faces
     from kce.pixels import Pixels
     from kce.registry import Registry
     from kce.types import Progress
 
-BATCH = 64
+BATCH = 32
 
 
 def extract(
@@ -26,36 +34,95 @@ def extract(
     registry: Registry,
     to: Path,
     table: str,
+    batch: int = BATCH,
+    devices: int = 1,
     progress: Progress = lambda *_: None,
 ) -> None:
     """Write the features of every face of `pixels` into the table `table` of the feature file `to`.
 
     network  weights written by ``kce.train.train``; its backbone is built anew by name. Features are taken in
              evaluation mode, pooled, without the classifier's head: float32 (n, dim), in the order of the faces.
-    Goes on where a killed extraction stopped. Raises Refused where `to` holds rows made another way.
+    batch    faces at a time on each device
+    devices  GPUs, or processes on the CPU, that take the batches in turn; one of them writes
+    Goes on where a killed extraction stopped. Raises Refused where `to` holds rows made another way, KCEError where
+    memory runs out.
     """
-    import torch
-
-    faces = pixels.faces
-    made = made_of(faces, network)
-    with store.writer(to, table, made) as writer:
-        if writer.finished:
-            return
-        what = f"features /{table}"
-        machine = fabric()
-        backbone = machine.to_device(weights.backbone(network, registry)).eval().to(memory_format=torch.channels_last)
-        starts = range(writer.done, len(faces), BATCH)
-        batches = (np.arange(start, min(start + BATCH, len(faces))) for start in starts)
-        progress(what, writer.done, len(faces))
-        for rows, images in pixels.ahead(batches):
-            with torch.inference_mode(), machine.autocast():
-                x = backbone(to_input(machine, images)).float().cpu().numpy()
-            writer.append(faces.key[rows], faces.category[rows], faces.group[rows], x)
-            progress(what, int(rows[-1]) + 1, len(faces))
-        writer.publish()
+    made = made_of(pixels.faces, network)
+    if not store.holds(to, table, made):
+        spread(_loop, (pixels, network, registry, to, table, made, batch), devices, progress)
 
 
 def made_of(faces: Faces, network: Path) -> dict[str, str]:
     """All that makes the rows: which faces, which network."""
     about = weights.read_about(network)
     return {"faces": faces.mark(), "backbone": about["backbone"], "weights": weights.digest(network)}
+
+
+def _loop(
+    machine: Fabric,
+    pixels: Pixels,
+    network: Path,
+    registry: Registry,
+    to: Path,
+    table: str,
+    made: dict[str, str],
+    batch: int,
+    progress: Progress,
+    stopped: Callable[[], bool],
+) -> None:
+    """What every process does: of each round of batches it computes its own, and the first process writes them all."""
+    import torch
+
+    faces, what = pixels.faces, f"features /{table}"
+    with ExitStack() as stack:
+        # Rows are written by the first process alone, and only it knows how many are there.
+        writer = stack.enter_context(store.writer(to, table, made)) if machine.global_rank == 0 else None
+        there = torch.tensor([writer.done, int(writer.finished)] if writer else [0, 0])
+        done, finished = summed(machine, machine.to_device(there)).tolist()
+        if finished:
+            return
+        backbone = machine.to_device(weights.backbone(network, registry)).eval().to(memory_format=torch.channels_last)
+        rounds = range(done, len(faces), batch * machine.world_size)
+        mine = (_span(first + machine.global_rank * batch, batch, len(faces)) for first in rounds)
+        progress(what, done, len(faces))
+        for start, (_, images) in zip(rounds, pixels.ahead(mine), strict=True):
+            x = None
+            try:
+                x = _forward(machine, backbone, images)
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out(error):
+                    raise
+            if x is None:  # only here nothing holds the batch's tensors any more
+                raise _out_of_memory(machine, backbone, images)
+            for number, part in enumerate(gathered(machine, x, batch)):
+                rows = _span(start + number * batch, batch, len(faces))
+                if writer and len(rows):
+                    writer.append(faces.key[rows], faces.category[rows], faces.group[rows], part[: len(rows)])
+                    progress(what, int(rows[-1]) + 1, len(faces))
+            if summed(machine, machine.to_device(torch.tensor(float(stopped())))) > 0:
+                raise KeyboardInterrupt
+        if writer:
+            writer.publish()
+
+
+def _span(start: int, batch: int, end: int) -> NDArray[np.int64]:
+    return np.arange(min(start, end), min(start + batch, end))
+
+
+def _forward(machine: Fabric, backbone: Any, images: NDArray[np.uint8]) -> torch.Tensor:
+    """Features (n, dim) on the device, float32; n may be 0."""
+    import torch
+
+    with torch.inference_mode(), machine.autocast():
+        if not len(images):
+            return torch.zeros(0, backbone.dim, device=machine.device)
+        x: torch.Tensor = backbone(to_input(machine, images))
+        return x.float()
+
+
+def _out_of_memory(machine: Fabric, backbone: Any, images: NDArray[np.uint8]) -> KCEError:
+    fits = largest_batch(lambda size: _forward(machine, backbone, images[:size]), len(images))
+    return KCEError(
+        f"memory ran out at {len(images)} faces of {images.shape[1]} px at a time on {machine.device}",
+        (f"a batch of {fits} would fit" if fits else "not even one face fits") + "; rows that are done are kept",
+    )

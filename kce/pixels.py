@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kce.faces import Faces
+    from kce.types import Image
 
 
 class Pixels:
@@ -26,6 +27,7 @@ class Pixels:
     def __init__(self, faces: Faces, size: int, budget: int = 2**29) -> None:
         self.faces = faces
         self.size = size
+        self._budget = budget
         fits = len(faces) * size * size * 3 <= budget
         # Memory is taken from the machine only for the rows that are touched.
         self._kept = np.empty((len(faces), size, size, 3), np.uint8) if fits else None
@@ -41,14 +43,31 @@ class Pixels:
             self._have[missing] = True
         return self._kept[rows]
 
-    def ahead(self, batches: Iterable[NDArray[np.int64]]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
-        """(rows, faces) for each batch of rows; the next batch is decoded while the caller works on this one."""
+    def ahead(
+        self, batches: Iterable[NDArray[np.int64]], change: Callable[[Image, int], Image] | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
+        """(rows, faces) for each batch of rows; the next batch is decoded while the caller works on this one.
+
+        change  what is done to each face, given its row, before it is handed out; what is kept stays unchanged
+        """
+
+        def make(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+            images = self.read(rows)
+            if change is not None:
+                for place, row in enumerate(rows.tolist()):
+                    images[place] = change(images[place], row)
+            return images
+
         with ThreadPoolExecutor(1) as reader:
             waiting: tuple[NDArray[np.int64], Future[NDArray[np.uint8]]] | None = None
             for rows in batches:
-                following = rows, reader.submit(self.read, rows)
+                following = rows, reader.submit(make, rows)
                 if waiting is not None:
                     yield waiting[0], waiting[1].result()
                 waiting = following
             if waiting is not None:
                 yield waiting[0], waiting[1].result()
+
+    def __reduce__(self) -> tuple[type[Pixels], tuple[Faces, int, int]]:
+        # Another process reads anew: pixels are cheaper to decode than to send.
+        return type(self), (self.faces, self.size, self._budget)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tomlkit
 
-from kce import specs
+from kce import settings, specs
 from kce.errors import KCEError, UnknownName
 from kce.files import write_whole
-from kce.train import Settings
+from kce.settings import Settings
 
 if TYPE_CHECKING:
     from kce.faces import Faces
@@ -192,15 +192,11 @@ def _check_numbers(recipe: Recipe) -> None:
     k = recipe.k
     if not (k == "name" or (isinstance(k, int) and k >= 1)):
         raise KCEError(f"k = {k!r} is no number of classes", 'give a number from 1, or "name"')
-    settings, evaluate = recipe.train, recipe.evaluate
+    settings.check(recipe.train)
+    evaluate = recipe.evaluate
     for name, value, least in (
-        ("epochs", settings.epochs, 1),
-        ("batch", settings.batch, 1),
-        ("per_class", settings.per_class, 1),
         ("evaluate.per_category", evaluate.per_category, 2),
         ("evaluate.resamples", evaluate.resamples, 0),
     ):
         if value is not None and (not isinstance(value, int) or value < least):
             raise KCEError(f"{name} = {value!r} is not a whole number from {least}", "")
-    if not isinstance(settings.rate, int | float) or not settings.rate > 0:
-        raise KCEError(f"rate = {settings.rate!r} is no learning rate", "a number above 0, such as 0.001")

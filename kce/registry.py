@@ -63,18 +63,24 @@ class Part:
 class Registry:
     """The names in reach of a folder, and what they mean."""
 
-    def __init__(self, entries: Mapping[tuple[str, str], Entry], plugins: Plugins) -> None:
+    def __init__(self, entries: Mapping[tuple[str, str], Entry], plugins: Plugins, folder: Path) -> None:
         self._entries = dict(entries)
         self.plugins = plugins
+        self.folder = folder
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> Registry:
         """What the shell would see in `folder` (default: the working folder)."""
-        user = _nearest(Path(folder) if folder is not None else Path.cwd())
+        here = Path(folder) if folder is not None else Path.cwd()
+        user = _nearest(here)
         entries = _read(SHIPPED, {})
         if user is not None:
             entries = _read(user, entries)
-        return cls(entries, Plugins(user.parent if user is not None else None))
+        return cls(entries, Plugins(user.parent if user is not None else None), here)
+
+    def __reduce__(self) -> tuple[Callable[[Path], Registry], tuple[Path]]:
+        # Another process reads the same files: what travels is names, never components.
+        return type(self).load, (self.folder.absolute(),)
 
     def names(self, kind: str) -> list[str]:
         """Every name of a kind that can be asked for, sorted."""

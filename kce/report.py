@@ -26,7 +26,7 @@ def write_run(folder: Path, document: Mapping[str, Any]) -> None:
     write_whole(folder / "report.json", _json(document))
     figures = [
         ("Unknown categories", _MAP_NOTE, _map(_evaluated(folder, document))),
-        ("Training", "Loss and accuracy on the training faces.", _curves({"": folder})),
+        ("Training", _CURVES_NOTE, _curves({"": folder})),
     ]
     _write_html(folder / "report.html", "KCE run", [document], figures, {"plan": document["plan"]})
 
@@ -40,12 +40,13 @@ def write_study(folder: Path, found: Mapping[str, Any], reports: Mapping[str, Ma
         (f"Unknown categories, plan “{plan}”", _MAP_NOTE, _map(_evaluated(places[plan], report)))
         for plan, report in reports.items()
     ]
-    figures.append(("Training", "Loss and accuracy on the training faces.", _curves(places)))
+    figures.append(("Training", _CURVES_NOTE, _curves(places)))
     plans = {plan: report["plan"] for plan, report in reports.items() if plan != "none"}
     _write_html(folder / "report.html", "KCE study", list(reports.values()), figures, plans, found.get("plans"))
 
 
 _MAP_NOTE = "Features of the evaluation rows on their first two principal components; one point is one face."
+_CURVES_NOTE = "Loss and accuracy on the training faces; accuracy on the held-out ones is the mean over classes."
 _SCORE_NOTE = (
     "Calinski-Harabasz index of the unknown categories, with 95 % intervals from resampled recordings. "
     "It grows with n: compare only within this table."
@@ -158,9 +159,13 @@ def _curves(places: Mapping[str, Path]) -> Any:
     for name, folder in places.items():
         for file in sorted(folder.glob("*.safetensors")):
             history = weights.read_about(file)["history"]
-            epochs = [row["epoch"] for row in history]
+            steps = [row["step"] for row in history]
             label = f"{name} {file.stem}".strip()
-            figure.add_scatter(x=epochs, y=[row["loss"] for row in history], name=f"{label}: loss")
+            figure.add_scatter(x=steps, y=[row["loss"] for row in history], name=f"{label}: loss")
             accuracy = [row["accuracy"] for row in history]
-            figure.add_scatter(x=epochs, y=accuracy, name=f"{label}: accuracy", line={"dash": "dot"})
-    return _layout(figure, xaxis_title="epoch", height=420)
+            figure.add_scatter(x=steps, y=accuracy, name=f"{label}: accuracy", line={"dash": "dot"})
+            held = [(row["step"], row["held_out_accuracy"]) for row in history if row["held_out_accuracy"] is not None]
+            if held:
+                at, share = zip(*held, strict=True)
+                figure.add_scatter(x=at, y=share, name=f"{label}: accuracy held out", mode="lines+markers")
+    return _layout(figure, xaxis_title="step", height=420)

@@ -33,11 +33,13 @@ def run(
     registry: Registry,
     until: str = STAGES[-1],
     places: Sequence[Path] = (),
+    devices: int = 1,
     progress: Progress = lambda *_: None,
 ) -> dict[str, Any]:
     """Do in `folder` what is not done yet, up to a stage, and return its report: scores and plan, as far as it goes.
 
-    places  folders of other runs; models and features made there in exactly the same way are taken over
+    places   folders of other runs; models and features made there in exactly the same way are taken over
+    devices  how many GPUs, or processes on the CPU, networks run on
     Raises Refused where the folder holds a run of other choices, and KCEError for choices that cannot be.
     """
     if until not in STAGES:
@@ -57,7 +59,7 @@ def run(
         raise KCEError(f"another run is at work in {folder}", "wait for it, or name another folder") from held
     with lock:
         _settle_recipe(folder / "recipe.toml", chosen, registry)
-        return _Run(folder, chosen, registry, all_faces, known, unknown, list(places), progress).go(until)
+        return _Run(folder, chosen, registry, all_faces, known, unknown, list(places), devices, progress).go(until)
 
 
 class _Run:
@@ -72,10 +74,11 @@ class _Run:
         known: list[str],
         unknown: list[str],
         places: list[Path],
+        devices: int,
         progress: Progress,
     ) -> None:
         self.folder, self.recipe, self.registry = folder, chosen, registry
-        self.places, self.progress = [folder, *places], progress
+        self.places, self.devices, self.progress = [folder, *places], devices, progress
         # What is unknown is out of reach from here on: training, aligning, reducing and clustering get `self.known`.
         self.categories = known
         self.known = faces.take(np.flatnonzero(np.isin(faces.category, known)))
@@ -103,7 +106,8 @@ class _Run:
     def _train(self, plan: MergePlan, name: str) -> None:
         to = self.folder / f"{name}.safetensors"
         chosen = self.recipe
-        train(chosen.backbone, self.pixels, plan, chosen.train, self.registry, to, self.places, progress=self.progress)
+        others = (self.places, self.devices, self.progress)
+        train(chosen.backbone, self.pixels, plan, chosen.train, self.registry, to, *others)
 
     def _extract(self, pixels: Pixels, network: str, table: str) -> None:
         weights = self.folder / f"{network}.safetensors"
@@ -112,7 +116,9 @@ class _Run:
             if place != self.folder and store.holds(place / "features.h5", table, made):
                 store.copy_table(place / "features.h5", table, self.table)
                 return
-        features.extract(pixels, weights, self.registry, self.table, table, progress=self.progress)
+        # A batch that could be trained on fits all the more where nothing is trained.
+        batch = self.recipe.train.batch
+        features.extract(pixels, weights, self.registry, self.table, table, batch, self.devices, self.progress)
 
     def _plan(self) -> MergePlan:
         """The plan of the folder if it is there, edited or not, else a new one."""

@@ -11,7 +11,8 @@ from kce import features, merge, store, weights
 from kce.errors import Refused
 from kce.pixels import Pixels
 from kce.registry import Registry
-from kce.train import Settings, train
+from kce.settings import Settings
+from kce.train import train
 from tests.corpus import face_folder
 
 REGISTRY = Registry.load(Path("/"))
@@ -52,7 +53,7 @@ def test_stopped_and_started_again_it_ends_with_the_same_rows(made: tuple[Pixels
         features.extract(pixels, network, REGISTRY, tmp_path / "cut.h5", "known", progress=stop)
     seen: list[int] = []
     features.extract(
-        pixels, network, REGISTRY, tmp_path / "cut.h5", "known", lambda what, done, total: seen.append(done)
+        pixels, network, REGISTRY, tmp_path / "cut.h5", "known", progress=lambda what, done, total: seen.append(done)
     )
     assert seen[0] >= 64
     whole = store.open_table(tmp_path / "whole.h5", "known").load()
@@ -67,6 +68,19 @@ def test_faces_that_changed_are_refused(made: tuple[Pixels, Path], tmp_path: Pat
     fewer = Pixels(pixels.faces.take(np.arange(10)), 16)
     with pytest.raises(Refused, match="faces"):
         features.extract(fewer, network, REGISTRY, tmp_path / "f.h5", "known")
+
+
+@pytest.mark.parametrize("count", [40, 128])
+def test_two_processes_write_the_rows_of_one(made: tuple[Pixels, Path], tmp_path: Path, count: int) -> None:
+    """Also where the last round has half a batch for one of them and nothing for the other."""
+    pixels, network = made
+    some = Pixels(pixels.faces.take(np.arange(count)), 16)
+    features.extract(some, network, REGISTRY, tmp_path / "one.h5", "known", batch=16)
+    features.extract(some, network, REGISTRY, tmp_path / "two.h5", "known", batch=16, devices=2)
+    one, two = (store.open_table(tmp_path / name, "known").load() for name in ("one.h5", "two.h5"))
+    assert two.key.tolist() == one.key.tolist() == some.faces.key.tolist()
+    assert two.label.tolist() == one.label.tolist()
+    np.testing.assert_allclose(two.x, one.x, rtol=1e-5, atol=1e-6)
 
 
 def test_what_is_decoded_is_decoded_once_and_never_held_beyond_the_budget(made: tuple[Pixels, Path]) -> None:

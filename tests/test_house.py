@@ -19,7 +19,8 @@ CORE = REPOSITORY / "kce"
 STOREYS = (
     "errors files types hookspecs plugins specs registry",
     "walk trees splits media workers decode scan datasets faces ledger crop cut hdf table shards store planfile merge",
-    "scores device checkpoints weights pixels features train",
+    "scores device processes batchnorm checkpoints weights augment settings heldout pixels examples curves resume "
+    "steps features train",
     "recipe run study report demo testing console cli __main__",
 )
 ORDER = [room for storey in STOREYS for room in storey.split()]

@@ -13,8 +13,8 @@ from kce.errors import KCEError, Refused, UnknownName
 from kce.recipe import Evaluate, Recipe
 from kce.registry import Registry
 from kce.run import STAGES, run
+from kce.settings import Settings
 from kce.study import compare, study
-from kce.train import Settings
 from tests.corpus import KNOWN, UNKNOWN, face_folder, truth
 
 REGISTRY = Registry.load(Path("/"))

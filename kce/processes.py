@@ -1,0 +1,139 @@
+"""The same work in several processes, one for each device: started, heard, and ended together."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kce.device import fabric
+from kce.errors import KCEError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from kce.types import Progress
+
+Work = Callable[..., Any]
+"""work(machine, *arguments, progress=..., stopped=...), in every process; `stopped` tells whether Ctrl-C came to this
+process, so processes that meet in collective operations must agree on it."""
+
+
+def spread(work: Work, arguments: Sequence[Any], devices: int, progress: Progress) -> Any:
+    """Do `work` in one process for each device, and return what the first of them returns.
+
+    With one device it is done right here. Otherwise `work` and its arguments must be picklable; processes are spawned,
+    progress and log of the first one and errors of all come back here, and the failure of one ends all.
+    Raises KeyboardInterrupt after Ctrl-C, when `work` has ended by itself, and KCEError where a process was killed.
+    """
+    if devices == 1:
+        with interrupts_held() as interrupted:
+            return work(fabric(), *arguments, progress=progress, stopped=interrupted)
+
+    from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
+
+    context = multiprocessing.get_context("spawn")
+    told: Any = context.Queue()
+    stop: Any = context.Event()
+    errors: list[BaseException] = []
+    result: Any = None
+    failed: ProcessRaisedException | ProcessExitedException | None = None
+    listener = threading.Thread(target=_listen, args=(told, progress, errors))
+    listener.start()
+    try:
+        with interrupts_held(stop.set), _environment_kept():
+            # Bound, since the launcher takes arguments apart in search of networks, and stumbles over frozen ones.
+            result = fabric(devices).launch(partial(_one, work, tuple(arguments)), told, stop)
+    except (ProcessRaisedException, ProcessExitedException) as error:
+        failed = error
+    finally:
+        told.put(None)
+        listener.join()
+    if errors:
+        raise errors[0]
+    if stop.is_set() and (failed is not None or result == _STOPPED):  # one that is just starting ends by the signal
+        raise KeyboardInterrupt
+    if failed is not None:
+        if isinstance(failed, ProcessRaisedException):
+            raise failed
+        raise KCEError(
+            f"a process on one of {devices} devices was killed: {failed}",
+            "the same command goes on from the last saved state; if memory ran out, use fewer devices",
+        ) from failed
+    return result
+
+
+_STOPPED = "stopped"
+
+
+def _one(work: Work, arguments: tuple[Any, ...], machine: Fabric, told: Any, stop: Any) -> Any:
+    first = machine.global_rank == 0
+    log = logging.getLogger("kce")
+    if first:
+        log.setLevel(logging.INFO)
+        log.addHandler(logging.handlers.QueueHandler(told))
+
+    def progress(*said: Any) -> None:
+        if first:
+            told.put(said)
+
+    with interrupts_held() as interrupted:
+        try:
+            return work(machine, *arguments, progress=progress, stopped=lambda: stop.is_set() or interrupted())
+        except KeyboardInterrupt:
+            return _STOPPED
+        except (KCEError, OSError) as error:
+            told.put(error)
+            raise
+
+
+def _listen(told: Any, progress: Progress, errors: list[BaseException]) -> None:
+    while (said := told.get()) is not None:
+        if isinstance(said, logging.LogRecord):
+            logging.getLogger(said.name).handle(said)
+        elif isinstance(said, BaseException):
+            errors.append(said)
+        else:
+            progress(*said)
+
+
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    """The launcher leaves its port in the environment, where the next one's would have to be."""
+    before = {name: os.environ.get(name) for name in ("MASTER_ADDR", "MASTER_PORT")}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def interrupts_held(tell: Callable[[], None] = lambda: None) -> Iterator[Callable[[], bool]]:
+    """Ctrl-C is noted (and told), not raised, inside; gives a function that says whether it came."""
+    came = False
+
+    def note(*_: object) -> None:
+        nonlocal came
+        came = True
+        tell()
+
+    try:
+        before = signal.signal(signal.SIGINT, note)
+    except ValueError:  # not the main thread, which alone is interrupted
+        yield lambda: False
+        return
+    try:
+        yield lambda: came
+    finally:
+        signal.signal(signal.SIGINT, before)
