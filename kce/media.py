@@ -6,12 +6,8 @@ plain container formats are opened (no playlists, no network), and every fault i
 
 from __future__ import annotations
 
-import io
 import os
-import re
 import stat
-import threading
-import warnings
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -25,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.errors import BadData
+from kce.header import header as read_header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,7 +93,7 @@ def read_image(path: str | os.PathLike[str]) -> Image:
         raise BadData(f"{path}: too large ({size} bytes)", f"pictures may have up to {MAX_BYTES} bytes")
     with _faults(path), Path(path).open("rb") as file:
         data = file.read(size)
-    header = _header(data, path)
+    header = read_header(data, path)
     if header.width * header.height > MAX_PIXELS:
         raise BadData(
             f"{path}: too large ({header.width} x {header.height})", f"pictures may have up to {MAX_PIXELS} pixels"
@@ -136,53 +133,6 @@ def resize(image: Image, size: int) -> Image:
     cv2 = _cv2()
     way = cv2.INTER_AREA if min(image.shape[:2]) > size else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (size, size), interpolation=way), np.uint8)
-
-
-@dataclass(frozen=True)
-class _Header:
-    width: int
-    height: int
-    alpha: bool = False
-    orientation: int = 1
-
-
-_pillow = threading.Lock()  # Pillow warns of bombs; filters of warnings belong to the whole process
-_TEXT_HEADERS = (  # formats that OpenCV reads and Pillow does not
-    (re.compile(rb"P7\n(?=(?:.*\n)*?WIDTH +(?P<w>\d+))(?=(?:.*\n)*?HEIGHT +(?P<h>\d+))"), b"RGB_ALPHA"),
-    (re.compile(rb"PF\s+(?P<w>\d+)\s+(?P<h>\d+)\s"), None),
-    (re.compile(rb"#\?(?:RADIANCE|RGBE)(?s:.*?)\n-Y +(?P<h>\d+) +\+X +(?P<w>\d+)\n"), None),
-)
-
-
-def _header(data: bytes, path: Any) -> _Header:
-    """Size, alpha and orientation, without decoding."""
-    from PIL import Image as Pillow
-
-    with _pillow, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Pillow.DecompressionBombWarning)
-        try:
-            with Pillow.open(io.BytesIO(data)) as picture:
-                alpha = "A" in picture.getbands() or "transparency" in picture.info
-                # OpenCV always turns a TIFF by itself.
-                orientation = 1 if picture.format == "TIFF" else _orientation(picture)
-                return _Header(*picture.size, alpha=alpha, orientation=orientation)
-        except (Pillow.DecompressionBombWarning, Pillow.DecompressionBombError) as error:
-            raise BadData(f"{path}: too large", f"pictures may have up to {MAX_PIXELS} pixels") from error
-        except Exception:  # noqa: S110 - on hostile headers Pillow's parsers raise anything
-            pass
-    for pattern, alpha_word in _TEXT_HEADERS:
-        if found := pattern.match(data[:4096]):
-            alpha = alpha_word is not None and alpha_word in data[:4096]
-            return _Header(int(found["w"]), int(found["h"]), alpha)
-    raise BadData(f"{path}: not a picture", "leave the file out, or get it again")
-
-
-def _orientation(picture: Any) -> int:
-    try:
-        return int(picture.getexif().get(0x0112, 1))
-    except Exception:  # a broken EXIF block is no reason to lose the picture
-        return 1
 
 
 def _to_eight_bit(pixels: NDArray[Any], path: Any) -> NDArray[np.uint8]:

@@ -1,0 +1,77 @@
+"""What the header of a picture's file says, read before anything is decoded."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import threading
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+from kce.errors import BadData
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a picture's file says of it: orientation is EXIF's, 1 to 8."""
+
+    width: int
+    height: int
+    alpha: bool = False
+    orientation: int = 1
+
+
+_pillow = threading.Lock()  # Pillow warns of bombs; filters of warnings belong to the whole process
+_TEXT_HEADERS = (  # formats that OpenCV reads and Pillow does not
+    (re.compile(rb"P7\n(?=(?:.*\n)*?WIDTH +(?P<w>\d+))(?=(?:.*\n)*?HEIGHT +(?P<h>\d+))"), b"RGB_ALPHA"),
+    (re.compile(rb"PF\s+(?P<w>\d+)\s+(?P<h>\d+)\s"), None),
+    (re.compile(rb"#\?(?:RADIANCE|RGBE)(?s:.*?)\n-Y +(?P<h>\d+) +\+X +(?P<w>\d+)\n"), None),
+)
+
+
+def header(data: bytes, path: Any) -> Header:
+    """Size, alpha and orientation, without decoding. Raises BadData for what is no picture, or too large for Pillow."""
+    plain = _plain_png(data)
+    if plain is not None:
+        return plain
+    from PIL import Image as Pillow
+
+    with _pillow, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Pillow.DecompressionBombWarning)
+        try:
+            with Pillow.open(io.BytesIO(data)) as picture:
+                alpha = "A" in picture.getbands() or "transparency" in picture.info
+                # OpenCV always turns a TIFF by itself.
+                orientation = 1 if picture.format == "TIFF" else _orientation(picture)
+                return Header(*picture.size, alpha=alpha, orientation=orientation)
+        except (Pillow.DecompressionBombWarning, Pillow.DecompressionBombError) as error:
+            raise BadData(f"{path}: too large", "make it smaller") from error
+        except Exception:  # noqa: S110 - on hostile headers Pillow's parsers raise anything
+            pass
+    for pattern, alpha_word in _TEXT_HEADERS:
+        if found := pattern.match(data[:4096]):
+            alpha = alpha_word is not None and alpha_word in data[:4096]
+            return Header(int(found["w"]), int(found["h"]), alpha)
+    raise BadData(f"{path}: not a picture", "leave the file out, or get it again")
+
+
+def _plain_png(data: bytes) -> Header | None:
+    """Of a png in RGB and 8 bits with nothing special in it, as cut faces are: for those Pillow takes longer than the
+    decoding itself."""
+    special = any(word in data for word in (b"eXIf", b"tRNS", b"acTL"))
+    if special or data[:16] != _PNG or data[24:26] != b"\x08\x02":
+        return None
+    return Header(*struct.unpack(">II", data[16:24]))
+
+
+_PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+
+
+def _orientation(picture: Any) -> int:
+    try:
+        return int(picture.getexif().get(0x0112, 1))
+    except Exception:  # a broken EXIF block is no reason to lose the picture
+        return 1
