@@ -18,7 +18,8 @@ CORE = REPOSITORY / "kce"
 # Imports point one way, from right to left. Names on one line do not import each other unless in that order.
 STOREYS = (
     "errors files types hookspecs plugins specs registry",
-    "walk trees splits header media workers decode scan datasets faces ledger crop cut hdf table shards store planfile merge",
+    "walk trees splits header media workers decode scan datasets faces ledger crop cut hdf table shards store planfile "
+    "merge",
     "scores device processes batchnorm checkpoints weights augment settings heldout pixels examples curves resume "
     "steps features train",
     "recipe run study report demo testing console cli __main__",

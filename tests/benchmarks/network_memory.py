@@ -1,0 +1,63 @@
+"""How much memory training and extraction take as faces grow more than tenfold.
+
+    python tests/benchmarks/network_memory.py
+
+Prints JSON: for each number of faces the peak of memory that a process of its own reached in an epoch of training and
+an extraction, and what each further face cost. Decoded faces are kept up to a budget (``kce.pixels.Pixels``); here it
+is 0, as for a folder far beyond it. The network and the pictures are tiny: the faces are what is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from network_rate import CATEGORIES, folder
+
+from kce import faces as folders
+from kce import features, merge
+from kce.pixels import Pixels
+from kce.registry import Registry
+from kce.settings import Settings
+from kce.train import train
+
+COUNTS = (1_000, 4_000, 16_000)
+SIDE = 32
+
+
+def one(root: Path) -> None:
+    registry = Registry.load(Path("/"))
+    pixels = Pixels(folders.read(root), SIDE, budget=0)
+    settings = Settings(epochs=1, batch=64)
+    to = root.parent / "a.safetensors"
+    train(f"tiny:size={SIDE}", pixels, merge.unmerged(CATEGORIES), settings, registry, to)
+    features.extract(pixels, to, registry, root.parent / "f.h5", "known", 64)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)  # noqa: T201
+
+
+def main() -> None:
+    peaks = {}
+    for count in COUNTS:
+        with tempfile.TemporaryDirectory() as place:
+            root = Path(place) / "faces"
+            folder(root, count, SIDE)
+            asked = [sys.executable, __file__, str(root)]
+            peaks[count] = int(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
+    (few, least), *_, (many, most) = peaks.items()
+    found = {
+        "peak MB": {count: round(peak / 2**20) for count, peak in peaks.items()},
+        "bytes a face": round((most - least) / (many - few)),
+        "bytes of a decoded face": SIDE * SIDE * 3,
+    }
+    print(json.dumps(found, indent=1))  # noqa: T201
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        one(Path(sys.argv[1]))
+    else:
+        main()
