@@ -49,7 +49,7 @@ def choose(faces: Faces, plan: MergePlan, settings: Settings) -> tuple[Examples,
             "no face is held out, so no checkpoint can be the best on them",
             'set held_out = 0.1, or checkpoint = "last"; a category with one recording has none to spare',
         )
-    rows, targets = draw(np.where(aside, "", faces.category), plan, settings.per_class, settings.seed)
+    rows, targets = draw(np.where(aside, "", faces.category), plan, _per_class(plan, settings), settings.seed)
     if len(rows) < 2 * len(plan.names):
         has = {name: np.isin(faces.category[~aside], plan.members(name)).sum() for name in plan.names}
         least = min(has, key=lambda name: has[name])
@@ -62,6 +62,13 @@ def choose(faces: Faces, plan: MergePlan, settings: Settings) -> tuple[Examples,
     return Examples(rows, targets), Examples(
         held, np.array([numbers[c] for c in faces.category[held].tolist()], np.int64)
     )
+
+
+def _per_class(plan: MergePlan, settings: Settings) -> int | list[int] | None:
+    if settings.images is None:
+        return settings.per_class
+    share, more = divmod(settings.images, len(plan.names))
+    return [share + (number < more) for number in range(len(plan.names))]
 
 
 def made_of(
@@ -79,7 +86,7 @@ def made_of(
     if settings.checkpoint == "best":
         made["measured"] = _digest(faces, held)
     # How often the state is saved, and how many images a class was asked for, change nothing in the result.
-    counted = {k: v for k, v in asdict(settings).items() if k not in ("save_every", "per_class", "augment")}
+    counted = {k: v for k, v in asdict(settings).items() if k not in ("save_every", "per_class", "images", "augment")}
     return made | {"augment": ",".join(settings.augment)} | {name: str(value) for name, value in counted.items()}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,16 +188,10 @@ class NewFile:
                 group[column].resize(stop, axis=0)
                 group[column][start:stop] = values.astype(object) if column in TEXTS else values
 
-    def copy_group(self, source: h5py.Group, name: str, columns: Sequence[str] | None = None) -> None:
-        """A group of another file as it is, byte for byte; or only these columns, and its texts among attributes."""
+    def copy_group(self, source: h5py.Group, name: str) -> None:
+        """A group of another file as it is, byte for byte."""
         with self.settled():
-            if columns is None:
-                self.file.copy(source, name)
-            else:
-                group = self.file.create_group(name)
-                for column in columns:
-                    self.file.copy(source[column], group, column)
-                group.attrs.update({k: v for k, v in source.attrs.items() if isinstance(v, str)})
+            self.file.copy(source, name)
 
 
 @contextmanager

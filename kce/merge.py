@@ -132,41 +132,48 @@ def same_partition(one: MergePlan, other: MergePlan) -> bool:
 
 
 def draw(
-    labels: ArrayLike, plan: MergePlan, per_class: int | None, seed: int
+    labels: ArrayLike, plan: MergePlan, per_class: int | Sequence[int] | None, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The balanced training set of a plan: row numbers (m,) and targets (m,), the place of the class in `plan.names`.
 
-    Every class gets `per_class` rows (None: the largest number there is enough for), without replacement, in equal
-    shares from its members; the first members, by name, give one more where it does not come out even. Which rows of
-    a category are drawn depends on the seed, its name and its own rows alone, and fewer of them are the first of more.
-    Rows whose label the plan does not name are left out. Raises BadData if there are too few, saying where.
+    Every class gets `per_class` rows (None: the largest number there is enough for; several numbers: one for each class
+    of `plan.names`), without replacement, in equal shares from its members; the first members, by name, give one more
+    where it does not come out even. Which rows of a category are drawn depends on the seed, its name and its own rows
+    alone, and fewer of them are the first of more. Rows whose label the plan does not name are left out.
+    Raises BadData if there are too few, saying where.
     """
     label = np.asarray(labels, dtype=np.str_)
     rows = {category: np.flatnonzero(label == category) for category in plan.classes}
     members = [plan.members(name) for name in plan.names]
-    least = max(map(len, members), default=0)
     # A class of m members can give p rows if its member number i has p // m + (i < p % m) of them.
     enough = min(len(m) * len(rows[c]) + i for m in members for i, c in enumerate(m)) if members else 0
-    wanted = enough if per_class is None else per_class
-    if wanted < least or wanted > enough or wanted < 1:
+    asked = enough if per_class is None else per_class
+    wanted = [asked] * len(members) if isinstance(asked, int) else list(asked)
+    shares = {
+        category: count // len(group) + (place < count % len(group))
+        for group, count in zip(members, wanted, strict=True)
+        for place, category in enumerate(group)
+    }
+    if not wanted or any(not 1 <= share <= len(rows[category]) for category, share in shares.items()):
+        least = max(map(len, members), default=0)
         raise _too_few(members, {category: len(its) for category, its in rows.items()}, wanted, enough, least)
     chosen, targets = [], []
     for target, group in enumerate(members):
-        for place, category in enumerate(group):
-            share = wanted // len(group) + (place < wanted % len(group))
+        for category in group:
             order = generator(seed, "draw", category).permutation(len(rows[category]))
-            chosen.append(rows[category][order[:share]])
-            targets.append(np.full(share, target, np.int64))
+            chosen.append(rows[category][order[: shares[category]]])
+            targets.append(np.full(shares[category], target, np.int64))
     return np.concatenate(chosen).astype(np.int64), np.concatenate(targets)
 
 
-def _too_few(members: list[list[str]], has: Mapping[str, int], wanted: int, enough: int, least: int) -> BadData:
-    wanted = max(wanted, least, 1)
+def _too_few(
+    members: list[list[str]], has: Mapping[str, int], wanted: Sequence[int], enough: int, least: int
+) -> BadData:
     short = [
         f"{category} has {has[category]} and needs {need}"
-        for group in members
+        for group, count in zip(members, wanted, strict=True)
         for place, category in enumerate(group)
-        if (need := wanted // len(group) + (place < wanted % len(group))) > has[category]
+        if (need := max(count, least, 1) // len(group) + (place < max(count, least, 1) % len(group))) > has[category]
     ]
     what = "; ".join(short) if short else f"every class needs at least {least}, one of each of its members"
     works = f"at most {enough}" if enough >= max(least, 1) else "none"

@@ -42,6 +42,7 @@ class Recipe:
     unknown: tuple[str, ...] = ()
     known: tuple[str, ...] = ()  # empty = every forged category of the face folder that is not unknown
     backbone: str = "xception"
+    extractor: str = ""  # whose features are clustered; empty = the backbone, trained with nothing merged
     aligner: str = "none"
     reducer: str = "pca:n_components=64"
     clusterer: str = "kmeans"
@@ -52,6 +53,16 @@ class Recipe:
     seed: int = 0
     train: Settings = field(default_factory=Settings)
     evaluate: Evaluate = field(default_factory=Evaluate)
+
+    @property
+    def first(self) -> str:
+        """The backbone of the first model."""
+        return self.extractor or self.backbone
+
+    @property
+    def clusters(self) -> bool:
+        """Whether the plan is made from features: there is a first model then."""
+        return self.plan in ("clusters", "random")
 
     def changed(self, **choices: Any) -> Recipe:
         """The recipe with some choices made otherwise; None leaves a choice as it is."""
@@ -114,6 +125,7 @@ def write(path: Path, recipe: Recipe, registry: Registry) -> None:
     parts = {kind: resolve(registry, kind, getattr(recipe, kind), recipe.seed) for kind in kinds}
     document["resolved"] = {
         **{kind: part.text for kind, part in parts.items()},
+        "extractor": registry.resolve("backbone", recipe.first).text,
         "evaluation reducer": resolve(registry, "reducer", recipe.evaluate.reducer, recipe.seed).text,
         "evaluators": [resolve(registry, "evaluator", spec, recipe.seed).text for spec in recipe.evaluate.evaluators],
         "versions": versions(),
@@ -138,6 +150,12 @@ def as_text(recipe: Recipe) -> dict[str, str]:
     return {key: str(value) for key, value in {**flat, **settings}.items()}
 
 
+def cluster_choices(recipe: Recipe) -> dict[str, str]:
+    """Every choice that decides which categories cluster together, as key -> text."""
+    chosen = {key: text for key, text in as_text(recipe).items() if key not in ("plan", "backbone", "extractor", "train.images")}
+    return {"first": recipe.first, **chosen}
+
+
 def versions() -> dict[str, str]:
     """Of everything whose version can change a result."""
     found = {"python": python_version()}
@@ -160,6 +178,7 @@ def check(recipe: Recipe, faces: Faces, registry: Registry) -> tuple[list[str], 
     """(known, unknown) categories, after every choice has been looked at. Raises before any work starts."""
     for kind in ("backbone", "aligner", "reducer", "clusterer"):
         registry.resolve(kind, getattr(recipe, kind))
+    registry.resolve("backbone", recipe.first)
     registry.resolve("reducer", recipe.evaluate.reducer)
     for evaluator in recipe.evaluate.evaluators:
         registry.resolve("evaluator", evaluator)

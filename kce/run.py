@@ -38,7 +38,8 @@ def run(
 ) -> dict[str, Any]:
     """Do in `folder` what is not done yet, up to a stage, and return its report: scores and plan, as far as it goes.
 
-    places   folders of other runs; models and features made there in exactly the same way are taken over
+    places   folders of other runs; models and plans made there in exactly the same way are taken over, and features of
+             the known categories are read where they lie
     devices  how many GPUs, or processes on the CPU, networks run on
     Raises Refused where the folder holds a run of other choices, and KCEError for choices that cannot be.
     """
@@ -83,52 +84,78 @@ class _Run:
         self.categories = known
         self.known = faces.take(np.flatnonzero(np.isin(faces.category, known)))
         self.unknown = faces.take(np.flatnonzero(np.isin(faces.category, unknown)))
-        self.size = int(registry.build("backbone", chosen.backbone).size)
+        self.size, first = (int(registry.build("backbone", spec).size) for spec in (chosen.backbone, chosen.first))
         self.pixels = Pixels(self.known, self.size)
+        self.first_pixels = self.pixels if first == self.size else Pixels(self.known, first)
         self.table = folder / "features.h5"
 
     def go(self, until: str) -> dict[str, Any]:
         done = STAGES[: STAGES.index(until) + 1]
-        needs_clusters = self.recipe.plan in ("clusters", "random")
-        if needs_clusters and "first" in done:
-            self._train(merge.unmerged(self.categories), "first")
-        if needs_clusters and "known" in done:
-            self._extract(self.pixels, "first", "known")
+        self._adopt_plan()
+        if self.recipe.clusters and not self._plan_path.is_file():
+            self._train(self.recipe.first, self.first_pixels, merge.unmerged(self.categories), "first")
+            if "known" in done:
+                self._extract_known()
         if "plan" not in done:
             return {}
         plan = self._plan()
         if "final" in done:
-            self._train(plan, "final")
+            self._train(self.recipe.backbone, self.pixels, plan, "final")
         if "unknown" in done:
             self._extract(Pixels(self.unknown, self.size), "final", "unknown")
         return self._scores(plan) if "scores" in done else {"plan": dict(plan.classes)}
 
-    def _train(self, plan: MergePlan, name: str) -> None:
+    def _train(self, backbone: str, pixels: Pixels, plan: MergePlan, name: str) -> None:
         to = self.folder / f"{name}.safetensors"
-        chosen = self.recipe
-        others = (self.places, self.devices, self.progress)
-        train(chosen.backbone, self.pixels, plan, chosen.train, self.registry, to, *others)
+        settings = self.recipe.train
+        if name == "first":  # a budget of images is the final model's
+            settings = replace(settings, images=None)
+        train(backbone, pixels, plan, settings, self.registry, to, self.places, self.devices, self.progress)
 
     def _extract(self, pixels: Pixels, network: str, table: str) -> None:
         weights = self.folder / f"{network}.safetensors"
-        made = features.made_of(pixels.faces, weights)
-        for place in self.places:
-            if place != self.folder and store.holds(place / "features.h5", table, made):
-                store.copy_table(place / "features.h5", table, self.table)
-                return
         # A batch that could be trained on fits all the more where nothing is trained.
         batch = self.recipe.train.batch
         features.extract(pixels, weights, self.registry, self.table, table, batch, self.devices, self.progress)
 
+    def _extract_known(self) -> Path:
+        """The file that holds the features of the known categories: another run's, if they were made there."""
+        made = features.made_of(self.known, self.folder / "first.safetensors")
+        for place in self.places:
+            if store.holds(place / "features.h5", "known", made):
+                return place / "features.h5"
+        self._extract(self.first_pixels, "first", "known")
+        return self.table
+
+    @property
+    def _plan_path(self) -> Path:
+        return self.folder / "plan.toml"
+
+    def _adopt_plan(self) -> None:
+        """Take over the plan of a run that clustered in exactly this way, so that nothing is clustered twice."""
+        if self.recipe.plan == "clusters" and not self._plan_path.is_file():
+            there = self._clustered_elsewhere()
+            if there is not None:
+                merge.write(self._plan_path, there)
+
+    def _clustered_elsewhere(self) -> MergePlan | None:
+        wanted = recipe.cluster_choices(self.recipe)
+        for place in self.places:
+            path = place / "plan.toml"
+            if place != self.folder and path.is_file():
+                other = recipe.read(place / "recipe.toml")
+                if other.plan == "clusters" and recipe.cluster_choices(other) == wanted:
+                    return merge.read(path)
+        return None
+
     def _plan(self) -> MergePlan:
         """The plan of the folder if it is there, edited or not, else a new one."""
-        path = self.folder / "plan.toml"
-        if path.is_file():
-            plan = merge.read(path)
+        if self._plan_path.is_file():
+            plan = merge.read(self._plan_path)
             merge.check(plan, self.categories)
             return plan
         plan = self._new_plan()
-        merge.write(path, plan)
+        merge.write(self._plan_path, plan)
         return plan
 
     def _new_plan(self) -> MergePlan:
@@ -143,7 +170,9 @@ class _Run:
             plan = merge.read(Path(chosen.plan))
             merge.check(plan, self.categories)
             return plan
-        by_clusters = self._by_clusters(len(by_name.names) if chosen.k == "name" else int(chosen.k))
+        by_clusters = self._clustered_elsewhere()
+        if by_clusters is None:
+            by_clusters = self._by_clusters(len(by_name.names) if chosen.k == "name" else int(chosen.k))
         if chosen.plan == "clusters":
             return by_clusters
         # The control of the plan by clusters: classes of the very same sizes, their members drawn by lot.
@@ -152,7 +181,7 @@ class _Run:
 
     def _by_clusters(self, k: int) -> MergePlan:
         chosen = self.recipe
-        rows = store.open_table(self.table, "known").load()
+        rows = store.open_table(self._extract_known(), "known").load()
         rows = rows.with_x(self._build("aligner", chosen.aligner).align(rows))
         self.progress("reducing and clustering", 0, 1)
         rows = rows.with_x(self._build("reducer", chosen.reducer).fit_transform(rows.x))

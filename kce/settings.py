@@ -21,6 +21,7 @@ class Settings:
     held_out: float = 0.1  # share of the known faces that is not trained on and measures accuracy; 0 = none
     checkpoint: Literal["last", "best"] = "last"  # which weights are the result: best on the held-out faces
     per_class: int | None = None  # images of each class; None = as many as all classes can give
+    images: int | None = None  # images of all classes together, instead of per_class; the first classes have one more
     seed: int = 0
     save_every: float = 30.0  # seconds of training that a kill can cost
 
@@ -28,9 +29,12 @@ class Settings:
 def check(settings: Settings) -> None:
     """Raises KCEError for settings that no training can have."""
     augment.check(settings.augment)
-    for name, value in (("epochs", settings.epochs), ("batch", settings.batch), ("per_class", settings.per_class)):
+    for name in ("epochs", "batch", "per_class", "images"):
+        value = getattr(settings, name)
         if value is not None and (not isinstance(value, int) or value < 1):
             raise KCEError(f"{name} = {value!r} is not a whole number from 1", "")
+    if settings.per_class is not None and settings.images is not None:
+        raise KCEError("per_class and images are both given", "images of each class, or of all together: choose one")
     if not isinstance(settings.rate, int | float) or not settings.rate > 0:
         raise KCEError(f"rate = {settings.rate!r} is no learning rate", "a number above 0, such as 0.001")
     if not isinstance(settings.held_out, int | float) or not 0 <= settings.held_out <= 0.5:

@@ -27,29 +27,12 @@ from kce.types import Features
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Table", "Writer", "copy_table", "holds", "mark", "open_table", "split_address", "writer"]
+__all__ = ["Table", "Writer", "holds", "mark", "open_table", "split_address", "writer"]
 
 _SHARD_BYTES = 1 << 24
 _SHARD_ROWS = 4096
 _SHARD_SECONDS = 20.0  # a slow backbone must not lose more work than this to a kill
 _NAME = re.compile(r"\w[\w.+-]*")
-
-
-def copy_table(source: Path, table: str, to: Path) -> None:
-    """Adopt a finished table of another file as it is; nothing happens if it is there already.
-
-    Raises BadData if `source` does not hold it, Refused if `to` holds rows made another way or is being written.
-    """
-    adopted = open_table(source, table)
-    there = find(to, adopted.name)
-    if there is not None:
-        _refuse_other(there.address, there.path, there.made, there.mark, adopted.made, adopted.mark)
-        return
-    to.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(to), hdf.replacing(to, to.with_name(f".{to.name}.new")) as new:
-        _keep_others(to, adopted.name, new)
-        with hdf.reading(source) as file:
-            new.copy_group(hdf.table(file, adopted.name, source), adopted.name, hdf.COLUMNS)
 
 
 def writer(path: str | Path, table: str, made: Mapping[str, str]) -> Writer:

@@ -343,24 +343,6 @@ def test_a_writer_does_not_touch_a_damaged_file(tmp_path: Path) -> None:
     assert path.read_bytes() == b"mine"
 
 
-def test_copying_a_table(tmp_path: Path) -> None:
-    source, to = tmp_path / "a" / "f.h5", tmp_path / "b" / "f.h5"
-    put(source, "known", rows(300))
-    put(to, "unknown", rows(20, seed=1))
-    store.copy_table(source, "known", to)
-    store.copy_table(source, "/known", to)  # there already
-    copied = store.open_table(to, "known")
-    assert same(copied.load(), rows(300))
-    assert (copied.mark, copied.made) == (store.mark(MADE), MADE)
-    assert same(store.open_table(to, "unknown").load(), rows(20, seed=1))
-    assert left_over(to) == []
-    put(tmp_path / "c" / "f.h5", "known", rows(3), {"other": "1"})
-    with pytest.raises(Refused, match="another way"):
-        store.copy_table(tmp_path / "c" / "f.h5", "known", to)
-    with pytest.raises(BadData, match="no table"):
-        store.copy_table(source, "unknown", to)
-
-
 # A full disk ---------------------------------------------------------------------------------------------------------
 
 FULL = """
@@ -393,15 +375,15 @@ def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, limit: int) -> No
 FULL_COPY = """
 import random, resource, sys
 from pathlib import Path
-from kce import store
+from tests.test_store import put, rows
 from kce.errors import KCEError
-source, to = map(Path, sys.argv[1:])
-most = source.stat().st_size + to.stat().st_size
+to = Path(sys.argv[1])
+most = to.stat().st_size
 for turn in range(12):
     limit = random.Random(turn).randrange(most * 95 // 100)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     try:
-        store.copy_table(source, "known", to)
+        put(to, "known", rows(5))
     except KCEError as error:
         assert error.message.startswith(f"cannot write {to}: "), error
         print("full")
@@ -410,12 +392,13 @@ for turn in range(12):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files as only POSIX can")
 def test_a_full_disk_is_not_taken_for_a_damaged_source(tmp_path: Path) -> None:
-    source, to = tmp_path / "a" / "f.h5", tmp_path / "b" / "f.h5"
-    put(source, "known", rows(6000, 64), batch=3000)
+    to = tmp_path / "f.h5"
     put(to, "unknown", rows(5000, 64, seed=1), batch=3000)
-    done = python(FULL_COPY, source, to)
+    done = python(FULL_COPY, to)
     assert (done.returncode, done.stdout, done.stderr) == (0, "full\n" * 12, "")
+    put(to, "known", rows(5))
     assert same(store.open_table(to, "unknown").load(), rows(5000, 64, seed=1))
+    assert same(store.open_table(to, "known").load(), rows(5))
     assert left_over(to) == []
 
 

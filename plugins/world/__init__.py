@@ -31,7 +31,7 @@ def _quiet(what: str, done: int, total: int | None) -> None:
 
 class World:
     """Forged faces whose forgery process is known, in the layouts of FaceForensics++, DeepFakeDetection, Celeb-DF v2
-    and ForgeryNet; needs no download.
+    and ForgeryNet, and further datasets as plain folders of pictures; needs no download.
 
     It is made below `root` the first time it is read, and then read by the adapters of those datasets. `truth.toml`
     beside them says which process hides behind which category; some equal names hide different processes, and some
@@ -41,7 +41,8 @@ class World:
     root        folder to make it in, or that holds it; 18 categories of 100 pictures take about 20 MB
     seed        of everything that is drawn, and of the strength of each forgery
     identities  people in the world, 4 to 99; the same in every dataset, so that only its storage tells one from another
-    categories  categories of fakes, 4 to 22; every dataset has its reals besides
+    categories  categories of fakes, 4 to 31; the datasets have their reals besides. Beyond 22 come those of six further
+                datasets (``Further/``); with 31 the world bears the names of all categories of Sun et al. 2023
     images      pictures of each category, at most 64 for each identity. Clips have 4 frames, so a category of a video
                 dataset has images / 4 videos (rounded up): cut 4 frames of each. FaceForensics++ has its reals in
                 pairs, and Celeb-DF a fifth more of them, of people whom nobody forged
@@ -74,8 +75,11 @@ class World:
     def __iter__(self) -> Iterator[Sample | Remark]:
         self.make()
         registry = Registry.load()
-        for dataset, folder in FOLDERS.items():
-            for found in registry.build("dataset", dataset, root=self.root / folder):
+        readers = {dataset: registry.build("dataset", dataset, root=self.root / at) for dataset, at in FOLDERS.items()}
+        if (self.root / "Further").is_dir():
+            readers["Further"] = registry.build("dataset", "folder", root=self.root / "Further")
+        for dataset, reader in readers.items():
+            for found in reader:
                 if isinstance(found, Sample):
                     yield replace(found, key=f"{dataset}/{found.key}")
                 else:

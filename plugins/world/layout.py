@@ -22,7 +22,22 @@ import xxhash
 from .forge import forge
 from .people import SIZE, Person, person, rng, scene
 from .render import Face, draw
-from .table import CELEB, DFD, FF, FORGERIES, NET, Forgery
+from .table import (
+    AV,
+    CELEB,
+    CELEB1,
+    DEEPER,
+    DFD,
+    FF,
+    FORGERIES,
+    FURTHER,
+    MNIST,
+    NET,
+    PATCH,
+    TIMIT,
+    WITH_REALS,
+    Forgery,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,6 +91,12 @@ _WORST = {
     (DFD, "c23"): (36, 75, 1.5),
     (CELEB, ""): (30, 75, 1.25),
     (NET, ""): (40, 70, 0.75),
+    (CELEB1, ""): (30, 60, 1.25),
+    (DEEPER, ""): (23, 95, 1.5),
+    (MNIST, ""): (40, 50, 0.75),
+    (TIMIT, ""): (40, 45, 0.75),
+    (AV, ""): (36, 60, 0.85),
+    (PATCH, ""): (23, 90, 1.0),
 }
 _CLEAN = (8, 98, 1.0)
 
@@ -88,7 +109,7 @@ def codec(dataset: str, artefact: float, copy: str = "") -> Codec:
 
 def jobs(root: Path, dials: Dials) -> Iterator[Callable[[], None]]:
     """Everything there is to write below `root`, in parts that may run at the same time."""
-    for job in (_faceforensics, _deepfakedetection, _celeb, _forgerynet):
+    for job in (_faceforensics, _deepfakedetection, _celeb, _forgerynet, _further):
         yield from job(root, dials)
 
 
@@ -213,6 +234,41 @@ def _forgerynet(root: Path, dials: Dials) -> Iterator[Callable[[], None]]:
     _write(root / "image_list.txt", "".join(lines).encode())
     for i in range(dials.clips):
         yield partial(clip, i)
+
+
+def _further(root: Path, dials: Dials) -> Iterator[Callable[[], None]]:
+    """Pictures in one folder per category, with a csv: these datasets' own layouts are not drawn."""
+    root = root / "Further"
+    wanted = {dataset: dials.forgeries(dataset) for dataset in FURTHER if dials.forgeries(dataset)}
+    if not wanted:
+        return
+
+    def place(folder: str, i: int, t: int) -> str:
+        return f"{folder}/{i:04d}_{t}.jpg"
+
+    def clip(dataset: str, i: int) -> None:
+        target, how = i % dials.identities, codec(dataset, dials.artefact)
+        source = (target + 1 + i // dials.identities % (dials.identities - 1)) % dials.identities
+        frames = _clip(dials, dataset, i, person(dials.seed, target))
+        donor = _clip(dials, dataset, source, person(dials.seed, source), 1)[0]
+        stored = {forgery.folder: _forged(dials, forgery, i, frames, donor) for forgery in wanted[dataset]}
+        if dataset in WITH_REALS:
+            stored[f"{dataset}_real"] = [image for image, _ in frames]
+        for folder, images in stored.items():
+            for t, image in enumerate(images):
+                _picture(root / place(folder, i, t), image, how)
+
+    lines = ["path,label,dataset,method,group"]
+    for dataset, forgeries in wanted.items():
+        rows = [(forgery.folder, "fake", forgery.method) for forgery in forgeries]
+        rows += [(f"{dataset}_real", "real", "real")] if dataset in WITH_REALS else []
+        for folder, label, method in rows:
+            for i in range(dials.clips):
+                lines += [f"{place(folder, i, t)},{label},{dataset},{method},{dataset}:{i:04d}" for t in range(FRAMES)]
+    _write(root / "faces.csv", "".join(f"{line}\n" for line in lines).encode())
+    for dataset in wanted:
+        for i in range(dials.clips):
+            yield partial(clip, dataset, i)
 
 
 def _clip(dials: Dials, dataset: str, number: int, who: Person, frames: int = FRAMES) -> Clip:

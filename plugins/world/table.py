@@ -20,6 +20,12 @@ class Forgery(NamedTuple):
 
 FF, DFD, CELEB, NET = DATASETS = ("FaceForensics++", "DeepFakeDetection", "CelebDFv2", "ForgeryNet")
 
+# The six further datasets of Sun et al. 2023; whether each has reals of its own.
+CELEB1, DEEPER, MNIST, TIMIT, AV, PATCH = FURTHER = (
+    "CelebDFv1", "DeeperForensics", "DeepFakeMnist+", "DeepfakeTIMIT", "FakeAVCeleb", "Patch-wise_Face_Image_Forensics",
+)  # fmt: skip
+WITH_REALS = (*DATASETS, CELEB1, MNIST, AV, PATCH)
+
 # Of the first 18, the 14 that are not in UNKNOWN bear 11 names and hide 11 processes: three names occur twice, each
 # time for two processes (DeepFakes, FaceShifter, FaceSwap), and three processes occur under two names, each time in
 # two datasets (autoencoder, bilinear, graphics). The first four rows have something of both, in four datasets.
@@ -46,15 +52,30 @@ FORGERIES = (
     Forgery(NET, "FOMM", "10", "warp"),
     Forgery(NET, "DeepFakes-StarGAN-Stack", "6", "checkerboard"),
     Forgery(NET, "StarGAN-BlendFace-Stack", "9", "blend"),
+    Forgery(CELEB1, "FaceSwapPRO", "CelebDFv1_FaceSwapPRO", "bilinear"),
+    Forgery(DEEPER, "DF-VAE", "DeeperForensics_DF-VAE", "autoencoder"),
+    Forgery(MNIST, "FOMM", "DeepFakeMnist+_FOMM", "mouth"),
+    Forgery(TIMIT, "FaceSwap-GAN", "DeepfakeTIMIT_FaceSwap-GAN", "autoencoder"),
+    Forgery(AV, "FaceSwap", "FakeAVCeleb_FaceSwap", "graphics"),
+    Forgery(AV, "FSGAN", "FakeAVCeleb_FSGAN", "nearest"),
+    Forgery(AV, "Wav2Lip", "FakeAVCeleb_Wav2Lip", "mouth"),
+    Forgery(PATCH, "PROGAN", "Patch-wise_Face_Image_Forensics_PROGAN", "spectral"),
+    Forgery(PATCH, "StyleGAN2", "Patch-wise_Face_Image_Forensics_StyleGAN2", "sharpen"),
 )
-"""Every category of fakes there can be, in the order a world takes them up."""
+"""Every category of fakes there can be, in the order a world takes them up; all of them are the paper's 31."""
 
 UNKNOWN = ("FaceForensics++_NeuralTextures", "ForgeryNet_SC-FEGAN", "ForgeryNet_StarGAN2", "ForgeryNet_DiscoFaceGAN")
 """The categories meant to be kept unseen: four processes, of which the first three hide behind no other category of
 the default world."""
 
 
+def datasets(categories: int) -> list[str]:
+    """The datasets of a world with that many categories of fakes: the first four always, a further one with its own."""
+    named = {forgery.dataset for forgery in FORGERIES[:categories]}
+    return [*DATASETS, *(dataset for dataset in FURTHER if dataset in named)]
+
+
 def truth(categories: int) -> dict[str, str]:
     """Category -> process, of a world with that many categories of fakes. The reals of every dataset are "real"."""
     fakes = {forgery.category: forgery.process for forgery in FORGERIES[:categories]}
-    return fakes | {f"{dataset}_real": "real" for dataset in DATASETS}
+    return fakes | {f"{dataset}_real": "real" for dataset in datasets(categories) if dataset in WITH_REALS}
