@@ -15,6 +15,7 @@ _HOME = {
     "Box": "types",
     "Features": "types",
     "Image": "types",
+    "Job": "types",
     "MergePlan": "types",
     "Remark": "types",
     "Sample": "types",
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from kce.types import Box as Box
     from kce.types import Features as Features
     from kce.types import Image as Image
+    from kce.types import Job as Job
     from kce.types import MergePlan as MergePlan
     from kce.types import Remark as Remark
     from kce.types import Sample as Sample

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from kce import clistudy
 from kce.console import App, complain, interval, print_json, print_line, print_scores, print_table, progress_bars, say
 from kce.errors import KCEError
 
@@ -307,6 +308,9 @@ def score(
     evaluators = _with_more(context, evaluator, "--evaluator") or ("calinski-harabasz",)
     found = score_table(table, reducer, evaluators, Registry.load(), seed)
     return print_json(found) if as_json else print_scores(found)
+
+
+app.command()(clistudy.study)
 
 
 @app.command()

@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import typer
@@ -19,8 +19,10 @@ from kce.errors import KCEError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import TaskID
 
     from kce import types
+    from kce.schedule import Task
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -135,7 +137,6 @@ def progress_bars() -> Iterator[types.Progress]:
         MofNCompleteColumn,
         Progress,
         SpinnerColumn,
-        TaskID,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
@@ -165,6 +166,56 @@ def progress_bars() -> Iterator[types.Progress]:
 
     with started, _log_on(console):
         yield show_progress
+
+
+@contextlib.contextmanager
+def study_board(at_work: Callable[[Task], Mapping[str, Any]]) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """How the jobs of a study stand, on standard error: counts and time left, and what each running one does.
+
+    Where nobody watches (a file, a pipe) there is a line for every job that ends instead.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bars = Progress(*columns, console=console, disable=not console.is_terminal)
+    whole = bars.add_task("study", total=None)
+    shown: dict[str, TaskID] = {}
+    ended: set[str] = set()
+
+    def tell(tasks: Mapping[str, Task]) -> None:
+        for name, task in tasks.items():
+            if task.state in ("done", "failed") and name not in ended:
+                ended.add(name)
+                why = f": {task.error.splitlines()[0]}" if task.error else f" in {task.seconds:.0f} s"
+                line = f"[{len(ended)}/{len(tasks)}] {task.state} {name}{why}"
+                console.print(line, style=None, markup=False, highlight=False, soft_wrap=True)
+        running = {name: task for name, task in tasks.items() if task.state == "running"}
+        for name in [name for name in shown if name not in running]:
+            bars.remove_task(shown.pop(name))
+        for name, task in running.items():
+            told = at_work(task)
+            if name not in shown:
+                shown[name] = bars.add_task(name, total=None)
+            what = f"  {name}: {told['what']}" if told else f"  {name}"
+            bars.update(shown[name], description=what, completed=told.get("done", 0), total=told.get("total"))
+        bars.update(whole, description=_standing(tasks), completed=len(ended), total=len(tasks))
+
+    with bars:
+        yield tell
+
+
+def _standing(tasks: Mapping[str, Task]) -> str:
+    states = [task.state for task in tasks.values()]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in ("done", "running", "waiting", "failed"))
+    spent = [task.seconds for task in tasks.values() if task.state == "done"]
+    left = states.count("running") + states.count("waiting")
+    if not spent or not left:
+        return counts
+    # Jobs differ; what those before took on average, with as many at a time as now, is the best guess there is.
+    minutes = sum(spent) / len(spent) * left / max(states.count("running"), 1) / 60
+    return f"{counts}, about {minutes:.0f} min left"
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kce import recipe, report
 from kce.cut import cut
-from kce.study import compare, study
+from kce.plans import compare, under_plans
 
 if TYPE_CHECKING:
     from kce.registry import Registry
@@ -38,7 +38,7 @@ def demo(
     truth = f'agreement:truth="{(folder / "world" / "truth.toml").as_posix()}"'
     evaluators = (*chosen.evaluate.evaluators, truth)
     chosen = replace(chosen, evaluate=replace(chosen.evaluate, evaluators=evaluators))
-    reports = study(folder / "runs", chosen, document["plans"], registry, progress)
+    reports = under_plans(folder / "runs", chosen, document["plans"], registry, progress)
     found = {
         "report": str(folder / "report.html"),
         "plan": reports["clusters"]["plan"],

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -108,6 +109,15 @@ def read(folder: str | os.PathLike[str]) -> Faces:
         raise BadData(f"{root / FACES}: {twice} is there twice", _AGAIN)
     arrays = {name: np.array(columns[name], dtype=np.str_) for name in _KEPT}
     return Faces(root, real=np.array([value == "1" for value in columns["real"]], bool), **arrays)
+
+
+def detector(folder: str | os.PathLike[str]) -> str | None:
+    """The name of the detector the folder was cut with; None where the folder does not tell."""
+    try:
+        told = tomllib.loads((Path(folder) / SETTINGS).read_text(encoding="utf-8")).get("detector")
+    except (OSError, ValueError):
+        return None
+    return str(told).partition(":")[0] if told else None
 
 
 def load(faces: Faces, rows: NDArray[Any], size: int) -> NDArray[np.uint8]:

@@ -52,5 +52,10 @@ def kce_evaluators() -> Factories:
     """Measures of a feature table or of a plan; see ``kce.types.Evaluator``."""
 
 
-KINDS = ("dataset", "detector", "backbone", "aligner", "reducer", "clusterer", "evaluator")
+@hookspec
+def kce_engines() -> Factories:
+    """Where the runs of a study are done: on this machine, on many; see ``kce.types.Engine``."""
+
+
+KINDS = ("dataset", "detector", "backbone", "aligner", "reducer", "clusterer", "evaluator", "engine")
 """The kinds of component, in the order a run meets them. The hook of a kind is ``kce_<kind>s``."""

@@ -118,12 +118,18 @@ def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
+def document(recipe: Recipe) -> dict[str, Any]:
+    """The choices as plain tables, lists and values: what ``of`` reads."""
+    plain: dict[str, Any] = _plain(asdict(recipe))
+    return plain
+
+
 def write(path: Path, recipe: Recipe, registry: Registry) -> None:
     """The choices, and under ``[resolved]`` what they came to: every parameter, and the versions behind them."""
-    document = _plain(asdict(recipe))
+    told = document(recipe)
     kinds = ("backbone", "aligner", "reducer", "clusterer")
     parts = {kind: resolve(registry, kind, getattr(recipe, kind), recipe.seed) for kind in kinds}
-    document["resolved"] = {
+    told["resolved"] = {
         **{kind: part.text for kind, part in parts.items()},
         "extractor": registry.resolve("backbone", recipe.first).text,
         "evaluation reducer": resolve(registry, "reducer", recipe.evaluate.reducer, recipe.seed).text,
@@ -131,9 +137,9 @@ def write(path: Path, recipe: Recipe, registry: Registry) -> None:
         "versions": versions(),
     }
     if registry.takes("clusterer", recipe.clusterer, "n_clusters"):  # its default is not what it will be given
-        told = {name: value for name, value in parts["clusterer"].parameters.items() if name != "n_clusters"}
-        document["resolved"]["clusterer"] = specs.write(parts["clusterer"].entry.name, {**told, "n_clusters": recipe.k})
-    write_whole(path, tomlkit.dumps(document).encode())
+        own = {name: value for name, value in parts["clusterer"].parameters.items() if name != "n_clusters"}
+        told["resolved"]["clusterer"] = specs.write(parts["clusterer"].entry.name, {**own, "n_clusters": recipe.k})
+    write_whole(path, tomlkit.dumps(told).encode())
 
 
 def resolve(registry: Registry, kind: str, spec: str, seed: int, **parameters: Any) -> Part:
@@ -152,7 +158,11 @@ def as_text(recipe: Recipe) -> dict[str, str]:
 
 def cluster_choices(recipe: Recipe) -> dict[str, str]:
     """Every choice that decides which categories cluster together, as key -> text."""
-    chosen = {key: text for key, text in as_text(recipe).items() if key not in ("plan", "backbone", "extractor", "train.images")}
+    chosen = {
+        key: text
+        for key, text in as_text(recipe).items()
+        if key not in ("plan", "backbone", "extractor", "train.images")
+    }
     return {"first": recipe.first, **chosen}
 
 
@@ -174,8 +184,8 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def check(recipe: Recipe, faces: Faces, registry: Registry) -> tuple[list[str], list[str]]:
-    """(known, unknown) categories, after every choice has been looked at. Raises before any work starts."""
+def check_parts(recipe: Recipe, registry: Registry) -> None:
+    """Raise for every choice that can be seen to be wrong without the faces."""
     for kind in ("backbone", "aligner", "reducer", "clusterer"):
         registry.resolve(kind, getattr(recipe, kind))
     registry.resolve("backbone", recipe.first)
@@ -187,6 +197,11 @@ def check(recipe: Recipe, faces: Faces, registry: Registry) -> tuple[list[str], 
     if recipe.vote not in ("means", "rows"):
         raise UnknownName.among("vote", recipe.vote, ("means", "rows"))
     _check_numbers(recipe)
+
+
+def check(recipe: Recipe, faces: Faces, registry: Registry) -> tuple[list[str], list[str]]:
+    """(known, unknown) categories, after every choice has been looked at. Raises before any work starts."""
+    check_parts(recipe, registry)
     forged = sorted(set(faces.category[~faces.real].tolist()))
     if not recipe.unknown:
         raise KCEError("no category is held back as unknown", f"choose with --unknown among: {', '.join(forged)}")

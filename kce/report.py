@@ -23,7 +23,6 @@ MARKERS = ["circle", "diamond", "square", "cross", "triangle-up"]
 
 def write_run(folder: Path, document: Mapping[str, Any]) -> None:
     """The report of one run, from its scores and its stored features."""
-    write_whole(folder / "report.json", _json(document))
     figures = [
         ("Unknown categories", _MAP_NOTE, _map(_evaluated(folder, document))),
         ("Training", _CURVES_NOTE, _curves({"": folder})),
@@ -33,7 +32,7 @@ def write_run(folder: Path, document: Mapping[str, Any]) -> None:
 
 def write_study(folder: Path, found: Mapping[str, Any], reports: Mapping[str, Mapping[str, Any]]) -> None:
     """The report of runs that are compared."""
-    write_whole(folder / "report.json", _json({**found, "runs": reports}))
+    write_whole(folder / "report.json", json.dumps({**found, "runs": reports}, indent=1, ensure_ascii=False).encode())
     places = {plan: Path(report["folder"]) for plan, report in reports.items()}
     figures = [("How well unknown forgeries come apart", _SCORE_NOTE, _score_bars(reports))]
     figures += [
@@ -51,10 +50,6 @@ _SCORE_NOTE = (
     "Calinski-Harabasz index of the unknown categories, with 95 % intervals from resampled recordings. "
     "It grows with n: compare only within this table."
 )
-
-
-def _json(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document, indent=1, ensure_ascii=False).encode()
 
 
 def _write_html(

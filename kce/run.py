@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from kce import faces as folders
-from kce import features, merge, recipe, scores, store
+from kce import features, lock, merge, recipe, scores, store
 from kce.errors import KCEError, Refused, UnknownName
+from kce.files import write_whole
 from kce.pixels import Pixels
 from kce.train import train
 from kce.weights import side_by_side
@@ -52,15 +53,13 @@ def run(
         raise KCEError(
             f"{unknown[0]} alone cannot come apart from anything", "hold back two unknown categories or more"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as held:
-        raise KCEError(f"another run is at work in {folder}", "wait for it, or name another folder") from held
-    with lock:
+    with lock.held(folder, "run"):
         _settle_recipe(folder / "recipe.toml", chosen, registry)
-        return _Run(folder, chosen, registry, all_faces, known, unknown, list(places), devices, progress).go(until)
+        work = _Run(folder, chosen, registry, all_faces, known, unknown, list(places), devices, progress)
+        found = work.go(until)
+        if "scores" in found:
+            write_whole(folder / "report.json", json.dumps(found, indent=1, ensure_ascii=False).encode())
+        return found
 
 
 class _Run:

@@ -1,59 +1,270 @@
-"""Which runs a study needs, what they share, and their comparison."""
+"""Does a study: makes or reads its faces, hands its runs to an engine, and keeps account of how each stands."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import json
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kce.run import run
+import numpy as np
+
+from kce import comparison, estimate, examples, grid, lock, merge, recipe, studyfile
+from kce import faces as folders
+from kce.cut import cut
+from kce.errors import KCEError, UnknownName
+from kce.files import write_whole
+from kce.jobs import PROGRESS
+from kce.schedule import Task, carry_out
+from kce.types import Job, MergePlan
 
 if TYPE_CHECKING:
-    from kce.recipe import Recipe
+    from kce.faces import Faces
+    from kce.grid import Run
     from kce.registry import Registry
-    from kce.types import Progress
+    from kce.studyfile import Study
+    from kce.types import Engine, Progress
+
+RUNS = "runs"
+STATES = "study.json"
 
 
-def study(
-    folder: Path,
-    chosen: Recipe,
-    plans: Sequence[str],
+@dataclass(frozen=True)
+class Plan:
+    """A study that is ready to start: everything was looked at, and nothing was done yet."""
+
+    study: Study
+    faces: Faces | None
+    grid: tuple[Run, ...]
+    to: Path
+    registry: Registry
+    remarks: tuple[str, ...] = ()
+
+    def dry(self) -> dict[str, Any]:
+        """What ``--dry-run --json`` prints. `takes` says what a run takes over: a model, a plan, known features."""
+        first = self._owners()
+        plans = _plan_owners(self.grid)
+        runs = []
+        for run in self.grid:
+            takes: dict[str, str] = {}
+            if run.extracts and first[run.extracts] is not run:
+                takes |= {"first model": first[run.extracts].name, "known features": first[run.extracts].name}
+            if run.name in plans:
+                takes["plan"] = plans[run.name].name
+            if run.trains in first and first[run.trains] is not run:
+                takes["final model"] = f"{first[run.trains].name} (first model)"
+            runs.append({**run.told(), "takes": takes})
+        return {"trainings": grid.trainings(self.grid), "runs": runs, "remarks": list(self.remarks)}
+
+    def _owners(self) -> dict[Any, Run]:
+        """What known features are made from -> the run that makes them: the first that needs them."""
+        found: dict[Any, Run] = {}
+        for run in self.grid:
+            if run.extracts:
+                found.setdefault(run.extracts, run)
+        return found
+
+    def folder(self, run: Run) -> Path:
+        return self.to / RUNS / run.name
+
+    def tasks(self) -> dict[str, Task]:
+        """Every job, with what it needs. Plans come before any final training, so that equal ones are seen in time."""
+        owners, plans = self._owners(), _plan_owners(self.grid)
+        tasks: dict[str, Task] = {}
+        for run in self.grid:
+            needs: list[str] = []
+            if run.extracts:
+                owner = owners[run.extracts]
+                known = f"{owner.name}: known features"
+                if owner is run:
+                    tasks[known] = Task(self._job(run, known, "known"))
+                plan = f"{run.name}: plan"
+                before = [f"{plans[run.name].name}: plan"] if run.name in plans else []
+                tasks[plan] = Task(self._job(run, plan, "plan"), (known, *before))
+                needs.append(plan)
+            elif run.trains in owners:  # its final model is a first one
+                needs.append(f"{owners[run.trains].name}: known features")
+            tasks[run.name] = Task(self._job(run, run.name, "scores"), needs, partial(self._partition, run))
+        return tasks
+
+    def _job(self, run: Run, name: str, until: str) -> Job:
+        same = (other for other in self.grid if (other.group, other.seed) == (run.group, run.seed))
+        return Job(
+            name,
+            "kce.jobs:do",
+            {
+                "folder": str(self.folder(run)),
+                "chosen": recipe.document(run.recipe),
+                "registry": str(self.registry.folder),
+                "until": until,
+                "places": [str(self.folder(other)) for other in same if other is not run],
+            },
+        )
+
+    def _partition(self, run: Run) -> Hashable:
+        """What the final model is made from, now that the plan is there: runs with the same wait for each other."""
+        path = self.folder(run) / "plan.toml"
+        classes: Mapping[str, str]
+        if path.is_file():
+            plan = merge.read(path)
+        elif run.recipe.plan == "name":
+            plan = merge.by_name({category: category for category in run.known}, run.recipe.rules)
+            plan = plan if run.recipe.rules else MergePlan(dict.fromkeys(run.known, run.name))
+        else:
+            plan = merge.unmerged(run.known)
+        classes = plan.classes
+        parts = frozenset(frozenset(c for c in classes if classes[c] == name) for name in set(classes.values()))
+        train = run.recipe.train
+        return (run.group, run.seed, run.recipe.backbone, train.per_class, train.images, parts)
+
+
+def prepare(
+    named: str,
+    to: Path,
     registry: Registry,
+    *,
+    faces: Path | None = None,
+    scale: str = "",
+    seeds: int = 1,
+    per_class: int | None = None,
+    missing: bool = False,
+    make: bool = True,
     progress: Progress = lambda *_: None,
-) -> dict[str, dict[str, Any]]:
-    """The same recipe under several plans, each a run of its own below `folder`; plan -> its report.
+) -> Plan:
+    """Look at everything a study needs, and raise before any work what cannot be.
 
-    A run takes over what an earlier one made in exactly the same way: the plans by clusters and at random start from
-    one first model, which is the final model of the plan "none". Every plan is scored on the same rows.
+    named      a shipped study, or the path of one
+    faces      the face folder; None to see the study as its file has it, or with a scale, which makes its own
+    seeds      how many seeds, from 0
+    per_class  images of each class, instead of what the study says
+    make       whether the world of a scale is made and cut now (below `to`)
     """
-    reports: dict[str, dict[str, Any]] = {}
-    places: list[Path] = []
-    for plan in plans:
-        here = folder / plan
-        told = _prefixed(progress, plan)
-        reports[plan] = run(here, replace(chosen, plan=plan), registry, places=places, progress=told)
-        places.append(here)
-    return reports
+    study = studyfile.read(named)
+    if seeds < 1:
+        raise KCEError(f"{seeds} seeds are none", "at least one")
+    if scale:
+        if scale not in study.scales:
+            raise UnknownName.among(f"scale of {named}", scale, study.scales)
+        if faces:
+            raise KCEError("a scale makes faces of its own", "leave out --faces, or --scale")
+        small = study.scales[scale]
+        study = study.scaled(small)
+        faces = to / "faces" if make else None
+        if make:
+            world = registry.build("dataset", small.world, root=to / "world")
+            world.make(progress=progress)
+            cut(world, to / "faces", progress=progress, **study.cut)
+    if per_class is not None:
+        study = replace(study, run={**study.run, "train": {**study.run.get("train", {}), "per_class": per_class}})
+    table = folders.read(faces) if faces else None
+    methods = _methods(table) if table else {}
+    runs = grid.runs(study, str(faces or ""), methods, range(seeds), registry, missing)
+    for run in runs:
+        _look(run, table, registry)
+    return Plan(study, table, tuple(runs), to, registry, tuple(_remarks(study, faces, scale)))
 
 
-def compare(reports: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """plan -> its classes and its Calinski-Harabasz score with n, interval and share of variance; ARI where known."""
-    return {plan: _line(report) for plan, report in reports.items()}
+def _methods(table: Faces) -> dict[str, str]:
+    forged = ~table.real
+    return dict(zip(table.category[forged].tolist(), table.method[forged].tolist(), strict=True))
 
 
-def _line(report: dict[str, Any]) -> dict[str, Any]:
-    found = report["scores"]["calinski-harabasz"]
-    return {
-        "classes": report["classes"],
-        "n": report["n"],
-        "seed": report["seed"],
-        "calinski_harabasz": found["calinski_harabasz"],
-        "interval": report["intervals"]["calinski-harabasz"]["calinski_harabasz"],
-        "variance_share": found["variance_share"],
-        "ari_truth": report["scores"].get("agreement", {}).get("ari_truth"),
+def _look(run: Run, table: Faces | None, registry: Registry) -> None:
+    """Raise what the run would raise, as far as that can be known without starting it."""
+    try:
+        if table is None:
+            recipe.check_parts(run.recipe, registry)
+            return
+        recipe.check(run.recipe, table, registry)
+        known = table.take(np.flatnonzero(np.isin(table.category, run.known)))
+        examples.choose(known, merge.unmerged(run.known), run.recipe.train)
+    except KCEError as error:
+        raise type(error)(f"{run.name}: {error.message}", error.hint) from error
+
+
+def _remarks(study: Study, faces: Path | None, scale: str) -> list[str]:
+    """What a reader of the results must know of the faces."""
+    remarks = []
+    if scale:
+        remarks.append(f"scaled down ({scale}): drawn faces and small networks, not the study's data")
+    wanted = study.cut.get("detector")
+    if faces and wanted and (found := folders.detector(faces)) not in (None, wanted):
+        remarks.append(f"the faces were cut with {found}; the study asks for {wanted}")
+    return remarks
+
+
+def _plan_owners(runs: Sequence[Run]) -> dict[str, Run]:
+    """Name of a run -> an earlier run that clusters in exactly the same way. A plan at random takes its sizes there."""
+    first: dict[tuple[str, ...], Run] = {}
+    for run in runs:
+        if run.recipe.plan == "clusters":
+            first.setdefault(_clusters(run), run)
+    owners = {run.name: first[_clusters(run)] for run in runs if run.recipe.clusters and _clusters(run) in first}
+    return {name: owner for name, owner in owners.items() if owner.name != name}
+
+
+def _clusters(run: Run) -> tuple[str, ...]:
+    return (str(run.group), *recipe.cluster_choices(run.recipe).values())
+
+
+def price(plan: Plan, slots: int) -> estimate.Cost:
+    """The cost estimate, from a short measurement of every backbone here."""
+    specs = sorted({spec for run in plan.grid for spec in (run.recipe.backbone, run.recipe.first)})
+    speeds = {spec: estimate.measure(spec, plan.registry) for spec in specs}
+    counts: dict[str, int] = {}
+    if plan.faces is not None:
+        names, found = np.unique(plan.faces.category, return_counts=True)
+        counts = dict(zip(names.tolist(), found.tolist(), strict=True))
+    return estimate.cost(plan.grid, counts, speeds, slots, plan.to)
+
+
+def start(plan: Plan, engine: Engine, told: Callable[[Mapping[str, Task]], None]) -> dict[str, Task]:
+    """Do the study's runs; what is done already is not done again. Returns how every job ended.
+
+    Raises KCEError where another process works on the folder, KeyboardInterrupt when interrupted: both lose nothing.
+    """
+    tasks = plan.tasks()
+    for run in plan.grid:
+        path = Path(run.recipe.plan)
+        if path.suffix == ".toml":  # what a group evaluates is left out of the plan it gets
+            plan.folder(run).mkdir(parents=True, exist_ok=True)
+            merge.write(plan.folder(run) / "plan.toml", grid.restricted(path, run.known))
+
+    def account(now: Mapping[str, Task]) -> None:
+        states = {
+            name: {"state": task.state, "seconds": round(task.seconds, 1), "error": task.error}
+            for name, task in now.items()
+        }
+        document = {"title": plan.study.title, "remarks": list(plan.remarks), "jobs": states}
+        write_whole(plan.to / STATES, json.dumps(document, indent=1, ensure_ascii=False).encode())
+        told(now)
+
+    with lock.held(plan.to, "study"):
+        carry_out(tasks, engine, account)
+    return tasks
+
+
+def finish(plan: Plan, tasks: Mapping[str, Task], price: estimate.Cost) -> dict[str, Any]:
+    """Compare what is done, and write ``report.json``: the comparison, the estimate, what failed and why."""
+    told = comparison.reports(plan.grid, plan.to / RUNS)
+    found = {
+        **comparison.compare(plan.study, plan.grid, told),
+        "remarks": list(plan.remarks),
+        "estimate": price.told(),
+        "seconds": round(sum(task.seconds for task in tasks.values()), 1),
+        "failed": {name: task.error for name, task in tasks.items() if task.state == "failed"},
+        "report": str(plan.to / "report.json"),
     }
+    write_whole(plan.to / "report.json", json.dumps(found, indent=1, ensure_ascii=False).encode())
+    return found
 
 
-def _prefixed(progress: Progress, plan: str) -> Progress:
-    return lambda what, done, total: progress(f"{plan}: {what}", done, total)
+def at_work(task: Task) -> dict[str, Any]:
+    """What a running job says it is doing: {"what", "done", "total"}; empty where it has not said anything yet."""
+    try:
+        found = json.loads((Path(task.job.parameters["folder"]) / PROGRESS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

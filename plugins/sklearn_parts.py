@@ -123,7 +123,10 @@ class CalinskiHarabasz:
     """How far the labels lie apart, against how far each is spread (Calinski and Harabasz 1974); higher is better.
 
     calinski_harabasz  tr(B) / tr(W) x (n - k) / (k - 1); grows in proportion to n; 1.0 where no label is spread at all
-    variance_share     tr(B) / (tr(B) + tr(W)), in [0, 1]; does not grow with n
+    variance_share     tr(B) / (tr(B) + tr(W)), in [0, 1]; does not grow with n, but is above 0 by chance alone
+    adjusted           (calinski_harabasz - 1) / rows per label: what it is above chance, whatever n is; 0 is chance.
+                       It estimates the variance between labels over that within one. With labels of different size the
+                       rows per label are (n - sum of squares / n) / (k - 1), as in an unbalanced analysis of variance
     """
 
     def score(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]:  # noqa: ARG002
@@ -140,9 +143,63 @@ class CalinskiHarabasz:
         between = float(counts @ np.einsum("ij,ij->i", centres, centres))
         x -= centres[codes]
         within = float(np.einsum("ij,ij->", x, x))
+        index = between / within * (n - k) / (k - 1) if within else 1.0
         return {
-            "calinski_harabasz": between / within * (n - k) / (k - 1) if within else 1.0,
+            "calinski_harabasz": index,
             "variance_share": between / (between + within) if between else 0.0,
+            "adjusted": (index - 1) * (k - 1) / (n - float((counts**2).sum()) / n),
+        }
+
+
+class PermutedLabels:
+    """How far a Calinski-Harabasz index is from chance: the labels dealt out anew to whole recordings, `rounds` times.
+
+    chance       the mean index of labels dealt by lot
+    chance_high  what 95 % of them stay below
+    p            the share that reach the true one, itself counted: at least 1 / (rounds + 1)
+
+    Recordings (`group`) keep their rows together, since frames of one video are alike; rows of no known recording are
+    dealt one by one. Where a recording stands under several labels, its rows under each are a unit.
+    """
+
+    intervals = False  # it is itself about resampling
+
+    def __init__(self, rounds: int = 999, seed: int = 0) -> None:
+        if rounds < 1:
+            raise ValueError("rounds must be at least 1")
+        self.rounds, self.seed = rounds, seed
+
+    def score(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]:  # noqa: ARG002
+        import numpy as np
+
+        labels, codes = np.unique(features.label, return_inverse=True)
+        n, k = len(codes), len(labels)
+        _see_labels("permuted-labels", n, k)
+        alone = np.char.add("row ", np.arange(n).astype(np.str_))
+        kin = np.where(features.group == "", alone, np.char.add("group ", features.group))
+        _, first, unit = np.unique(np.char.add(np.char.add(codes.astype(np.str_), " "), kin), True, True)
+        x = features.x.astype(np.float64)
+        x -= x.mean(axis=0)
+        total = float(np.einsum("ij,ij->", x, x))
+        sizes = np.bincount(unit).astype(np.float64)
+        sums = np.zeros((len(sizes), x.shape[1]))
+        np.add.at(sums, unit, x)
+        truth = codes[first]
+
+        def index(dealt: NDArray[np.int_]) -> float:
+            member = np.zeros((k, len(dealt)))
+            member[dealt, np.arange(len(dealt))] = 1.0
+            centre, count = member @ sums, member @ sizes
+            between = float((np.einsum("ij,ij->i", centre, centre) / count).sum())
+            return between / max(total - between, 1e-300) * (n - k) / (k - 1)
+
+        random = np.random.default_rng(self.seed)
+        found = np.array([index(random.permutation(truth)) for _ in range(self.rounds)])
+        reached = int((found >= index(truth) * (1 - 1e-12)).sum())
+        return {
+            "chance": float(found.mean()),
+            "chance_high": float(np.percentile(found, 95)),
+            "p": (reached + 1) / (self.rounds + 1),
         }
 
 
@@ -197,4 +254,9 @@ def kce_clusterers() -> dict[str, Callable[..., Any]]:
 
 @hookimpl
 def kce_evaluators() -> dict[str, Callable[..., Any]]:
-    return {"calinski-harabasz": CalinskiHarabasz, "silhouette": Silhouette, "davies-bouldin": DaviesBouldin}
+    return {
+        "calinski-harabasz": CalinskiHarabasz,
+        "permuted-labels": PermutedLabels,
+        "silhouette": Silhouette,
+        "davies-bouldin": DaviesBouldin,
+    }

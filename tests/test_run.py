@@ -10,11 +10,11 @@ import pytest
 from kce import faces as folders
 from kce import merge, recipe, report, store, weights
 from kce.errors import KCEError, Refused, UnknownName
+from kce.plans import compare, under_plans
 from kce.recipe import Evaluate, Recipe
 from kce.registry import Registry
 from kce.run import STAGES, run
 from kce.settings import Settings
-from kce.study import compare, study
 from kce.table import find
 from tests.corpus import KNOWN, UNKNOWN, face_folder, truth
 
@@ -38,7 +38,7 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
 @pytest.fixture(scope="module")
 def done(chosen: Recipe, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, dict[str, object]]]:
     folder = tmp_path_factory.mktemp("study")
-    return folder, study(folder, chosen, ["none", "name", "random", "clusters"], REGISTRY)
+    return folder, under_plans(folder, chosen, ["none", "name", "random", "clusters"], REGISTRY)
 
 
 def test_every_category_has_one_class_and_plans_are_as_large_as_they_say(

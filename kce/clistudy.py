@@ -1,0 +1,143 @@
+"""The commands of a study: parse, call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kce.console import interval, print_json, print_line, print_table, progress_bars, say, study_board
+from kce.errors import KCEError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kce.study import Plan
+
+
+def study(
+    named: Annotated[str, typer.Argument(metavar="study", help="A shipped study (sun2023), or the path of a .toml.")],
+    to: Annotated[Path | None, typer.Option(help="The study's folder; one that is there goes on.")] = None,
+    faces: Annotated[Path | None, typer.Option(help="The face folder.")] = None,
+    scale: Annotated[str | None, typer.Option(help="small: a drawn world and small networks, without --faces.")] = None,
+    seeds: Annotated[int, typer.Option(help="How many seeds, from 0.")] = 1,
+    per_class: Annotated[int | None, typer.Option(help="Images of each class; the study's own if left out.")] = None,
+    engine: Annotated[str, typer.Option(help="Where runs are done, as in `kce list engine`.")] = "local",
+    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Train on less than all categories.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done; start nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+) -> None:
+    """Compare plans over groups, backbones and seeds: `kce study sun2023` is every experiment of the paper."""
+    from kce import estimate
+    from kce import study as studies
+    from kce.registry import Registry
+
+    registry = Registry.load()
+    if not dry_run and to is None:
+        raise KCEError("the study has no folder", "name one with --to")
+    if not dry_run and faces is None and scale is None:
+        raise KCEError("the study has no faces", "name a face folder with --faces, or try it with --scale small")
+    with progress_bars() as progress:
+        plan = studies.prepare(
+            named,
+            to or Path(),
+            registry,
+            faces=faces,
+            scale=scale or "",
+            seeds=seeds,
+            per_class=per_class,
+            missing=allow_missing,
+            make=not dry_run,
+            progress=progress,
+        )
+    if dry_run:
+        return print_json(plan.dry()) if as_json else _planned(plan)
+    workers = registry.build("engine", engine)
+    try:
+        for remark in plan.remarks:
+            say(f"note: {remark}")
+        price = studies.price(plan, workers.slots)
+        for line in estimate.lines(price):
+            say(line)
+        estimate.refuse(price)
+        with study_board(studies.at_work) as told:
+            tasks = studies.start(plan, workers, told)
+    finally:
+        workers.stop()
+    found = studies.finish(plan, tasks, price)
+    if as_json:
+        return print_json(found)
+    _compared(found)
+    failed = [name for name, task in tasks.items() if task.state == "failed"]
+    if failed:
+        raise KCEError(
+            f"{len(failed)} of {len(tasks)} jobs failed; the others are done and compared",
+            "the table above and study.json say why; the same command tries those again",
+        )
+    return None
+
+
+def _planned(plan: Plan) -> None:
+    told = plan.dry()
+    head = ["group", "seed", "backbone", "plan", "classes", "images", "takes over"]
+    rows = [
+        [
+            str(run["group"]),
+            str(run["seed"]),
+            run["backbone"],
+            run["plan"],
+            str(run["classes"] or "?"),
+            f"{run['images']:,}" if run["images"] else "?",
+            ", ".join(run["takes"]),
+        ]
+        for run in told["runs"]
+    ]
+    print_table(head, rows)
+    print_line(f"{len(rows)} runs, {told['trainings']} networks to train")
+
+
+def _compared(found: Mapping[str, Any]) -> None:
+    groups = list(found["groups"])
+    print_table(
+        ["backbone", "plan", *(f"group {group}" for group in groups), "mean", "95 % interval", "to name", "share", "n"],
+        [
+            [
+                line["backbone"],
+                line["plan"],
+                *(_spread(line["groups"].get(group)) for group in groups),
+                f"{line['mean']:.1f}" if line["n"] else "-",
+                interval(line.get("interval"), ".1f"),
+                f"{line['to name']['gain']:+.1%}" if line.get("to name") else "-",
+                f"{line['variance_share']:.1%}" if line["n"] else "-",
+                str(line["n"]),
+            ]
+            for line in found["plans"]
+        ],
+    )
+    if found["claims"]:
+        print_table(
+            ["claim", "published", "found", "95 % interval", "n", "verdict"],
+            [
+                [
+                    f"{claim['backbone']}: {claim['plan']} over {claim['over']}",
+                    f"{claim['percent']:+.1f} %",
+                    f"{claim['found']:+.1f} %" if claim["found"] is not None else "-",
+                    interval(claim["interval"], "+.1f"),
+                    str(claim["n"]),
+                    claim["verdict"],
+                ]
+                for claim in found["claims"]
+            ],
+        )
+    for name, error in found["failed"].items():
+        say(f"failed: {name}: {error}")
+    for remark in found["remarks"]:
+        say(f"note: {remark}")
+    print_line(f"report: {found['report']}")
+
+
+def _spread(group: Mapping[str, Any] | None) -> str:
+    if not group:
+        return "-"
+    return f"{group['mean']:.1f}" + (f" ± {group['deviation']:.1f}" if group["deviation"] is not None else "")
