@@ -278,10 +278,11 @@ def run(
             "checkpoint": checkpoint,
         },
     )
+    registry = Registry.load()
     with progress_bars() as progress:
-        found = run_all(folder, chosen, Registry.load(), until, devices=devices, progress=progress)
-    if "scores" in found:
-        report.write_run(folder, found)
+        found = run_all(folder, chosen, registry, until, devices=devices, progress=progress)
+        if "scores" in found:
+            report.write(folder, registry, progress=progress)
     if as_json:
         return print_json(found)
     if "plan" in found:
@@ -311,6 +312,7 @@ def score(
 
 
 app.command()(clistudy.study)
+app.command()(clistudy.report)
 
 
 @app.command()

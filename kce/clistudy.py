@@ -30,6 +30,7 @@ def study(
 ) -> None:
     """Compare plans over groups, backbones and seeds: `kce study sun2023` is every experiment of the paper."""
     from kce import estimate
+    from kce import report as reports
     from kce import study as studies
     from kce.registry import Registry
 
@@ -66,6 +67,9 @@ def study(
     finally:
         workers.stop()
     found = studies.finish(plan, tasks, price)
+    if found["runs"]:
+        with progress_bars() as progress:
+            reports.write(plan.to, registry, prints=True, progress=progress)
     if as_json:
         return print_json(found)
     _compared(found)
@@ -75,6 +79,22 @@ def study(
             f"{len(failed)} of {len(tasks)} jobs failed; the others are done and compared",
             "the table above and study.json say why; the same command tries those again",
         )
+    return None
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run, a demo or a study.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+) -> None:
+    """Make the report again from what is stored: the page, figures for print, tables for papers."""
+    from kce import report as reports
+    from kce.registry import Registry
+
+    with progress_bars() as progress:
+        found = reports.write(folder, Registry.load(), prints=True, progress=progress)
+    if as_json:
+        return print_json(found)
+    print_line(f"{len(found['written'])} files; report: {found['report']}")
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kce import recipe, report
 from kce.cut import cut
+from kce.files import write_whole
 from kce.plans import compare, under_plans
 
 if TYPE_CHECKING:
@@ -44,5 +46,6 @@ def demo(
         "plan": reports["clusters"]["plan"],
         "plans": compare(reports),
     }
-    report.write_study(folder, found, reports)
+    write_whole(folder / "report.json", json.dumps({**found, "runs": reports}, indent=1, ensure_ascii=False).encode())
+    report.write(folder, registry, progress=progress)
     return found

@@ -119,6 +119,15 @@ def encode_png(image: Image) -> bytes:
     return bytes(data.tobytes())
 
 
+def encode_webp(image: Image, quality: int) -> bytes:
+    """RGB uint8 (height, width, 3), at most 16,383 pixels a side, as WebP of a quality from 1 to 100."""
+    cv2 = _cv2()
+    done, data = cv2.imencode(".webp", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, quality])
+    if not done:
+        raise ValueError(f"no WebP can be made of shape {image.shape}")
+    return bytes(data.tobytes())
+
+
 def rejpeg(image: Image, quality: int) -> Image:
     """The picture as it comes back from JPEG of a quality from 1 to 100."""
     cv2 = _cv2()

@@ -27,7 +27,7 @@ from kce.types import Features
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Table", "Writer", "holds", "mark", "open_table", "split_address", "writer"]
+__all__ = ["Table", "Writer", "find", "holds", "mark", "open_table", "split_address", "writer"]
 
 _SHARD_BYTES = 1 << 24
 _SHARD_ROWS = 4096

@@ -255,7 +255,7 @@ def finish(plan: Plan, tasks: Mapping[str, Task], price: estimate.Cost) -> dict[
         "estimate": price.told(),
         "seconds": round(sum(task.seconds for task in tasks.values()), 1),
         "failed": {name: task.error for name, task in tasks.items() if task.state == "failed"},
-        "report": str(plan.to / "report.json"),
+        "report": str(plan.to / "report.html"),
     }
     write_whole(plan.to / "report.json", json.dumps(found, indent=1, ensure_ascii=False).encode())
     return found
