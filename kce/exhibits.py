@@ -21,7 +21,7 @@ def of(folder: Folder, registry: Registry, faces: Faces, progress: Progress) -> 
     first = min(view.seed for view in folder.views)
     views = [view for view in folder.views if view.seed == first]
     known = dict(_known(folder, views))
-    unknown = {view: figures.evaluated(view.folder, view.report) for view in views}
+    unknown = {view: figures.components(figures.evaluated(view.folder, view.report), registry, first) for view in views}
     count = iter(range(1, len(known) + len(unknown) + 1))
 
     def drawn(rows: Features, seed: int) -> Points:
@@ -32,7 +32,7 @@ def of(folder: Folder, registry: Registry, faces: Faces, progress: Progress) -> 
     by_name = {folder.label(view): view for view in views}
     flat = {name: drawn(unknown[view], first) for name, view in by_name.items()}
     deep: dict[str, Chart] = {name: figures.deep(unknown[view], faces) for name, view in by_name.items()}
-    maps = {name: drawn(rows, first) for name, rows in known.items()}
+    maps = {name: drawn(figures.components(rows, registry, first), first) for name, rows in known.items()}
     plans = {name: figures.plan_of(view.folder) for name, view in by_name.items()}
     flows = {name: figures.flow(plan) for name, plan in plans.items() if plan and len(set(plan.values())) < len(plan)}
     return [

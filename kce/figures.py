@@ -47,18 +47,21 @@ def sample(table: store.Table, seed: int) -> Features:
     return table.rows(np.sort(np.concatenate(chosen)))
 
 
+def components(rows: Features, registry: Registry, seed: int) -> Features:
+    """The rows on their first 64 principal components, which most figures start from."""
+    return rows.with_x(registry.build("reducer", "pca", n_components=64, seed=seed).fit_transform(rows.x))
+
+
 def flat(rows: Features, registry: Registry, faces: Faces, seed: int) -> Points:
-    """Features in two dimensions: PCA to 64, then t-SNE, as the paper draws them."""
-    return _points(rows, _tsne(rows, registry, seed), faces, ("t-SNE 1", "t-SNE 2"))
+    """Components in two dimensions: after PCA to 64 t-SNE, as the paper draws features."""
+    place = registry.build("reducer", "tsne", n_components=2, seed=seed).fit_transform(rows.x)
+    return _points(rows, place, faces, ("t-SNE 1", "t-SNE 2"))
 
 
 def deep(rows: Features, faces: Faces) -> Points:
-    """Features on their first three principal components."""
-    centred = rows.x - rows.x.mean(axis=0)
-    left, scale, _ = np.linalg.svd(centred, full_matrices=False)
+    """The first three of the components."""
     place = np.zeros((len(rows), 3), np.float32)
-    count = min(3, len(scale))
-    place[:, :count] = left[:, :count] * scale[:count]
+    place[:, : min(rows.x.shape[1], 3)] = rows.x[:, :3]
     return _points(rows, place, faces, ("component 1", "component 2", "component 3"))
 
 
@@ -94,15 +97,14 @@ def explained(tables: Mapping[str, Features]) -> Lines:
 
 
 def elbow(rows: Mapping[str, Features], registry: Registry, seed: int) -> Lines:
-    """Calinski-Harabasz of K-means labels, after PCA to 64, against the number of clusters."""
+    """Calinski-Harabasz of K-means labels against the number of clusters, of rows after PCA to 64."""
     judge = registry.build("evaluator", "calinski-harabasz")
     lines = {}
     for name, its in rows.items():
-        its = its.with_x(_components(its.x, registry, seed))  # noqa: PLW2901 - the same rows
         ks = [k for k in _KS if k < len(its)]
         found = []
         for k in ks:
-            labels = registry.build("clusterer", "kmeans", n_clusters=k, seed=seed).fit_predict(its.x)
+            labels = registry.build("clusterer", "kmeans", n_clusters=k, n_init=3, seed=seed).fit_predict(its.x)
             as_rows = type(its)(its.key, labels.astype(np.str_), its.group, its.x)
             found.append(float(judge.score(as_rows)["calinski_harabasz"]))
         lines[name] = ([float(k) for k in ks], found)
@@ -165,17 +167,6 @@ def known(folder: Path, places: Iterable[Path] = ()) -> store.Table | None:
     """The known features behind a run: its own, or those of the run that made them."""
     there = (store.find(place / "features.h5", "known") for place in (folder, *places))
     return next((table for table in there if table is not None), None)
-
-
-def _tsne(rows: Features, registry: Registry, seed: int) -> NDArray[np.float32]:
-    x = _components(rows.x, registry, seed)
-    found: NDArray[np.float32] = registry.build("reducer", "tsne", n_components=2, seed=seed).fit_transform(x)
-    return found
-
-
-def _components(x: NDArray[np.float32], registry: Registry, seed: int) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = registry.build("reducer", "pca", n_components=64, seed=seed).fit_transform(x)
-    return found
 
 
 def _points(rows: Features, place: NDArray[Any], faces: Faces, axes: tuple[str, ...]) -> Points:

@@ -79,6 +79,8 @@ def runs(
     missing  whether groups may train on less than the study's categories
     Raises KCEError where categories are missing and may not be, or are needed for the evaluation.
     """
+    if not (study.categories or methods):
+        raise KCEError("the study names no categories", "name the face folder with --faces: it tells them")
     _check_plan_files(study, methods)
     found = []
     for group in whole_groups(study, methods, missing):

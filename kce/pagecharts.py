@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from kce.charts import Bars, Chart, Flow, Lines, Matrix, Points, colour, marker
 
+_PLAIN = 2000  # points that are drawn without WebGL, which not every browser has; more of them need it to stay fluid
 _SPACE = {"circle": "circle", "diamond": "diamond", "square": "square", "cross": "cross", "triangle-up": "diamond-open"}
 
 
@@ -23,7 +24,7 @@ def document(chart: Chart) -> dict[str, Any]:
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": "#777", "size": 13},  # readable on white and on black
         margin={"l": 56, "r": 12, "t": 12, "b": 44},
-        legend={"orientation": "h", "y": -0.18, "itemsizing": "constant"},
+        legend={"orientation": "h", "y": -0.22, "itemsizing": "constant"},
         hovermode="closest",
         autosize=True,
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#999", "activecolor": "#0072B2"},
@@ -57,7 +58,8 @@ def _points(chart: Points) -> go.Figure:
         if deep:
             figure.add_scatter3d(x=place[:, 0], y=place[:, 1], z=place[:, 2], **common)
         else:
-            figure.add_scattergl(x=place[:, 0], y=place[:, 1], **common)
+            draw = figure.add_scatter if len(chart.face) <= _PLAIN else figure.add_scattergl
+            draw(x=place[:, 0], y=place[:, 1], **common)
     titles = dict(zip(("xaxis", "yaxis", "zaxis"), chart.axes, strict=False))
     if deep:
         plain = {"gridcolor": "rgba(128,128,128,.35)", "backgroundcolor": "rgba(0,0,0,0)"}

@@ -57,7 +57,12 @@ class Ray:
         self.slots = max(int(there["GPU"] if self._gpus else there.get("CPU", 1) // threads), 1)
         # A worker is a process of one job after the other, as the local engine's are; Ray names the function by its
         # module, so that nothing of ours travels but the job's name and parameters.
-        how: dict[str, Any] = {"num_cpus": threads, "num_gpus": self._gpus, "max_retries": retries, "retry_exceptions": False}
+        how: dict[str, Any] = {
+            "num_cpus": threads,
+            "num_gpus": self._gpus,
+            "max_retries": retries,
+            "retry_exceptions": False,
+        }
         self._remote = ray.remote(**how)(Job.__call__)
         self._at_work: dict[Future[Any], Any] = {}
 

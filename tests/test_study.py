@@ -1,0 +1,337 @@
+"""A small study from end to end, with the real engines: this machine's and a Ray cluster of two workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kce import faces as folders
+from kce import lock, study, weights
+from kce.errors import KCEError
+from kce.registry import Registry
+from tests.corpus import KNOWN, UNKNOWN, face_folder
+
+REGISTRY = Registry.load(Path("/"))
+STUDY = """
+title = "small"
+[cut]
+detector = "whole"
+[backbone]
+tiny = "tiny:size=32,width=2"
+other = "tiny:size=32,width=3"
+[run]
+extractor = "tiny"
+rules = [["A_FaceSwap", "B_FaceSwap"]]
+[run.train]
+per_class = 10
+epochs = EPOCHS
+held_out = 0.0
+save_every = 0.0
+rate = 0.01
+[run.evaluate]
+evaluators = ["calinski-harabasz", "permuted-labels:rounds=49"]
+per_category = 12
+resamples = 20
+[plan.none]
+plan = "none"
+backbones = ["tiny"]
+[plan.none-equal]
+plan = "none"
+images_as = "name"
+backbones = ["tiny"]
+[plan.name]
+plan = "name"
+[plan.random]
+plan = "random"
+reducer = "pca:n_components=4"
+backbones = ["tiny"]
+[plan.kmeans]
+reducer = "pca:n_components=4"
+[plan.kmeans-again]
+reducer = "pca:n_components=5"
+backbones = ["tiny"]
+[[group]]
+name = 1
+unknown = ["C_Unseen", "C_Strange"]
+[[group]]
+name = 2
+unknown = ["A_Blur", "B_Reenact"]
+[[published]]
+backbone = "tiny"
+plan = "name"
+groups = [1, 2]
+values = [10.0, 20.0]
+[[published]]
+backbone = "tiny"
+plan = "kmeans"
+groups = [1, 2]
+values = [20.0, 30.0]
+[[claim]]
+backbone = "tiny"
+plan = "kmeans"
+over = "name"
+percent = 66.7
+"""
+
+
+def written(folder: Path, text: str = STUDY, epochs: int = 1) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "small.toml").write_text(text.replace("EPOCHS", str(epochs)))
+    return folder / "small.toml"
+
+
+def done(told: Path, faces: Path, to: Path, engine: str = "local:runs=2,threads=1", **more: Any) -> dict[str, Any]:
+    plan = study.prepare(str(told), to, REGISTRY, faces=faces, **more)
+    workers = REGISTRY.build("engine", engine)
+    try:
+        price = study.price(plan, workers.slots)
+        tasks = study.start(plan, workers, lambda _: None)
+    finally:
+        workers.stop()
+    return study.finish(plan, tasks, price)
+
+
+def outcome(found: dict[str, Any]) -> Any:
+    """What two ways of doing a study must agree in."""
+    return [found[part] for part in ("plans", "differences", "claims", "published", "runs", "failed")]
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return face_folder(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def local(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("study")
+    return folder, done(written(folder), faces, folder / "out")
+
+
+def test_every_run_is_there_and_told_with_n_seed_and_interval(local: tuple[Path, dict[str, Any]]) -> None:
+    folder, found = local
+    assert found["failed"] == {}
+    assert len(found["runs"]) == 2 * (4 + 2 * 2)
+    assert found["evaluated rows"] == [24]
+    for line in found["plans"]:
+        assert line["n"] == 2
+        assert line["interval"][0] < line["mean"] < line["interval"][1]
+        assert set(line["groups"]) == {"1", "2"}
+    for run in found["runs"]:
+        assert run["n"] == 24
+        low, high = run["intervals"]["calinski-harabasz"]["calinski_harabasz"]
+        assert low < high
+        assert 0 < run["scores"]["permuted-labels"]["p"] <= 1
+    names = {(line["backbone"], line["plan"]): line for line in found["plans"]}
+    assert names["tiny", "name"]["to name"]["gain"] == 0.0
+    assert json.loads((folder / "out" / "report.json").read_text())["plans"] == json.loads(json.dumps(found["plans"]))
+
+
+def test_what_runs_share_was_made_once(local: tuple[Path, dict[str, Any]], faces: Path) -> None:
+    """Every training leaves other weights; equal ones are one file under several names."""
+    folder, _ = local
+    files = list((folder / "out" / "runs").rglob("*.safetensors"))
+    made: dict[str, set[int]] = {}
+    for path in files:
+        made.setdefault(weights.digest(path), set()).add(path.stat().st_ino)
+    assert all(len(inodes) == 1 for inodes in made.values())
+    assert len(files) > len(made)
+    plan = study.prepare(str(folder / "small.toml"), folder / "out", REGISTRY, faces=faces)
+    assert len(made) <= plan.dry()["trainings"]
+    for group in ("group-1", "group-2"):
+        at = folder / "out" / "runs" / group / "seed-0" / "tiny"
+        assert weights.digest(at / "none" / "final.safetensors") == weights.digest(at / "random" / "first.safetensors")
+        known = [path for path in at.parent.glob("*/*/features.h5") if "known" in h5_tables(path)]
+        assert len(known) == 1
+
+
+def h5_tables(path: Path) -> list[str]:
+    import h5py
+
+    with h5py.File(path) as file:
+        return list(file)
+
+
+def test_the_other_backbone_takes_the_extractor_s_plan(local: tuple[Path, dict[str, Any]]) -> None:
+    folder, found = local
+    plans = {(run["backbone"], run["plan"], run["group"]): run for run in found["runs"]}
+    for group in (1, 2):
+        at = folder / "out" / "runs" / f"group-{group}" / "seed-0"
+        one, other = (at / backbone / "kmeans" / "plan.toml" for backbone in ("tiny", "other"))
+        assert one.read_text() == other.read_text()
+        assert not (other.parent / "first.safetensors").exists()
+        assert plans["other", "kmeans", group]["classes"] == 5
+
+
+def test_a_budget_of_images_is_spent_to_the_last(local: tuple[Path, dict[str, Any]]) -> None:
+    folder, _ = local
+    at = folder / "out" / "runs" / "group-1" / "seed-0" / "tiny"
+    assert weights.read_about(at / "none-equal" / "final.safetensors")["images"] == 50
+    assert weights.read_about(at / "name" / "final.safetensors")["images"] == 50
+    assert weights.read_about(at / "none" / "final.safetensors")["images"] == 60
+
+
+def test_started_again_it_does_nothing_again(local: tuple[Path, dict[str, Any]], faces: Path) -> None:
+    folder, found = local
+    made = [path for path in (folder / "out").rglob("*") if path.suffix in (".safetensors", ".h5", ".toml")]
+    before = {path: path.stat().st_mtime_ns for path in made}
+    again = done(folder / "small.toml", faces, folder / "out")
+    assert outcome(again) == outcome(found)
+    assert {path: path.stat().st_mtime_ns for path in made} == before
+
+
+def test_a_failing_plan_stops_no_other_and_its_reason_is_told(faces: Path, tmp_path: Path) -> None:
+    text = STUDY.replace(
+        "[plan.none-equal]", '[plan.broken]\nreducer = "tsne:n_components=99"\nbackbones = ["tiny"]\n[plan.none-equal]'
+    )
+    text = text[: text.index("[[group]]\nname = 2")] + text[text.index("[[published]]") :]
+    found = done(written(tmp_path, text.replace("groups = [1, 2]", "groups = [1, 9]")), faces, tmp_path / "out")
+    broken = {name: error for name, error in found["failed"].items() if "broken" in name}
+    assert set(broken) == {"group-1/seed-0/tiny/broken: plan", "group-1/seed-0/tiny/broken"} == set(found["failed"])
+    assert "t-SNE to 99" in broken["group-1/seed-0/tiny/broken: plan"]
+    assert {line["plan"]: line["n"] for line in found["plans"] if line["backbone"] == "tiny"} == {
+        "none": 1, "broken": 0, "none-equal": 1, "name": 1, "random": 1, "kmeans": 1, "kmeans-again": 1,
+    }  # fmt: skip
+    # One group alone has no interval, and so no verdict.
+    assert found["claims"][0]["verdict"] == "undecidable"
+
+
+# Ray leaves its log files to the garbage collector.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_ray_cluster_whose_worker_is_killed_ends_with_the_results_of_the_local_engine(
+    local: tuple[Path, dict[str, Any]], faces: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("ray")
+    plan = study.prepare(str(written(tmp_path)), tmp_path / "out", REGISTRY, faces=faces)
+    killed: list[int] = []
+
+    def kill(tasks: Any) -> None:
+        """The worker of the first run that is seen at work."""
+        for task in tasks.values():
+            holder = Path(task.job.parameters["folder"]) / ".lock.holder"
+            if not killed and task.state == "running" and task.job.parameters["until"] == "scores" and holder.is_file():
+                killed.append(json.loads(holder.read_text())["process"])
+                os.kill(killed[0], signal.SIGKILL)
+
+    engine = REGISTRY.build("engine", "ray:runs=2")
+    try:
+        assert engine.slots == 2
+        tasks = study.start(plan, engine, kill)
+    finally:
+        engine.stop()
+    assert killed
+    assert {task.state for task in tasks.values()} == {"done"}
+    found = study.finish(plan, tasks, study.price(plan, 2))
+    assert outcome(found) == outcome(local[1])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_stopped_study_goes_on_and_ends_alike(
+    local: tuple[Path, dict[str, Any]], faces: Path, tmp_path: Path, number: int
+) -> None:
+    told, to = written(tmp_path), tmp_path / "out"
+    words = [sys.executable, "-m", "kce", "study", str(told), "--faces", str(faces), "--to", str(to)]
+    going = subprocess.Popen([*words, "--engine", "local:runs=2,threads=1"], stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 120
+    while not list(to.glob("runs/*/*/*/*/final.safetensors")) and time.monotonic() < until:
+        time.sleep(0.1)
+    os.kill(going.pid, number)
+    said = going.communicate(timeout=120)[1]
+    if number == signal.SIGINT:
+        assert going.returncode == 130, said
+        assert "goes on where it stopped" in said
+    assert len(list(to.glob("runs/*/*/*/*/report.json"))) < 16
+    time.sleep(3)  # a killed study's workers see within seconds that it is gone
+    assert outcome(done(told, faces, to)) == outcome(local[1])
+
+
+def test_a_second_study_in_the_folder_is_told_who_holds_it(faces: Path, tmp_path: Path) -> None:
+    plan = study.prepare(str(written(tmp_path)), tmp_path / "out", REGISTRY, faces=faces)
+    holder = "import sys, time; from pathlib import Path; from kce import lock\n"
+    holder += f"with lock.held(Path({str(tmp_path / 'out')!r}), 'study'): print('held', flush=True); time.sleep(60)"
+    other = subprocess.Popen([sys.executable, "-c", holder], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        engine = REGISTRY.build("engine", "local:runs=1")
+        with pytest.raises(KCEError, match=rf"at work in .*: process {other.pid} on .*, since 20"):
+            study.start(plan, engine, lambda _: None)
+        engine.stop()
+    finally:
+        other.kill()
+        other.communicate()
+    with lock.held(tmp_path / "out", "study"):  # a killed holder holds nothing
+        pass
+
+
+def test_less_than_the_study_asks_for_is_refused_or_marked(faces: Path, tmp_path: Path) -> None:
+    named = [*KNOWN, *UNKNOWN, "C_Absent"]
+    text = f"categories = {json.dumps(named)}\n{STUDY}"
+    told = written(tmp_path, text)
+    with pytest.raises(KCEError, match="1 categories of the study are missing: C_Absent"):
+        study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces)
+    plan = study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces, missing=True)
+    assert all(run["lacks"] == ["C_Absent"] for run in plan.dry()["runs"])
+
+
+def test_too_few_images_are_told_with_what_would_work(faces: Path, tmp_path: Path) -> None:
+    told = written(tmp_path, STUDY.replace("per_class = 10", "per_class = 100"))
+    with pytest.raises(KCEError, match="too few images") as error:
+        study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces)
+    assert "at most 16" in error.value.hint
+    assert study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces, per_class=16).grid
+
+
+def test_a_study_that_does_not_fit_is_refused_with_numbers(faces: Path, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from kce import estimate
+
+    plan = study.prepare(str(written(tmp_path)), tmp_path / "out", REGISTRY, faces=faces)
+    found = study.price(plan, 2)
+    assert found.trainings == plan.dry()["trainings"]
+    assert found.seconds > 0
+    assert found.disk > 0
+    estimate.refuse(replace(found, disk_free=2**60, memory_free=2**60))
+    with pytest.raises(KCEError, match=r"about 1024.0 GB of disk, and 1 MB are free"):
+        estimate.refuse(replace(found, disk=2**40, disk_free=2**20, memory_free=2**60))
+    with pytest.raises(KCEError, match=r"of memory, and 1 MB are free"):
+        estimate.refuse(replace(found, disk_free=2**60, memory_free=2**20))
+
+
+def test_faces_cut_otherwise_are_noted(faces: Path, tmp_path: Path) -> None:
+    told = written(tmp_path, STUDY.replace('detector = "whole"', 'detector = "retinaface"'))
+    plan = study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces)
+    assert plan.remarks == ("the faces were cut with whole; the study asks for retinaface",)
+    assert folders.detector(faces) == "whole"
+
+
+def test_the_shell_prints_what_would_be_done_and_starts_nothing(
+    kce_json: Callable[..., Any], kce: Callable[..., Any], faces: Path, tmp_path: Path
+) -> None:
+    told = written(tmp_path)
+    found = kce_json("study", told, "--faces", faces, "--to", "out", "--dry-run")
+    assert len(found["runs"]) == 16
+    assert {"group", "plan", "backbone", "seed", "classes", "images", "known", "unknown"} <= set(found["runs"][0])
+    assert not (tmp_path / "out").exists()
+    assert kce_json("study", "sun2023", "--dry-run", "--seeds", "2")["trainings"] == 104
+    for words, message in (
+        (["study", "sun2024", "--dry-run"], "Did you mean 'sun2023'"),
+        (["study", "sun2023", "--to", "x"], "no faces"),
+        (["study", "sun2023", "--faces", faces], "no folder"),
+        (["study", "sun2023", "--faces", faces, "--to", "x"], "categories of the study are missing"),
+        (["study", "sun2023", "--scale", "smal", "--to", "x"], "Did you mean 'small'"),
+        (["study", told, "--faces", faces, "--to", "x", "--engine", "locl"], "Did you mean 'local'"),
+    ):
+        refused = kce(*words)
+        assert refused.returncode == 2, refused.stderr
+        assert message in refused.stderr
+        assert "Traceback" not in refused.stderr
