@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from kce.faces import Faces
 
-SIDE = 40  # pixels of a thumbnail
+SIDE = 32  # pixels of a thumbnail
 ACROSS = 64  # thumbnails in a row of a sheet
 SHEET = ACROSS * 64  # thumbnails of a whole sheet
 _QUALITY = 45
