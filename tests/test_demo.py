@@ -58,7 +58,7 @@ def test_the_truth_reaches_the_evaluator_alone(found: tuple[Path, dict[str, obje
     swapped = dict(zip(said["plan"], reversed(list(said["plan"])), strict=True))
     lines = tomllib.loads(text)["process"]
     truth.write_text("[process]\n" + "".join(f'"{c}" = "{lines[swapped.get(c, c)]}"\n' for c in lines))
-    for made in ("clusters/plan.toml", "clusters/final.safetensors", "clusters/final.csv"):
+    for made in ("clusters/plan.toml", "clusters/final.safetensors", "clusters/train.csv"):
         (folder / "demo" / "runs" / made).unlink()
     again = demo(folder / "demo", Registry.load(Path("/")), told=folder / "small.toml")
     truth.write_text(text)

@@ -22,7 +22,8 @@ STOREYS = (
     "merge",
     "scores device processes batchnorm checkpoints weights augment settings heldout pixels examples curves resume "
     "steps features train",
-    "recipe run plans jobs studyfile grid schedule estimate statistics comparison study report demo testing console "
+    "recipe run plans jobs studyfile grid schedule estimate statistics comparison study charts figures views "
+    "exhibits pagecharts printcharts sheets reporttables thumbs report demo testing console "
     "clistudy cli __main__",
 )
 ORDER = [room for storey in STOREYS for room in storey.split()]

@@ -84,7 +84,9 @@ def test_commands_in_the_tour_parse(kce: Callable[..., subprocess.CompletedProce
     lines = [line.split() for line in tour.splitlines() if line.startswith("kce ")]
     assert len(lines) >= 7
     for words in lines:
-        done = kce(*words[1:])
+        study = words[1] == "study"
+        done = kce(*words[1:], *(["--dry-run"] if study else []))  # one of them would work, and take its minutes
         assert "Usage:" not in done.stderr, done.stderr
         assert "Traceback" not in done.stderr, done.stderr
-        assert done.returncode == (0 if words[1] in ("list", "show") else 2), done.stderr
+        works = words[1] in ("list", "show") or (study and "--faces" not in words)
+        assert done.returncode == (0 if works else 2), done.stderr

@@ -214,9 +214,11 @@ def test_a_recipe_with_an_unknown_key_says_what_was_meant(tmp_path: Path) -> Non
 
 def test_reports_are_whole_and_ask_no_network(done: tuple[Path, dict[str, dict[str, object]]], tmp_path: Path) -> None:
     folder, reports = done
-    report.write_run(folder / "clusters", reports["clusters"])
-    report.write_study(tmp_path, {"plan": reports["clusters"]["plan"], "plans": compare(reports)}, reports)
+    told = {"plan": reports["clusters"]["plan"], "plans": compare(reports), "runs": reports}
+    (tmp_path / "report.json").write_text(json.dumps(told))
+    (tmp_path / "runs").symlink_to(folder)
     for path in (folder / "clusters", tmp_path):
+        report.write(path, REGISTRY)
         json.loads((path / "report.json").read_text())
         page = (path / "report.html").read_text()
         assert page.count("<script src") == page.count('<link rel="stylesheet"') == 0

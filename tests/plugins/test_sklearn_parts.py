@@ -144,7 +144,49 @@ def test_calinski_harabasz_where_nothing_is_spread() -> None:
     found = build("evaluator", "calinski-harabasz").score(still)
     assert found == {"calinski_harabasz": 1.0, "variance_share": 1.0, "adjusted": 0.0}
     still = rows.with_x(np.ones((6, 2), np.float32))
-    assert build("evaluator", "calinski-harabasz").score(still) == {"calinski_harabasz": 1.0, "variance_share": 0.0}
+    found = build("evaluator", "calinski-harabasz").score(still)
+    assert found == {"calinski_harabasz": 1.0, "variance_share": 0.0, "adjusted": 0.0}
+
+
+@settings(deadline=None, max_examples=20)
+@given(seed=st.integers(0, 10**6), k=st.integers(2, 5))
+def test_the_adjusted_index_stays_where_n_doubles(seed: int, k: int) -> None:
+    """The same rows twice move it by less than 2 per cent, and the index itself by 100."""
+    rows = blobs(k, each=100, dim=6, seed=seed, apart=2.0)
+    order = np.tile(np.arange(len(rows)), 2)
+    twice = rows.take(order)
+    one, two = (build("evaluator", "calinski-harabasz").score(its) for its in (rows, twice))
+    assert two["calinski_harabasz"] > 1.9 * one["calinski_harabasz"]
+    assert two["adjusted"] == pytest.approx(one["adjusted"], rel=0.02)
+
+
+def test_the_adjusted_index_is_nothing_where_there_is_nothing_whatever_n_is() -> None:
+    for each in (10, 40, 160):
+        found = [
+            build("evaluator", "calinski-harabasz").score(blobs(4, each, 20, seed, apart=0.0))["adjusted"]
+            for seed in range(60)
+        ]
+        assert abs(np.mean(found)) < 3 * np.std(found) / np.sqrt(60) + 1e-9
+
+
+def test_permuted_labels_tell_chance_from_more() -> None:
+    apart = build("evaluator", "permuted-labels", rounds=99).score(_in_groups(3.0, seed=0))
+    assert apart["p"] == 0.01
+    # Ten frames that are alike count as one, so the index is ten times what independent rows would give by chance.
+    assert 5 < apart["chance"] < 20
+    # Under the null p is below 0.1 in about a tenth of tables; with rows dealt one by one it would nearly always be.
+    null = [build("evaluator", "permuted-labels", rounds=99).score(_in_groups(0.0, seed))["p"] for seed in range(80)]
+    assert 0.02 < np.mean(np.array(null) < 0.1) < 0.22
+
+
+def _in_groups(apart: float, seed: int) -> Features:
+    """Three labels of eight recordings of ten frames; a recording's frames are nearly alike."""
+    random = np.random.default_rng(seed)
+    label = np.repeat(np.arange(3), 80)
+    group = np.repeat(np.arange(24), 10)
+    x = random.standard_normal((24, 4))[group] + 0.1 * random.standard_normal((240, 4))
+    x += apart * random.standard_normal((3, 4))[label]
+    return Features(np.arange(240).astype(str), label.astype(str), group.astype(str), x.astype(np.float32))
 
 
 def test_calinski_harabasz_grows_with_n_and_its_share_does_not() -> None:
