@@ -218,6 +218,9 @@ def run(
     faces: Annotated[Path | None, typer.Option(help="The face folder.")] = None,
     unknown: Annotated[list[str] | None, typer.Option(help="Categories to hold back for the evaluation.")] = None,
     backbone: Annotated[str | None, typer.Option(help="Network; xception if left out.")] = None,
+    extractor: Annotated[
+        str | None, typer.Option(help="Network whose features make the plan; the backbone if left out.")
+    ] = None,
     aligner: Annotated[
         str | None, typer.Option(help="Takes the dataset out of the features; none if left out.")
     ] = None,
@@ -262,6 +265,7 @@ def run(
         faces=str(faces) if faces else None,
         unknown=_with_more(context, unknown, "--unknown"),
         backbone=backbone,
+        extractor=extractor,
         aligner=aligner,
         reducer=reducer,
         clusterer=clusterer,

@@ -54,7 +54,8 @@ def scores(runs: Sequence[Run], told: Mapping[str, Mapping[str, Any]]) -> Scores
     for run in runs:
         if run.name in told:
             report = told[run.name]
-            figures = {**report["scores"]["calinski-harabasz"], "n": report["n"]}
+            null = report["scores"].get("permuted-labels", {})
+            figures = {**report["scores"]["calinski-harabasz"], **{f"null {key}": p for key, p in null.items()}}
             found.setdefault((run.backbone, run.plan), {})[run.group, run.seed] = figures
     return Scores(found)
 
@@ -112,8 +113,16 @@ def _plan(its: Scores, backbone: str, plan: str, runs: Sequence[Run]) -> dict[st
         **asdict(statistics.mean(list(column.values()))),
         "variance_share": float(np.mean(list(its.column(backbone, plan, "variance_share").values()))),
         "adjusted": float(np.mean(list(its.column(backbone, plan, "adjusted").values()))),
+        "above chance": _above_chance(its, backbone, plan),
         "to name": asdict(statistics.gain(ours, named)) if ours and min(*ours, *named) > 0 else None,
     }
+
+
+def _above_chance(its: Scores, backbone: str, plan: str) -> int | None:
+    """In how many cells the index is above that of permuted labels (p <= 0.05); None where none were permuted."""
+    cells = its.found[backbone, plan].values()
+    p = [figures["null p"] for figures in cells if "null p" in figures]
+    return sum(value <= 0.05 for value in p) if p else None
 
 
 def _differences(its: Scores, pairs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:

@@ -67,7 +67,10 @@ _ALIKE = (
 )
 _FLOW = "Which categories each plan joins."
 _VARIANCE = "Share of the variance of the known features that the first components of PCA keep."
-_ELBOW = "K-means on the evaluated rows after PCA to 64: where the index falls off, further clusters say no more."
+_ELBOW = (
+    "K-means on the evaluated rows after PCA to 64. The elbow is the median over plans of where the curve is farthest "
+    "from the line between its ends; beside it the true number of categories."
+)
 _LOSS = "Cross-entropy on the training faces since the point before."
 _ACCURACY = "On the training faces, and on the held-out ones the mean over classes, where there are any."
 

@@ -108,7 +108,23 @@ def elbow(rows: Mapping[str, Features], registry: Registry, seed: int) -> Lines:
             as_rows = type(its)(its.key, labels.astype(np.str_), its.group, its.x)
             found.append(float(judge.score(as_rows)["calinski_harabasz"]))
         lines[name] = ([float(k) for k in ks], found)
-    return Lines(lines, "clusters", "Calinski-Harabasz of K-means labels")
+    categories = {len(its.categories) for its in rows.values()}
+    marks = {"categories": float(categories.pop())} if len(categories) == 1 else {}
+    knees = [knee(*line) for line in lines.values() if len(line[0]) > 2]
+    return Lines(
+        lines,
+        "clusters",
+        "Calinski-Harabasz of K-means labels",
+        marks | ({"elbow": float(np.median(knees))} if knees else {}),
+    )
+
+
+def knee(x: Sequence[float], y: Sequence[float]) -> float:
+    """Where a curve bends most: the point farthest from the line between its ends, both axes from 0 to 1."""
+    a, b = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    a, b = ((v - v.min()) / max(float(np.ptp(v)), 1e-12) for v in (a, b))
+    chord = b[0] + (b[-1] - b[0]) * (a - a[0]) / max(float(a[-1] - a[0]), 1e-12)
+    return float(x[int(np.argmax(np.abs(b - chord)))])
 
 
 def flow(plan: Mapping[str, str]) -> Flow:

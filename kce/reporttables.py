@@ -68,27 +68,28 @@ def _study(document: Mapping[str, Any]) -> Sheet:
     rows = []
     for line in document["plans"]:
         if not line["n"]:
-            rows.append([line["backbone"], line["plan"], *[_NONE] * (len(groups) + 6)])
+            rows.append([line["backbone"], line["plan"], *[_NONE] * (len(groups) + 7)])
             continue
         by_group = [_spread(line["groups"].get(group)) for group in groups]
         named = line["to name"]
         rows.append(
             [line["backbone"], line["plan"], *by_group, f"{line['mean']:.1f}", _span(line["interval"], ".1f"),
              f"{named['gain']:+.1%}" if named else _NONE, f"{line['variance_share']:.1%}", f"{line['adjusted']:.4f}",
-             str(line["n"])]
+             _NONE if line["above chance"] is None else f"{line['above chance']}/{line['n']}", str(line["n"])]
         )  # fmt: skip
     lacking = {group: its["lacks"] for group, its in document["groups"].items() if its["lacks"]}
     rows_each = "/".join(map(str, document["evaluated rows"]))
     note = (
         f"{document['measure']}, of {rows_each} rows, seeds {', '.join(map(str, document['seeds']))}; mean over "
         "groups and seeds, n of them, with Student's 95 % interval (± standard deviation over seeds). To name: the "
-        "average over that of the plan by names. Adjusted: above chance, whatever the number of rows."
+        "average over that of the plan by names. Adjusted: above chance, whatever the number of rows. Above chance: "
+        "runs whose index permuted labels reach in 5 % at most."
     )
     if lacking:
         said = "; ".join(f"group {group}: {', '.join(its)}" for group, its in lacking.items())
         note += f" TRAINED ON LESS THAN THE STUDY ASKS FOR; missing: {said}."
     head = ["backbone", "plan", *(f"group {group}{' *' if group in lacking else ''}" for group in groups), "mean",
-            "95 % interval", "to name", "share of variance", "adjusted", "n"]  # fmt: skip
+            "95 % interval", "to name", "share of variance", "adjusted", "above chance", "n"]  # fmt: skip
     return _sheet("plans-compared", "Plans compared", note, head, rows, 2)
 
 

@@ -163,7 +163,8 @@ def prepare(
     runs = grid.runs(study, str(faces or ""), methods, range(seeds), registry, missing)
     for run in runs:
         _look(run, table, registry)
-    return Plan(study, table, tuple(runs), to, registry, tuple(_remarks(study, faces, scale)))
+    remarks = [*_remarks(study, faces, scale), *_less(runs)]
+    return Plan(study, table, tuple(runs), to, registry, tuple(remarks))
 
 
 def _methods(table: Faces) -> dict[str, str]:
@@ -193,6 +194,14 @@ def _remarks(study: Study, faces: Path | None, scale: str) -> list[str]:
     if faces and wanted and (found := folders.detector(faces)) not in (None, wanted):
         remarks.append(f"the faces were cut with {found}; the study asks for {wanted}")
     return remarks
+
+
+def _less(runs: Sequence[Run]) -> list[str]:
+    lacking = sorted({category for run in runs for category in run.lacks})
+    if not lacking:
+        return []
+    groups = ", ".join(dict.fromkeys(str(run.group) for run in runs))
+    return [f"groups {groups} alone, trained without {len(lacking)} of the study's categories: {', '.join(lacking)}"]
 
 
 def _plan_owners(runs: Sequence[Run]) -> dict[str, Run]:

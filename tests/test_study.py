@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,9 +16,10 @@ from typing import Any
 import pytest
 
 from kce import faces as folders
-from kce import lock, study, weights
+from kce import lock, report, study, studyfile, weights
 from kce.errors import KCEError
 from kce.registry import Registry
+from tests import browser
 from tests.corpus import KNOWN, UNKNOWN, face_folder
 
 REGISTRY = Registry.load(Path("/"))
@@ -335,3 +337,53 @@ def test_the_shell_prints_what_would_be_done_and_starts_nothing(
         assert refused.returncode == 2, refused.stderr
         assert message in refused.stderr
         assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_cut_of_the_paper_s_study_runs_in_small_from_the_shell(
+    kce: Callable[..., Any], kce_json: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The shipped study, its own world with all 31 names, one group and a third of its plans."""
+    text = (studyfile.RECIPES / "sun2023.toml").read_text(encoding="utf-8")
+    head, _, rest = text.partition("[[group]]\nname = 2")
+    text = head + rest[rest.index("# Table 4") :]
+    for plan in ("none-equal", "random", "kmeans-none", "kmeans-tsne2", "kmeans-pca32", "kmeans-pca128"):
+        start = text.index(f"[plan.{plan}]")
+        text = text[:start] + text[text.index("\n\n", start) + 2 :]
+    published = [part for part in text.split("\n\n") if not re.search(r"kmeans-(none|tsne2|pca32|pca128)\"", part)]
+    text = "\n\n".join(published).replace("groups = [1, 2, 3, 4]", "groups = [1, 7, 8, 9]")
+    text = text.replace("images=40", "images=16").replace("per_class = 32", "per_class = 12")
+    text = text.replace("epochs = 6", "epochs = 1").replace("resnet18:size=64", "resnet18:size=32")
+    (tmp_path / "cut.toml").write_text(text, encoding="utf-8")
+    done = kce("study", "cut.toml", "--scale", "small", "--to", "out", "--engine", "local:runs=2,threads=1")
+    assert done.returncode == 0, done.stderr
+    assert "note: scaled down (small)" in done.stderr
+    found = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert len(found["runs"]) == 7
+    assert {run["component"] for run in found["runs"]} == {"tiny", "f3net-tiny", "resnet18:size=32"}
+    assert {len(run["known"]) for run in found["runs"]} == {27}
+    assert [run["classes"] for run in found["runs"] if run["plan"] != "none"] == [19] * 6
+    assert len(found["claims"]) == 4
+    for path in ("report.html", "figures/known.png", "tables/claims.tex", "tables/published.csv"):
+        assert (tmp_path / "out" / path).stat().st_size > 0
+    again = kce_json("report", "out")
+    assert str(Path("out") / "report.html") == again["report"]
+
+
+@browser.needed
+def test_the_page_of_a_study_shows_its_tables_and_lets_one_choose(local: tuple[Path, dict[str, Any]]) -> None:
+    folder, found = local
+    report.write(folder / "out", REGISTRY)
+    with browser.opened(folder / "out" / "report.html") as seen:
+        assert seen.page.locator("#plans-compared tbody tr").count() == len(found["plans"])
+        assert seen.page.locator("#claims tbody tr").count() == 1
+        assert seen.page.locator("#published tbody tr").count() == 6
+        assert seen.page.locator("#differences tbody tr").count() == len(found["differences"])
+        browser.drawn(seen.page, "unknown")
+        names = "document.getElementById('plot-unknown').data.map(trace => trace.name).join()"
+        first = seen.page.evaluate(names)
+        seen.page.locator("select[data-for=unknown]").select_option("group 2, tiny, kmeans")
+        seen.page.wait_for_function(f"{names} !== {first!r}")
+        assert seen.page.evaluate(names) == "A_Blur,B_Reenact"
+        browser.drawn(seen.page, "known")
+        assert seen.errors == []
