@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -48,6 +48,25 @@ def _converted(module: nn.Module, kind: type[nn.Module]) -> nn.Module:
     return module
 
 
+class _Sum(torch.autograd.Function):
+    """The sum over all processes; its gradient is theirs, summed as well."""
+
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor) -> torch.Tensor:  # noqa: ARG004 - nothing is kept for the way back
+        total = values.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        return _Sum.forward(ctx, gradient)
+
+
+def _summed(values: torch.Tensor) -> torch.Tensor:
+    total: torch.Tensor = _Sum.apply(values)
+    return total
+
+
 class Shared(_BatchNorm):
     """Batch normalisation over all processes, on any device that they can add up on."""
 
@@ -59,19 +78,16 @@ class Shared(_BatchNorm):
         if not self.training:
             output: torch.Tensor = super().forward(input)
             return output
-        from torch.distributed.nn.functional import all_reduce
-
         self._check_input_dim(input)
         axes = [axis for axis in range(input.dim()) if axis != 1]
         shape = [1, -1] + [1] * (input.dim() - 2)
         x = input.float()
         count = x.numel() / x.shape[1]
-        sums: torch.Tensor = all_reduce(torch.cat([x.sum(axes), x.new_full((1,), count)]))  # type: ignore[no-untyped-call]
+        sums = _summed(torch.cat([x.sum(axes), x.new_full((1,), count)]))
         total = sums[-1].detach()
         mean = sums[:-1] / total
         centred = x - mean.view(shape)
-        spread: torch.Tensor = all_reduce((centred * centred).sum(axes))  # type: ignore[no-untyped-call]
-        variance = spread / total
+        variance = _summed((centred * centred).sum(axes)) / total
         if self.track_running_stats:
             self._remember(mean.detach(), variance.detach() * (total / (total - 1)))
         output = centred * torch.rsqrt(variance + self.eps).view(shape)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kce.console import interval, print_json, print_line, print_table, progress_bars, say, study_board
+from kce.console import complain, print_json, print_line, print_table, progress_bars, say, study_board
 from kce.errors import KCEError
 
 if TYPE_CHECKING:
@@ -72,12 +72,12 @@ def study(
             reports.write(plan.to, registry, prints=True, progress=progress)
     if as_json:
         return print_json(found)
-    _compared(found)
+    _compared(plan.to, found)
     failed = [name for name, task in tasks.items() if task.state == "failed"]
     if failed:
         raise KCEError(
             f"{len(failed)} of {len(tasks)} jobs failed; the others are done and compared",
-            "the table above and study.json say why; the same command tries those again",
+            "the lines above and study.json say why; the same command tries those again",
         )
     return None
 
@@ -117,47 +117,15 @@ def _planned(plan: Plan) -> None:
     print_line(f"{len(rows)} runs, {told['trainings']} networks to train")
 
 
-def _compared(found: Mapping[str, Any]) -> None:
-    groups = list(found["groups"])
-    print_table(
-        ["backbone", "plan", *(f"group {group}" for group in groups), "mean", "95 % interval", "to name", "share", "n"],
-        [
-            [
-                line["backbone"],
-                line["plan"],
-                *(_spread(line["groups"].get(group)) for group in groups),
-                f"{line['mean']:.1f}" if line["n"] else "-",
-                interval(line.get("interval"), ".1f"),
-                f"{line['to name']['gain']:+.1%}" if line.get("to name") else "-",
-                f"{line['variance_share']:.1%}" if line["n"] else "-",
-                str(line["n"]),
-            ]
-            for line in found["plans"]
-        ],
-    )
-    if found["claims"]:
-        print_table(
-            ["claim", "published", "found", "95 % interval", "n", "verdict"],
-            [
-                [
-                    f"{claim['backbone']}: {claim['plan']} over {claim['over']}",
-                    f"{claim['percent']:+.1f} %",
-                    f"{claim['found']:+.1f} %" if claim["found"] is not None else "-",
-                    interval(claim["interval"], "+.1f"),
-                    str(claim["n"]),
-                    claim["verdict"],
-                ]
-                for claim in found["claims"]
-            ],
-        )
-    for name, error in found["failed"].items():
-        say(f"failed: {name}: {error}")
-    for remark in found["remarks"]:
-        say(f"note: {remark}")
+def _compared(folder: Path, found: Mapping[str, Any]) -> None:
+    """The tables one looks at first; the others stand in the report."""
+    from kce import reporttables, views
+
+    shown = ("plans-compared", "claims")
+    for sheet in reporttables.of(views.read(folder)) if found["runs"] else ():
+        if sheet.name in shown:
+            print_line(f"{sheet.title}")
+            print_table(list(sheet.head), [list(row) for row in sheet.rows])
+            print_line(f"{sheet.note}\n")
+    complain("failed", [f"{name}: {' '.join(error.split())}" for name, error in found["failed"].items()])
     print_line(f"report: {found['report']}")
-
-
-def _spread(group: Mapping[str, Any] | None) -> str:
-    if not group:
-        return "-"
-    return f"{group['mean']:.1f}" + (f" ± {group['deviation']:.1f}" if group["deviation"] is not None else "")

@@ -44,13 +44,14 @@ def say(model: str, row: Mapping[str, Any], epochs: int) -> None:
     """One line of the log for an epoch."""
     held = row.get("held_out_accuracy")
     _log.info(
-        "%s, epoch %d of %d: loss %.4f, accuracy %.1f %%%s, %.1f images/s",
+        "%s, epoch %d of %d: loss %.4f, accuracy %.1f %%%s, rate %.2g, %.1f images/s",
         model,
         row["epoch"],
         epochs,
         row["loss"],
         100 * row["accuracy"],
         "" if held is None else f", on held-out faces {100 * held:.1f} %",
+        row["rate"],
         row["images_per_second"],
     )
 

@@ -62,8 +62,9 @@ def gathered(machine: Fabric, rows: torch.Tensor, most: int) -> list[NDArray[np.
     if machine.world_size == 1:
         return [rows.cpu().numpy()]
     padded = torch.nn.functional.pad(rows, (0, 0, 0, most - len(rows)))
-    parts: torch.Tensor = machine.all_gather(padded)  # type: ignore[assignment]
-    return list(parts.cpu().numpy())
+    parts = [torch.empty_like(padded) for _ in range(machine.world_size)]
+    torch.distributed.all_gather(parts, padded.contiguous())
+    return [part.cpu().numpy() for part in parts]
 
 
 def ran_out(error: BaseException) -> bool:
