@@ -21,7 +21,7 @@ from kce.demo import RECIPE
 from kce.registry import Registry
 from kce.run import run
 
-ARTEFACTS = (0.0, 0.25, 0.5, 1.0)
+ARTEFACTS = (0.0, 0.1, 0.25, 0.5, 1.0)
 SEEDS = (0, 1, 2)
 
 
