@@ -58,19 +58,26 @@ def read(path: Path) -> Folder:
     document = _json(path / "report.json")
     if "groups" in document and "plans" in document:
         views = [
-            View(
-                path / RUNS / run["run"], _json(path / RUNS / run["run"] / "report.json"), str(run["group"]),
-                run["plan"], run["backbone"], run["seed"],
-            )
+            View(at, _json(at / "report.json"), str(run["group"]), run["plan"], run["backbone"], run["seed"])
             for run in document["runs"]
-        ]  # fmt: skip
+            for at in [_inside(path, run["run"])]
+        ]
         return _with_runs(Folder(path, "study", document, views))
     if isinstance(document.get("runs"), dict):
-        views = [View(path / RUNS / plan, report, plan=plan) for plan, report in document["runs"].items()]
+        views = [View(_inside(path, plan), report, plan=plan) for plan, report in document["runs"].items()]
         return _with_runs(Folder(path, "demo", document, views))
     if "scores" in document:
         return Folder(path, "run", document, [View(path, document)])
     raise BadData(f"{path / 'report.json'} is the report of no run and no study", "name the folder of one")
+
+
+def _inside(path: Path, name: str) -> Path:
+    """A run's folder below `path`; a report from elsewhere may name any place."""
+    if ".." in Path(name).parts or Path(name).is_absolute():
+        raise BadData(
+            f"{path / 'report.json'} names a run outside its folder: {name}", "take the report from its maker"
+        )
+    return path / RUNS / name
 
 
 def _with_runs(found: Folder) -> Folder:

@@ -53,23 +53,17 @@ class Ray:
                 f"no Ray cluster at {address or 'this machine'}: {error}", "`ray status` tells whether it is there"
             ) from error
         there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        self._gpus = 1 if there.get("GPU") else 0
+        self._gpus = bool(there.get("GPU"))
         self.slots = max(int(there["GPU"] if self._gpus else there.get("CPU", 1) // threads), 1)
         # A worker is a process of one job after the other, as the local engine's are; Ray names the function by its
         # module, so that nothing of ours travels but the job's name and parameters.
-        how: dict[str, Any] = {
-            "num_cpus": threads,
-            "num_gpus": self._gpus,
-            "max_retries": retries,
-            "retry_exceptions": False,
-        }
+        how: dict[str, Any] = {"num_cpus": threads, "max_retries": retries}
         self._remote = ray.remote(**how)(Job.__call__)
         self._at_work: dict[Future[Any], Any] = {}
 
     def submit(self, job: Job) -> Future[Any]:
-        if self._gpus:
-            job = replace(job, gpus=1)
-        reference = self._remote.options(name=job.name).remote(replace(job, threads=self._threads))
+        gpus = job.gpus if self._gpus else 0
+        reference = self._remote.options(name=job.name, num_gpus=gpus).remote(replace(job, threads=self._threads))
         ours: Future[Any] = Future()
         ours.set_running_or_notify_cancel()
         theirs = reference.future()

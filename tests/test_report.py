@@ -247,7 +247,13 @@ def test_every_chart_has_a_picture_on_the_page_and_in_print(tmp_path: Path) -> N
 def test_what_is_no_folder_of_a_report_says_so(tmp_path: Path) -> None:
     with pytest.raises(BadData, match=r"there is no .*report\.json"):
         report.write(tmp_path, REGISTRY)
-    for text, message in (("[]", "is no report"), ("{", "cannot be read"), ("{}", "of no run and no study")):
+    outside = '{"runs": {"../x": {}}}'
+    for text, message in (
+        (outside, "outside its folder"),
+        ("[]", "is no report"),
+        ("{", "cannot be read"),
+        ("{}", "of no run and no study"),
+    ):
         (tmp_path / "report.json").write_text(text)
         with pytest.raises(BadData, match=re.escape(message)):
             report.write(tmp_path, REGISTRY)
