@@ -58,7 +58,8 @@ def study(
     try:
         for remark in plan.remarks:
             say(f"note: {remark}")
-        price = studies.price(plan, workers.slots)
+        with progress_bars() as progress:
+            price = studies.price(plan, workers.slots, progress)
         for line in estimate.lines(price):
             say(line)
         estimate.refuse(price)

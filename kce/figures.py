@@ -150,11 +150,17 @@ def training(folders: Mapping[str, Path]) -> Lines:
     lines = {}
     for name, folder in folders.items():
         for model in ("first", "final"):
-            rows = curves.read(folder / "train.csv", model)
+            rows = _curve(folder, model)
             if rows:
                 steps = [float(row["step"]) for row in rows]
                 lines[f"{name} {model}".strip()] = (steps, [float(row["loss"]) for row in rows])
     return Lines(lines, "step", "loss")
+
+
+def _curve(folder: Path, model: str) -> list[dict[str, str]]:
+    """The rows of a training; none of a first model that was made in another run's folder, where it is shown."""
+    rows = curves.read(folder / "train.csv", model)
+    return [] if model == "first" and rows and not rows[-1]["images_per_second"] else rows
 
 
 def accuracy(folders: Mapping[str, Path]) -> Lines:
@@ -162,7 +168,7 @@ def accuracy(folders: Mapping[str, Path]) -> Lines:
     lines = {}
     for name, folder in folders.items():
         for model in ("first", "final"):
-            rows = curves.read(folder / "train.csv", model)
+            rows = _curve(folder, model)
             for column, word in (("accuracy", "training"), ("held_out_accuracy", "held out")):
                 told = [(float(row["step"]), float(row[column])) for row in rows if row[column] not in ("", None)]
                 if told:

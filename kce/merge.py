@@ -175,6 +175,8 @@ def _too_few(
         for place, category in enumerate(group)
         if (need := max(count, least, 1) // len(group) + (place < max(count, least, 1) % len(group))) > has[category]
     ]
+    if len(short) > 5:
+        short = [*short[:5], f"and {len(short) - 5} more"]
     what = "; ".join(short) if short else f"every class needs at least {least}, one of each of its members"
     works = f"at most {enough}" if enough >= max(least, 1) else "none"
     return BadData(f"too few images for the plan: {what}", f"per_class that would work here: {works}")

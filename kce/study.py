@@ -218,10 +218,14 @@ def _clusters(run: Run) -> tuple[str, ...]:
     return (str(run.group), *recipe.cluster_choices(run.recipe).values())
 
 
-def price(plan: Plan, slots: int) -> estimate.Cost:
+def price(plan: Plan, slots: int, progress: Progress = lambda *_: None) -> estimate.Cost:
     """The cost estimate, from a short measurement of every backbone here."""
     specs = sorted({spec for run in plan.grid for spec in (run.recipe.backbone, run.recipe.first)})
-    speeds = {spec: estimate.measure(spec, plan.registry) for spec in specs}
+    speeds = {}
+    for number, spec in enumerate(specs):
+        progress("measuring networks", number, len(specs))
+        speeds[spec] = estimate.measure(spec, plan.registry)
+    progress("measuring networks", len(specs), len(specs))
     counts: dict[str, int] = {}
     if plan.faces is not None:
         names, found = np.unique(plan.faces.category, return_counts=True)
