@@ -98,8 +98,7 @@ def test_an_interrupt_ends_every_job_and_tells_which_are_left(engine: Engine, tm
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
-    start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         carry_out(tasks, engine, lambda _: None)
-    assert time.monotonic() - start < 40
+    assert not list(tmp_path.glob("*.end"))  # none was waited for
     assert {task.state for task in tasks.values()} == {"waiting"}

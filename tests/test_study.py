@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from kce import faces as folders
@@ -251,8 +252,14 @@ def test_a_stopped_study_goes_on_and_ends_alike(
         assert going.returncode == 130, said
         assert "goes on where it stopped" in said
     assert len(list(to.glob("runs/*/*/*/*/report.json"))) < 16
-    time.sleep(3)  # a killed study's workers see within seconds that it is gone
+    while any(psutil.pid_exists(worker) for worker in holders(to)):  # a killed study's workers soon see that it is gone
+        time.sleep(0.1)
     assert outcome(done(told, faces, to)) == outcome(local[1])
+
+
+def holders(folder: Path) -> list[int]:
+    """The processes that were at work in the folder and did not end by themselves."""
+    return [json.loads(path.read_text())["process"] for path in folder.rglob(".lock.holder")]
 
 
 def test_a_second_study_in_the_folder_is_told_who_holds_it(faces: Path, tmp_path: Path) -> None:
