@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kce import recipe, report
 from kce.cut import cut
-from kce.files import write_whole
+from kce.files import write_json
 from kce.plans import compare, under_plans
 
 if TYPE_CHECKING:
@@ -46,6 +45,6 @@ def demo(
         "plan": reports["clusters"]["plan"],
         "plans": compare(reports),
     }
-    write_whole(folder / "report.json", json.dumps({**found, "runs": reports}, indent=1, ensure_ascii=False).encode())
+    write_json(folder / "report.json", {**found, "runs": reports})
     report.write(folder, registry, progress=progress)
     return found

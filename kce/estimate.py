@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kce.errors import KCEError
 from kce.grid import trainings
+from kce.pixels import BUDGET
 
 if TYPE_CHECKING:
     from kce.grid import Run
@@ -18,14 +19,13 @@ if TYPE_CHECKING:
 
 _TRY = 4  # faces that are tried; times grow in proportion, or nearly
 _BASE = 700 * 2**20  # bytes of a process with its libraries
-_KEPT = 2**29  # bytes of decoded faces a process keeps at most (kce.pixels)
 _COPIES = 3  # of the known features while they are reduced
 _PACKED = 0.95  # of float32 features, as the store keeps them
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Of one backbone on this machine: faces a second, bytes of its weights, features, and of memory at a batch."""
+    """Of one backbone on this machine: faces a second, bytes of its weights, features of a face, side of its input."""
 
     training: float
     extraction: float
@@ -131,7 +131,7 @@ def cost(grid: Sequence[Run], counts: Mapping[str, int], speeds: Mapping[str, Sp
             disk += known * its.dim * 4 * _PACKED
         seconds += unknown / speed.extraction
         disk += unknown * speed.dim * 4 * _PACKED
-        decoded = min(len(run.known) * per_class * speed.size**2 * 3, _KEPT)
+        decoded = min(len(run.known) * per_class * speed.size**2 * 3, BUDGET)
         reducing = known * its.dim * 4 * _COPIES if run.extracts else 0
         most = max(most, _BASE + max(decoded + 4 * speed.weights, reducing))
     disk += 3 * max((speed.weights for speed in speeds.values()), default=0) * slots  # where trainings stand

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kce import figures
 
 if TYPE_CHECKING:
-    from kce.charts import Chart, Exhibit, Points
+    from kce.charts import Chart, Exhibit, Lines, Points
     from kce.figures import Faces
     from kce.registry import Registry
     from kce.types import Features, Progress
@@ -49,8 +49,8 @@ def of(folder: Folder, registry: Registry, faces: Faces, progress: Progress) -> 
             "variance", "Explained variance", _VARIANCE, {"all": figures.explained(known)} if known else {}
         ),
         *figures.exhibit("elbow", "Number of clusters", _ELBOW, _elbows(views, unknown, registry, first)),
-        *figures.exhibit("loss", "Loss while training", _LOSS, _curves(folder, views, loss=True)),
-        *figures.exhibit("accuracy", "Accuracy while training", _ACCURACY, _curves(folder, views, loss=False)),
+        *figures.exhibit("loss", "Loss while training", _LOSS, _curves(folder, views, figures.training)),
+        *figures.exhibit("accuracy", "Accuracy while training", _ACCURACY, _curves(folder, views, figures.accuracy)),
     ]  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def _bars(folder: Folder) -> dict[str, Chart]:
         views = [view for view in folder.views if view.seed == seed]
         names = list(dict.fromkeys(_of_plan(folder, view) for view in views))
         groups = {
-            (f"group {group}" if group else "all"): [
+            _of_group(group): [
                 next((v.report for v in views if v.group == group and _of_plan(folder, v) == name), None)
                 for name in names
             ]
@@ -100,6 +100,10 @@ def _bars(folder: Folder) -> dict[str, Chart]:
         }
         found[f"seed {seed}"] = figures.bars(names, groups)
     return found
+
+
+def _of_group(group: str) -> str:
+    return f"group {group}" if group else "all"
 
 
 def _of_plan(folder: Folder, view: View) -> str:
@@ -111,15 +115,15 @@ def _elbows(views: list[View], unknown: dict[View, Features], registry: Registry
     found: dict[str, Chart] = {}
     for group in dict.fromkeys(view.group for view in views):
         rows = {f"{v.backbone} {v.plan}".strip() or "run": unknown[v] for v in views if v.group == group}
-        found[f"group {group}" if group else "all"] = figures.elbow(rows, registry, seed)
+        found[_of_group(group)] = figures.elbow(rows, registry, seed)
     return found
 
 
-def _curves(folder: Folder, views: list[View], loss: bool) -> dict[str, Chart]:
+def _curves(folder: Folder, views: list[View], drawn: Callable[[dict[str, Path]], Lines]) -> dict[str, Chart]:
     found: dict[str, Chart] = {}
     for group in dict.fromkeys(view.group for view in views):
         places = {_of_plan(folder, view): view.folder for view in views if view.group == group}
-        chart = (figures.training if loss else figures.accuracy)(places)
+        chart = drawn(places)
         if chart.lines:
-            found[f"group {group}" if group else "all"] = chart
+            found[_of_group(group)] = chart
     return found

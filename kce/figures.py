@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xxhash
 
-from kce import curves, merge, scores, store
+from kce import curves, merge, store
 from kce.charts import Bars, Exhibit, Flow, Lines, Matrix, Points
+from kce.run import evaluation_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -180,9 +181,7 @@ def accuracy(folders: Mapping[str, Path]) -> Lines:
 def evaluated(folder: Path, report: Mapping[str, Any]) -> Features:
     """The rows a run was scored on."""
     table = store.open_table(folder / "features.h5", "unknown")
-    parts = [(batch.label, batch.key) for batch in table.batches()]
-    label, key = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return table.rows(scores.evaluation_rows(label, key, max(report["evaluated"].values()), report["seed"]))
+    return evaluation_rows(table, max(report["evaluated"].values()), report["seed"])
 
 
 def known(folder: Path, places: Iterable[Path] = ()) -> store.Table | None:
@@ -202,6 +201,5 @@ def plan_of(folder: Path) -> dict[str, str] | None:
 
 
 def exhibit(name: str, title: str, note: str, variants: Mapping[str, Any]) -> list[Exhibit]:
-    """An exhibit with the variants that are there; none where there is none."""
-    there = {label: chart for label, chart in variants.items() if chart is not None}
-    return [Exhibit(name, title, note, there)] if there else []
+    """An exhibit with these variants; none where there is none."""
+    return [Exhibit(name, title, note, variants)] if variants else []

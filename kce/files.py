@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -30,3 +32,8 @@ def write_whole(path: Path, data: bytes) -> None:
         return
     with replacing(path) as part:
         part.write_bytes(data)
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a document people may read as well, whole or not at all."""
+    write_whole(path, json.dumps(document, indent=1, ensure_ascii=False).encode())

@@ -26,6 +26,7 @@ __all__ = [
     "check",
     "draw",
     "generator",
+    "partition",
     "read",
     "same_partition",
     "unmerged",
@@ -126,9 +127,12 @@ def by_clusters(features: Features, clusterer: Clusterer, vote: Literal["means",
 
 def same_partition(one: MergePlan, other: MergePlan) -> bool:
     """Whether two plans join the same categories, whatever they call the classes."""
-    return {frozenset(one.members(name)) for name in one.names} == {
-        frozenset(other.members(name)) for name in other.names
-    }
+    return partition(one) == partition(other)
+
+
+def partition(plan: MergePlan) -> frozenset[frozenset[str]]:
+    """Which categories a plan joins, whatever it calls the classes."""
+    return frozenset(frozenset(plan.members(name)) for name in plan.names)
 
 
 def draw(

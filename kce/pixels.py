@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from kce.types import Image
 
 
+BUDGET = 2**29  # bytes of decoded faces that are kept
+
+
 class Pixels:
     """The faces of a folder at one size, as uint8 (n, size, size, 3).
 
@@ -24,7 +27,7 @@ class Pixels:
     so memory does not grow with the number of faces.
     """
 
-    def __init__(self, faces: Faces, size: int, budget: int = 2**29) -> None:
+    def __init__(self, faces: Faces, size: int, budget: int = BUDGET) -> None:
         self.faces = faces
         self.size = size
         self._budget = budget

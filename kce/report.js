@@ -69,11 +69,10 @@ function numbers(column) {
 function show(trace, number, event) {
   const face = numbers(trace.customdata)[number];
   const sheet = Math.floor(face / told.sheet), place = face % told.sheet;
-  const picture = card.querySelector("i"), scale = 80 / told.side;
+  const picture = card.querySelector("i");
   picture.style.backgroundImage = `url(${told.thumbnails[sheet]})`;
   picture.style.backgroundSize = `${80 * told.across}px auto`;
   picture.style.backgroundPosition = `${-80 * (place % told.across)}px ${-80 * Math.floor(place / told.across)}px`;
-  picture.dataset.scale = scale;
   const text = card.querySelector("div");
   text.replaceChildren();
   for (const [tag, line] of [["strong", trace.name], ["span", datasetOf(trace.name)], ["span", told.keys[face]]]) {

@@ -68,7 +68,6 @@ def _page(found: views.Folder, tables: Sequence[Sheet], charts: Sequence[Exhibit
         "thumbnails": thumbs.sheets(faces, keys),
         "sheet": thumbs.SHEET,
         "across": thumbs.ACROSS,
-        "side": thumbs.SIDE,
     }
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined

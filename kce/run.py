@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from kce import faces as folders
 from kce import features, lock, merge, recipe, scores, store
 from kce.errors import KCEError, Refused, UnknownName
-from kce.files import write_whole
+from kce.files import write_json
 from kce.pixels import Pixels
 from kce.train import train
 from kce.weights import side_by_side
@@ -58,7 +57,7 @@ def run(
         work = _Run(folder, chosen, registry, all_faces, known, unknown, list(places), devices, progress)
         found = work.go(until)
         if "scores" in found:
-            write_whole(folder / "report.json", json.dumps(found, indent=1, ensure_ascii=False).encode())
+            write_json(folder / "report.json", found)
         return found
 
 
@@ -83,8 +82,10 @@ class _Run:
         self.categories = known
         self.known = faces.take(np.flatnonzero(np.isin(faces.category, known)))
         self.unknown = faces.take(np.flatnonzero(np.isin(faces.category, unknown)))
-        self.size, first = (int(registry.build("backbone", spec).size) for spec in (chosen.backbone, chosen.first))
+        sizes = {spec: int(registry.build("backbone", spec).size) for spec in {chosen.backbone, chosen.first}}
+        self.size = sizes[chosen.backbone]
         self.pixels = Pixels(self.known, self.size)
+        first = sizes[chosen.first]
         self.first_pixels = self.pixels if first == self.size else Pixels(self.known, first)
         self.table = folder / "features.h5"
 
@@ -208,8 +209,8 @@ class _Run:
             "plan": dict(plan.classes),
             "made": plan.made,
             "classes": len(plan.names),
-            "known": _counts(self.known),
-            "unknown": _counts(self.unknown),
+            "known": counts(self.known),
+            "unknown": counts(self.unknown),
             "evaluated": {category: int((rows.label == category).sum()) for category in rows.categories},
             **found,
         }
@@ -239,9 +240,10 @@ def _evaluators(registry: Registry, specs: Sequence[str], seed: int) -> dict[str
     return {part.entry.name if names.count(part.entry.name) == 1 else part.text: part.build() for part in parts}
 
 
-def _counts(faces: Faces) -> dict[str, int]:
-    categories, counts = np.unique(faces.category, return_counts=True)
-    return dict(zip(categories.tolist(), counts.tolist(), strict=True))
+def counts(faces: Faces) -> dict[str, int]:
+    """category -> faces of it, by category."""
+    categories, found = np.unique(faces.category, return_counts=True)
+    return dict(zip(categories.tolist(), found.tolist(), strict=True))
 
 
 def _settle_recipe(path: Path, chosen: Recipe, registry: Registry) -> None:

@@ -15,8 +15,9 @@ from kce import comparison, estimate, examples, grid, lock, merge, recipe, study
 from kce import faces as folders
 from kce.cut import cut
 from kce.errors import KCEError, UnknownName
-from kce.files import write_whole
+from kce.files import write_json
 from kce.jobs import PROGRESS
+from kce.run import counts
 from kce.schedule import Task, carry_out
 from kce.types import Job, MergePlan
 
@@ -106,7 +107,6 @@ class Plan:
     def _partition(self, run: Run) -> Hashable:
         """What the final model is made from, now that the plan is there: runs with the same wait for each other."""
         path = self.folder(run) / "plan.toml"
-        classes: Mapping[str, str]
         if path.is_file():
             plan = merge.read(path)
         elif run.recipe.plan == "name":
@@ -114,10 +114,8 @@ class Plan:
             plan = plan if run.recipe.rules else MergePlan(dict.fromkeys(run.known, run.name))
         else:
             plan = merge.unmerged(run.known)
-        classes = plan.classes
-        parts = frozenset(frozenset(c for c in classes if classes[c] == name) for name in set(classes.values()))
         train = run.recipe.train
-        return (run.group, run.seed, run.recipe.backbone, train.per_class, train.images, parts)
+        return (run.group, run.seed, run.recipe.backbone, train.per_class, train.images, merge.partition(plan))
 
 
 def prepare(
@@ -161,8 +159,9 @@ def prepare(
     table = folders.read(faces) if faces else None
     methods = _methods(table) if table else {}
     runs = grid.runs(study, str(faces or ""), methods, range(seeds), registry, missing)
+    drawn: set[Any] = set()
     for run in runs:
-        _look(run, table, registry)
+        _look(run, table, registry, drawn)
     remarks = [*_remarks(study, faces, scale), *_less(runs)]
     return Plan(study, table, tuple(runs), to, registry, tuple(remarks))
 
@@ -172,15 +171,20 @@ def _methods(table: Faces) -> dict[str, str]:
     return dict(zip(table.category[forged].tolist(), table.method[forged].tolist(), strict=True))
 
 
-def _look(run: Run, table: Faces | None, registry: Registry) -> None:
-    """Raise what the run would raise, as far as that can be known without starting it."""
+def _look(run: Run, table: Faces | None, registry: Registry, drawn: set[Any]) -> None:
+    """Raise what the run would raise, as far as that can be known without starting it.
+
+    drawn  known categories and settings whose training set was drawn before, by an earlier run; those of this one join
+    """
     try:
         if table is None:
             recipe.check_parts(run.recipe, registry)
             return
         recipe.check(run.recipe, table, registry)
-        known = table.take(np.flatnonzero(np.isin(table.category, run.known)))
-        examples.choose(known, merge.unmerged(run.known), run.recipe.train)
+        if (run.known, run.recipe.train) not in drawn:
+            known = table.take(np.flatnonzero(np.isin(table.category, run.known)))
+            examples.choose(known, merge.unmerged(run.known), run.recipe.train)
+            drawn.add((run.known, run.recipe.train))
     except KCEError as error:
         raise type(error)(f"{run.name}: {error.message}", error.hint) from error
 
@@ -226,11 +230,8 @@ def price(plan: Plan, slots: int, progress: Progress = lambda *_: None) -> estim
         progress("measuring networks", number, len(specs))
         speeds[spec] = estimate.measure(spec, plan.registry)
     progress("measuring networks", len(specs), len(specs))
-    counts: dict[str, int] = {}
-    if plan.faces is not None:
-        names, found = np.unique(plan.faces.category, return_counts=True)
-        counts = dict(zip(names.tolist(), found.tolist(), strict=True))
-    return estimate.cost(plan.grid, counts, speeds, slots, plan.to)
+    there = counts(plan.faces) if plan.faces is not None else {}
+    return estimate.cost(plan.grid, there, speeds, slots, plan.to)
 
 
 def start(plan: Plan, engine: Engine, told: Callable[[Mapping[str, Task]], None]) -> dict[str, Task]:
@@ -251,7 +252,7 @@ def start(plan: Plan, engine: Engine, told: Callable[[Mapping[str, Task]], None]
             for name, task in now.items()
         }
         document = {"title": plan.study.title, "remarks": list(plan.remarks), "jobs": states}
-        write_whole(plan.to / STATES, json.dumps(document, indent=1, ensure_ascii=False).encode())
+        write_json(plan.to / STATES, document)
         told(now)
 
     with lock.held(plan.to, "study"):
@@ -270,7 +271,7 @@ def finish(plan: Plan, tasks: Mapping[str, Task], price: estimate.Cost) -> dict[
         "failed": {name: task.error for name, task in tasks.items() if task.state == "failed"},
         "report": str(plan.to / "report.html"),
     }
-    write_whole(plan.to / "report.json", json.dumps(found, indent=1, ensure_ascii=False).encode())
+    write_json(plan.to / "report.json", found)
     return found
 
 

@@ -11,8 +11,7 @@ from typing import Any
 
 from kce import faces as folders
 from kce.errors import BadData, KCEError
-
-RUNS = "runs"
+from kce.study import RUNS
 
 
 @dataclass(frozen=True, eq=False)
