@@ -92,6 +92,17 @@ def _one(work: Work, arguments: tuple[Any, ...], machine: Fabric, told: Any, sto
         except (KCEError, OSError) as error:
             told.put(error)
             raise
+        finally:
+            _part()
+
+
+def _part() -> None:
+    """Let go of the other processes. gloo's threads may still hold Python's objects, and one that drops them while the
+    interpreter ends aborts the process (SIGABRT) after all its work was done."""
+    from torch import distributed
+
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def _listen(told: Any, progress: Progress, errors: list[BaseException]) -> None:
