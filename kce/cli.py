@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kce import clistudy
+from kce import cliauthors, clistudy
 from kce.console import App, complain, interval, print_json, print_line, print_scores, print_table, progress_bars, say
 from kce.errors import KCEError
 
@@ -317,6 +317,7 @@ def score(
 
 app.command()(clistudy.study)
 app.command()(clistudy.report)
+app.command()(cliauthors.check)
 
 
 @app.command()

@@ -17,7 +17,7 @@ class KCEError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
 
-    def __reduce__(self) -> tuple[type[KCEError], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[KCEError], tuple[str, ...]]:
         # Exceptions cross process borders by pickle, which would otherwise drop the hint.
         return type(self), (self.message, self.hint)
 
@@ -38,6 +38,17 @@ class UnknownName(KCEError):
 
 class BrokenPlugin(KCEError):
     """A plugin that was found and cannot be used; raised only to whoever asks for it."""
+
+
+class BrokenPromise(KCEError):
+    """A component that does not do what its kind promises; `promise` is the one it breaks, by name."""
+
+    def __init__(self, promise: str, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.promise = promise
+
+    def __reduce__(self) -> tuple[type[KCEError], tuple[str, ...]]:
+        return type(self), (self.promise, self.message, self.hint)
 
 
 class BadData(KCEError):

@@ -108,6 +108,11 @@ class Registry:
         merged = specs.bind(what, factory, {**entry.parameters, **given, **parameters})
         return Part(entry, factory, merged)
 
+    def part(self, kind: str, name: str) -> Part:
+        """What a name stands for, with the parameters the registry gives it and no others yet."""
+        entry = self.entry(kind, name)
+        return Part(entry, self._factory(entry), entry.parameters)
+
     def takes(self, kind: str, spec: str, parameter: str) -> bool:
         """Whether the component has this parameter and `spec` leaves it open."""
         name, given = specs.read(spec)
@@ -288,8 +293,8 @@ def _entry(path: Path, kind: str, name: str, table: dict[str, Any], like: Entry 
 
 def describe(registry: Registry, kind: str, name: str) -> dict[str, Any]:
     """All there is to say about a component, for ``kce show``: its docstring, parameters, defaults and origin."""
-    entry = registry.entry(kind, name)
-    factory = registry._factory(entry)  # noqa: SLF001 - the same module
+    part = registry.part(kind, name)
+    entry, factory = part.entry, part.factory
     parameters = []
     for parameter in specs.signature(f"{kind} {name!r}", factory).parameters.values():
         default = None if parameter.default is inspect.Parameter.empty else parameter.default
