@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kce import specs
-from kce.conduct import within
+from kce.conduct import watched, within
 from kce.errors import BrokenPlugin, BrokenPromise, KCEError
 from kce.hookspecs import KINDS
 from kce.registry import Registry
@@ -103,8 +103,10 @@ class Promise:
         if subject.hopeless and self.name not in ("stays", "in-time"):
             raise NotChecked(subject.hopeless)
         try:
-            with warnings.catch_warnings(), within(subject.limit):
-                warnings.simplefilter("ignore")  # rows that are all alike are worth a warning, and no error
+            # What one promise's questions do to the process must not hide it from the next.
+            # Rows that are all alike are worth a warning, which is kept here, and no error.
+            with warnings.catch_warnings(record=True), watched(pools=False), within(subject.limit):
+                warnings.simplefilter("default")
                 self.check(subject)
         except NotChecked:
             raise

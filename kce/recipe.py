@@ -51,6 +51,7 @@ class Recipe:
     vote: Literal["means", "rows"] = "means"  # what is clustered: category "means", or "rows" with a majority vote
     rules: tuple[tuple[str, ...], ...] = ()  # of the plan by name; empty = equal method names
     seed: int = 0
+    patience: float = 7200.0  # seconds a third party's part may take for an answer; 0 = for ever
     train: Settings = field(default_factory=Settings)
     evaluate: Evaluate = field(default_factory=Evaluate)
 
@@ -151,7 +152,7 @@ def resolve(registry: Registry, kind: str, spec: str, seed: int, **parameters: A
 
 def as_text(recipe: Recipe) -> dict[str, str]:
     """Every choice as key -> text, to be laid beside another recipe's. Evaluation is left out: it can be done again."""
-    flat = {key: value for key, value in asdict(recipe).items() if key != "evaluate"}
+    flat = {key: value for key, value in asdict(recipe).items() if key not in ("evaluate", "patience")}
     settings = {f"train.{key}": value for key, value in flat.pop("train").items() if key != "save_every"}
     return {key: str(value) for key, value in {**flat, **settings}.items()}
 
@@ -226,6 +227,8 @@ def _check_numbers(recipe: Recipe) -> None:
     k = recipe.k
     if not (k == "name" or (isinstance(k, int) and k >= 1)):
         raise KCEError(f"k = {k!r} is no number of classes", 'give a number from 1, or "name"')
+    if isinstance(recipe.patience, bool) or not isinstance(recipe.patience, int | float) or recipe.patience < 0:
+        raise KCEError(f"patience = {recipe.patience!r} is no number of seconds", "give one from 0 on; 0 is for ever")
     settings.check(recipe.train)
     evaluate = recipe.evaluate
     for name, value, least in (

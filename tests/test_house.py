@@ -18,11 +18,11 @@ CORE = REPOSITORY / "kce"
 # Imports point one way, from right to left. Names on one line do not import each other unless in that order.
 STOREYS = (
     "errors files lock types hookspecs plugins specs registry conduct",
-    "workers answers walk trees splits header media decode scan datasets faces ledger crop cut hdf table shards store planfile "
-    "merge",
+    "workers answers walk trees splits header media decode scan datasets faces ledger crop cut hdf table shards store "
+    "planfile merge",
     "scores device processes batchnorm checkpoints weights augment settings heldout pixels examples curves resume "
     "steps features train",
-    "recipe run plans jobs studyfile grid schedule estimate statistics comparison study charts figures views "
+    "recipe guard run plans jobs studyfile grid schedule estimate statistics comparison study charts figures views "
     "exhibits pagecharts printcharts sheets reporttables thumbs report demo "
     "promise asking promises rowpromises facepromises enginepromises check testing console clistudy cliauthors cli "
     "__main__",
