@@ -47,17 +47,26 @@ def list_(
     kind: Annotated[
         str | None, typer.Argument(help="dataset, detector, backbone, aligner ...; all if left out.")
     ] = None,
+    plugins: Annotated[
+        bool,
+        typer.Option("--plugins", help="List the packages and files behind them: version, author, what they offer."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List every component in reach: its name, the plugin behind it, and whether it works."""
-    from kce.datasets import about
     from kce.registry import Registry
 
     registry = Registry.load()
+    if plugins:
+        return cliauthors.list_plugins(registry, as_json)
     rows = registry.rows(kind)
     if as_json:
         return print_json(rows)
-    facts = [about(registry, row["name"]) for row in rows] if kind == "dataset" else [{} for _ in rows]
+    facts: list[dict[str, str]] = [{} for _ in rows]
+    if kind == "dataset":
+        from kce.datasets import about
+
+        facts = [about(registry, row["name"]) for row in rows]
     print_table(
         ["kind", "name", "plugin", "source", "status", *(facts[0] if facts else ())],
         [

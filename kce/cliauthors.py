@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kce.console import print_json, print_line, print_table, progress_bars, say
 from kce.errors import BrokenPromise
+
+if TYPE_CHECKING:
+    from kce.registry import Registry
+
+
+def list_plugins(registry: Registry, as_json: bool) -> None:
+    """What ``kce list --plugins`` prints."""
+    from kce import distributions
+
+    rows = distributions.rows(registry)
+    if as_json:
+        return print_json(rows)
+    print_table(
+        ["distribution", "version", "author", "API", "offers", "status"],
+        [
+            [
+                row["distribution"],
+                row["version"],
+                row["author"],
+                row["api"],
+                "; ".join(f"{kind}: {', '.join(names)}" for kind, names in row["offers"].items()),
+                row["status"],
+            ]
+            for row in rows
+        ],
+    )
+    for row in rows:
+        if row["error"]:
+            say(f"{row['status']}: {row['distribution']}: {row['error']}")
+    return None
 
 
 def check(

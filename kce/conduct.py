@@ -41,7 +41,7 @@ def watched(*, pools: bool = True) -> Iterator[Seen]:
     pools  also ask the numeric libraries how many threads each would use, which takes a few milliseconds
     The promises are "silent", "random-state", "warnings" and "threads". Work that also imports libraries is given the
     benefit of the doubt over random state and warnings, since some libraries touch them when they are imported: what
-    they changed is put back and not held against the component. ``kce check`` asks every component once before it looks.
+    they changed is put back and not held against the component. ``kce check`` asks a component before it looks.
     """
     seen = Seen({})
     states, filters, threads = _random_states(), list(warnings.filters), _threads(pools)

@@ -36,10 +36,6 @@ class UnknownName(KCEError):
         return cls(f"no {what} named {name!r}.{guess} Known: {listed}", hint)
 
 
-class BrokenPlugin(KCEError):
-    """A plugin that was found and cannot be used; raised only to whoever asks for it."""
-
-
 class BrokenPromise(KCEError):
     """A component that does not do what its kind promises; `promise` is the one it breaks, by name."""
 
@@ -49,6 +45,14 @@ class BrokenPromise(KCEError):
 
     def __reduce__(self) -> tuple[type[KCEError], tuple[str, ...]]:
         return type(self), (self.promise, self.message, self.hint)
+
+
+class BrokenPlugin(BrokenPromise):
+    """A plugin that was found and cannot be used; raised only to whoever asks for it.
+
+    `promise` is what it breaks as a plugin: "imports", "api", "hooks" (known ones, that return factories by name),
+    "names" (nobody else's) or "signature" (keyword parameters that are the whole configuration).
+    """
 
 
 class BadData(KCEError):

@@ -128,6 +128,7 @@ class Registry:
             if len(offered) > 1:
                 both = " and ".join(e.plugin for e in offered)
                 raise BrokenPlugin(
+                    "names",
                     f"{kind} {name!r} is offered by two plugins: {both}",
                     f'say which in registry.toml: [{kind}.{name}] use = "{offered[0].plugin}:{name}"',
                 )
@@ -156,7 +157,7 @@ class Registry:
     def _row(self, entry: Entry, error: str = "") -> dict[str, str]:
         if not error and entry.enabled:
             try:
-                specs.signature(f"{entry.kind} {entry.name!r}", self._factory(entry))
+                specs.signature(f"{entry.kind} {entry.name!r}", self._factory(entry), types=False)
             except KCEError as broken:
                 error = broken.message
         status = "disabled" if not entry.enabled else "broken" if error else "ok"
@@ -213,13 +214,14 @@ class Registry:
         if entry.plugin not in self.plugins.names():
             message = UnknownName.among("plugin", entry.plugin, self.plugins.names()).message
             raise BrokenPlugin(
+                "names",
                 f"{entry.kind} {entry.name!r} ({entry.source}) cannot be used: {message}",
                 "a plugin is a file in the `plugins/` folder beside registry.toml, or an installed package",
             )
         factories = self.plugins.offers(entry.plugin).get(entry.kind, {})
         if entry.factory not in factories:
             message = UnknownName.among(f"{entry.kind}", entry.factory, factories).message
-            raise BrokenPlugin(f"plugin {entry.plugin!r} ({self.plugins.source(entry.plugin)}): {message}")
+            raise BrokenPlugin("names", f"plugin {entry.plugin!r} ({self.plugins.source(entry.plugin)}): {message}")
         return factories[entry.factory]
 
 

@@ -6,14 +6,16 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kce import Job, KCEError, hookimpl
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 
 class Local:
@@ -41,6 +43,8 @@ class Local:
         return self._waiting.submit(self._do, job)
 
     def _do(self, job: Job) -> Any:
+        from concurrent.futures.process import BrokenProcessPool
+
         worker = self._free.get()
         try:
             for _ in range(self._retries + 1):
@@ -59,7 +63,7 @@ class Local:
         self._waiting.shutdown(wait=False, cancel_futures=True)
         for worker in self._workers:
             worker.interrupt()
-        while not all([worker.idle(5.0) for worker in self._workers]):
+        while not all(worker.idle(5.0) for worker in self._workers):
             for worker in self._workers:  # a job that was only just beginning has not heard of it
                 worker.interrupt()
         self._waiting.shutdown()
@@ -79,6 +83,7 @@ class _Worker:
         self._stopped = False
 
     def do(self, job: Job) -> Any:
+        from concurrent.futures import ProcessPoolExecutor
         from multiprocessing import get_context
 
         if self._stopped:

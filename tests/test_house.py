@@ -17,7 +17,7 @@ from tests.conftest import REPOSITORY
 CORE = REPOSITORY / "kce"
 # Imports point one way, from right to left. Names on one line do not import each other unless in that order.
 STOREYS = (
-    "errors files lock types hookspecs plugins specs registry conduct",
+    "errors files lock types hookspecs plugins specs registry distributions conduct",
     "workers answers walk trees splits header media decode scan datasets faces ledger crop cut hdf table shards store "
     "planfile merge",
     "scores device processes batchnorm checkpoints weights augment settings heldout pixels examples curves resume "
