@@ -243,12 +243,12 @@ def test_what_a_plugin_breaks_has_a_name(tmp_path: Path, text: str, promise: str
     assert error.value.promise == promise
 
 
-def install(folder: Path, name: str, module: str, author: str = "", entry: str = "") -> None:
-    """A distribution as pip would leave it."""
+def publish(folder: Path, name: str, module: str, author: str) -> None:
+    """A distribution with all that it tells of itself."""
     about = folder / f"{name.replace('-', '_')}-0.3.dist-info"
     about.mkdir(parents=True)
     about.joinpath("METADATA").write_text(f"Metadata-Version: 2.4\nName: {name}\nVersion: 0.3\n{author}\nText.")
-    about.joinpath("entry_points.txt").write_text(f"[kce]\n{entry or name} = {name.replace('-', '_')}\n")
+    about.joinpath("entry_points.txt").write_text(f"[kce]\n{name} = {name.replace('-', '_')}\n")
     folder.joinpath(f"{name.replace('-', '_')}.py").write_text(module)
 
 
@@ -257,8 +257,8 @@ def test_packages_are_listed_with_version_author_and_what_they_offer(
 ) -> None:
     from kce import distributions
 
-    install(tmp_path / "site", "kce-one", 'KCE_API = "1.0"\n' + HALVES, "Author: Ann Author\n")
-    install(tmp_path / "site", "kce-two", "import nosuchmodule", "Author-email: Bo Writer <bo@example.org>\n")
+    publish(tmp_path / "site", "kce-one", 'KCE_API = "1.0"\n' + HALVES, "Author: Ann Author\n")
+    publish(tmp_path / "site", "kce-two", "import nosuchmodule", "Author-email: Bo Writer <bo@example.org>\n")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     rows = {
         row["distribution"]: row
@@ -275,12 +275,3 @@ def test_packages_are_listed_with_version_author_and_what_they_offer(
     assert "nosuchmodule" in rows["kce-two"]["error"]
     assert rows[str(tmp_path / "plugins" / "three.py")]["offers"] == {"clusterer": ["thirds"]}
     assert set(rows["kce"]["offers"]) == set(KINDS)
-
-
-def test_two_packages_with_a_plugin_of_one_name_are_both_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("kce-four", "kce-five"):
-        install(tmp_path / "site", name, HALVES, entry="same")
-    monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    with pytest.raises(BrokenPlugin, match="two plugins are named 'same'") as error:
-        Registry.load(tmp_path).plugins.offers("same")
-    assert error.value.promise == "names"
