@@ -326,6 +326,7 @@ def score(
 
 app.command()(clistudy.study)
 app.command()(clistudy.report)
+app.command()(cliauthors.new)
 app.command()(cliauthors.check)
 
 

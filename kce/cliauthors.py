@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,6 +38,27 @@ def list_plugins(registry: Registry, as_json: bool) -> None:
     for row in rows:
         if row["error"]:
             say(f"{row['status']}: {row['distribution']}: {row['error']}")
+    return None
+
+
+def new(
+    kind: Annotated[str, typer.Argument(help="dataset, detector, backbone, aligner ...")],
+    name: Annotated[str, typer.Argument(help="What it will be called: small letters, digits, and '-' between them.")],
+    to: Annotated[Path, typer.Option(help="Where the package's folder goes.")] = Path(),
+    author: Annotated[str, typer.Option(help="Named in its licence and metadata.")] = "The author",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+) -> None:
+    """Write a package with a component of your own: a plugin that works, its test, and all it takes to share it."""
+    from kce import new as packages
+    from kce.registry import Registry
+
+    folder = packages.write(kind, name, author, to, Registry.load())
+    steps = packages.steps(kind, name, folder)
+    if as_json:
+        return print_json({"folder": str(folder), "steps": steps})
+    print_line(f"{folder} is ready. Next:\n")
+    for step in steps:
+        print_line(f"  {step}")
     return None
 
 
