@@ -189,11 +189,10 @@ def _settle(built_in: list[Found], outsiders: list[Found]) -> dict[str, Found]:
             settled[found.name] = found
             continue
         clash = f"its name {found.name!r} is already used by {holder.source}"
-        if holder.source == "built-in":
-            settled[f"{found.name} ({found.source})"] = replace(found, clash=clash)
-        else:
-            both = f"two plugins are named {found.name!r}: {holder.source} and {found.source}"
-            settled[found.name] = replace(holder, clash=both)
+        if holder.source != "built-in":
+            clash = f"two plugins are named {found.name!r}: {holder.source} and {found.source}"
+            settled[found.name] = replace(holder, clash=clash)
+        settled[f"{found.name} ({found.source})"] = replace(found, clash=clash)
     return settled
 
 
