@@ -29,6 +29,7 @@ class UMAP:
     """
 
     growth: ClassVar = {"time": 2, "memory": 2}  # up to 4,096 rows it measures all distances
+    known_faults: ClassVar = {"row-order": "rows move one after the other: in another order they come to lie elsewhere"}
 
     def __init__(self, n_components: int = 2, n_neighbors: int = 15, min_dist: float = 0.1, seed: int = 0) -> None:
         if n_components < 1 or n_neighbors < 2:
