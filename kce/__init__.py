@@ -22,6 +22,7 @@ _HOME = {
     "KCEError": "errors",
     "BadData": "errors",
     "hookimpl": "hookspecs",
+    "API": "hookspecs",
     "Registry": "registry",
     "Tree": "trees",
     "Unparsed": "trees",
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from kce.checkpoints import read_weights as read_weights
     from kce.errors import BadData as BadData
     from kce.errors import KCEError as KCEError
+    from kce.hookspecs import API as API
     from kce.hookspecs import hookimpl as hookimpl
     from kce.registry import Registry as Registry
     from kce.trees import Tree as Tree

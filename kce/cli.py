@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kce import clistudy
+from kce import cliauthors, clistudy
 from kce.console import App, complain, interval, print_json, print_line, print_scores, print_table, progress_bars, say
 from kce.errors import KCEError
 
@@ -47,17 +47,26 @@ def list_(
     kind: Annotated[
         str | None, typer.Argument(help="dataset, detector, backbone, aligner ...; all if left out.")
     ] = None,
+    plugins: Annotated[
+        bool,
+        typer.Option("--plugins", help="List the packages and files behind them: version, author, what they offer."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List every component in reach: its name, the plugin behind it, and whether it works."""
-    from kce.datasets import about
     from kce.registry import Registry
 
     registry = Registry.load()
+    if plugins:
+        return cliauthors.list_plugins(registry, as_json)
     rows = registry.rows(kind)
     if as_json:
         return print_json(rows)
-    facts = [about(registry, row["name"]) for row in rows] if kind == "dataset" else [{} for _ in rows]
+    facts: list[dict[str, str]] = [{} for _ in rows]
+    if kind == "dataset":
+        from kce.datasets import about
+
+        facts = [about(registry, row["name"]) for row in rows]
     print_table(
         ["kind", "name", "plugin", "source", "status", *(facts[0] if facts else ())],
         [
@@ -317,6 +326,8 @@ def score(
 
 app.command()(clistudy.study)
 app.command()(clistudy.report)
+app.command()(cliauthors.new)
+app.command()(cliauthors.check)
 
 
 @app.command()

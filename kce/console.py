@@ -11,7 +11,8 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 import typer
 
@@ -40,7 +41,9 @@ def _ending_well(command: Command) -> Command:
     @functools.wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
-            return command(*args, **kwargs)
+            # Standard output is the command's alone: what a library or a plugin prints goes where our log goes.
+            with _answering(), contextlib.redirect_stdout(sys.stderr):
+                return command(*args, **kwargs)
         except KCEError as error:
             _fail(error.message, error.hint)
         except KeyboardInterrupt:
@@ -60,6 +63,23 @@ def _ending_well(command: Command) -> Command:
             raise
 
     return cast("Command", guarded)
+
+
+_ANSWERS: ContextVar[TextIO] = ContextVar("answers")
+
+
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    token = _ANSWERS.set(sys.stdout)
+    try:
+        yield
+    finally:
+        _ANSWERS.reset(token)
+
+
+def _answers() -> TextIO:
+    """Where a command answers."""
+    return _ANSWERS.get(sys.stdout)
 
 
 def _fail(message: str, hint: str) -> None:
@@ -106,7 +126,7 @@ def complain(what: str, lines: list[str], most: int = 10) -> None:
 
 
 def print_line(text: str) -> None:
-    print(text)  # noqa: T201 - the command line is what prints
+    print(text, file=_answers())
 
 
 def print_json(document: Any) -> None:
@@ -125,7 +145,7 @@ def print_table(head: list[str], rows: list[list[str]]) -> None:
     for row in rows:
         table.add_row(*map(Text, row))  # as text: a name like "[원천]" is no markup
     # A pipe or a file has no width of its own: there no row is folded.
-    Console(width=None if sys.stdout.isatty() else 250).print(table)
+    Console(file=_answers(), width=None if _answers().isatty() else 250).print(table)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ class KCEError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
 
-    def __reduce__(self) -> tuple[type[KCEError], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[KCEError], tuple[str, ...]]:
         # Exceptions cross process borders by pickle, which would otherwise drop the hint.
         return type(self), (self.message, self.hint)
 
@@ -36,8 +36,23 @@ class UnknownName(KCEError):
         return cls(f"no {what} named {name!r}.{guess} Known: {listed}", hint)
 
 
-class BrokenPlugin(KCEError):
-    """A plugin that was found and cannot be used; raised only to whoever asks for it."""
+class BrokenPromise(KCEError):
+    """A component that does not do what its kind promises; `promise` is the one it breaks, by name."""
+
+    def __init__(self, promise: str, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.promise = promise
+
+    def __reduce__(self) -> tuple[type[KCEError], tuple[str, ...]]:
+        return type(self), (self.promise, self.message, self.hint)
+
+
+class BrokenPlugin(BrokenPromise):
+    """A plugin that was found and cannot be used; raised only to whoever asks for it.
+
+    `promise` is what it breaks as a plugin: "imports", "api", "hooks" (known ones, that return factories by name),
+    "names" (nobody else's) or "signature" (keyword parameters that are the whole configuration).
+    """
 
 
 class BadData(KCEError):

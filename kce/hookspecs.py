@@ -14,6 +14,10 @@ import pluggy
 hookspec = pluggy.HookspecMarker("kce")
 hookimpl = pluggy.HookimplMarker("kce")
 
+API = "1.0"
+"""The version of all this, major.minor: a plugin that worked may fail under another major. A plugin says which it was
+written for in a module constant, ``KCE_API = "1.0"``; one that says nothing is taken to be written for this one."""
+
 Factories = dict[str, Callable[..., Any]]
 
 

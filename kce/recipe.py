@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tomlkit
 
-from kce import settings, specs
+from kce import distributions, settings, specs
 from kce.errors import KCEError, UnknownName
 from kce.files import write_whole
 from kce.settings import Settings
@@ -20,6 +21,8 @@ from kce.settings import Settings
 if TYPE_CHECKING:
     from kce.faces import Faces
     from kce.registry import Part, Registry
+
+_log = logging.getLogger("kce.recipe")
 
 PLANS = ("none", "name", "random", "clusters")
 
@@ -51,8 +54,11 @@ class Recipe:
     vote: Literal["means", "rows"] = "means"  # what is clustered: category "means", or "rows" with a majority vote
     rules: tuple[tuple[str, ...], ...] = ()  # of the plan by name; empty = equal method names
     seed: int = 0
+    patience: float = 7200.0  # seconds a third party's part may take for an answer; 0 = for ever
     train: Settings = field(default_factory=Settings)
     evaluate: Evaluate = field(default_factory=Evaluate)
+    # Of a recipe that was read: "kind name" -> the package or file each component came from. No choice of its own.
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def first(self) -> str:
@@ -98,13 +104,15 @@ def of(document: Mapping[str, Any], where: str) -> Recipe:
     plain = {key: value for key, value in document.items() if key not in (*tables, "resolved")}
     built = {name: _fill(kind, document.get(name, {}), f"{where}: [{name}]") for name, kind in tables.items()}
     recipe: Recipe = _fill(Recipe, {**plain, **built}, where)
-    return recipe
+    resolved = document.get("resolved")
+    origins = resolved.get("from") if isinstance(resolved, Mapping) else None
+    return replace(recipe, origins={str(part): str(its) for part, its in dict(origins or {}).items()})
 
 
 def _fill(kind: Any, values: Any, where: str) -> Any:
     if not isinstance(values, Mapping):
         raise KCEError(f"{where} must be a table", "write it as [train] with one key = value a line")
-    known = {item.name: item for item in fields(kind)}
+    known = {item.name: item for item in fields(kind) if item.compare}
     for key in values:
         if key not in known:
             raise UnknownName.among(f"key of {where}", key, known)
@@ -121,6 +129,7 @@ def _tuples(value: Any) -> Any:
 def document(recipe: Recipe) -> dict[str, Any]:
     """The choices as plain tables, lists and values: what ``of`` reads."""
     plain: dict[str, Any] = _plain(asdict(recipe))
+    del plain["origins"]
     return plain
 
 
@@ -135,6 +144,10 @@ def write(path: Path, recipe: Recipe, registry: Registry) -> None:
         "evaluation reducer": resolve(registry, "reducer", recipe.evaluate.reducer, recipe.seed).text,
         "evaluators": [resolve(registry, "evaluator", spec, recipe.seed).text for spec in recipe.evaluate.evaluators],
         "versions": versions(),
+        "from": {
+            f"{kind} {part.entry.name}": distributions.origin(registry, part.entry.plugin)
+            for kind, part in _parts(recipe, registry)
+        },
     }
     if registry.takes("clusterer", recipe.clusterer, "n_clusters"):  # its default is not what it will be given
         own = {name: value for name, value in parts["clusterer"].parameters.items() if name != "n_clusters"}
@@ -151,7 +164,7 @@ def resolve(registry: Registry, kind: str, spec: str, seed: int, **parameters: A
 
 def as_text(recipe: Recipe) -> dict[str, str]:
     """Every choice as key -> text, to be laid beside another recipe's. Evaluation is left out: it can be done again."""
-    flat = {key: value for key, value in asdict(recipe).items() if key != "evaluate"}
+    flat = {key: value for key, value in asdict(recipe).items() if key not in ("evaluate", "patience", "origins")}
     settings = {f"train.{key}": value for key, value in flat.pop("train").items() if key != "save_every"}
     return {key: str(value) for key, value in {**flat, **settings}.items()}
 
@@ -184,14 +197,31 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
+def _parts(recipe: Recipe, registry: Registry) -> Iterator[tuple[str, Part]]:
+    """(kind, part) of every component a recipe names. Raises as ``Registry.resolve`` does, and says what to install
+    where the recipe knows it."""
+    named = [(kind, getattr(recipe, kind)) for kind in ("backbone", "aligner", "reducer", "clusterer")]
+    named += [("backbone", recipe.first), ("reducer", recipe.evaluate.reducer)]
+    named += [("evaluator", spec) for spec in recipe.evaluate.evaluators]
+    for kind, spec in named:
+        try:
+            yield kind, registry.resolve(kind, spec)
+        except UnknownName as error:
+            name = specs.read(spec)[0]
+            origin = recipe.origins.get(f"{kind} {name}")
+            if origin is None or not error.message.startswith(f"no {kind} named {name!r}"):
+                raise
+            raise UnknownName(error.message, distributions.to_install(origin)) from error
+
+
 def check_parts(recipe: Recipe, registry: Registry) -> None:
     """Raise for every choice that can be seen to be wrong without the faces."""
-    for kind in ("backbone", "aligner", "reducer", "clusterer"):
-        registry.resolve(kind, getattr(recipe, kind))
-    registry.resolve("backbone", recipe.first)
-    registry.resolve("reducer", recipe.evaluate.reducer)
-    for evaluator in recipe.evaluate.evaluators:
-        registry.resolve("evaluator", evaluator)
+    for kind, part in _parts(recipe, registry):
+        there, here = recipe.origins.get(f"{kind} {part.entry.name}"), distributions.origin(registry, part.entry.plugin)
+        if there and there != here:
+            _log.warning(
+                "the recipe was made with the %s %r of %s; here it is of %s", kind, part.entry.name, there, here
+            )
     if recipe.plan not in PLANS and not Path(recipe.plan).is_file():
         raise UnknownName.among("plan", recipe.plan, PLANS, "or give the path of a plan.toml")
     if recipe.vote not in ("means", "rows"):
@@ -226,6 +256,8 @@ def _check_numbers(recipe: Recipe) -> None:
     k = recipe.k
     if not (k == "name" or (isinstance(k, int) and k >= 1)):
         raise KCEError(f"k = {k!r} is no number of classes", 'give a number from 1, or "name"')
+    if isinstance(recipe.patience, bool) or not isinstance(recipe.patience, int | float) or recipe.patience < 0:
+        raise KCEError(f"patience = {recipe.patience!r} is no number of seconds", "give one from 0 on; 0 is for ever")
     settings.check(recipe.train)
     evaluate = recipe.evaluate
     for name, value, least in (

@@ -108,6 +108,11 @@ class Registry:
         merged = specs.bind(what, factory, {**entry.parameters, **given, **parameters})
         return Part(entry, factory, merged)
 
+    def part(self, kind: str, name: str) -> Part:
+        """What a name stands for, with the parameters the registry gives it and no others yet."""
+        entry = self.entry(kind, name)
+        return Part(entry, self._factory(entry), entry.parameters)
+
     def takes(self, kind: str, spec: str, parameter: str) -> bool:
         """Whether the component has this parameter and `spec` leaves it open."""
         name, given = specs.read(spec)
@@ -123,6 +128,7 @@ class Registry:
             if len(offered) > 1:
                 both = " and ".join(e.plugin for e in offered)
                 raise BrokenPlugin(
+                    "names",
                     f"{kind} {name!r} is offered by two plugins: {both}",
                     f'say which in registry.toml: [{kind}.{name}] use = "{offered[0].plugin}:{name}"',
                 )
@@ -151,7 +157,7 @@ class Registry:
     def _row(self, entry: Entry, error: str = "") -> dict[str, str]:
         if not error and entry.enabled:
             try:
-                specs.signature(f"{entry.kind} {entry.name!r}", self._factory(entry))
+                specs.signature(f"{entry.kind} {entry.name!r}", self._factory(entry), types=False)
             except KCEError as broken:
                 error = broken.message
         status = "disabled" if not entry.enabled else "broken" if error else "ok"
@@ -208,13 +214,14 @@ class Registry:
         if entry.plugin not in self.plugins.names():
             message = UnknownName.among("plugin", entry.plugin, self.plugins.names()).message
             raise BrokenPlugin(
+                "names",
                 f"{entry.kind} {entry.name!r} ({entry.source}) cannot be used: {message}",
                 "a plugin is a file in the `plugins/` folder beside registry.toml, or an installed package",
             )
         factories = self.plugins.offers(entry.plugin).get(entry.kind, {})
         if entry.factory not in factories:
             message = UnknownName.among(f"{entry.kind}", entry.factory, factories).message
-            raise BrokenPlugin(f"plugin {entry.plugin!r} ({self.plugins.source(entry.plugin)}): {message}")
+            raise BrokenPlugin("names", f"plugin {entry.plugin!r} ({self.plugins.source(entry.plugin)}): {message}")
         return factories[entry.factory]
 
 
@@ -288,8 +295,8 @@ def _entry(path: Path, kind: str, name: str, table: dict[str, Any], like: Entry 
 
 def describe(registry: Registry, kind: str, name: str) -> dict[str, Any]:
     """All there is to say about a component, for ``kce show``: its docstring, parameters, defaults and origin."""
-    entry = registry.entry(kind, name)
-    factory = registry._factory(entry)  # noqa: SLF001 - the same module
+    part = registry.part(kind, name)
+    entry, factory = part.entry, part.factory
     parameters = []
     for parameter in specs.signature(f"{kind} {name!r}", factory).parameters.values():
         default = None if parameter.default is inspect.Parameter.empty else parameter.default

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce import faces as folders
-from kce import features, lock, merge, recipe, scores, store
+from kce import features, guard, lock, merge, recipe, scores, store
 from kce.errors import KCEError, Refused, UnknownName
 from kce.files import write_json
 from kce.pixels import Pixels
@@ -82,6 +83,8 @@ class _Run:
         self.categories = known
         self.known = faces.take(np.flatnonzero(np.isin(faces.category, known)))
         self.unknown = faces.take(np.flatnonzero(np.isin(faces.category, unknown)))
+        for spec in {chosen.backbone, chosen.first}:
+            guard.probe(registry.resolve("backbone", spec), registry, chosen.patience)
         sizes = {spec: int(registry.build("backbone", spec).size) for spec in {chosen.backbone, chosen.first}}
         self.size = sizes[chosen.backbone]
         self.pixels = Pixels(self.known, self.size)
@@ -182,27 +185,33 @@ class _Run:
     def _by_clusters(self, k: int) -> MergePlan:
         chosen = self.recipe
         rows = store.open_table(self._extract_known(), "known").load()
-        rows = rows.with_x(self._build("aligner", chosen.aligner).align(rows))
+        with self._held("aligner", chosen.aligner) as aligner:
+            rows = rows.with_x(aligner.align(rows))
         self.progress("reducing and clustering", 0, 1)
-        rows = rows.with_x(self._build("reducer", chosen.reducer).fit_transform(rows.x))
+        with self._held("reducer", chosen.reducer) as reducer:
+            rows = rows.with_x(reducer.fit_transform(rows.x))
         own = {"n_clusters": k} if self.registry.takes("clusterer", chosen.clusterer, "n_clusters") else {}
-        clusterer = recipe.resolve(self.registry, "clusterer", chosen.clusterer, chosen.seed, **own)
-        plan = merge.by_clusters(rows, clusterer.build(), chosen.vote)
-        plan = replace(plan, made=f"by clusters of {chosen.vote}: {clusterer.text}")
+        with self._held("clusterer", chosen.clusterer, **own) as clusterer:
+            plan = merge.by_clusters(rows, clusterer, chosen.vote)
+        text = recipe.resolve(self.registry, "clusterer", chosen.clusterer, chosen.seed, **own).text
+        plan = replace(plan, made=f"by clusters of {chosen.vote}: {text}")
         self.progress("reducing and clustering", 1, 1)
         return plan
 
-    def _build(self, kind: str, spec: str) -> Any:
-        return recipe.resolve(self.registry, kind, spec, self.recipe.seed).build()
+    def _held(self, kind: str, spec: str, **own: Any) -> AbstractContextManager[Any]:
+        part = recipe.resolve(self.registry, kind, spec, self.recipe.seed, **own)
+        return guard.held(part, self.registry, self.recipe.patience)
 
     def _scores(self, plan: MergePlan) -> dict[str, Any]:
         evaluate = self.recipe.evaluate
         table = store.open_table(self.table, "unknown")
         rows = evaluation_rows(table, evaluate.per_category, self.recipe.seed)
         self.progress("scoring", 0, 1)
-        reduced = rows.with_x(self._build("reducer", evaluate.reducer).fit_transform(rows.x))
-        evaluators = _evaluators(self.registry, evaluate.evaluators, self.recipe.seed)
-        found = scores.score(reduced, evaluators, seed=self.recipe.seed, plan=plan, resamples=evaluate.resamples)
+        with self._held("reducer", evaluate.reducer) as reducer:
+            reduced = rows.with_x(reducer.fit_transform(rows.x))
+        seed, patience = self.recipe.seed, self.recipe.patience
+        with _evaluators(self.registry, evaluate.evaluators, seed, patience) as evaluators:
+            found = scores.score(reduced, evaluators, seed=seed, plan=plan, resamples=evaluate.resamples)
         self.progress("scoring", 1, 1)
         return {
             "folder": str(self.folder),
@@ -226,18 +235,28 @@ def score_table(
     address: str, reducer: str, evaluators: Sequence[str], registry: Registry, seed: int, resamples: int = 200
 ) -> dict[str, Any]:
     """Reduce and score a stored table ("FEATURES.h5:/known") by its labels: figures with n, seed and intervals."""
-    named = _evaluators(registry, evaluators, seed)
-    reduce = recipe.resolve(registry, "reducer", reducer, seed).build()
+    part = recipe.resolve(registry, "reducer", reducer, seed)
     path, table = store.split_address(address)
-    rows = store.open_table(path, table).load()
-    return scores.score(rows.with_x(reduce.fit_transform(rows.x)), named, seed=seed, resamples=resamples)
+    with _evaluators(registry, evaluators, seed) as named, guard.held(part, registry) as reduce:
+        rows = store.open_table(path, table).load()
+        reduced = rows.with_x(reduce.fit_transform(rows.x))
+        return scores.score(reduced, named, seed=seed, resamples=resamples)
 
 
-def _evaluators(registry: Registry, specs: Sequence[str], seed: int) -> dict[str, Evaluator]:
+@contextmanager
+def _evaluators(
+    registry: Registry, specs: Sequence[str], seed: int, patience: float = 0
+) -> Iterator[dict[str, Evaluator]]:
     """Evaluators by name; where one is asked for twice, with other parameters, by its whole text."""
     parts = [recipe.resolve(registry, "evaluator", spec, seed) for spec in specs]
     names = [part.entry.name for part in parts]
-    return {part.entry.name if names.count(part.entry.name) == 1 else part.text: part.build() for part in parts}
+    with ExitStack() as stack:
+        yield {
+            part.entry.name if names.count(part.entry.name) == 1 else part.text: stack.enter_context(
+                guard.held(part, registry, patience)
+            )
+            for part in parts
+        }
 
 
 def counts(faces: Faces) -> dict[str, int]:

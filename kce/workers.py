@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -20,13 +21,19 @@ from typing import Any, NamedTuple, Self, cast
 
 from kce.errors import KCEError
 
+THREADS = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "NUMBA_NUM_THREADS")
+"""The variables that numeric libraries read when they are loaded."""
+
+_START = 60.0  # seconds that a process under a time limit has besides, to start and to import
+
 Make = Callable[..., Callable[[Any], Any]]
 
 
 class Died(NamedTuple):
-    """The result of a task whose process died twice over it, the second time in a fresh process."""
+    """The result of a task whose process died over it as often as it was tried, or that was past its time limit."""
 
     reason: str
+    late: bool = False
 
 
 class Inline:
@@ -61,11 +68,28 @@ class Workers:
 
     `make`, its arguments, tasks and results must be picklable. `make` is tried before the first task: what it raises
     is raised here. So is what a task raises; a task whose process dies is done once more, and then is `Died`.
+
+    limit    seconds a task may take; one that takes longer is `Died`, its process killed, and not done once more
+    tries    how often a task is given out
+    threads  of the numeric libraries in each process; None leaves that to the environment
+    parents  whether tasks may start processes of their own
     """
 
-    def __init__(self, count: int, make: Make, arguments: tuple[Any, ...]) -> None:
+    def __init__(
+        self,
+        count: int,
+        make: Make,
+        arguments: tuple[Any, ...],
+        *,
+        limit: float | None = None,
+        tries: int = 2,
+        threads: int | None = 1,  # the processes share the processors among them
+        parents: bool = False,
+    ) -> None:
         self.ahead = 4 * count  # tasks to keep submitted, so that nobody waits while the oldest result is awaited
-        self._start = (make, arguments)
+        self._start = (make, arguments, threads)
+        self._limit, self._tries, self._daemon = limit, tries, not parents
+        self._since: dict[Connection, float] = {}
         self._context = multiprocessing.get_context("spawn")  # OpenCV and onnxruntime hang in forked children
         self._submitted = self._taken = 0
         self._open: deque[tuple[int, Any]] = deque()  # not yet given to a worker
@@ -115,17 +139,19 @@ class Workers:
 
     def _hire(self) -> None:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, *self._start), daemon=True)
+        process = self._context.Process(target=_serve, args=(theirs, *self._start), daemon=self._daemon)
         with _deaf_to_interrupts():
             process.start()
         theirs.close()
         self._workers[ours] = _Worker(process, ours)
         self._busy[ours] = None
+        self._since[ours] = time.monotonic() + _START
 
     def _give(self) -> None:
         while self._idle and self._open:
             pipe = self._idle.pop()
             self._busy[pipe] = self._open.popleft()
+            self._since[pipe] = time.monotonic()
             try:
                 pipe.send(self._busy[pipe][1])  # type: ignore[index]
             except OSError:
@@ -133,7 +159,8 @@ class Workers:
 
     def _listen(self) -> None:
         """Wait until a worker says something, or dies."""
-        for pipe in cast("list[Connection]", wait([pipe for pipe in self._busy if pipe not in self._idle])):
+        busy = [pipe for pipe in self._busy if pipe not in self._idle]
+        for pipe in cast("list[Connection]", wait(busy, self._patience(busy))):
             try:
                 fault, result = pipe.recv()
             except (EOFError, OSError):
@@ -145,10 +172,20 @@ class Workers:
             if task is not None:
                 self._results[task[0]] = result
             self._idle.append(pipe)
+        for pipe in [pipe for pipe in busy if pipe in self._busy and self._patience([pipe]) == 0]:
+            self._workers[pipe].process.kill()
+            self._bury(pipe, late=True)
         self._give()
 
-    def _bury(self, pipe: Connection) -> None:
-        """Put another in place of a dead worker. Its task is done once more, at once."""
+    def _patience(self, pipes: list[Connection]) -> float | None:
+        """Seconds until the first of these is past its time limit; None if there is none."""
+        at_work = [self._since[pipe] for pipe in pipes if pipe not in self._idle]
+        if self._limit is None or not at_work:
+            return None
+        return max(min(at_work) + self._limit - time.monotonic(), 0)
+
+    def _bury(self, pipe: Connection, *, late: bool = False) -> None:
+        """Put another in place of a dead worker. Its task is done once more, at once, if it may be."""
         process = self._workers.pop(pipe).process
         pipe.close()
         process.join()
@@ -162,7 +199,9 @@ class Workers:
             )
         number = task[0]
         self._deaths[number] = self._deaths.get(number, 0) + 1
-        if self._deaths[number] == 1:
+        if late:
+            self._results[number] = Died(f"it took longer than {self._limit:g} seconds", late=True)
+        elif self._deaths[number] < self._tries:
             self._open.appendleft(task)
         else:
             name = signal.Signals(-code).name if code < 0 else f"exit status {code}"
@@ -175,11 +214,11 @@ def crew(count: int, make: Make, arguments: tuple[Any, ...]) -> Workers | Inline
     return Inline(make, arguments) if count == 1 else Workers(count, make, arguments)
 
 
-def _serve(pipe: Connection, make: Make, arguments: tuple[Any, ...]) -> None:
+def _serve(pipe: Connection, make: Make, arguments: tuple[Any, ...], threads: int | None) -> None:
     """A worker's life: until the parent closes the pipe, or is no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides
-    for name in ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
-        os.environ[name] = "1"  # the workers share the processors among them
+    if threads is not None:
+        os.environ.update(dict.fromkeys(THREADS, str(threads)))
     fault, work = _answer(make, *arguments)
     with suppress(EOFError, OSError):  # the parent is no more
         pipe.send((fault, work if fault else None))

@@ -6,14 +6,16 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kce import Job, KCEError, hookimpl
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 
 class Local:
@@ -41,6 +43,8 @@ class Local:
         return self._waiting.submit(self._do, job)
 
     def _do(self, job: Job) -> Any:
+        from concurrent.futures.process import BrokenProcessPool
+
         worker = self._free.get()
         try:
             for _ in range(self._retries + 1):
@@ -59,6 +63,9 @@ class Local:
         self._waiting.shutdown(wait=False, cancel_futures=True)
         for worker in self._workers:
             worker.interrupt()
+        while not all(worker.idle(5.0) for worker in self._workers):
+            for worker in self._workers:  # a job that was only just beginning has not heard of it
+                worker.interrupt()
         self._waiting.shutdown()
         for worker in self._workers:
             worker.stop()
@@ -71,10 +78,12 @@ class _Worker:
         self._environment = environment
         self._pool: ProcessPoolExecutor | None = None
         self._process = 0
-        self._busy = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
         self._stopped = False
 
     def do(self, job: Job) -> Any:
+        from concurrent.futures import ProcessPoolExecutor
         from multiprocessing import get_context
 
         if self._stopped:
@@ -82,11 +91,13 @@ class _Worker:
         if self._pool is None:  # spawned: CUDA and OpenCV's threads do not live through a fork
             self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
             self._process = self._pool.submit(Job("worker", "kce.jobs:begin", {})).result()
-        self._busy.set()
+        self._idle.clear()
         try:
+            if self._stopped:  # meanwhile
+                raise KeyboardInterrupt
             return self._pool.submit(replace(job, environment={**job.environment, **self._environment})).result()
         finally:
-            self._busy.clear()
+            self._idle.set()
 
     def begin_anew(self) -> None:
         self.stop()
@@ -94,9 +105,13 @@ class _Worker:
 
     def interrupt(self) -> None:
         self._stopped = True
-        if self._busy.is_set():
+        if not self._idle.is_set():
             with suppress(OSError):  # it has ended by itself
                 os.kill(self._process, signal.SIGINT)
+
+    def idle(self, seconds: float) -> bool:
+        """Whether no job is at work, after so many seconds at the latest."""
+        return self._idle.wait(seconds)
 
     def stop(self) -> None:
         if self._pool is not None:

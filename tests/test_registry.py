@@ -197,3 +197,81 @@ def test_two_packages_with_one_plugin_name_lose_it_both(tmp_path: Path, monkeypa
     assert row["status"] == "broken"
     assert "two plugins are named 'same': kce_one 1.0 and kce_two 1.0" in row["error"]
     assert registry.build("clusterer", "kmeans")
+
+
+@pytest.mark.parametrize(
+    ("declared", "reason"),
+    [
+        ('"2.0"', "a newer version of the plugin API, 2.0; this KCE has 1.0"),
+        ('"0.9"', "an older version of the plugin API, 0.9"),
+        ('"new"', "not a version"),
+        ("2", "not a version"),
+    ],
+)
+@pytest.mark.parametrize("more", ["", "from kce import what_only_the_next_has\n"], ids=["importable", "not importable"])
+def test_a_plugin_of_another_api_is_refused_with_the_reason(
+    tmp_path: Path, declared: str, reason: str, more: str
+) -> None:
+    registry = write(tmp_path, mine=f"KCE_API = {declared}\n{more}{HALVES}")
+    with pytest.raises(BrokenPlugin) as error:
+        registry.plugins.offers("mine")
+    assert error.value.promise == "api"
+    assert reason in error.value.message
+    assert "kmeans" in registry.names("clusterer")
+    assert "halves" not in registry.names("clusterer")
+
+
+@pytest.mark.parametrize("declared", ["", 'KCE_API = "1.0"\n', 'KCE_API = "1.7"\n'])
+def test_a_plugin_of_this_api_or_a_later_minor_is_taken(tmp_path: Path, declared: str) -> None:
+    assert "halves" in write(tmp_path, mine=declared + HALVES).names("clusterer")
+
+
+@pytest.mark.parametrize(
+    ("text", "promise"),
+    [
+        ("import nosuchmodule", "imports"),
+        ("raise SystemExit(3)", "imports"),
+        ("from kce import hookimpl\n@hookimpl\ndef kce_clusterer():\n    return {}", "hooks"),
+        ("from kce import hookimpl\n@hookimpl\ndef kce_clusterers():\n    return [int]", "hooks"),
+        ("from kce import hookimpl\n@hookimpl\ndef kce_clusterers():\n    return {'a:b': int}", "names"),
+        ("from kce import hookimpl\n@hookimpl\ndef kce_clusterers():\n    return {'': int}", "names"),
+    ],
+)
+def test_what_a_plugin_breaks_has_a_name(tmp_path: Path, text: str, promise: str) -> None:
+    with pytest.raises(BrokenPlugin) as error:
+        write(tmp_path, mine=text).plugins.offers("mine")
+    assert error.value.promise == promise
+
+
+def publish(folder: Path, name: str, module: str, author: str) -> None:
+    """A distribution with all that it tells of itself."""
+    about = folder / f"{name.replace('-', '_')}-0.3.dist-info"
+    about.mkdir(parents=True)
+    about.joinpath("METADATA").write_text(f"Metadata-Version: 2.4\nName: {name}\nVersion: 0.3\n{author}\nText.")
+    about.joinpath("entry_points.txt").write_text(f"[kce]\n{name} = {name.replace('-', '_')}\n")
+    folder.joinpath(f"{name.replace('-', '_')}.py").write_text(module)
+
+
+def test_packages_are_listed_with_version_author_and_what_they_offer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kce import distributions
+
+    publish(tmp_path / "site", "kce-one", 'KCE_API = "1.0"\n' + HALVES, "Author: Ann Author\n")
+    publish(tmp_path / "site", "kce-two", "import nosuchmodule", "Author-email: Bo Writer <bo@example.org>\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    rows = {
+        row["distribution"]: row
+        for row in distributions.rows(write(tmp_path, three=HALVES.replace("halves", "thirds")))
+    }
+    assert rows["kce-one"]["offers"] == {"clusterer": ["halves"]}
+    assert [rows["kce-one"][key] for key in ("version", "author", "api", "status")] == [
+        "0.3",
+        "Ann Author",
+        "1.0",
+        "ok",
+    ]
+    assert [rows["kce-two"][key] for key in ("author", "status")] == ["Bo Writer", "broken"]
+    assert "nosuchmodule" in rows["kce-two"]["error"]
+    assert rows[str(tmp_path / "plugins" / "three.py")]["offers"] == {"clusterer": ["thirds"]}
+    assert set(rows["kce"]["offers"]) == set(KINDS)

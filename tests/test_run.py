@@ -203,6 +203,35 @@ def test_the_recipe_of_a_run_is_read_back_as_it_was(chosen: Recipe, tmp_path: Pa
     assert "kmeans:n_init=10,seed=7,n_clusters=name" in resolved
 
 
+def test_a_recipe_says_where_each_part_came_from_and_what_to_install(chosen: Recipe, tmp_path: Path) -> None:
+    from kce import __version__
+
+    recipe.write(tmp_path / "recipe.toml", chosen, REGISTRY)
+    there = recipe.read(tmp_path / "recipe.toml")
+    assert there == chosen
+    assert set(there.origins.values()) == {f"kce {__version__}"}
+    assert {"backbone tiny", "clusterer kmeans", "evaluator calinski-harabasz"} <= set(there.origins)
+    text = (tmp_path / "recipe.toml").read_text()
+    for origin, hint in (
+        ("kce-genie 0.1.0", 'pip install "kce-genie==0.1.0"'),
+        (f"halves.py sha256:{'0' * 64}", "halves.py (sha256:000000000000...): put that into the `plugins/` folder"),
+    ):
+        text = text.replace('clusterer = "kmeans"', 'clusterer = "genie"').replace(
+            f'"clusterer kmeans" = "kce {__version__}"', f'"clusterer genie" = "{origin}"'
+        )
+        (tmp_path / "recipe.toml").write_text(text)
+        with pytest.raises(UnknownName, match="no clusterer named 'genie'") as error:
+            recipe.check_parts(recipe.read(tmp_path / "recipe.toml"), REGISTRY)
+        assert hint in error.value.hint
+        text = text.replace(origin, f"kce {__version__}").replace("genie", "kmeans")
+
+
+def test_another_version_of_a_part_is_told(chosen: Recipe, caplog: pytest.LogCaptureFixture) -> None:
+    other = replace(chosen, origins={"clusterer kmeans": "kce 0.0.1"})
+    recipe.check_parts(other, REGISTRY)
+    assert "kce 0.0.1" in caplog.text
+
+
 def test_a_recipe_with_an_unknown_key_says_what_was_meant(tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text('bakbone = "tiny"\n')
     with pytest.raises(UnknownName, match="Did you mean 'backbone'"):

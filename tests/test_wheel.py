@@ -5,34 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.environment import call, made
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment that holds the wheel, and borrows the libraries behind it from the one the tests run in."""
-    at = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", at / "dist", REPOSITORY]
-    subprocess.run(build, check=True, capture_output=True)
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", at / "venv"], check=True)
-    python = at / "venv" / "bin" / "python"
-    (wheel,) = (at / "dist").glob("kce-*.whl")
-    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", wheel]
-    subprocess.run(pip, check=True, capture_output=True)
-    (site,) = (at / "venv" / "lib").glob("python3*/site-packages")
-    (site / "libraries.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
-    return at / "venv"
-
-
-def call(environment: Path, at: Path, *words: str) -> str:
-    done = subprocess.run([environment / "bin" / "kce", *words], cwd=at, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return made(tmp_path_factory.mktemp("wheel"))
 
 
 def test_it_is_the_wheel_that_runs(environment: Path, tmp_path: Path) -> None:
@@ -61,10 +44,12 @@ def test_data_files_are_there(environment: Path) -> None:
         "recipes/demo.toml",
         "report.html.j2",
         "builtin/tiny.py",
+        "templates/package/pyproject.toml.j2",
+        "templates/package/.github/workflows/test.yml.j2",
         "builtin/world/__init__.py",
     ):
         assert (package / name).is_file(), name
-    assert list(package.rglob("test_*")) == []
+    assert list(package.rglob("test_*.py")) == []
 
 
 def test_a_scan_and_a_cut(environment: Path, tmp_path: Path) -> None:

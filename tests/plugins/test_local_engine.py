@@ -54,3 +54,15 @@ def test_what_a_job_raises_comes_back_with_its_hint() -> None:
 def test_numbers_that_cannot_be_are_refused(spec: str) -> None:
     with pytest.raises(KCEError, match="numbers from"):
         REGISTRY.build("engine", spec)
+
+
+def test_a_job_whose_process_is_just_starting_does_not_begin_once_it_is_stopped(tmp_path: Path) -> None:
+    engine = REGISTRY.build("engine", "local:runs=1")
+    begun = tmp_path / "begun"
+    job = Job("long", "timeit:timeit", {"setup": f"open({str(begun)!r}, 'w')", "stmt": "", "number": 1})
+    future = engine.submit(job)
+    while not future.running():
+        pass
+    engine.stop()
+    assert isinstance(future.exception(), KeyboardInterrupt)
+    assert not begun.exists()

@@ -1,0 +1,148 @@
+"""The parts of a run, held to what their kind promises: a part that breaks a promise ends its run with its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kce import answers
+from kce.conduct import watched
+from kce.errors import BrokenPromise, KCEError
+from kce.registry import Registry
+from kce.workers import Died, Workers
+
+if TYPE_CHECKING:
+    from kce.registry import Part
+
+
+@contextmanager
+def held(part: Part, registry: Registry, patience: float = 0) -> Iterator[Any]:
+    """An aligner, reducer, clusterer or evaluator to be asked as its kind is, inside.
+
+    patience  seconds a third party's part may take for an answer; 0 = for ever
+
+    A built-in part works right here. One of a third party works in a process of its own, so that one that hangs or ends
+    its process ends nothing else; that costs the start of a process, and a copy of what it is given and answers. Every
+    answer is checked. Raises BrokenPromise, naming part, plugin and promise, for what is printed, changed, or no answer
+    of its kind; KCEError for any other error in a third party's code.
+    """
+    kind, who = part.entry.kind, _who(part, registry)
+    if who.source == "built-in":
+        yield _component(kind, *_handle(kind, part.build(), who))
+        return
+    told = (kind, part.text, str(registry.folder.absolute()), who)
+    with Workers(1, _at_work, told, limit=patience or None, tries=1, threads=None) as crew:
+        yield _component(kind, lambda *given: _hand_over(crew, given, who), _hand_over(crew, None, who))
+
+
+def probe(part: Part, registry: Registry, patience: float = 0) -> None:
+    """See that a third party's backbone answers two faces as it should, in a process of its own; raises as ``held``."""
+    who = _who(part, registry)
+    if who.source != "built-in":
+        told = (part.text, str(registry.folder.absolute()), who)
+        with Workers(1, _network_at_work, told, limit=patience or None, tries=1, threads=None) as crew:
+            _hand_over(crew, None, who)
+
+
+class _Who(NamedTuple):
+    """How messages call a part."""
+
+    kind: str
+    name: str
+    plugin: str
+    source: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name!r} (plugin {self.plugin}, {self.source})"
+
+    @property
+    def hint(self) -> str:
+        return f"`kce check {self.kind} {self.name}` looks at all it promises; choose another, or tell its author"
+
+
+def _who(part: Part, registry: Registry) -> _Who:
+    entry = part.entry
+    return _Who(entry.kind, entry.name, entry.plugin, registry.plugins.source(entry.plugin))
+
+
+def _component(kind: str, call: Callable[..., Any], intervals: bool) -> Any:
+    return SimpleNamespace(**{answers.METHODS[kind]: call, "intervals": intervals})
+
+
+def _handle(kind: str, component: Any, who: _Who) -> tuple[Callable[..., Any], bool]:
+    """How to ask a component that is here, and whether its figures may have intervals."""
+    looked = False
+
+    def call(*given: Any) -> Any:
+        nonlocal looked
+        with _blamed(who), watched(pools=not looked) as seen:
+            answer = getattr(component, answers.METHODS[kind])(*given)
+        looked = True  # what it does to the libraries' threads it does the first time
+        with _blamed(who):
+            seen.complain()
+            answers.check(kind, answer, given[0])
+        return answer
+
+    return call, getattr(component, "intervals", True)
+
+
+@contextmanager
+def _blamed(who: _Who) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPromise as broken:
+        text = f"{who} breaks the promise {broken.promise!r}: {broken.message}"
+        raise BrokenPromise(broken.promise, text, who.hint) from broken
+
+
+def _at_work(kind: str, text: str, folder: str, who: _Who) -> Callable[[Any], Any]:
+    """What the process of its own does: None asks for its attribute, anything else is what it is asked."""
+    with watched(pools=False) as seen:
+        component = _third_party(lambda: Registry.load(Path(folder)).build(kind, text), who)
+    with _blamed(who):
+        seen.complain()
+    call, intervals = _handle(kind, component, who)
+
+    def work(given: Any) -> Any:
+        return intervals if given is None else _third_party(lambda: call(*given), who)
+
+    return work
+
+
+def _network_at_work(text: str, folder: str, who: _Who) -> Callable[[None], None]:
+    def look() -> None:
+        import torch
+
+        with _blamed(who), watched(pools=False) as seen:
+            network = Registry.load(Path(folder)).build("backbone", text)
+        with _blamed(who):
+            seen.complain("silent", "warnings", "threads")  # drawing weights takes random numbers
+            with watched(pools=False) as seen, torch.inference_mode():
+                answer = network.eval()(torch.zeros(2, 3, network.size, network.size))
+            seen.complain()
+            answers.rows(answer, 2, network.dim)
+
+    return lambda _: _third_party(look, who)
+
+
+def _third_party(call: Callable[[], Any], who: _Who) -> Any:
+    """Whatever goes wrong in a third party's code is its author's to mend, and no fault of ours."""
+    try:
+        return call()
+    except KCEError:
+        raise
+    except Exception as error:
+        raise KCEError(f"{who} fails with {type(error).__name__}: {error}", who.hint) from error
+
+
+def _hand_over(crew: Workers, given: Any, who: _Who) -> Any:
+    crew.submit(given)
+    found = crew.take()
+    if isinstance(found, Died):
+        promise = "in-time" if found.late else "stays"
+        with _blamed(who):
+            raise BrokenPromise(promise, found.reason if found.late else f"it ends the process: {found.reason}")
+    return found

@@ -1,0 +1,53 @@
+"""A virtual environment that holds the wheel of KCE, and packages installed beside it as an outsider's are."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+from tests.conftest import REPOSITORY
+
+
+def made(at: Path) -> Path:
+    """A new one in `at`. The libraries behind KCE are borrowed from the environment the tests run in."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", at / "venv"], check=True)
+    install(at / "venv", wheel(REPOSITORY, at / "dist"))
+    (site,) = (at / "venv" / "lib").glob("python3*/site-packages")
+    (site / "libraries.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    return at / "venv"
+
+
+def wheel(project: Path, to: Path) -> Path:
+    """Build a project: its sdist, and the wheel from that, so that what an sdist forgets is seen."""
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", to, project]
+    done = subprocess.run(build, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return max(to.glob("*.whl"), key=lambda path: path.stat().st_mtime)
+
+
+def install(environment: Path, *packages: Path) -> None:
+    """Install wheels, or folders with a project; what they depend on must be there."""
+    python = environment / "bin" / "python"
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "--no-deps",
+        "--no-index",
+        "--no-build-isolation",
+    ]
+    done = subprocess.run([*pip, *packages], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def call(environment: Path, at: Path, *words: str | Path) -> str:
+    """What a command says that must succeed."""
+    command = [environment / "bin" / "kce", *words]
+    done = subprocess.run(command, cwd=at, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
