@@ -52,6 +52,13 @@ def test_data_files_are_there(environment: Path) -> None:
     assert list(package.rglob("test_*.py")) == []
 
 
+def test_every_built_in_plugin_is_there_and_no_example(environment: Path) -> None:
+    (package,) = (environment / "lib").glob("python3*/site-packages/kce")
+    ours = {path.name for path in (REPOSITORY / "plugins").iterdir() if path.name not in ("examples", "__pycache__")}
+    assert {path.name for path in (package / "builtin").iterdir() if path.name != "__pycache__"} == ours
+    assert [path for path in environment.rglob("*") if path.name in ("kce_umap.py", "kce-umap")] == []
+
+
 def test_a_scan_and_a_cut(environment: Path, tmp_path: Path) -> None:
     from tests.corpus import pictures
 
@@ -60,17 +67,3 @@ def test_a_scan_and_a_cut(environment: Path, tmp_path: Path) -> None:
     assert report["samples"] == 16
     call(environment, tmp_path, "cut", "folder", "--root", "pictures", "--to", "faces", "--detector", "whole")
     assert len(list((tmp_path / "faces").rglob("*.png"))) == 16
-
-
-def test_every_plugin_is_there_and_no_example(environment: Path) -> None:
-    (site,) = (environment / "lib").glob("python3*/site-packages")
-
-    def files(folder: Path) -> set[str]:
-        found = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
-        return {path.as_posix() for path in found if "__pycache__" not in path.parts}
-
-    plugins = REPOSITORY / "plugins"
-    assert files(site / "kce" / "builtin") == {name for name in files(plugins) if not name.startswith("examples/")}
-    examples = {path.name for path in (plugins / "examples").rglob("*.py")}
-    assert examples
-    assert examples.isdisjoint(path.name for path in site.rglob("*.py"))
