@@ -56,6 +56,8 @@ def list_(
     """List every component in reach: its name, the plugin behind it, and whether it works."""
     from kce.registry import Registry
 
+    if plugins and kind:
+        raise KCEError(f"{kind!r} belongs to nothing: --plugins lists all kinds", "leave one of them out")
     registry = Registry.load()
     if plugins:
         return cliauthors.list_plugins(registry, as_json)

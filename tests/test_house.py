@@ -73,6 +73,7 @@ def loaded(code: str) -> set[str]:
         "from kce import hookimpl, Sample, Box, Features, MergePlan, Registry, KCEError",
         "from kce.registry import Registry; Registry.load().rows()",
         "from typer.testing import CliRunner\nimport kce.cli\nCliRunner().invoke(kce.cli.app, '--help')",
+        "from typer.testing import CliRunner\nimport kce.cli\nCliRunner().invoke(kce.cli.app, 'list')",
     ],
 )
 def test_nothing_heavy_is_loaded_before_it_is_needed(code: str) -> None:
