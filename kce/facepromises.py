@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from kce.errors import BrokenPromise, KCEError
 from kce.promise import NotChecked, Subject, promise
 from kce.types import Remark, Sample
 
+_UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _COPIED = 2000  # files of a tree that is copied to be tampered with
 
 
@@ -50,8 +52,8 @@ def labels(subject: Subject) -> None:
         name = dataset.name
     for sample in _samples(subject):
         texts = (sample.dataset, sample.method, sample.group, sample.split, *sample.identities)
-        if not all(isinstance(text, str) and text.isprintable() for text in texts):
-            raise BrokenPromise("", f"a label of {sample.key!r} is not printable text: {texts}")
+        if not all(isinstance(text, str) and not _UNREADABLE.search(text) for text in texts):
+            raise BrokenPromise("", f"a label of {sample.key!r} is not readable text: {texts}")
         if sample.dataset != name:
             raise BrokenPromise("", f"{sample.key!r} is of the dataset {sample.dataset!r}, not of {name!r}")
         if not sample.method or sample.real != (sample.method == "real"):
@@ -158,7 +160,7 @@ def odd_names(subject: Subject) -> None:
                     except OSError:  # the file system takes no such name
                         continue
         for sample in _samples(copy):
-            if not sample.key.isprintable():
+            if _UNREADABLE.search(sample.key):
                 raise BrokenPromise("", f"it makes a key of the unreadable name {sample.key!r}")
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from kce import BadData, KCEError, Remark, Sample, Tree, Unparsed, hookimpl
 
@@ -52,6 +52,11 @@ class Folder(Tree):
 
     name = "folder"
     ignored = frozenset()  # here a category may well be called masks
+
+    known_faults: ClassVar = {
+        "labels": "folders named <dataset>_<method> name datasets of their own",
+        "namespaces": "a recording is a folder of the user's, by its path",
+    }
 
     def __init__(self, root: str, dataset: str = "", csv: str = "", json: str = "", compression: str = "c23") -> None:
         if compression not in (*COMPRESSIONS, "all"):

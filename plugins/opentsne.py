@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kce import KCEError, hookimpl
 
@@ -19,6 +19,8 @@ class TSNE:
     seed        of the layout's start and of the search for neighbours
     n_jobs      threads; with more than one the sums are added up in another order, and the digits vary
     """
+
+    growth: ClassVar = {"time": 2}
 
     def __init__(self, n_components: int = 2, perplexity: float = 30.0, seed: int = 0, n_jobs: int = 1) -> None:
         if n_components < 1 or perplexity <= 0:

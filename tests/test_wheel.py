@@ -49,7 +49,14 @@ def test_data_files_are_there(environment: Path) -> None:
         "builtin/world/__init__.py",
     ):
         assert (package / name).is_file(), name
-    assert list(package.rglob("test_*")) == []
+    assert list(package.rglob("test_*.py")) == []
+
+
+def test_every_built_in_plugin_is_there_and_no_example(environment: Path) -> None:
+    (package,) = (environment / "lib").glob("python3*/site-packages/kce")
+    ours = {path.name for path in (REPOSITORY / "plugins").iterdir() if path.name not in ("examples", "__pycache__")}
+    assert {path.name for path in (package / "builtin").iterdir() if path.name != "__pycache__"} == ours
+    assert [path for path in environment.rglob("*") if path.name in ("kce_umap.py", "kce-umap")] == []
 
 
 def test_a_scan_and_a_cut(environment: Path, tmp_path: Path) -> None:

@@ -1,0 +1,68 @@
+"""The example distributions: built, installed beside the wheel of KCE, and used by name as any outsider's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+from tests.corpus import UNKNOWN, face_folder
+from tests.environment import call, install, made, wheel
+
+EXAMPLES = REPOSITORY / "plugins" / "examples"
+PARTS = {"umap": "reducer", "genie": "clusterer"}
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    at = tmp_path_factory.mktemp("examples")
+    found = made(at)
+    install(found, *(wheel(EXAMPLES / f"kce-{name}", at / "dist") for name in PARTS))
+    return found
+
+
+def test_all_examples_are_looked_at_here() -> None:
+    assert {path.name for path in EXAMPLES.iterdir() if (path / "pyproject.toml").is_file()} == {
+        f"kce-{n}" for n in PARTS
+    }
+
+
+def test_they_are_packages_of_their_own(environment: Path, tmp_path: Path) -> None:
+    rows = json.loads(call(environment, tmp_path, "list", "--json"))
+    mine = {(row["kind"], row["name"], row["source"], row["status"]) for row in rows if row["source"] != "built-in"}
+    assert mine == {(kind, name, f"kce-{name} 0.1.0", "ok") for name, kind in PARTS.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "faults"), [("genie", set()), pytest.param("umap", {"row-order"}, marks=pytest.mark.slow)]
+)
+def test_they_keep_their_promises(environment: Path, tmp_path: Path, name: str, faults: set[str]) -> None:
+    rows = json.loads(call(environment, tmp_path, "check", f"kce-{name}", "--json"))
+    assert {row["promise"] for row in rows if row["verdict"] != "kept"} == faults
+
+
+@pytest.mark.slow
+def test_both_make_the_plan_of_a_run(environment: Path, tmp_path: Path) -> None:
+    faces = face_folder(tmp_path)
+    (tmp_path / "recipe.toml").write_text(
+        f"""faces = "{faces.as_posix()}"
+unknown = {UNKNOWN}
+backbone = "tiny:size=32,width=2"
+reducer = "umap:n_components=3,n_neighbors=5"
+clusterer = "genie:gini_threshold=0.5"
+vote = "rows"
+[train]
+epochs = 1
+[evaluate]
+reducer = "none"
+evaluators = ["calinski-harabasz"]
+per_category = 12
+resamples = 10
+"""
+    )
+    found = json.loads(call(environment, tmp_path, "run", "out", "--recipe", "recipe.toml", "--json"))
+    assert "genie:n_clusters=5,gini_threshold=0.5" in found["made"]
+    assert len(set(found["plan"].values())) <= 5
+    assert '"reducer umap" = "kce-umap 0.1.0"' in (tmp_path / "out" / "recipe.toml").read_text()
