@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from kce.columns import laid_out
 from kce.errors import KCEError
@@ -30,12 +31,33 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+class _Plain:
+    """Typer 0.29 lets pydantic, which takes 0.1 s to load, see whether a --help that was not given is a bool."""
+
+    def get_help_option(self, context: Any) -> Any:
+        option = super().get_help_option(context)  # type: ignore[misc]
+        if option is not None:
+            option.default = False
+        return option
+
+
+class _Command(_Plain, TyperCommand):
+    pass
+
+
+class _Group(_Plain, TyperGroup):
+    pass
+
+
 class App(typer.Typer):
     """A Typer whose errors are for people: a message and a hint where they can mend it, a traceback where we must."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(cls=_Group, **kwargs)
+
     def command(self, *args: Any, **kwargs: Any) -> Callable[[Command], Command]:
         """Register a command that ends as the contract says: 0, 2 with a hint, 130 when interrupted, else 1."""
-        register = super().command(*args, **kwargs)
+        register = super().command(*args, cls=_Command, **kwargs)
         return lambda command: register(_ending_well(command))
 
 

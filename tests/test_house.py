@@ -82,6 +82,11 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(code: str) -> None:
     assert loaded(code).isdisjoint(HEAVY)
 
 
+def test_listing_does_not_wait_for_pydantic() -> None:
+    code = "from typer.testing import CliRunner\nimport kce.cli\nCliRunner().invoke(kce.cli.app, ['list'])"
+    assert loaded(code).isdisjoint({"pydantic"})
+
+
 def test_one_opencv_is_installed() -> None:
     names = {(d.name or "").lower().replace("_", "-") for d in importlib.metadata.distributions()}
     assert len({name for name in names if name.startswith("opencv")}) == 1
