@@ -11,7 +11,9 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 class Hook(BuildHookInterface):  # type: ignore[type-arg]
     """Hatch takes folders whole; `plugins/examples` are distributions of their own."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        if version == "editable":  # a checkout has them where they lie; copies would only grow old
+            return
         plugins = Path(self.root) / "plugins"
         built_in = [path for path in plugins.iterdir() if path.name not in ("examples", "__pycache__")]
         build_data["force_include"] |= {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-# The promises of each kind are made where these are imported; general ones come first.
+# The promises of each kind are made where these are imported.
 from kce import enginepromises, facepromises, promises, rowpromises  # noqa: F401
 from kce.errors import BrokenPlugin, BrokenPromise, UnknownName
 from kce.hookspecs import KINDS
@@ -33,7 +33,9 @@ def of_kind(kind: str) -> list[Promise]:
     """The promises of a kind, in the order they are looked at."""
     if kind not in KINDS:
         raise UnknownName.among("kind of component", kind, KINDS)
-    return [promise for promise in ALL if kind in promise.kinds]
+    its = [promise for promise in ALL if kind in promise.kinds]
+    # What all kinds promise comes first: nothing else can be looked at in what cannot be built.
+    return sorted(its, key=lambda promise: promise.check.__module__ != promises.__name__)
 
 
 def judge(promise: Promise, subject: Subject) -> tuple[str, str]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Cell = tuple["Name", int]
 """A group and a seed: what plans are compared over."""
 
+EVALUATOR = "calinski-harabasz"
 MEASURE = "calinski_harabasz"
 _AGAINST = ("name", "none")  # the paper's two controls, where a study has them
 
@@ -55,7 +56,7 @@ def scores(runs: Sequence[Run], told: Mapping[str, Mapping[str, Any]]) -> Scores
         if run.name in told:
             report = told[run.name]
             null = report["scores"].get("permuted-labels", {})
-            figures = {**report["scores"]["calinski-harabasz"], **{f"null {key}": p for key, p in null.items()}}
+            figures = {**report["scores"][EVALUATOR], **{f"null {key}": p for key, p in null.items()}}
             found.setdefault((run.backbone, run.plan), {})[run.group, run.seed] = figures
     return Scores(found)
 

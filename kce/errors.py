@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from copy import copy
+from typing import Self
 
 
 class KCEError(Exception):
@@ -16,6 +18,13 @@ class KCEError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+
+    def of(self, what: str) -> Self:
+        """The same error, saying first what it is about."""
+        again = copy(self)
+        again.message = f"{what}: {self.message}"
+        again.args = (again.message,)
+        return again
 
     def __reduce__(self) -> tuple[type[KCEError], tuple[str, ...]]:
         # Exceptions cross process borders by pickle, which would otherwise drop the hint.

@@ -98,7 +98,9 @@ def _bars(folder: Folder) -> dict[str, Chart]:
             ]
             for group in dict.fromkeys(view.group for view in views)
         }
-        found[f"seed {seed}"] = figures.bars(names, groups)
+        chart = figures.bars(names, groups)
+        if any(bar for its in chart.groups.values() for bar in its):  # a run may be scored by other measures alone
+            found[f"seed {seed}"] = chart
     return found
 
 

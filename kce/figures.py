@@ -140,7 +140,9 @@ def bars(names: Sequence[str], groups: Mapping[str, Sequence[Mapping[str, Any] |
     return Bars(names, found, "Calinski-Harabasz")
 
 
-def _bar(report: Mapping[str, Any]) -> tuple[float, float, float]:
+def _bar(report: Mapping[str, Any]) -> tuple[float, float, float] | None:
+    if "calinski-harabasz" not in report["scores"]:
+        return None
     value = report["scores"]["calinski-harabasz"]["calinski_harabasz"]
     span = report["intervals"]["calinski-harabasz"]["calinski_harabasz"] or (value, value)
     return value, span[0], span[1]

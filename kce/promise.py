@@ -128,7 +128,7 @@ class Promise:
 
 
 ALL: list[Promise] = []
-"""In the order they are looked at: what everything else rests on comes first."""
+"""As they are made; ``kce.check.of_kind`` has them in order."""
 
 
 def promise(*kinds: str) -> Callable[[Callable[[Subject], None]], Callable[[Subject], None]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce import comparison, estimate, examples, grid, lock, merge, recipe, studyfile
+from kce import comparison, estimate, examples, grid, lock, merge, recipe, specs, studyfile
 from kce import faces as folders
 from kce.cut import cut
 from kce.errors import KCEError, UnknownName
@@ -177,6 +177,9 @@ def _look(run: Run, table: Faces | None, registry: Registry, drawn: set[Any]) ->
     drawn  known categories and settings whose training set was drawn before, by an earlier run; those of this one join
     """
     try:
+        scored = {registry.entry("evaluator", specs.read(spec)[0]).name for spec in run.recipe.evaluate.evaluators}
+        if comparison.EVALUATOR not in scored:
+            raise KCEError(f"its evaluators lack {comparison.EVALUATOR}", "plans of a study are compared by it: add it")
         if table is None:
             recipe.check_parts(run.recipe, registry)
             return
@@ -186,7 +189,7 @@ def _look(run: Run, table: Faces | None, registry: Registry, drawn: set[Any]) ->
             examples.choose(known, merge.unmerged(run.known), run.recipe.train)
             drawn.add((run.known, run.recipe.train))
     except KCEError as error:
-        raise type(error)(f"{run.name}: {error.message}", error.hint) from error
+        raise error.of(run.name) from error
 
 
 def _remarks(study: Study, faces: Path | None, scale: str) -> list[str]:

@@ -20,8 +20,8 @@ def made(at: Path) -> Path:
 
 
 def wheel(project: Path, to: Path) -> Path:
-    """Build a project."""
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", to, project]
+    """Build a project: its sdist, and the wheel from that, so that what an sdist forgets is seen."""
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", to, project]
     done = subprocess.run(build, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return max(to.glob("*.whl"), key=lambda path: path.stat().st_mtime)

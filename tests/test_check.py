@@ -16,6 +16,7 @@ from kce.promise import Subject
 from kce.testing import checks, conforms
 from tests import faulty
 from tests.conftest import REPOSITORY
+from tests.test_registry import install
 
 Kce = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -74,6 +75,7 @@ def test_growth_that_is_declared_is_kept() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_promises_have_names_of_their_own_and_sentences(kind: str) -> None:
     promises = checks(kind)
+    assert [promise.name for promise in promises][:3] == ["signature", "builds", "protocol"]
     assert len({promise.name for promise in promises}) == len(promises) > 5
     for promise in promises:
         assert promise.text.endswith("."), promise.name
@@ -144,3 +146,18 @@ def test_a_plugin_that_cannot_be_imported_is_told_by_name(kce: Kce, at: Path) ->
     done = kce("check", "mine", "--json")
     assert done.returncode == 2
     assert [(row["promise"], row["verdict"]) for row in json.loads(done.stdout)] == [("imports", "broken")]
+
+
+def test_a_package_with_two_plugins_of_one_name_is_told_by_name(
+    kce: Kce, at: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(at, "kce_one", same="kce_one")
+    about = at / "kce_one-1.0.dist-info" / "entry_points.txt"
+    about.write_text(about.read_text() + "same = kce_one:other\n")
+    install(at, "kce_two", same="kce_two")
+    for package in ("kce_one", "kce_two"):
+        done = kce("check", package, "--json", env={"PYTHONPATH": str(at)})
+        assert done.returncode == 2
+        rows = json.loads(done.stdout)
+        assert {(row["promise"], row["verdict"]) for row in rows} == {("names", "broken")}
+        assert "two plugins are named 'same'" in rows[0]["detail"]

@@ -14,6 +14,7 @@ from kce.answers import METHODS
 from kce.asking import same, table
 from kce.errors import BrokenPromise, KCEError
 from kce.registry import Registry
+from tests.corpus import UNKNOWN, face_folder
 from tests.test_check import plugin
 
 
@@ -125,3 +126,44 @@ def test_a_network_is_tried_before_it_is_trained(at: Path, code: str, promise: s
     with pytest.raises(BrokenPromise) as error:
         guard.probe(own.resolve("backbone", "mine"), own)
     assert error.value.promise == promise
+
+
+def test_in_a_study_it_ends_its_run_alone(at: Path) -> None:
+    from kce import study
+
+    own = registry(at, "clusterer", "Prints")
+    faces = face_folder(at)
+    (at / "study.toml").write_text(
+        f"""title = "one"
+[backbone]
+tiny = "tiny:size=32,width=2"
+[run]
+extractor = "tiny"
+[run.train]
+per_class = 5
+epochs = 1
+[run.evaluate]
+evaluators = ["calinski-harabasz"]
+per_category = 12
+resamples = 10
+[plan.none]
+plan = "none"
+[plan.faulty]
+clusterer = "mine"
+[[group]]
+name = 1
+unknown = {UNKNOWN}
+"""
+    )
+    plan = study.prepare(str(at / "study.toml"), at / "out", own, faces=faces)
+    engine = own.build("engine", "local:runs=2,threads=1")
+    try:
+        tasks = study.start(plan, engine, lambda _: None)
+    finally:
+        engine.stop()
+    states = {name: task.state for name, task in tasks.items()}
+    assert [name for name, state in states.items() if state == "failed"] == [n for n in states if "faulty" in n]
+    assert "done" in states.values()
+    (error,) = {task.error for name, task in tasks.items() if task.state == "failed"}
+    assert "clusterer 'mine' (plugin mine, " in error
+    assert "'silent'" in error

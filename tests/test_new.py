@@ -19,6 +19,7 @@ from kce import new
 from kce.errors import KCEError
 from kce.hookspecs import KINDS
 from kce.registry import Registry
+from tests.conftest import REPOSITORY
 from tests.corpus import UNKNOWN, face_folder
 from tests.environment import call, install, made
 
@@ -105,6 +106,14 @@ def test_next_steps_are_those_of_the_readme(kce_json: Callable[..., Any], at: Pa
     text = (Path(at) / found["folder"] / "README.md").read_text()
     assert all(step in text for step in found["steps"][1:])
     assert "Ann Author" in (Path(at) / found["folder"] / "LICENSE").read_text()
+
+
+def test_the_tutorial_is_exactly_these_steps() -> None:
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    block = text.partition("```sh\n")[2].partition("```")[0]
+    lines = [line.partition(" #")[0].rstrip() for line in block.splitlines()]
+    folder = Path("kce-my-clusterer")
+    assert lines == ["kce new clusterer my-clusterer", *new.steps("clusterer", "my-clusterer", folder)]
 
 
 @pytest.fixture(scope="module")
