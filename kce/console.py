@@ -8,6 +8,7 @@ import functools
 import json
 import logging
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +16,9 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
+from kce.columns import laid_out
 from kce.errors import KCEError
 
 if TYPE_CHECKING:
@@ -28,12 +31,33 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+class _Plain:
+    """Typer 0.29 lets pydantic, which takes 0.1 s to load, see whether a --help that was not given is a bool."""
+
+    def get_help_option(self, context: Any) -> Any:
+        option = super().get_help_option(context)  # type: ignore[misc]
+        if option is not None:
+            option.default = False
+        return option
+
+
+class _Command(_Plain, TyperCommand):
+    pass
+
+
+class _Group(_Plain, TyperGroup):
+    pass
+
+
 class App(typer.Typer):
     """A Typer whose errors are for people: a message and a hint where they can mend it, a traceback where we must."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(cls=_Group, **kwargs)
+
     def command(self, *args: Any, **kwargs: Any) -> Callable[[Command], Command]:
         """Register a command that ends as the contract says: 0, 2 with a hint, 130 when interrupted, else 1."""
-        register = super().command(*args, **kwargs)
+        register = super().command(*args, cls=_Command, **kwargs)
         return lambda command: register(_ending_well(command))
 
 
@@ -134,18 +158,11 @@ def print_json(document: Any) -> None:
 
 
 def print_table(head: list[str], rows: list[list[str]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in head:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))  # as text: a name like "[원천]" is no markup
+    out = _answers()
     # A pipe or a file has no width of its own: there no row is folded.
-    Console(file=_answers(), width=None if _answers().isatty() else 250).print(table)
+    width = shutil.get_terminal_size().columns if out.isatty() else None
+    rule = "─" if (out.encoding or "").lower().startswith("utf") else "-"
+    print_line("\n".join(["", *laid_out(head, rows, width, rule), ""]))
 
 
 @contextlib.contextmanager

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-from email.utils import parseaddr
+from collections.abc import Mapping
+from email.utils import getaddresses
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kce import __version__
+from kce.errors import BrokenPlugin
 from kce.hookspecs import API, KINDS
 
 if TYPE_CHECKING:
@@ -20,19 +21,28 @@ def rows(registry: Registry) -> list[dict[str, Any]]:
 
     {"distribution", "version", "author", "api", "plugins": [..], "offers": {kind: [names]}, "status", "error"}. A file
     has its path as "distribution" and no version. `api` is the version of the plugin API it says it was written for.
+    `error` has what is wrong with the plugins and with what they offer, a line each.
     """
+    plugins = registry.plugins
+    broken = {(row["plugin"], row["kind"], row["factory"]): row["error"] for row in registry.rows()}
     found: dict[str, dict[str, Any]] = {}
-    for part in registry.rows():
-        row = found.setdefault(part["source"], _about(part["source"]))
-        if part["plugin"] not in row["plugins"]:
-            row["plugins"].append(part["plugin"])
-            row["api"] = registry.plugins.api(part["plugin"]) or row["api"]
-        if part["status"] == "broken":
-            row["status"], row["error"] = "broken", part["error"]
-        elif part["kind"]:
-            row["offers"].setdefault(part["kind"], []).append(part["name"])
+    for plugin in plugins.names():
+        source = plugins.source(plugin)
+        row = found.setdefault(source, _about(source, plugins.head(plugin)))
+        row["plugins"].append(plugin)
+        row["api"] = row["api"] or plugins.api(plugin)
+        try:
+            offers = plugins.offers(plugin)
+        except BrokenPlugin as error:
+            row["error"].append(error.message)
+            continue
+        for kind, names in offers.items():
+            row["offers"].setdefault(kind, []).extend(names)
+            row["error"] += [why for name in names if (why := broken.get((plugin, kind, name)))]
     for row in found.values():
-        row["offers"] = {kind: row["offers"][kind] for kind in KINDS if kind in row["offers"]}
+        row["offers"] = {kind: sorted(row["offers"][kind]) for kind in KINDS if kind in row["offers"]}
+        row["status"] = "broken" if row["error"] else "ok"
+        row["error"] = "\n".join(row["error"])
     return [found[source] for source in sorted(found, key=lambda source: (source != "built-in", source))]
 
 
@@ -53,15 +63,9 @@ def to_install(origin: str) -> str:
     return f'it came from {origin}: pip install "{name}=={version}"'
 
 
-def _about(source: str) -> dict[str, Any]:
-    empty: dict[str, Any] = {"plugins": [], "offers": {}, "status": "ok", "error": ""}
+def _about(source: str, head: Mapping[str, str]) -> dict[str, Any]:
+    author = head.get("author") or ", ".join(name for name, _ in getaddresses([head.get("author-email", "")]) if name)
+    found = {"distribution": head.get("name", source), "version": head.get("version", ""), "author": author, "api": ""}
     if source == "built-in":
-        return {"distribution": "kce", "version": __version__, "author": "", "api": API, **empty}
-    name, _, version = source.rpartition(" ")
-    try:
-        told = importlib.metadata.metadata(name)
-    except (importlib.metadata.PackageNotFoundError, ValueError):  # a file
-        return {"distribution": source, "version": "", "author": "", "api": "", **empty}
-    said = told.json
-    author = said.get("author") or parseaddr(str(said.get("author_email", "")))[0]
-    return {"distribution": name, "version": version, "author": author, "api": "", **empty}
+        found |= {"distribution": "kce", "version": __version__, "api": API}
+    return {**found, "plugins": [], "offers": {}, "status": "", "error": []}

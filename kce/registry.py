@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +16,9 @@ from typing import Any
 
 from kce import specs
 from kce.errors import BrokenPlugin, KCEError, UnknownName
+from kce.finding import HERE
 from kce.hookspecs import KINDS
-from kce.plugins import HERE, Plugins
+from kce.plugins import Plugins
 
 SHIPPED = HERE / "registry.toml" if (HERE / "registry.toml").is_file() else HERE.parent / "registry.toml"
 _RESERVED = ("use", "enabled", "aliases")
@@ -146,12 +148,13 @@ class Registry:
         listed = [self._row(entry) for (of, _), entry in self._entries.items() if kind in (None, of)]
         for of in KINDS if kind is None else (kind,):
             offered = self._unnamed(of)
+            times = Counter(entry.name for entry in offered)
             for entry in offered:
-                same = [other for other in offered if other.name == entry.name]
-                clash = f"offered by {' and '.join(e.plugin for e in same)}" if len(same) > 1 else ""
+                same = [other.plugin for other in offered if other.name == entry.name] if times[entry.name] > 1 else []
+                clash = f"offered by {' and '.join(same)}" if same else ""
                 listed.append(self._row(entry, clash or self._taken(entry)))
         if kind is None:
-            listed += [self._broken_row(name) for name in self.plugins.names() if self._is_unlisted(name)]
+            listed += self._broken_rows()
         return sorted(listed, key=lambda row: (row["kind"], row["name"]))
 
     def _row(self, entry: Entry, error: str = "") -> dict[str, str]:
@@ -164,23 +167,17 @@ class Registry:
         source = self.plugins.source(entry.plugin)
         return _as_row(entry.kind, entry.name, entry.plugin, entry.factory, source, status, error)
 
-    def _broken_row(self, plugin: str) -> dict[str, str]:
-        """A plugin that fails before it can say what it offers: its kind is not known."""
-        error = ""
-        try:
-            self.plugins.offers(plugin)
-        except BrokenPlugin as broken:
-            error = broken.message
-        return _as_row("", plugin, plugin, "", self.plugins.source(plugin), "broken", error)
-
-    def _is_unlisted(self, plugin: str) -> bool:
-        if any(entry.plugin == plugin for entry in self._entries.values()):
-            return False
-        try:
-            self.plugins.offers(plugin)
-        except BrokenPlugin:
-            return True
-        return False
+    def _broken_rows(self) -> list[dict[str, str]]:
+        """Plugins that fail before they can say what they offer, and that no table names: their kind is not known."""
+        named = {entry.plugin for entry in self._entries.values()}
+        rows = []
+        for plugin in self.plugins.names():
+            try:
+                if plugin not in named:
+                    self.plugins.offers(plugin)
+            except BrokenPlugin as broken:
+                rows.append(_as_row("", plugin, plugin, "", self.plugins.source(plugin), "broken", broken.message))
+        return rows
 
     def _taken(self, entry: Entry) -> str:
         holder = self._entries.get((entry.kind, entry.name))
@@ -211,7 +208,7 @@ class Registry:
         return fits[0] if len(fits) == 1 else None
 
     def _factory(self, entry: Entry) -> Callable[..., Any]:
-        if entry.plugin not in self.plugins.names():
+        if not self.plugins.source(entry.plugin):
             message = UnknownName.among("plugin", entry.plugin, self.plugins.names()).message
             raise BrokenPlugin(
                 "names",

@@ -50,6 +50,8 @@ def test_list_and_show(kce_json: Callable[..., object], kce: Kce) -> None:
         (["score", "no.h5"], "hint:"),
         (["show", "clusterer", "kmean"], "Did you mean 'kmeans'"),
         (["list", "clusterers"], "Did you mean 'clusterer'"),
+        (["list", "clusterer", "--plugins"], "'clusterer' belongs to nothing"),
+        (["list", "clusterer", "reducer"], "'reducer' belongs to nothing"),
     ],
 )
 def test_what_the_user_can_mend_ends_with_2_and_a_message(kce: Kce, words: list[str], message: str) -> None:

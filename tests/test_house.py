@@ -17,15 +17,15 @@ from tests.conftest import REPOSITORY
 CORE = REPOSITORY / "kce"
 # Imports point one way, from right to left. Names on one line do not import each other unless in that order.
 STOREYS = (
-    "errors files lock types hookspecs plugins specs registry distributions conduct",
+    "errors files lock types hookspecs finding plugins specs registry distributions conduct",
     "workers answers walk trees splits header media decode scan datasets faces ledger crop cut hdf table shards store "
     "planfile merge",
     "scores device processes batchnorm checkpoints weights augment settings heldout pixels examples curves resume "
     "steps features train",
     "recipe guard run plans jobs studyfile grid schedule estimate statistics comparison study charts figures views "
     "exhibits pagecharts printcharts sheets reporttables thumbs report demo "
-    "promise asking promises rowpromises facepromises enginepromises check testing new console clistudy cliauthors cli "
-    "__main__",
+    "promise asking promises rowpromises facepromises enginepromises check testing new columns "
+    "console clistudy cliauthors cli __main__",
 )
 ORDER = [room for storey in STOREYS for room in storey.split()]
 HEAVY = ("torch", "sklearn", "h5py", "cv2", "av", "timm", "plotly", "numpy")
@@ -75,10 +75,16 @@ def loaded(code: str) -> set[str]:
         "from kce import hookimpl, Sample, Box, Features, MergePlan, Registry, KCEError",
         "from kce.registry import Registry; Registry.load().rows()",
         "from typer.testing import CliRunner\nimport kce.cli\nCliRunner().invoke(kce.cli.app, '--help')",
+        "from typer.testing import CliRunner\nimport kce.cli\nCliRunner().invoke(kce.cli.app, 'list')",
     ],
 )
 def test_nothing_heavy_is_loaded_before_it_is_needed(code: str) -> None:
     assert loaded(code).isdisjoint(HEAVY)
+
+
+def test_listing_does_not_wait_for_pydantic() -> None:
+    code = "from typer.testing import CliRunner\nimport kce.cli\nCliRunner().invoke(kce.cli.app, ['list'])"
+    assert loaded(code).isdisjoint({"pydantic"})
 
 
 def test_one_opencv_is_installed() -> None:

@@ -221,6 +221,22 @@ def test_a_plugin_of_another_api_is_refused_with_the_reason(
     assert "halves" not in registry.names("clusterer")
 
 
+@pytest.mark.parametrize("declared", ['KCE_API = "2.0"', 'KCE_API: str = "2.0"'])
+def test_the_version_is_read_inside_a_package_that_cannot_be_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, declared: str
+) -> None:
+    publish(tmp_path, "kce-next", "", "Author: Ann Author", "kce_next.parts.halves")
+    (tmp_path / "kce_next" / "parts").mkdir(parents=True)
+    (tmp_path / "kce_next" / "__init__.py").write_text("from kce import what_only_the_next_has\n")
+    (tmp_path / "kce_next" / "parts" / "halves.py").write_text(declared)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry = Registry.load(Path("/"))
+    with pytest.raises(BrokenPlugin, match=r"a newer version of the plugin API, 2\.0") as error:
+        registry.plugins.offers("kce-next")
+    assert error.value.promise == "api"
+    assert registry.plugins.api("kce-next") == "2.0"
+
+
 @pytest.mark.parametrize("declared", ["", 'KCE_API = "1.0"\n', 'KCE_API = "1.7"\n'])
 def test_a_plugin_of_this_api_or_a_later_minor_is_taken(tmp_path: Path, declared: str) -> None:
     assert "halves" in write(tmp_path, mine=declared + HALVES).names("clusterer")
@@ -235,6 +251,7 @@ def test_a_plugin_of_this_api_or_a_later_minor_is_taken(tmp_path: Path, declared
         ("from kce import hookimpl\n@hookimpl\ndef kce_clusterers():\n    return [int]", "hooks"),
         ("from kce import hookimpl\n@hookimpl\ndef kce_clusterers():\n    return {'a:b': int}", "names"),
         ("from kce import hookimpl\n@hookimpl\ndef kce_clusterers():\n    return {'': int}", "names"),
+        ("from kce import hookimpl\n@hookimpl\ndef kce_clusterers():\n    raise SystemExit(3)", "hooks"),
     ],
 )
 def test_what_a_plugin_breaks_has_a_name(tmp_path: Path, text: str, promise: str) -> None:
@@ -243,12 +260,27 @@ def test_what_a_plugin_breaks_has_a_name(tmp_path: Path, text: str, promise: str
     assert error.value.promise == promise
 
 
-def publish(folder: Path, name: str, module: str, author: str) -> None:
+def test_a_module_that_answers_to_every_name_offers_only_its_own(tmp_path: Path) -> None:
+    registry = write(tmp_path, mine=f"def __getattr__(name):\n    return lambda: 1 / 0\n{HALVES}")
+    assert registry.plugins.offers("mine").keys() == {"clusterer"}
+
+
+def test_an_entry_point_that_names_no_module_is_broken_and_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path, "kce-odd", f"{HALVES}\nPARTS = {{}}\n", "Author: Ann Author", "kce_odd:PARTS")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    broken = {row["name"]: row["error"] for row in Registry.load(Path("/")).rows() if row["status"] == "broken"}
+    assert broken.keys() == {"kce-odd"}
+    assert "no module" in broken["kce-odd"]
+
+
+def publish(folder: Path, name: str, module: str, author: str, point: str = "") -> None:
     """A distribution with all that it tells of itself."""
     about = folder / f"{name.replace('-', '_')}-0.3.dist-info"
     about.mkdir(parents=True)
     about.joinpath("METADATA").write_text(f"Metadata-Version: 2.4\nName: {name}\nVersion: 0.3\n{author}\nText.")
-    about.joinpath("entry_points.txt").write_text(f"[kce]\n{name} = {name.replace('-', '_')}\n")
+    about.joinpath("entry_points.txt").write_text(f"[kce]\n{name} = {point or name.replace('-', '_')}\n")
     folder.joinpath(f"{name.replace('-', '_')}.py").write_text(module)
 
 
@@ -275,3 +307,43 @@ def test_packages_are_listed_with_version_author_and_what_they_offer(
     assert "nosuchmodule" in rows["kce-two"]["error"]
     assert rows[str(tmp_path / "plugins" / "three.py")]["offers"] == {"clusterer": ["thirds"]}
     assert set(rows["kce"]["offers"]) == set(KINDS)
+
+
+def test_every_source_has_its_row_whatever_it_breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kce import distributions
+
+    site = tmp_path / "site"
+    site.mkdir()
+    install(site, "kce_pair", first="kce_pair", second="kce_more")
+    (site / "kce_more.py").write_text(HALVES.replace("halves", "thirds"))
+    (site / "kce_pair-1.0.dist-info" / "METADATA").write_bytes(
+        b'Metadata-Version: 2.4\nName: kce_pair\nVersion: 1.0\nAuthor-email: "Writer, Bo" <bo@x.org>, Ann <ann@x.org>\n'
+        b"Author-email: later@x.org\n\nName: not this"
+    )
+    install(site, "kce_other", first="kce_other")
+    publish(site, "kce-idle", "", "Author: Zoë\n")
+    monkeypatch.syspath_prepend(str(site))
+    registry = write(tmp_path, '[clusterer.lost]\nuse = "nobody:lost"\n', three=HALVES.replace("halves", "thirds"))
+    rows = {row["distribution"]: row for row in distributions.rows(registry)}
+    file = str(tmp_path / "plugins" / "three.py")
+    assert {"kce", "kce_pair", "kce_other", "kce-idle", file} <= rows.keys()
+    assert "" not in rows
+    assert rows["kce_pair"]["author"] == "Writer, Bo, Ann"
+    assert rows["kce_pair"]["plugins"] == ["first", "second"]
+    assert rows["kce_pair"]["offers"] == {"clusterer": ["thirds"]}
+    assert rows["kce_pair"]["error"].splitlines()[1:] == ["offered by second and three"]
+    assert [rows[name]["status"] for name in ("kce_pair", "kce_other", "kce-idle", "kce")] == ["broken"] * 2 + [
+        "ok"
+    ] * 2
+    assert "two plugins are named 'first'" in rows["kce_other"]["error"]
+    assert (rows["kce-idle"]["author"], rows["kce-idle"]["offers"]) == ("Zoë", {})
+    assert (rows[file]["version"], rows[file]["status"]) == ("", "broken")
+    json.dumps(list(rows.values()))
+
+
+def test_metadata_that_cannot_be_read_stop_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, "kce_latin", latin="kce_latin")
+    (tmp_path / "kce_latin-1.0.dist-info" / "METADATA").write_bytes("Name: kce_latin\nAuthor: Zoë\n".encode("latin-1"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (row,) = [row for row in Registry.load(Path("/")).rows() if row["name"] == "halves"]
+    assert (row["status"], row["source"]) == ("ok", "kce_latin")

@@ -19,7 +19,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_is_the_wheel_that_runs(environment: Path, tmp_path: Path) -> None:
-    where = "import kce, kce.plugins; print(kce.__file__, kce.plugins.BUILT_IN)"
+    where = "import kce, kce.finding; print(kce.__file__, kce.finding.BUILT_IN)"
     python = environment / "bin" / "python"
     said = subprocess.run([python, "-c", where], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert all(path.startswith(str(environment)) for path in said.split())

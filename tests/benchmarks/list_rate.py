@@ -1,4 +1,4 @@
-"""How quick `kce list` is with 200 third-party packages installed: ``python -m tests.benchmarks.list_rate``.
+"""How quick `kce list` is with 200 third-party packages installed: ``python tests/benchmarks/list_rate.py``.
 
 Makes 200 small distributions (metadata, entry point and one module each) in a folder on the path, and calls the command
 with and without it, in turn; bytecode is kept (in that folder), as Python does unless told not to. Prints JSON: medians
