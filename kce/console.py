@@ -8,7 +8,6 @@ import functools
 import json
 import logging
 import os
-import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +17,6 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from kce.columns import laid_out
 from kce.errors import KCEError
 
 if TYPE_CHECKING:
@@ -158,11 +156,18 @@ def print_json(document: Any) -> None:
 
 
 def print_table(head: list[str], rows: list[list[str]]) -> None:
-    out = _answers()
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in head:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))  # as text: a name like "[원천]" is no markup
     # A pipe or a file has no width of its own: there no row is folded.
-    width = shutil.get_terminal_size().columns if out.isatty() else None
-    rule = "─" if (out.encoding or "").lower().startswith("utf") else "-"
-    print_line("\n".join(["", *laid_out(head, rows, width, rule), ""]))
+    Console(file=_answers(), width=None if _answers().isatty() else 250).print(table)
 
 
 @contextlib.contextmanager

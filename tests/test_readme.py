@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -81,12 +82,12 @@ def test_the_registry_works_as_printed(at: Path, kce_json: Callable[..., dict[st
 def test_commands_in_the_tour_parse(kce: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     """Each is refused for the data that is not here, never for the way it is written."""
     tour = "\n".join(blocks("sh")[2:]).replace("\\\n", " ")
-    lines = [line.split() for line in tour.splitlines() if line.startswith("kce ")]
+    lines = [shlex.split(line, comments=True) for line in tour.splitlines() if line.startswith("kce ")]
     assert len(lines) >= 7
     for words in lines:
         study = words[1] == "study"
         done = kce(*words[1:], *(["--dry-run"] if study else []))  # one of them would work, and take its minutes
         assert "Usage:" not in done.stderr, done.stderr
         assert "Traceback" not in done.stderr, done.stderr
-        works = words[1] in ("list", "show") or (study and "--faces" not in words)
+        works = words[1] in ("list", "show", "new") or (study and "--faces" not in words)
         assert done.returncode == (0 if works else 2), done.stderr
