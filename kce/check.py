@@ -144,6 +144,27 @@ def table(verdicts: list[Verdict]) -> list[dict[str, Any]]:
     return [dict(vars(verdict)) for verdict in verdicts]
 
 
+_PLUGIN = {
+    "imports": "Its module can be imported.",
+    "api": "It was written for this version of the plugin API.",
+    "hooks": "Its hooks are known ones, and return {name: factory}.",
+    "names": "Its name and those of its components are nobody else's.",
+}
+"""What a plugin promises as a whole."""
+
+
+def sentence(verdict: Verdict) -> str:
+    """What was promised."""
+    its = {promise.name: promise.text for promise in ALL if verdict.kind in promise.kinds}
+    return {**_PLUGIN, **its}[verdict.promise]
+
+
+def tally(verdicts: list[Verdict]) -> str:
+    """How many verdicts there are of each sort, in words."""
+    counts = Counter(verdict.verdict for verdict in verdicts)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+
+
 def lines(verdicts: list[Verdict]) -> tuple[list[str], list[list[str]]]:
     """Heads and rows: one line per promise of one component."""
     return ["promise", "verdict", "detail"], [

@@ -87,11 +87,12 @@ def check(
         for verdict in verdicts:
             if verdict.verdict in ("broken", "known fault") and (several or verdict.verdict == "broken"):
                 print_line(f"{verdict.kind} {verdict.name}: {verdict.promise}: {verdict.verdict}: {verdict.detail}")
+                print_line(f"  promised: {kit.sentence(verdict)}")
     broken = [verdict for verdict in verdicts if verdict.verdict == "broken"]
     if broken:
         raise BrokenPromise(
             broken[0].promise,
             f"{len(broken)} of {len(verdicts)} promises are broken",
-            "CONTRIBUTING.md says what each kind promises; `known_faults` of a factory declares what cannot be kept",
+            "mend them, or declare with the reason what cannot be kept: the factory's attribute `known_faults`",
         )
-    say(f"{len(verdicts)} promises looked at, none broken")
+    say(f"none broken: {kit.tally(verdicts)}")

@@ -146,6 +146,7 @@ def test_a_plugin_that_cannot_be_imported_is_told_by_name(kce: Kce, at: Path) ->
     done = kce("check", "mine", "--json")
     assert done.returncode == 2
     assert [(row["promise"], row["verdict"]) for row in json.loads(done.stdout)] == [("imports", "broken")]
+    assert "promised: Its module can be imported." in kce("check", "mine").stdout
 
 
 def test_a_package_with_two_plugins_of_one_name_is_told_by_name(

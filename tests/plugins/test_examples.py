@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,10 @@ resamples = 10
     assert "genie:n_clusters=5,gini_threshold=0.5" in found["made"]
     assert len(set(found["plan"].values())) <= 5
     assert '"reducer umap" = "kce-umap 0.1.0"' in (tmp_path / "out" / "recipe.toml").read_text()
+    # Somebody else, who has neither package, starts from that recipe.
+    words = ["run", "other", "--recipe", "out/recipe.toml"]
+    done = subprocess.run(
+        [sys.executable, "-m", "kce", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert 'hint: it came from kce-umap 0.1.0: pip install "kce-umap==0.1.0"' in done.stderr
