@@ -144,7 +144,7 @@ def table(verdicts: list[Verdict]) -> list[dict[str, Any]]:
     return [dict(vars(verdict)) for verdict in verdicts]
 
 
-_PLUGIN = {
+PLUGIN = {
     "imports": "Its module can be imported.",
     "api": "It was written for this version of the plugin API.",
     "hooks": "Its hooks are known ones, and return {name: factory}.",
@@ -156,7 +156,7 @@ _PLUGIN = {
 def sentence(verdict: Verdict) -> str:
     """What was promised."""
     its = {promise.name: promise.text for promise in ALL if verdict.kind in promise.kinds}
-    return {**_PLUGIN, **its}[verdict.promise]
+    return {**PLUGIN, **its}[verdict.promise]
 
 
 def tally(verdicts: list[Verdict]) -> str:

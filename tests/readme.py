@@ -10,6 +10,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from kce import new, types
+from kce.check import PLUGIN
 from kce.cli import app
 from kce.hookspecs import KINDS
 from kce.registry import Registry
@@ -48,7 +49,8 @@ def adapter() -> str:
 
 def kinds() -> str:
     """A chapter for each kind: its Protocol, what it promises, and a component that is whole."""
-    chapters = []
+    whole = "\n".join(f"- **{name}**: {text}" for name, text in PLUGIN.items())
+    chapters = [f"Every plugin promises:\n\n{whole}"]
     for kind in KINDS:
         protocol = inspect.getsource(getattr(types, kind.capitalize())).removeprefix("@runtime_checkable\n")
         promises = "\n".join(f"- **{promise.name}**: {promise.text}" for promise in checks(kind))
