@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING, Any, cast
 
 from kce.device import fabric
 from kce.errors import KCEError
@@ -40,25 +41,27 @@ def spread(work: Work, arguments: Sequence[Any], devices: int, progress: Progres
     from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
     context = multiprocessing.get_context("spawn")
-    told: Any = context.Queue()
-    stop: Any = context.Event()
+    # Neither a queue nor an event: both have a lock that one who is killed at the wrong moment never gives back.
+    heard, told = zip(*(context.Pipe(duplex=False) for _ in range(devices)), strict=True)
+    stop: Any = context.RawValue("b", 0)
     errors: list[BaseException] = []
     result: Any = None
     failed: ProcessRaisedException | ProcessExitedException | None = None
-    listener = threading.Thread(target=_listen, args=(told, progress, errors))
+    listener = threading.Thread(target=_listen, args=(heard, progress, errors))
     listener.start()
     try:
-        with interrupts_held(stop.set), _environment_kept():
+        with interrupts_held(lambda: setattr(stop, "value", 1)), _environment_kept():
             # Bound, since the launcher takes arguments apart in search of networks, and stumbles over frozen ones.
             result = fabric(devices).launch(partial(_one, work, tuple(arguments)), told, stop)
     except (ProcessRaisedException, ProcessExitedException) as error:
         failed = error
     finally:
-        told.put(None)
+        for pipe in told:  # the last ends to write into, now that all processes are gone
+            pipe.close()
         listener.join()
     if errors:
         raise errors[0]
-    if stop.is_set() and (failed is not None or result == _STOPPED):  # one that is just starting ends by the signal
+    if stop.value and (failed is not None or result == _STOPPED):  # one that is just starting ends by the signal
         raise KeyboardInterrupt
     if failed is not None:
         if isinstance(failed, ProcessRaisedException):
@@ -73,12 +76,26 @@ def spread(work: Work, arguments: Sequence[Any], devices: int, progress: Progres
 _STOPPED = "stopped"
 
 
-def _one(work: Work, arguments: tuple[Any, ...], machine: Fabric, told: Any, stop: Any) -> Any:
+class _Line:
+    """One process's way to tell the parent things, from any of its threads."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe, self._lock = pipe, threading.Lock()
+
+    def put(self, said: Any) -> None:
+        with self._lock:
+            self._pipe.send(said)
+
+    put_nowait = put  # as a log handler calls it
+
+
+def _one(work: Work, arguments: tuple[Any, ...], machine: Fabric, pipes: Sequence[Connection], stop: Any) -> Any:
     first = machine.global_rank == 0
+    told = _Line(pipes[machine.global_rank])
     log = logging.getLogger("kce")
     if first:
         log.setLevel(logging.INFO)
-        log.addHandler(logging.handlers.QueueHandler(told))
+        log.addHandler(logging.handlers.QueueHandler(told))  # type: ignore[arg-type] # it only puts
 
     def progress(*said: Any) -> None:
         if first:
@@ -86,7 +103,7 @@ def _one(work: Work, arguments: tuple[Any, ...], machine: Fabric, told: Any, sto
 
     with interrupts_held() as interrupted:
         try:
-            return work(machine, *arguments, progress=progress, stopped=lambda: stop.is_set() or interrupted())
+            return work(machine, *arguments, progress=progress, stopped=lambda: bool(stop.value) or interrupted())
         except KeyboardInterrupt:
             return _STOPPED
         except (KCEError, OSError) as error:
@@ -105,14 +122,26 @@ def _part() -> None:
         distributed.destroy_process_group()
 
 
-def _listen(told: Any, progress: Progress, errors: list[BaseException]) -> None:
-    while (said := told.get()) is not None:
-        if isinstance(said, logging.LogRecord):
-            logging.getLogger(said.name).handle(said)
-        elif isinstance(said, BaseException):
-            errors.append(said)
-        else:
-            progress(*said)
+def _listen(heard: Sequence[Connection], progress: Progress, errors: list[BaseException]) -> None:
+    """Until nobody is left who could say anything."""
+    open_ = list(heard)
+    while open_:
+        for pipe in cast("list[Connection]", wait(open_)):
+            try:
+                said = pipe.recv()
+            except (EOFError, OSError):  # one that was killed may leave half a message
+                open_.remove(pipe)
+                pipe.close()
+                continue
+            if isinstance(said, logging.LogRecord):
+                logging.getLogger(said.name).handle(said)
+            elif isinstance(said, BaseException):
+                errors.append(said)
+            else:
+                try:
+                    progress(*said)
+                except Exception as error:  # kept, since who is not listened to stops at a full pipe
+                    errors.append(error)
 
 
 @contextmanager
