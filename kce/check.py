@@ -9,7 +9,7 @@ from typing import Any
 
 # The promises of each kind are made where these are imported.
 from kce import enginepromises, facepromises, promises, rowpromises  # noqa: F401
-from kce.errors import BrokenPlugin, BrokenPromise, UnknownName
+from kce.errors import BrokenPlugin, BrokenPromise, KCEError, UnknownName
 from kce.hookspecs import KINDS
 from kce.promise import ALL, LIMIT, NotChecked, Promise, Subject
 from kce.registry import Registry
@@ -60,6 +60,8 @@ def check(what: str, name: str | None, registry: Registry, limit: float = LIMIT)
 
     Raises UnknownName where there is no such kind, package or component.
     """
+    if limit <= 0:
+        raise KCEError(f"{limit:g} seconds are no time to answer in", "give a number above 0")
     for kind, spec, plugin in _wanted(what, name, registry):
         if not kind:
             yield Verdict("", spec, plugin, *_unusable(plugin, registry))

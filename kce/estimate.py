@@ -100,7 +100,7 @@ def cost(grid: Sequence[Run], counts: Mapping[str, int], speeds: Mapping[str, Sp
     """Add up what the runs take.
 
     counts  category -> faces in the folder
-    speeds  component -> its speed here
+    speeds  component -> its speed here; runs of one that has none are left out
     Where a plan's number of classes is open, it is taken as that of the known categories: at most so much.
     """
     import psutil
@@ -110,6 +110,8 @@ def cost(grid: Sequence[Run], counts: Mapping[str, int], speeds: Mapping[str, Sp
     seen: set[Any] = set()
     most = 0.0
     for run in grid:
+        if not {run.recipe.backbone, run.recipe.first} <= speeds.keys():
+            continue
         train = run.recipe.train
         unknown = sum(counts.get(category, 0) for category in run.recipe.unknown)
         known = sum(counts.get(category, 0) for category in run.known)

@@ -12,7 +12,7 @@ from typing import Any
 
 from kce import specs
 from kce.conduct import watched, within
-from kce.errors import BrokenPlugin, BrokenPromise, KCEError
+from kce.errors import BrokenPromise, KCEError, UnknownName
 from kce.hookspecs import KINDS
 from kce.registry import Registry
 
@@ -54,7 +54,7 @@ class Subject:
         """Of a factory, or of a name that a registry knows, here that of the working folder; parameters may be written
         with the name."""
         if kind not in KINDS:
-            raise KCEError(f"no kind of component named {kind!r}", f"it is one of {', '.join(KINDS)}")
+            raise UnknownName.among("kind of component", kind, KINDS)
         if not isinstance(factory, str):
             return cls(kind, factory, dict(parameters))
         registry = registry or Registry.load()
@@ -121,7 +121,7 @@ class Promise:
         except SystemExit as error:
             subject.hopeless = "it ends the process"
             raise BrokenPromise(self.name, "it ends the process") from error
-        except (KCEError, BrokenPlugin) as error:
+        except KCEError as error:
             raise BrokenPromise(self.name, f"it refuses: {error.message}", error.hint) from error
         except Exception as error:
             raise BrokenPromise(self.name, f"it raises {type(error).__name__}: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce import comparison, estimate, examples, grid, lock, merge, recipe, specs, studyfile
+from kce import comparison, estimate, examples, grid, guard, lock, merge, recipe, specs, studyfile
 from kce import faces as folders
 from kce.cut import cut
 from kce.errors import KCEError, UnknownName
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from kce.registry import Registry
     from kce.studyfile import Study
     from kce.types import Engine, Progress
+
+_log = logging.getLogger("kce.study")
 
 RUNS = "runs"
 STATES = "study.json"
@@ -226,13 +229,18 @@ def _clusters(run: Run) -> tuple[str, ...]:
 
 
 def price(plan: Plan, slots: int, progress: Progress = lambda *_: None) -> estimate.Cost:
-    """The cost estimate, from a short measurement of every backbone here."""
-    specs = sorted({spec for run in plan.grid for spec in (run.recipe.backbone, run.recipe.first)})
+    """The cost estimate, from a short measurement of every backbone here; a third party's that fails has none."""
+    networks = sorted({spec for run in plan.grid for spec in (run.recipe.backbone, run.recipe.first)})
     speeds = {}
-    for number, spec in enumerate(specs):
-        progress("measuring networks", number, len(specs))
+    for number, spec in enumerate(networks):
+        progress("measuring networks", number, len(networks))
+        try:
+            guard.probe(plan.registry.resolve("backbone", spec), plan.registry, plan.grid[0].recipe.patience)
+        except KCEError as error:
+            _log.warning("%s", error.message)  # its runs will end with it, and others go on
+            continue
         speeds[spec] = estimate.measure(spec, plan.registry)
-    progress("measuring networks", len(specs), len(specs))
+    progress("measuring networks", len(networks), len(networks))
     there = counts(plan.faces) if plan.faces is not None else {}
     return estimate.cost(plan.grid, there, speeds, slots, plan.to)
 

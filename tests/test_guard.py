@@ -128,6 +128,34 @@ def test_a_network_is_tried_before_it_is_trained(at: Path, code: str, promise: s
     assert error.value.promise == promise
 
 
+def test_the_price_of_a_study_does_without_a_network_that_fails(at: Path) -> None:
+    from kce import study
+
+    own = registry(at, "backbone", "ends_the_process")
+    (at / "study.toml").write_text(
+        f"""title = "one"
+[backbone]
+tiny = "tiny:size=32,width=2"
+lost = "mine"
+[run]
+extractor = "tiny"
+[run.train]
+per_class = 5
+epochs = 1
+[run.evaluate]
+evaluators = ["calinski-harabasz"]
+[plan.none]
+plan = "none"
+[[group]]
+name = 1
+unknown = {UNKNOWN}
+"""
+    )
+    plan = study.prepare(str(at / "study.toml"), at / "out", own, faces=face_folder(at))
+    assert len(plan.grid) == 2
+    assert study.price(plan, 1).trainings >= 1
+
+
 @pytest.mark.slow
 def test_in_a_study_it_ends_its_run_alone(at: Path) -> None:
     from kce import study
