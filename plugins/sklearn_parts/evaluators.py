@@ -1,125 +1,17 @@
-"""Reducers, clusterers and evaluators of scikit-learn."""
+"""Evaluators, by themselves or by scikit-learn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
-from kce import BadData, KCEError, hookimpl
+from kce import BadData
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from kce import Features, MergePlan
-
-
-class PCA:
-    """Principal components, the first `n_components` of them, or as many as there are rows and dimensions.
-
-    svd_solver  as scikit-learn's: "full" is exact, "covariance_eigh" much faster for many more rows than dimensions,
-                "randomized" approximate
-    seed        used by "randomized" alone
-    After `fit_transform`, `explained_variance_ratio_` is each component's share of the variance.
-    """
-
-    def __init__(self, n_components: int = 64, svd_solver: str = "full", seed: int = 0) -> None:
-        if n_components < 1:
-            raise ValueError("n_components must be at least 1")
-        self.n_components, self.svd_solver, self.seed = n_components, svd_solver, seed
-
-    def fit_transform(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """x (n, dim) -> (n, at most n_components) float32. Raises KCEError for fewer than 2 rows."""
-        import numpy as np
-        from sklearn.decomposition import PCA as Inner  # noqa: N811
-
-        if len(x) < 2:
-            raise KCEError(f"PCA cannot be made of {len(x)} rows", "take more rows, or the reducer `none`")
-        if not np.ptp(x, axis=0).any():  # no variance to share out: scikit-learn would divide by it
-            raise KCEError("PCA cannot be made of rows that are all the same", "look at how the features were made")
-        count = min(self.n_components, *x.shape)
-        inner = Inner(count, svd_solver=self.svd_solver, random_state=self.seed)
-        reduced = _mendable("pca", inner.fit_transform, x)
-        self.explained_variance_ratio_: NDArray[np.float64] = inner.explained_variance_ratio_
-        return np.asarray(reduced, dtype=np.float32)
-
-
-class _Clusterer:
-    """A clusterer of scikit-learn's that says what is wrong in our words, not in a traceback."""
-
-    def __init__(self, name: str, inner: Any, clusters: int = 1) -> None:
-        if clusters < 1:
-            raise ValueError("n_clusters must be at least 1")
-        self.name, self.inner, self._clusters = name, inner, clusters
-
-    def fit_predict(self, x: NDArray[np.float32]) -> NDArray[np.int_]:
-        """x (n, dim) -> cluster numbers (n,). Raises KCEError for more clusters than rows."""
-        import numpy as np
-
-        if len(x) < max(self._clusters, 1):
-            raise KCEError(
-                f"{self.name} cannot make {self._clusters} clusters of {len(x)} rows",
-                f"ask for n_clusters={len(x)} at most, or give it more categories",
-            )
-        if len(x) == 1:
-            return np.zeros(1, dtype=np.int64)
-        # In double precision: a covariance of few rows in many dimensions is not positive definite in single.
-        found = _mendable(self.name, self.inner.fit_predict, np.asarray(x, dtype=np.float64))
-        return np.asarray(found, dtype=np.int64)
-
-
-def _mendable(name: str, call: Callable[[Any], Any], x: Any) -> Any:
-    try:
-        return call(x)
-    except ValueError as error:  # scikit-learn checks its parameters only now
-        raise KCEError(f"{name}: {error}", "`kce show` lists its parameters") from error
-
-
-def kmeans(n_clusters: int = 8, n_init: int = 10, seed: int = 0) -> _Clusterer:
-    """K-means (Lloyd 1982) from k-means++ starts, the best of `n_init`."""
-    from sklearn.cluster import KMeans
-
-    return _Clusterer("kmeans", KMeans(n_clusters, n_init=n_init, random_state=seed), n_clusters)
-
-
-def gaussian_mixture(
-    n_clusters: int = 8, covariance_type: str = "full", reg_covar: float = 1e-6, n_init: int = 5, seed: int = 0
-) -> _Clusterer:
-    """A mixture of Gaussians, each row to its most probable one; the best of `n_init` starts.
-
-    covariance_type  "full", "tied", "diag" or "spherical"; the fewer the rows, the simpler it should be
-    reg_covar        added to the variances, to keep them above 0
-    """
-    from sklearn.mixture import GaussianMixture
-
-    inner = GaussianMixture(
-        n_clusters, covariance_type=covariance_type, reg_covar=reg_covar, n_init=n_init, random_state=seed
-    )
-    return _Clusterer("gaussian-mixture", inner, n_clusters)
-
-
-def agglomerative(n_clusters: int = 8, linkage: str = "ward", metric: str = "euclidean") -> _Clusterer:
-    """Joins the two nearest clusters until `n_clusters` are left.
-
-    linkage  "ward" (with the euclidean metric only), "complete", "average" or "single"
-    metric   "euclidean", "cosine", "manhattan"
-    """
-    from sklearn.cluster import AgglomerativeClustering
-
-    return _Clusterer("agglomerative", AgglomerativeClustering(n_clusters, linkage=linkage, metric=metric), n_clusters)
-
-
-agglomerative.growth = {"time": 2, "memory": 2}  # type: ignore[attr-defined] # of all distances
-
-
-def dbscan(eps: float = 0.5, min_samples: int = 2) -> _Clusterer:
-    """Clusters of rows that have `min_samples` rows within `eps` (Ester et al. 1996); the rest is noise, -1.
-
-    eps depends on the scale of the features: look at the distances in the votes of another plan first.
-    """
-    from sklearn.cluster import DBSCAN
-
-    return _Clusterer("dbscan", DBSCAN(eps=eps, min_samples=min_samples))
 
 
 class CalinskiHarabasz:
@@ -245,23 +137,3 @@ def _see_labels(name: str, n: int, k: int) -> None:
             f"{name} needs at least two labels and more rows than labels; there are {k} labels of {n} rows",
             "score several rows of each of several categories together",
         )
-
-
-@hookimpl
-def kce_reducers() -> dict[str, Callable[..., Any]]:
-    return {"pca": PCA}
-
-
-@hookimpl
-def kce_clusterers() -> dict[str, Callable[..., Any]]:
-    return {"kmeans": kmeans, "gaussian-mixture": gaussian_mixture, "agglomerative": agglomerative, "dbscan": dbscan}
-
-
-@hookimpl
-def kce_evaluators() -> dict[str, Callable[..., Any]]:
-    return {
-        "calinski-harabasz": CalinskiHarabasz,
-        "permuted-labels": PermutedLabels,
-        "silhouette": Silhouette,
-        "davies-bouldin": DaviesBouldin,
-    }
