@@ -101,7 +101,10 @@ def test_two_outsiders_with_one_component_name_are_told_apart_by_the_registry(tm
 
 def test_unknown_names_say_what_is_known_and_what_was_probably_meant() -> None:
     registry = Registry.load(Path("/"))
-    with pytest.raises(UnknownName, match=r"no clusterer named 'kmean'. Did you mean 'kmeans'\? Known: affinity-propagation, agglomerative"):
+    with pytest.raises(
+        UnknownName,
+        match=r"no clusterer named 'kmean'. Did you mean 'kmeans'\? Known: affinity-propagation, agglomerative",
+    ):
         registry.build("clusterer", "kmean")
     with pytest.raises(UnknownName, match="Did you mean 'n_clusters'"):
         registry.resolve("clusterer", "kmeans:n_cluster=3")
