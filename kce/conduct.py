@@ -159,7 +159,10 @@ def _threads(pools: bool) -> dict[str, int]:
         from threadpoolctl import threadpool_info
 
         found = {pool["filepath"]: int(pool["num_threads"]) for pool in threadpool_info()}
-    for module, ask in (("torch", "get_num_threads"), ("cv2", "getNumThreads"), ("numba", "get_num_threads")):
+    for module, ask in (
+        ("torch", "get_num_threads"),
+        ("cv2", "getNumThreads"),
+    ):  # numba starts threads when it is asked
         there = sys.modules.get(module)
         if there is not None and hasattr(there, ask):
             found[module] = int(getattr(there, ask)())

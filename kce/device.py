@@ -76,7 +76,13 @@ def ran_out(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
 
 
-_NO_MEMORY = ("can't allocate memory", "not enough memory", "could not create a memory object", "out of memory")
+_NO_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "could not create a memory object",
+    "could not create a primitive",  # oneDNN's, where there is no room for its code or scratchpad
+    "out of memory",
+)
 
 
 def largest_batch(attempt: Callable[[int], Any], below: int) -> int:

@@ -19,7 +19,7 @@ from kce.errors import BrokenPromise, KCEError
 from kce.promise import NotChecked, Subject, promise
 from kce.types import Remark, Sample
 
-_UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_UNREADABLE = re.compile("[\ud800-\udfff]")  # bytes of a name that are no UTF-8
 _COPIED = 2000  # files of a tree that is copied to be tampered with
 
 
@@ -53,7 +53,7 @@ def labels(subject: Subject) -> None:
     for sample in _samples(subject):
         texts = (sample.dataset, sample.method, sample.group, sample.split, *sample.identities)
         if not all(isinstance(text, str) and not _UNREADABLE.search(text) for text in texts):
-            raise BrokenPromise("", f"a label of {sample.key!r} is not readable text: {texts}")
+            raise BrokenPromise("", f"a label of {sample.key!r} is no text: {texts}")
         if sample.dataset != name:
             raise BrokenPromise("", f"{sample.key!r} is of the dataset {sample.dataset!r}, not of {name!r}")
         if not sample.method or sample.real != (sample.method == "real"):
@@ -149,7 +149,7 @@ def inside(subject: Subject) -> None:
 
 @promise("dataset")
 def odd_names(subject: Subject) -> None:
-    """File names with spaces, line breaks or bytes that are no text do not stop it, and no key is unreadable."""
+    """File names with spaces, line breaks or bytes that are no text do not stop it, and every key is text."""
     with _copy(subject) as copy:
         root = Path(copy.parameters["root"])
         for folder in _folders(root):
@@ -161,7 +161,7 @@ def odd_names(subject: Subject) -> None:
                         continue
         for sample in _samples(copy):
             if _UNREADABLE.search(sample.key):
-                raise BrokenPromise("", f"it makes a key of the unreadable name {sample.key!r}")
+                raise BrokenPromise("", f"it makes a key of a name that is no text: {sample.key!r}")
 
 
 @promise("dataset")

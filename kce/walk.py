@@ -13,7 +13,6 @@ from kce.types import Remark
 
 Parts = tuple[str, ...]
 
-_UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _DIGITS = re.compile(r"[0-9]+")
 
 
@@ -84,9 +83,7 @@ class _Entries(NamedTuple):
             elif folder.why:
                 yield Remark("ignored", escaped("/".join(parts)), folder.why)
             elif not _is_text(name):
-                yield Remark(
-                    "unparsed", escaped("/".join(parts)), "the name is not valid UTF-8, or holds control characters"
-                )
+                yield Remark("unparsed", escaped("/".join(parts)), "the name is not valid UTF-8")
             elif kind == "link":
                 yield self._link(parts, disk)
             elif kind == "other":
@@ -143,8 +140,13 @@ def _natural(name: str) -> str:
 
 
 def _is_text(name: str) -> bool:
-    """Whether a name can stand on a line of its own: no bytes that are no UTF-8, no control characters."""
-    return name.isprintable() if name.isascii() else not _UNREADABLE.search(name)
+    if name.isascii():
+        return True
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def escaped(name: str) -> str:
