@@ -108,9 +108,11 @@ def _component(kind: str, spec: str, plugin: str, registry: Registry, limit: flo
     except BrokenPlugin as broken:
         yield Verdict(kind, name, plugin, broken.promise, "broken", str(broken))
         return
-    lost = ""
+    lost = blamed = ""
     with crew:
         for promise in promises_:
+            if promise.name == blamed:
+                continue
             if lost:
                 yield Verdict(kind, name, plugin, promise.name, "not checked", lost)
                 continue

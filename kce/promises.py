@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
-import tracemalloc
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from math import log
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
-from kce import answers, specs
+from kce import answers, effort, specs
 from kce.asking import ROWS, ask, made, question, same
 from kce.conduct import watched
 from kce.errors import BrokenPromise
@@ -130,14 +125,14 @@ def threads(subject: Subject) -> None:
 def thread_limit(subject: Subject) -> None:
     """Told to use one thread (OMP_NUM_THREADS, threadpoolctl, torch), it works in the thread that asks it alone, and in
     no other process."""
-    with _made(subject) as component, _one_thread():
+    with _made(subject) as component, effort.one_thread():
         asked = question(subject, component, _SMALL)
         ask(subject.kind, component, asked)  # what it imports may start threads that then do nothing
-        here, everywhere = time.thread_time(), _spent()
+        here, everywhere = time.thread_time(), effort.spent()
         end = time.monotonic() + 6 * _BUSY
         while time.monotonic() < end:
             ask(subject.kind, component, asked)
-        here, everywhere = time.thread_time() - here, _spent() - everywhere
+        here, everywhere = time.thread_time() - here, effort.spent() - everywhere
     if everywhere - here > max(_BUSY, 0.2 * here):
         raise BrokenPromise(
             "", f"of {everywhere:.2f} seconds of work {everywhere - here:.2f} were done in other threads"
@@ -245,18 +240,18 @@ def _portable(answer: Any) -> Any:
 def time_growth(subject: Subject) -> None:
     """Its time grows no faster with n than it says: the power `growth["time"]` of the factory, 1 if it says nothing (n:
     rows, faces or pixels)."""
-    _grows(subject, "time", _seconds, 0.6)
+    _grows(subject, "time", effort.seconds, 0.6)
 
 
 @promise(*COMPUTE)
 def memory_growth(subject: Subject) -> None:
     """Its memory, as far as Python sees it, grows no faster with n than it says: the power `growth["memory"]` of the
     factory, 1 if it says nothing."""
-    _grows(subject, "memory", _bytes, 0.4)
+    _grows(subject, "memory", effort.memory, 0.4)
 
 
 def _grows(subject: Subject, what: str, measure: Callable[[Callable[[], Any]], float], slack: float) -> None:
-    with _made(subject) as component, _one_thread():
+    with _made(subject) as component, effort.one_thread():
         small, large = (question(subject, component, size) for size in (_SMALL, _LARGE))
         ask(subject.kind, component, small)
         taken = [measure(lambda asked=asked: ask(subject.kind, component, asked)) for asked in (small, large)]  # type: ignore[misc]
@@ -267,25 +262,6 @@ def _grows(subject: Subject, what: str, measure: Callable[[Callable[[], Any]], f
             f"its {what} grows with the power {power:.1f} of n, and it says {subject.growth[what]:g}",
             f'say so in the factory\'s attribute: growth = {{"{what}": {power:.0f}}}',
         )
-
-
-def _seconds(call: Callable[[], Any]) -> float:
-    """Of processor time, since others may be at work here; the least of a few tries."""
-    tries: list[float] = []
-    while len(tries) < 5 and sum(tries) < 0.5:
-        start = time.process_time()
-        call()
-        tries.append(time.process_time() - start)
-    return min(tries)
-
-
-def _bytes(call: Callable[[], Any]) -> float:
-    tracemalloc.start()
-    try:
-        call()
-        return float(tracemalloc.get_traced_memory()[1])
-    finally:
-        tracemalloc.stop()
 
 
 def _behaves(subject: Subject, what: str) -> None:
@@ -310,40 +286,3 @@ def _made(subject: Subject) -> Iterator[Any]:
 def _needs_root(subject: Subject) -> None:
     if subject.kind == "dataset" and "root" not in subject.parameters:
         raise NotChecked("it needs a tree to read: give root=FOLDER")
-
-
-_LIMITERS = {
-    "torch": ("get_num_threads", "set_num_threads"),
-    "cv2": ("getNumThreads", "setNumThreads"),
-    "numba": ("get_num_threads", "set_num_threads"),
-}
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    from threadpoolctl import threadpool_limits
-
-    before = {name: getattr(sys.modules[name], ask)() for name, (ask, _) in _LIMITERS.items() if name in sys.modules}
-
-    def tell(name: str, count: int) -> None:
-        getattr(sys.modules[name], _LIMITERS[name][1])(count)
-
-    with threadpool_limits(1):
-        try:
-            for name in before:
-                tell(name, 1)
-            yield
-        finally:
-            for name, count in before.items():
-                tell(name, count)
-
-
-def _spent() -> float:
-    """Seconds of processor time of this process and of those it started."""
-    times = os.times()
-    spent = times.user + times.system + times.children_user + times.children_system
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):  # it has just ended
-            used = child.cpu_times()
-            spent += used.user + used.system
-    return spent

@@ -24,7 +24,7 @@ STOREYS = (
     "steps features train",
     "recipe guard run plans jobs studyfile grid schedule estimate statistics comparison study charts figures views "
     "exhibits pagecharts printcharts sheets reporttables thumbs report demo "
-    "promise asking promises rowpromises facepromises enginepromises check testing new "
+    "promise asking effort promises rowpromises facepromises enginepromises check testing new "
     "console clistudy cliauthors cli __main__",
 )
 ORDER = [room for storey in STOREYS for room in storey.split()]
