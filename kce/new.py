@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import keyword
 import re
 from datetime import date
@@ -80,6 +81,7 @@ def facts(kind: str, name: str, author: str, year: int) -> dict[str, str]:
         "module": f"kce_{identifier}",
         "factory": identifier if kind == "backbone" else camel,
         "author": author,
+        "quoted_author": json.dumps(author, ensure_ascii=False),  # TOML knows no surrogate pairs
         "year": str(year),
         "summary": summary,
         "use": use.format(name=name),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kce import new
@@ -43,6 +43,7 @@ def test_a_package_holds_exactly_this(kind: str) -> None:
     }
 
 
+@example(kind="reducer", name="a", author='🌀 "quoted" \\')
 @given(kind=st.sampled_from(KINDS), name=NAMES, author=st.text(min_size=1).filter(lambda text: text.strip()))
 def test_any_name_and_author_make_a_package_that_can_be_read(kind: str, name: str, author: str) -> None:
     if not author.isprintable():
