@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kce import answers
 from kce.answers import METHODS
 from kce.types import Features, Job
 
@@ -75,10 +76,8 @@ def question(subject: Subject, component: Any, size: int = 0) -> Any:
 
 def ask(kind: str, component: Any, asked: Any) -> Any:
     """The answer of a component of `kind` to a question."""
-    if kind in ("aligner", "evaluator"):
-        return getattr(component, METHODS[kind])(asked)
-    if kind in ("reducer", "clusterer"):
-        return getattr(component, METHODS[kind])(asked.x)
+    if kind in ROWS:
+        return getattr(component, METHODS[kind])(_given(kind, asked))
     if kind == "detector":
         return [component.detect(picture) for picture in asked]
     if kind == "backbone":
@@ -89,6 +88,22 @@ def ask(kind: str, component: Any, asked: Any) -> Any:
     if kind == "engine":
         return [future.result() for future in [component.submit(job) for job in asked]]
     return list(component)
+
+
+def check_answer(kind: str, component: Any, asked: Any, answer: Any) -> None:
+    """Raise BrokenPromise for an answer to that question that is none of its kind; see ``kce.answers``."""
+    if kind == "detector":
+        for boxes, picture in zip(answer, asked, strict=True):
+            answers.check(kind, boxes, picture)
+    elif kind == "backbone":
+        answers.rows(answer, len(asked), component.dim)
+    else:
+        answers.check(kind, answer, _given(kind, asked))
+
+
+def _given(kind: str, asked: Features) -> Any:
+    """What of a table a component of `kind` gets to see."""
+    return asked.x if kind in ("reducer", "clusterer") else asked
 
 
 @contextmanager

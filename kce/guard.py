@@ -33,8 +33,7 @@ def held(part: Part, registry: Registry, patience: float = 0) -> Iterator[Any]:
     if who.source == "built-in":
         yield _component(kind, *_handle(kind, part.build(), who))
         return
-    told = (kind, part.text, str(registry.folder.absolute()), who)
-    with Workers(1, _at_work, told, limit=patience or None, tries=1, threads=None) as crew:
+    with _aside(_at_work, part, registry, who, patience) as crew:
         yield _component(kind, lambda *given: _hand_over(crew, given, who), _hand_over(crew, None, who))
 
 
@@ -42,8 +41,7 @@ def probe(part: Part, registry: Registry, patience: float = 0) -> None:
     """See that a third party's backbone answers two faces as it should, in a process of its own; raises as ``held``."""
     who = _who(part, registry)
     if who.source != "built-in":
-        told = (part.text, str(registry.folder.absolute()), who)
-        with Workers(1, _network_at_work, told, limit=patience or None, tries=1, threads=None) as crew:
+        with _aside(_network_at_work, part, registry, who, patience) as crew:
             _hand_over(crew, None, who)
 
 
@@ -66,6 +64,11 @@ class _Who(NamedTuple):
 def _who(part: Part, registry: Registry) -> _Who:
     entry = part.entry
     return _Who(entry.kind, entry.name, entry.plugin, registry.plugins.source(entry.plugin))
+
+
+def _aside(make: Callable[..., Any], part: Part, registry: Registry, who: _Who, patience: float) -> Workers:
+    told = (part.text, str(registry.folder.absolute()), who)
+    return Workers(1, make, told, limit=patience or None, tries=1, threads=None)
 
 
 def _component(kind: str, call: Callable[..., Any], intervals: bool) -> Any:
@@ -98,13 +101,13 @@ def _blamed(who: _Who) -> Iterator[None]:
         raise BrokenPromise(broken.promise, text, who.hint) from broken
 
 
-def _at_work(kind: str, text: str, folder: str, who: _Who) -> Callable[[Any], Any]:
+def _at_work(text: str, folder: str, who: _Who) -> Callable[[Any], Any]:
     """What the process of its own does: None asks for its attribute, anything else is what it is asked."""
     with watched(pools=False) as seen:
-        component = _third_party(lambda: Registry.load(Path(folder)).build(kind, text), who)
+        component = _third_party(lambda: Registry.load(Path(folder)).build(who.kind, text), who)
     with _blamed(who):
         seen.complain()
-    call, intervals = _handle(kind, component, who)
+    call, intervals = _handle(who.kind, component, who)
 
     def work(given: Any) -> Any:
         return intervals if given is None else _third_party(lambda: call(*given), who)

@@ -45,7 +45,6 @@ def files(kind: str, name: str, author: str, year: int) -> dict[str, bytes]:
     templates = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
-        keep_trailing_newline=False,
         autoescape=False,  # noqa: S701 - it writes Python and TOML, no pages
     )
     written = {}

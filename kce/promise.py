@@ -91,7 +91,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Promise:
-    """`text` is the sentence; `keep` raises BrokenPromise or AssertionError where it is not kept."""
+    """`text` is the sentence; `keep` raises BrokenPromise where it is not kept."""
 
     name: str
     text: str
@@ -116,8 +116,6 @@ class Promise:
                 if self.name == "stays":
                     raise NotChecked(subject.hopeless) from broken
             raise BrokenPromise(self.name, broken.message or self.text, broken.hint) from broken
-        except AssertionError as error:
-            raise BrokenPromise(self.name, str(error) or self.text) from error
         except SystemExit as error:
             subject.hopeless = "it ends the process"
             raise BrokenPromise(self.name, "it ends the process") from error

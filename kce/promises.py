@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from math import log
 from typing import TYPE_CHECKING, Any
 
-from kce import answers, effort, specs
-from kce.asking import ROWS, ask, made, question, same
+from kce import effort, specs
+from kce.asking import ROWS, ask, check_answer, made, question, same
 from kce.conduct import watched
 from kce.errors import BrokenPromise
 from kce.promise import NotChecked, Subject, factory_of, promise, reference
@@ -32,8 +32,9 @@ def signature(subject: Subject) -> None:
     """The keyword parameters of the factory are its whole configuration: no positional-only ones, no *args or
     **kwargs, and a default for each but a dataset's `root`."""
     for name, parameter in specs.signature(subject.what, subject.factory).parameters.items():
-        if parameter.default is parameter.empty and not (subject.kind == "dataset" and name == "root"):
-            assert name in subject.parameters, f"its parameter {name!r} has no default"  # noqa: S101
+        given = name in subject.parameters or (subject.kind == "dataset" and name == "root")
+        if parameter.default is parameter.empty and not given:
+            raise BrokenPromise("", f"its parameter {name!r} has no default")
 
 
 @promise()
@@ -75,26 +76,25 @@ def protocol(subject: Subject) -> None:
 @promise()
 def stays(subject: Subject) -> None:
     """It does not end the process."""
-    with _made(subject) as component:
-        try:
-            ask(subject.kind, component, question(subject, component))
-        except Exception as error:  # other promises say what is wrong with that
-            raise NotChecked(f"it raises {error.__class__.__name__}: {error}") from error
+    _is_asked(subject)
 
 
 @promise()
 def in_time(subject: Subject) -> None:
     """It answers small questions within the time limit (60 seconds, if nothing else is said)."""
+    if _is_asked(subject) > subject.limit:
+        raise BrokenPromise("in-time", f"it gives no answer in {subject.limit:g} seconds")
+
+
+def _is_asked(subject: Subject) -> float:
+    """Ask it something small, whatever it answers; returns the seconds it took."""
     with _made(subject) as component:
         start = time.monotonic()
         try:
             ask(subject.kind, component, question(subject, component))
-        except BrokenPromise:
-            raise
-        except Exception as error:
+        except Exception as error:  # other promises say what is wrong with that
             raise NotChecked(f"it raises {error.__class__.__name__}: {error}") from error
-        if time.monotonic() - start > subject.limit:
-            raise BrokenPromise("in-time", f"it gives no answer in {subject.limit:g} seconds")
+        return time.monotonic() - start
 
 
 @promise()
@@ -168,13 +168,7 @@ def _answers(subject: Subject, wanted: str) -> None:
         asked = question(subject, component)
         found = ask(subject.kind, component, asked)
         try:
-            if subject.kind == "detector":
-                for answer, picture in zip(found, asked, strict=True):
-                    answers.check("detector", answer, picture)
-            elif subject.kind == "backbone":
-                answers.rows(found, len(asked), component.dim)
-            else:
-                answers.check(subject.kind, found, asked.x if subject.kind in ("reducer", "clusterer") else asked)
+            check_answer(subject.kind, component, asked, found)
         except BrokenPromise as broken:
             if broken.promise == wanted:
                 raise

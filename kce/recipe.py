@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("kce.recipe")
 
 PLANS = ("none", "name", "random", "clusters")
+_CHOSEN = ("backbone", "aligner", "reducer", "clusterer")  # kinds that have a choice of their own
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,7 @@ def document(recipe: Recipe) -> dict[str, Any]:
 def write(path: Path, recipe: Recipe, registry: Registry) -> None:
     """The choices, and under ``[resolved]`` what they came to: every parameter, and the versions behind them."""
     told = document(recipe)
-    kinds = ("backbone", "aligner", "reducer", "clusterer")
-    parts = {kind: resolve(registry, kind, getattr(recipe, kind), recipe.seed) for kind in kinds}
+    parts = {kind: resolve(registry, kind, getattr(recipe, kind), recipe.seed) for kind in _CHOSEN}
     told["resolved"] = {
         **{kind: part.text for kind, part in parts.items()},
         "extractor": registry.resolve("backbone", recipe.first).text,
@@ -200,7 +200,7 @@ def _plain(value: Any) -> Any:
 def _parts(recipe: Recipe, registry: Registry) -> Iterator[tuple[str, Part]]:
     """(kind, part) of every component a recipe names. Raises as ``Registry.resolve`` does, and says what to install
     where the recipe knows it."""
-    named = [(kind, getattr(recipe, kind)) for kind in ("backbone", "aligner", "reducer", "clusterer")]
+    named = [(kind, getattr(recipe, kind)) for kind in _CHOSEN]
     named += [("backbone", recipe.first), ("reducer", recipe.evaluate.reducer)]
     named += [("evaluator", spec) for spec in recipe.evaluate.evaluators]
     for kind, spec in named:

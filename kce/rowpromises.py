@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from kce import answers
-from kce.asking import BLOBS, ROWS, ask, made, permuted, same, table
+from kce.asking import BLOBS, ROWS, ask, check_answer, made, permuted, same, table
 from kce.errors import BrokenPromise
 from kce.promise import Subject, promise, refuses
 from kce.types import Features, MergePlan
-
-ARRAYS = ("aligner", "reducer", "clusterer")
 
 
 @promise(*ROWS)
@@ -69,7 +68,7 @@ def row_order(subject: Subject) -> None:
     with made(subject) as component:
         other = ask(subject.kind, component, mixed)
     if subject.kind == "evaluator":
-        alike = one.keys() == other.keys() and all(np.isclose(one[name], other[name], rtol=1e-4) for name in one)
+        alike = _same_figures(one, other, 1e-4)
     elif subject.kind == "clusterer":
         alike = _partition(one[order]) == _partition(other)
     elif subject.kind == "aligner":
@@ -193,7 +192,7 @@ def names_mean_nothing(subject: Subject) -> None:
     renamed = Features(given.key, np.char.add("Z", given.label), given.group, given.x)
     with made(subject) as component:
         one, other = ask("evaluator", component, given), ask("evaluator", component, renamed)
-    if one.keys() != other.keys() or not all(np.isclose(one[name], other[name], rtol=1e-9) for name in one):
+    if not _same_figures(one, other, 1e-9):
         raise BrokenPromise("", "the same rows under other names get other figures")
 
 
@@ -216,11 +215,11 @@ def _plan() -> MergePlan:
 def _answers(subject: Subject, given: Features) -> Any:
     with made(subject) as component:
         answer = ask(subject.kind, component, given)
-    try:
-        answers.check(subject.kind, answer, given.x if subject.kind in ("reducer", "clusterer") else given)
-    except BrokenPromise as broken:
-        if broken.promise != "own-memory":  # that is said once
-            raise
+        try:
+            check_answer(subject.kind, component, given, answer)
+        except BrokenPromise as broken:
+            if broken.promise != "own-memory":  # that is said once
+                raise
     if subject.kind in ("aligner", "reducer") and not np.isfinite(answer).all():
         raise BrokenPromise("", "it answers NaN or infinity for finite features")
     return answer
@@ -228,6 +227,10 @@ def _answers(subject: Subject, given: Features) -> Any:
 
 def _answers_or_refuses(subject: Subject, given: Features, what: str) -> None:
     refuses(lambda: _answers(subject, given), what)
+
+
+def _same_figures(one: Mapping[str, Any], other: Mapping[str, Any], rtol: float) -> bool:
+    return one.keys() == other.keys() and all(np.isclose(one[name], other[name], rtol=rtol) for name in one)
 
 
 def _gaps(x: Any) -> Any:

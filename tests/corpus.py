@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import tomlkit
 
 from kce.cut import cut
 from kce.registry import Registry
@@ -62,3 +64,37 @@ def truth(path: Path) -> Path:
     lines = "\n".join(f'"{category}" = "{process}"' for category, process in PROCESSES.items())
     path.write_text(f"[process]\n{lines}\n", encoding="utf-8")
     return path
+
+
+def small_study(at: Path, plans: str = "", backbones: str = "") -> Path:
+    """The file of a study with one group and the plan `none`; `plans` and `backbones` are further lines of it."""
+    (at / "study.toml").write_text(
+        f"""title = "one"
+[backbone]
+tiny = "tiny:size=32,width=2"
+{backbones}
+[run]
+extractor = "tiny"
+[run.train]
+per_class = 5
+epochs = 1
+[run.evaluate]
+evaluators = ["calinski-harabasz"]
+per_category = 12
+resamples = 10
+[plan.none]
+plan = "none"
+{plans}
+[[group]]
+name = 1
+unknown = {UNKNOWN}
+"""
+    )
+    return at / "study.toml"
+
+
+def small_recipe(at: Path, evaluate: dict[str, Any], **parts: str) -> Path:
+    """The file of a recipe of one epoch, over a new face folder."""
+    told = {"faces": face_folder(at).as_posix(), "unknown": UNKNOWN, **parts, "train": {"epochs": 1}}
+    (at / "recipe.toml").write_text(tomlkit.dumps({**told, "evaluate": evaluate}))
+    return at / "recipe.toml"

@@ -6,7 +6,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -16,7 +16,10 @@ from kce.promise import Subject
 from kce.testing import checks, conforms
 from tests import faulty
 from tests.conftest import REPOSITORY
-from tests.test_registry import install
+from tests.test_registry import install, write
+
+if TYPE_CHECKING:
+    from kce.registry import Registry
 
 Kce = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -82,15 +85,14 @@ def test_promises_have_names_of_their_own_and_sentences(kind: str) -> None:
         assert promise.name.replace("-", "").islower()
 
 
-def plugin(at: Path, name: str, kind: str, factory: str) -> None:
+def plugin(at: Path, name: str, kind: str, factory: str) -> Registry:
     """A plugins folder with one of the faulty parts in it."""
-    (at / "plugins").mkdir(exist_ok=True)
-    (at / "registry.toml").touch()
-    (at / "plugins" / f"{name}.py").write_text(
+    text = (
         f"import sys\nsys.path.insert(0, {str(REPOSITORY)!r})\n"
         "from kce import hookimpl\nfrom tests import faulty\n\n"
         f"@hookimpl\ndef kce_{kind}s():\n    return {{{name!r}: faulty.{factory}}}\n"
     )
+    return write(at, **{name: text})
 
 
 @pytest.mark.parametrize(
@@ -140,9 +142,7 @@ def test_what_is_not_there_is_told(kce: Kce, at: Path, words: list[str]) -> None
 
 
 def test_a_plugin_that_cannot_be_imported_is_told_by_name(kce: Kce, at: Path) -> None:
-    (at / "plugins").mkdir()
-    (at / "registry.toml").touch()
-    (at / "plugins" / "mine.py").write_text("import nosuchmodule\n")
+    write(at, mine="import nosuchmodule\n")
     done = kce("check", "mine", "--json")
     assert done.returncode == 2
     assert [(row["promise"], row["verdict"]) for row in json.loads(done.stdout)] == [("imports", "broken")]

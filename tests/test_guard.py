@@ -14,13 +14,13 @@ from kce.answers import METHODS
 from kce.asking import same, table
 from kce.errors import BrokenPromise, KCEError
 from kce.registry import Registry
-from tests.corpus import UNKNOWN, face_folder
+from tests.corpus import face_folder, small_study
 from tests.test_check import plugin
+from tests.test_registry import write
 
 
 def registry(at: Path, kind: str, factory: str) -> Registry:
-    plugin(at, "mine", kind, factory)
-    return Registry.load(at)
+    return plugin(at, "mine", kind, factory)
 
 
 @pytest.mark.parametrize(
@@ -111,15 +111,13 @@ def test_built_in_parts_are_asked_here(kind: str, name: str) -> None:
     ],
 )
 def test_a_network_is_tried_before_it_is_trained(at: Path, code: str, promise: str) -> None:
-    (at / "plugins").mkdir()
-    (at / "registry.toml").touch()
-    (at / "plugins" / "mine.py").write_text(
-        "from kce import hookimpl\n\ndef net(size: int = 16):\n    from torch import nn\n"
+    own = write(
+        at,
+        mine="from kce import hookimpl\n\ndef net(size: int = 16):\n    from torch import nn\n"
         "    class Net(nn.Module):\n        size, dim = 16, 1\n"
         f"        def forward(self, faces):\n            {code}\n"
-        "    return Net()\n\n@hookimpl\ndef kce_backbones():\n    return {'mine': net}\n"
+        "    return Net()\n\n@hookimpl\ndef kce_backbones():\n    return {'mine': net}\n",
     )
-    own = Registry.load(at)
     if not promise:
         guard.probe(own.resolve("backbone", "mine"), own)
         return
@@ -132,26 +130,8 @@ def test_the_price_of_a_study_does_without_a_network_that_fails(at: Path) -> Non
     from kce import study
 
     own = registry(at, "backbone", "ends_the_process")
-    (at / "study.toml").write_text(
-        f"""title = "one"
-[backbone]
-tiny = "tiny:size=32,width=2"
-lost = "mine"
-[run]
-extractor = "tiny"
-[run.train]
-per_class = 5
-epochs = 1
-[run.evaluate]
-evaluators = ["calinski-harabasz"]
-[plan.none]
-plan = "none"
-[[group]]
-name = 1
-unknown = {UNKNOWN}
-"""
-    )
-    plan = study.prepare(str(at / "study.toml"), at / "out", own, faces=face_folder(at))
+    told = small_study(at, backbones='lost = "mine"')
+    plan = study.prepare(str(told), at / "out", own, faces=face_folder(at))
     assert len(plan.grid) == 2
     assert study.price(plan, 1).trainings >= 1
 
@@ -162,29 +142,8 @@ def test_in_a_study_it_ends_its_run_alone(at: Path) -> None:
 
     own = registry(at, "clusterer", "Prints")
     faces = face_folder(at)
-    (at / "study.toml").write_text(
-        f"""title = "one"
-[backbone]
-tiny = "tiny:size=32,width=2"
-[run]
-extractor = "tiny"
-[run.train]
-per_class = 5
-epochs = 1
-[run.evaluate]
-evaluators = ["calinski-harabasz"]
-per_category = 12
-resamples = 10
-[plan.none]
-plan = "none"
-[plan.faulty]
-clusterer = "mine"
-[[group]]
-name = 1
-unknown = {UNKNOWN}
-"""
-    )
-    plan = study.prepare(str(at / "study.toml"), at / "out", own, faces=faces)
+    told = small_study(at, plans='[plan.faulty]\nclusterer = "mine"')
+    plan = study.prepare(str(told), at / "out", own, faces=faces)
     engine = own.build("engine", "local:runs=2,threads=1")
     try:
         tasks = study.start(plan, engine, lambda _: None)

@@ -9,7 +9,8 @@ from itertools import groupby
 from pathlib import Path
 
 from tests.conftest import REPOSITORY
-from tests.corpus import UNKNOWN, face_folder
+from tests.corpus import small_recipe
+from tests.test_registry import write
 
 NOTES = """
 import os
@@ -91,25 +92,9 @@ def stages() -> list[str]:
 def test_a_run_goes_through_the_stages_that_are_written_down(
     kce: Callable[..., subprocess.CompletedProcess[str]], at: Path
 ) -> None:
-    (at / "plugins").mkdir()
-    (at / "registry.toml").touch()
-    (at / "plugins" / "noting.py").write_text(NOTES)
-    (at / "recipe.toml").write_text(
-        f"""faces = "{face_folder(at).as_posix()}"
-unknown = {UNKNOWN}
-backbone = "noting"
-aligner = "noting"
-reducer = "noting"
-clusterer = "noting"
-[train]
-epochs = 1
-[evaluate]
-reducer = "noting"
-evaluators = ["noting"]
-per_category = 8
-resamples = 3
-"""
-    )
+    write(at, noting=NOTES)
+    parts = dict.fromkeys(("backbone", "aligner", "reducer", "clusterer"), "noting")
+    small_recipe(at, {"reducer": "noting", "evaluators": ["noting"], "per_category": 8, "resamples": 3}, **parts)
     done = kce("run", "out", "--recipe", "recipe.toml", env={"NOTES": str(at / "notes")})
     assert done.returncode == 0, done.stderr
     notes = [*dict.fromkeys(line for line in (at / "notes").read_text().splitlines() if line in ("import", "hooks"))]

@@ -20,7 +20,7 @@ from kce.errors import KCEError
 from kce.hookspecs import KINDS
 from kce.registry import Registry
 from tests.conftest import REPOSITORY
-from tests.corpus import UNKNOWN, face_folder
+from tests.corpus import face_folder, small_recipe, small_study
 from tests.environment import call, install, made
 
 REGISTRY = Registry.load(Path("/"))
@@ -154,21 +154,19 @@ def test_the_dataset_and_the_detector_make_faces(environment: Path, tmp_path: Pa
 
 @pytest.mark.slow
 def test_the_parts_of_a_run_work_in_one(environment: Path, tmp_path: Path) -> None:
-    (tmp_path / "recipe.toml").write_text(
-        f"""faces = "{face_folder(tmp_path).as_posix()}"
-unknown = {UNKNOWN}
-backbone = "my-backbone:size=32,width=2"
-aligner = "my-aligner"
-reducer = "my-reducer:n_components=8"
-clusterer = "my-clusterer"
-[train]
-epochs = 1
-[evaluate]
-reducer = "my-reducer:n_components=8"
-evaluators = ["calinski-harabasz", "my-evaluator"]
-per_category = 12
-resamples = 10
-"""
+    reducer = "my-reducer:n_components=8"
+    small_recipe(
+        tmp_path,
+        {
+            "reducer": reducer,
+            "evaluators": ["calinski-harabasz", "my-evaluator"],
+            "per_category": 12,
+            "resamples": 10,
+        },
+        backbone="my-backbone:size=32,width=2",
+        aligner="my-aligner",
+        reducer=reducer,
+        clusterer="my-clusterer",
     )
     found = json.loads(call(environment, tmp_path, "run", "out", "--recipe", "recipe.toml", "--json"))
     assert found["scores"]["my-evaluator"]["my_evaluator"] > 0
@@ -180,26 +178,7 @@ resamples = 10
 
 @pytest.mark.slow
 def test_the_engine_does_a_study(environment: Path, tmp_path: Path) -> None:
-    (tmp_path / "study.toml").write_text(
-        f"""title = "one"
-[backbone]
-tiny = "tiny:size=32,width=2"
-[run]
-extractor = "tiny"
-[run.train]
-per_class = 5
-epochs = 1
-[run.evaluate]
-evaluators = ["calinski-harabasz"]
-per_category = 12
-resamples = 10
-[plan.none]
-plan = "none"
-[[group]]
-name = 1
-unknown = {UNKNOWN}
-"""
-    )
+    small_study(tmp_path)
     faces = face_folder(tmp_path)
     call(environment, tmp_path, "study", "study.toml", "--faces", faces, "--to", "out", "--engine", "my-engine")
     assert (tmp_path / "out" / "report.html").is_file()

@@ -174,11 +174,17 @@ def test_trace_prints_hook_calls(
 
 def install(site: Path, name: str, **points: str) -> None:
     """A distribution on the path: its one module, and what it names in the entry-point group."""
-    (site / f"{name}.py").write_text(HALVES, encoding="utf-8")
-    about = site / f"{name}-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    lines = "\n".join(f"{point} = {module}" for point, module in points.items())
+    lay_out(site, name, "1.0", HALVES, points)
+
+
+def lay_out(site: Path, name: str, version: str, text: str, points: dict[str, str], head: str = "") -> None:
+    """A distribution as pip leaves it: a module with this text, its metadata with further lines, its entry points."""
+    module = name.replace("-", "_")
+    about = site / f"{module}-{version}.dist-info"
+    about.mkdir(parents=True)
+    (site / f"{module}.py").write_text(text, encoding="utf-8")
+    (about / "METADATA").write_text(f"Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n{head}\nText.")
+    lines = "\n".join(f"{point} = {target}" for point, target in points.items())
     (about / "entry_points.txt").write_text(f"[kce]\n{lines}\n")
 
 
@@ -280,11 +286,7 @@ def test_an_entry_point_that_names_no_module_is_broken_and_stops_nobody(
 
 def publish(folder: Path, name: str, module: str, author: str, point: str = "") -> None:
     """A distribution with all that it tells of itself."""
-    about = folder / f"{name.replace('-', '_')}-0.3.dist-info"
-    about.mkdir(parents=True)
-    about.joinpath("METADATA").write_text(f"Metadata-Version: 2.4\nName: {name}\nVersion: 0.3\n{author}\nText.")
-    about.joinpath("entry_points.txt").write_text(f"[kce]\n{name} = {point or name.replace('-', '_')}\n")
-    folder.joinpath(f"{name.replace('-', '_')}.py").write_text(module)
+    lay_out(folder, name, "0.3", module, {name: point or name.replace("-", "_")}, author)
 
 
 def test_packages_are_listed_with_version_author_and_what_they_offer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kce import KCEError
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 class _Clusterer:
     """A clusterer of scikit-learn's that says what is wrong in our words, not in a traceback."""
 
-    def __init__(self, name: str, inner: Any, clusters: int = 1) -> None:
+    def __init__(self, name: str, call: Callable[[Any], Any], clusters: int = 1) -> None:
         if clusters < 1:
             raise ValueError("n_clusters must be at least 1")
-        self.name, self.inner, self._clusters = name, inner, clusters
+        self.name, self._call, self._clusters = name, call, clusters
 
     def fit_predict(self, x: NDArray[np.float32]) -> NDArray[np.int_]:
         """x (n, dim) -> cluster numbers (n,). Raises KCEError for more clusters than rows."""
@@ -33,7 +34,7 @@ class _Clusterer:
         if len(x) == 1:
             return np.zeros(1, dtype=np.int64)
         # In double precision: a covariance of few rows in many dimensions is not positive definite in single.
-        found = mendable(self.name, self.inner.fit_predict, np.asarray(x, dtype=np.float64))
+        found = mendable(self.name, self._call, np.asarray(x, dtype=np.float64))
         return np.asarray(found, dtype=np.int64)
 
 
@@ -41,7 +42,7 @@ def kmeans(n_clusters: int = 8, n_init: int = 10, seed: int = 0) -> _Clusterer:
     """K-means (Lloyd 1982) from k-means++ starts, the best of `n_init`."""
     from sklearn.cluster import KMeans
 
-    return _Clusterer("kmeans", KMeans(n_clusters, n_init=n_init, random_state=seed), n_clusters)
+    return _Clusterer("kmeans", KMeans(n_clusters, n_init=n_init, random_state=seed).fit_predict, n_clusters)
 
 
 def gaussian_mixture(
@@ -57,7 +58,7 @@ def gaussian_mixture(
     inner = GaussianMixture(
         n_clusters, covariance_type=covariance_type, reg_covar=reg_covar, n_init=n_init, random_state=seed
     )
-    return _Clusterer("gaussian-mixture", inner, n_clusters)
+    return _Clusterer("gaussian-mixture", inner.fit_predict, n_clusters)
 
 
 def agglomerative(n_clusters: int = 8, linkage: str = "ward", metric: str = "euclidean") -> _Clusterer:
@@ -68,7 +69,8 @@ def agglomerative(n_clusters: int = 8, linkage: str = "ward", metric: str = "euc
     """
     from sklearn.cluster import AgglomerativeClustering
 
-    return _Clusterer("agglomerative", AgglomerativeClustering(n_clusters, linkage=linkage, metric=metric), n_clusters)
+    inner = AgglomerativeClustering(n_clusters, linkage=linkage, metric=metric)
+    return _Clusterer("agglomerative", inner.fit_predict, n_clusters)
 
 
 agglomerative.growth = {"time": 2, "memory": 2}  # type: ignore[attr-defined] # of all distances
@@ -81,7 +83,7 @@ def dbscan(eps: float = 0.5, min_samples: int = 2) -> _Clusterer:
     """
     from sklearn.cluster import DBSCAN
 
-    return _Clusterer("dbscan", DBSCAN(eps=eps, min_samples=min_samples))
+    return _Clusterer("dbscan", DBSCAN(eps=eps, min_samples=min_samples).fit_predict)
 
 
 def minibatch_kmeans(n_clusters: int = 8, batch_size: int = 1024, n_init: int = 10, seed: int = 0) -> _Clusterer:
@@ -89,7 +91,7 @@ def minibatch_kmeans(n_clusters: int = 8, batch_size: int = 1024, n_init: int = 
     from sklearn.cluster import MiniBatchKMeans
 
     inner = MiniBatchKMeans(n_clusters, batch_size=batch_size, n_init=n_init, random_state=seed)
-    return _Clusterer("minibatch-kmeans", inner, n_clusters)
+    return _Clusterer("minibatch-kmeans", inner.fit_predict, n_clusters)
 
 
 def bisecting_kmeans(
@@ -102,7 +104,7 @@ def bisecting_kmeans(
     from sklearn.cluster import BisectingKMeans
 
     inner = BisectingKMeans(n_clusters, n_init=n_init, bisecting_strategy=bisecting_strategy, random_state=seed)
-    return _Clusterer("bisecting-kmeans", inner, n_clusters)
+    return _Clusterer("bisecting-kmeans", inner.fit_predict, n_clusters)
 
 
 def birch(n_clusters: int = 8, threshold: float = 0.5, branching_factor: int = 50) -> _Clusterer:
@@ -113,40 +115,28 @@ def birch(n_clusters: int = 8, threshold: float = 0.5, branching_factor: int = 5
     """
     from sklearn.cluster import Birch
 
-    return _Clusterer(
-        "birch", Birch(n_clusters=n_clusters, threshold=threshold, branching_factor=branching_factor), n_clusters
-    )
+    inner = Birch(n_clusters=n_clusters, threshold=threshold, branching_factor=branching_factor)
+    return _Clusterer("birch", inner.fit_predict, n_clusters)
 
 
-def mean_shift(quantile: float = 0.2) -> _MeanShift:
+def mean_shift(quantile: float = 0.2) -> _Clusterer:
     """Climbs from every row to where rows are densest (Comaniciu and Meer 2002); finds its own number of clusters.
 
     quantile  how wide it looks: the share of all rows that are near a row, on average, in (0, 1]
     """
+    from sklearn.cluster import MeanShift, estimate_bandwidth
+
     if not 0 < quantile <= 1:
         raise ValueError("quantile must be above 0 and at most 1")
-    return _MeanShift(quantile)
+
+    def found(x: NDArray[np.float64]) -> Any:
+        width = estimate_bandwidth(x, quantile=quantile)
+        return MeanShift(bandwidth=width or 1e-9).fit_predict(x)  # all of a neighbourhood may be one point
+
+    return _Clusterer("mean-shift", found)
 
 
 mean_shift.growth = {"time": 2, "memory": 2}  # type: ignore[attr-defined] # every row climbs through all
-
-
-class _MeanShift:
-    def __init__(self, quantile: float) -> None:
-        self.quantile = quantile
-
-    def fit_predict(self, x: NDArray[np.float32]) -> NDArray[np.int_]:
-        """x (n, dim) -> cluster numbers (n,). Raises KCEError for NaN."""
-        import numpy as np
-        from sklearn.cluster import MeanShift, estimate_bandwidth
-
-        def found(wide: NDArray[np.float64]) -> Any:
-            width = estimate_bandwidth(wide, quantile=self.quantile)
-            return MeanShift(bandwidth=width or 1e-9).fit_predict(wide)  # all of a neighbourhood may be one point
-
-        if len(x) < 2:
-            return _Clusterer("mean-shift", None).fit_predict(x)
-        return np.asarray(mendable("mean-shift", found, np.asarray(x, dtype=np.float64)), dtype=np.int64)
 
 
 def optics(min_samples: int = 5, xi: float = 0.05) -> _Clusterer:
@@ -157,7 +147,7 @@ def optics(min_samples: int = 5, xi: float = 0.05) -> _Clusterer:
     """
     from sklearn.cluster import OPTICS
 
-    return _Clusterer("optics", OPTICS(min_samples=min_samples, xi=xi))
+    return _Clusterer("optics", OPTICS(min_samples=min_samples, xi=xi).fit_predict)
 
 
 optics.growth = {"time": 2}  # type: ignore[attr-defined] # one row after the other, each against all
@@ -174,42 +164,33 @@ def affinity_propagation(damping: float = 0.9, max_iter: int = 1000, seed: int =
     """
     from sklearn.cluster import AffinityPropagation
 
-    return _Clusterer(
-        "affinity-propagation", AffinityPropagation(damping=damping, max_iter=max_iter, random_state=seed)
-    )
+    inner = AffinityPropagation(damping=damping, max_iter=max_iter, random_state=seed)
+    return _Clusterer("affinity-propagation", inner.fit_predict)
 
 
 affinity_propagation.growth = {"time": 2, "memory": 2}  # type: ignore[attr-defined] # messages between all rows
 
 
-def spectral(n_clusters: int = 8, n_neighbors: int = 10, seed: int = 0) -> _Spectral:
+def spectral(n_clusters: int = 8, n_neighbors: int = 10, seed: int = 0) -> _Clusterer:
     """K-means on the eigenvectors of the graph of nearest neighbours (Ng, Jordan and Weiss 2001).
 
     n_neighbors  of each row, or as many as there are
     """
+    import numpy as np
+    from sklearn.cluster import SpectralClustering
+
     if n_clusters < 1 or n_neighbors < 1:
         raise ValueError("n_clusters and n_neighbors must be at least 1")
-    return _Spectral(n_clusters, n_neighbors, seed)
+
+    def found(x: NDArray[np.float64]) -> Any:
+        if n_clusters == len(x) and np.isfinite(x).all():  # nothing to join
+            return np.arange(len(x))
+        inner = SpectralClustering(
+            n_clusters, affinity="nearest_neighbors", n_neighbors=min(n_neighbors, len(x)), random_state=seed
+        )
+        return inner.fit_predict(x)
+
+    return _Clusterer("spectral", found, n_clusters)
 
 
 spectral.growth = {"time": 2, "memory": 2}  # type: ignore[attr-defined]
-
-
-class _Spectral:
-    def __init__(self, n_clusters: int, n_neighbors: int, seed: int) -> None:
-        self.n_clusters, self.n_neighbors, self.seed = n_clusters, n_neighbors, seed
-
-    def fit_predict(self, x: NDArray[np.float32]) -> NDArray[np.int_]:
-        """x (n, dim) -> cluster numbers (n,). Raises KCEError for more clusters than rows, and for NaN."""
-        import numpy as np
-        from sklearn.cluster import SpectralClustering
-
-        if self.n_clusters == len(x) and np.isfinite(x).all():  # nothing to join
-            return np.arange(len(x))
-        inner = SpectralClustering(
-            self.n_clusters,
-            affinity="nearest_neighbors",
-            n_neighbors=min(self.n_neighbors, max(len(x), 1)),
-            random_state=self.seed,
-        )
-        return _Clusterer("spectral", inner, self.n_clusters).fit_predict(x)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.corpus import UNKNOWN, face_folder
+from tests.corpus import small_recipe
 from tests.environment import call, install, made, wheel
 
 EXAMPLES = REPOSITORY / "plugins" / "examples"
@@ -47,22 +47,13 @@ def test_they_keep_their_promises(environment: Path, tmp_path: Path, name: str, 
 
 @pytest.mark.slow
 def test_both_make_the_plan_of_a_run(environment: Path, tmp_path: Path) -> None:
-    faces = face_folder(tmp_path)
-    (tmp_path / "recipe.toml").write_text(
-        f"""faces = "{faces.as_posix()}"
-unknown = {UNKNOWN}
-backbone = "tiny:size=32,width=2"
-reducer = "umap:n_components=3,n_neighbors=5"
-clusterer = "genie:gini_threshold=0.5"
-vote = "rows"
-[train]
-epochs = 1
-[evaluate]
-reducer = "none"
-evaluators = ["calinski-harabasz"]
-per_category = 12
-resamples = 10
-"""
+    small_recipe(
+        tmp_path,
+        {"reducer": "none", "evaluators": ["calinski-harabasz"], "per_category": 12, "resamples": 10},
+        backbone="tiny:size=32,width=2",
+        reducer="umap:n_components=3,n_neighbors=5",
+        clusterer="genie:gini_threshold=0.5",
+        vote="rows",
     )
     found = json.loads(call(environment, tmp_path, "run", "out", "--recipe", "recipe.toml", "--json"))
     assert "genie:n_clusters=5,gini_threshold=0.5" in found["made"]
