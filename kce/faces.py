@@ -9,7 +9,7 @@ import re
 import sys
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,8 @@ from kce.media import read_image, resize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from kce.types import Image
 
 FACES, PROBLEMS, SETTINGS, JOURNAL, LOCK = "faces.csv", "problems.csv", "cut.toml", "cut.journal", ".lock"
 
@@ -120,13 +122,18 @@ def detector(folder: str | os.PathLike[str]) -> str | None:
     return str(told).partition(":")[0] if told else None
 
 
-def load(faces: Faces, rows: NDArray[Any], size: int) -> NDArray[np.uint8]:
-    """The faces at these rows as uint8 (n, size, size, 3), RGB. Raises BadData naming a png that cannot be read."""
+def load(
+    faces: Faces, rows: NDArray[Any], size: int, change: Callable[[Image], Image] = lambda image: image
+) -> NDArray[np.uint8]:
+    """The faces at these rows as uint8 (n, size, size, 3), RGB. Raises BadData naming a png that cannot be read.
+
+    change  what is done to each picture as it was cut, before it is brought to its size
+    """
     files = faces.file[rows].tolist()
     pixels = np.empty((len(files), size, size, 3), np.uint8)
 
     def one(place: int) -> None:
-        pixels[place] = resize(read_image(faces.root / files[place]), size)
+        pixels[place] = resize(change(read_image(faces.root / files[place])), size)
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:  # decoding leaves Python's lock
         for _ in threads.map(one, range(len(files))):

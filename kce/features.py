@@ -47,15 +47,16 @@ def extract(
     Goes on where a killed extraction stopped. Raises Refused where `to` holds rows made another way, KCEError where
     memory runs out.
     """
-    made = made_of(pixels.faces, network)
+    made = made_of(pixels.faces, network, pixels.view)
     if not store.holds(to, table, made):
         spread(_loop, (pixels, network, registry, to, table, made, batch), devices, progress)
 
 
-def made_of(faces: Faces, network: Path) -> dict[str, str]:
-    """All that makes the rows: which faces, which network."""
+def made_of(faces: Faces, network: Path, view: str = "") -> dict[str, str]:
+    """All that makes the rows: which faces, in which view, which network."""
     about = weights.read_about(network)
-    return {"faces": faces.mark(), "backbone": about["backbone"], "weights": weights.digest(network)}
+    made = {"faces": faces.mark(), "backbone": about["backbone"], "weights": weights.digest(network)}
+    return made | ({"view": view} if view else {})
 
 
 def _loop(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kce import faces as folders
+from kce import recode
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,12 +25,14 @@ class Pixels:
     """The faces of a folder at one size, as uint8 (n, size, size, 3).
 
     What was decoded is kept while all faces together fit into `budget` bytes; beyond that every reading decodes anew,
-    so memory does not grow with the number of faces.
+    so memory does not grow with the number of faces. `view` names how each was stored once more (``kce.recode``);
+    empty: not at all.
     """
 
-    def __init__(self, faces: Faces, size: int, budget: int = BUDGET) -> None:
+    def __init__(self, faces: Faces, size: int, budget: int = BUDGET, view: str = "") -> None:
         self.faces = faces
         self.size = size
+        self.view = view
         self._budget = budget
         fits = len(faces) * size * size * 3 <= budget
         # Memory is taken from the machine only for the rows that are touched.
@@ -39,12 +42,16 @@ class Pixels:
     def read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The faces at these rows, in this order."""
         if self._kept is None:
-            return folders.load(self.faces, rows, self.size)
+            return self._load(rows)
         missing = np.unique(rows[~self._have[rows]])
         if len(missing):
-            self._kept[missing] = folders.load(self.faces, missing, self.size)
+            self._kept[missing] = self._load(missing)
             self._have[missing] = True
         return self._kept[rows]
+
+    def _load(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        changed = {"change": recode.view(self.view)} if self.view else {}
+        return folders.load(self.faces, rows, self.size, **changed)
 
     def ahead(
         self, batches: Iterable[NDArray[np.int64]], change: Callable[[Image, int], Image] | None = None
@@ -71,6 +78,6 @@ class Pixels:
             if waiting is not None:
                 yield waiting[0], waiting[1].result()
 
-    def __reduce__(self) -> tuple[type[Pixels], tuple[Faces, int, int]]:
+    def __reduce__(self) -> tuple[type[Pixels], tuple[Faces, int, int, str]]:
         # Another process reads anew: pixels are cheaper to decode than to send.
-        return type(self), (self.faces, self.size, self._budget)
+        return type(self), (self.faces, self.size, self._budget, self.view)
