@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import astuple, is_dataclass
+from dataclasses import astuple, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,7 +77,7 @@ def question(subject: Subject, component: Any, size: int = 0) -> Any:
 def ask(kind: str, component: Any, asked: Any) -> Any:
     """The answer of a component of `kind` to a question."""
     if kind in ROWS:
-        return getattr(component, METHODS[kind])(_given(kind, asked))
+        return getattr(component, METHODS[kind])(_given(kind, component, asked))
     if kind == "detector":
         return [component.detect(picture) for picture in asked]
     if kind == "backbone":
@@ -98,12 +98,31 @@ def check_answer(kind: str, component: Any, asked: Any, answer: Any) -> None:
     elif kind == "backbone":
         answers.rows(answer, len(asked), component.dim)
     else:
-        answers.check(kind, answer, _given(kind, asked))
+        answers.check(kind, answer, _given(kind, component, asked))
 
 
-def _given(kind: str, asked: Features) -> Any:
-    """What of a table a component of `kind` gets to see."""
+def _given(kind: str, component: Any, asked: Features) -> Any:
+    """What of a table a component of `kind` gets to see; an aligner also gets the reals and views it asks for."""
+    if kind == "aligner":
+        views = tuple(getattr(component, "views", ()))
+        reals = _viewed(_reals(asked.x.shape[1]), views) if getattr(component, "reals", False) else None
+        return replace(_viewed(asked, views), reals=reals)
     return asked.x if kind in ("reducer", "clusterer") else asked
+
+
+def _reals(dim: int) -> Features:
+    """Eight reals of each dataset of ``table``."""
+    label = np.repeat(["One_real", "Two_real"], 8)
+    serial = [f"real{n:05}" for n in range(len(label))]
+    x = np.random.default_rng(1).standard_normal((len(label), dim)).astype(np.float32)
+    return Features(np.array(serial, np.str_), label, np.array(serial, np.str_), x)
+
+
+def _viewed(rows: Features, views: tuple[str, ...]) -> Features:
+    """The rows with each of these views of them: a little of every number is lost, of each view another part."""
+    lost = 0.02 * np.random.default_rng(2).random((len(views), rows.x.shape[1]))
+    seen = {view: rows.with_x((rows.x * (1 - part)).astype(np.float32)) for view, part in zip(views, lost, strict=True)}
+    return replace(rows, views=seen)
 
 
 @contextmanager

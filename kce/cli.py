@@ -253,6 +253,10 @@ def run(
     augment: Annotated[
         str | None, typer.Option(help="Changes to training faces: none (if left out), or flip,codec or one of them.")
     ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(help="softmax (if left out), or within-dataset: each face among its dataset's classes."),
+    ] = None,
     held_out: Annotated[
         float | None, typer.Option(help="Share of the known faces that only measures accuracy; 0.1 if left out.")
     ] = None,
@@ -292,6 +296,7 @@ def run(
             "batch": batch,
             "rate": rate,
             "augment": tuple(augment.split(",")) if augment else None,
+            "loss": loss,
             "held_out": held_out,
             "checkpoint": checkpoint,
         },

@@ -35,6 +35,30 @@ class Examples:
         return Examples(self.rows[which], self.targets[which])
 
 
+@dataclass(frozen=True, eq=False)
+class Rivals:
+    """Which classes a face is told from: `sets` (faces,) is its dataset's number, `mask` (datasets, classes)."""
+
+    sets: NDArray[np.int64]
+    mask: NDArray[np.bool_]
+
+    def of(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(n, classes)"""
+        return self.mask[self.sets[rows]]
+
+
+def rivals(faces: Faces, plan: MergePlan, settings: Settings) -> Rivals | None:
+    """The classes that have a member in a face's own dataset; None where a face is told from all."""
+    if settings.loss == "softmax":
+        return None
+    names, sets = np.unique(faces.dataset, return_inverse=True)
+    mask = np.zeros((len(names), len(plan.names)), bool)
+    place = {name: number for number, name in enumerate(plan.names)}
+    for number, category in set(zip(sets.tolist(), faces.category.tolist(), strict=True)):
+        mask[number, place[plan.classes[category]]] = True
+    return Rivals(sets, mask)
+
+
 def choose(faces: Faces, plan: MergePlan, settings: Settings) -> tuple[Examples, Examples]:
     """What is trained on, and what is held out to measure accuracy. Held out is the same whatever the plan."""
     check(settings)
@@ -86,8 +110,16 @@ def made_of(
     if settings.checkpoint == "best":
         made["measured"] = _digest(faces, held)
     # How often the state is saved, and how many images a class was asked for, change nothing in the result.
-    counted = {k: v for k, v in asdict(settings).items() if k not in ("save_every", "per_class", "images", "augment")}
+    left = ("save_every", "per_class", "images", "augment", "loss")
+    counted = {name: value for name, value in asdict(settings).items() if name not in left}
+    if settings.loss != "softmax":
+        made["loss"] = settings.loss
+        made["datasets"] = _sets(faces, shown)
     return made | {"augment": ",".join(settings.augment)} | {name: str(value) for name, value in counted.items()}
+
+
+def _sets(faces: Faces, examples: Examples) -> str:
+    return xxhash.xxh3_128_hexdigest("\0".join(faces.dataset[examples.rows].tolist()).encode())
 
 
 def _digest(faces: Faces, examples: Examples) -> str:

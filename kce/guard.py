@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def held(part: Part, registry: Registry, patience: float = 0) -> Iterator[Any]:
+def held(part: Part, registry: Registry, patience: float = 0, *, aside: bool = True) -> Iterator[Any]:
     """An aligner, reducer, clusterer or evaluator to be asked as its kind is, inside.
 
     patience  seconds a third party's part may take for an answer; 0 = for ever
+    aside     whether a third party's part gets a process of its own; the caller may have made one for it already
 
     A built-in part works right here. One of a third party works in a process of its own, so that one that hangs or ends
     its process ends nothing else; that costs the start of a process, and a copy of what it is given and answers. Every
@@ -32,6 +33,10 @@ def held(part: Part, registry: Registry, patience: float = 0) -> Iterator[Any]:
     kind, who = part.entry.kind, _who(part, registry)
     if who.source == "built-in":
         yield _component(kind, *_handle(kind, part.build(), who))
+        return
+    if not aside:
+        ask, traits = _third_party(lambda: _handle(kind, part.build(), who), who)
+        yield _component(kind, lambda *given: _third_party(lambda: ask(*given), who), traits)
         return
     with _aside(_at_work, part, registry, who, patience) as crew:
         yield _component(kind, lambda *given: _hand_over(crew, given, who), _hand_over(crew, None, who))
@@ -71,12 +76,16 @@ def _aside(make: Callable[..., Any], part: Part, registry: Registry, who: _Who, 
     return Workers(1, make, told, limit=patience or None, tries=1, threads=None)
 
 
-def _component(kind: str, call: Callable[..., Any], intervals: bool) -> Any:
-    return SimpleNamespace(**{answers.METHODS[kind]: call, "intervals": intervals})
+_TRAITS = {"intervals": True, "reals": False, "views": ()}
+"""What a component says of itself, and what holds where it says nothing: of evaluators, and of aligners."""
 
 
-def _handle(kind: str, component: Any, who: _Who) -> tuple[Callable[..., Any], bool]:
-    """How to ask a component that is here, and whether its figures may have intervals."""
+def _component(kind: str, call: Callable[..., Any], traits: Mapping[str, Any]) -> Any:
+    return SimpleNamespace(**{answers.METHODS[kind]: call, **traits})
+
+
+def _handle(kind: str, component: Any, who: _Who) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """How to ask a component that is here, and what it says of itself."""
     looked = False
 
     def call(*given: Any) -> Any:
@@ -89,7 +98,7 @@ def _handle(kind: str, component: Any, who: _Who) -> tuple[Callable[..., Any], b
             answers.check(kind, answer, given[0])
         return answer
 
-    return call, getattr(component, "intervals", True)
+    return call, {trait: getattr(component, trait, default) for trait, default in _TRAITS.items()}
 
 
 @contextmanager
@@ -102,15 +111,15 @@ def _blamed(who: _Who) -> Iterator[None]:
 
 
 def _at_work(text: str, folder: str, who: _Who) -> Callable[[Any], Any]:
-    """What the process of its own does: None asks for its attribute, anything else is what it is asked."""
+    """What the process of its own does: None asks what it says of itself, anything else is what it is asked."""
     with watched(pools=False) as seen:
         component = _third_party(lambda: Registry.load(Path(folder)).build(who.kind, text), who)
     with _blamed(who):
         seen.complain()
-    call, intervals = _handle(who.kind, component, who)
+    call, traits = _handle(who.kind, component, who)
 
     def work(given: Any) -> Any:
-        return intervals if given is None else _third_party(lambda: call(*given), who)
+        return traits if given is None else _third_party(lambda: call(*given), who)
 
     return work
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
-
-    from kce.types import Features
 
 REAL = "real"
 """The method of a dataset's reals, in their label ``<dataset>_real``."""
@@ -26,20 +23,34 @@ class Parts(NamedTuple):
         return self.method == REAL
 
 
-def parts(features: Features) -> dict[str, Parts]:
+class Rows(Protocol):
+    """What is asked about: ``kce.Features``, or anything with keys and labels, both (n,) str."""
+
+    @property
+    def key(self) -> NDArray[np.str_]: ...
+
+    @property
+    def label(self) -> NDArray[np.str_]: ...
+
+
+def parts(rows: Rows) -> dict[str, Parts]:
     """Category -> dataset and method, of all categories, by name.
 
     The keys of faces begin with their dataset's name and "/", which tells where a label with several "_" is to be cut;
     a label whose keys begin otherwise is cut at its first "_", and one without any is a method of the dataset "".
     """
-    names, first = np.unique(features.label, return_index=True)
-    return {label: _cut(label, key) for label, key in zip(names.tolist(), features.key[first].tolist(), strict=True)}
+    import numpy as np
+
+    names, first = np.unique(rows.label, return_index=True)
+    return {label: _cut(label, key) for label, key in zip(names.tolist(), rows.key[first].tolist(), strict=True)}
 
 
-def datasets(features: Features) -> NDArray[np.str_]:
+def datasets(rows: Rows) -> NDArray[np.str_]:
     """The dataset of each row (n,)."""
-    names, codes = np.unique(features.label, return_inverse=True)
-    found = parts(features)
+    import numpy as np
+
+    names, codes = np.unique(rows.label, return_inverse=True)
+    found = parts(rows)
     return np.array([found[name].dataset for name in names.tolist()], dtype=np.str_)[codes]
 
 

@@ -21,12 +21,16 @@ from kce.hookspecs import KINDS
 from kce.plugins import Plugins
 
 SHIPPED = HERE / "registry.toml" if (HERE / "registry.toml").is_file() else HERE.parent / "registry.toml"
-_RESERVED = ("use", "enabled", "aliases")
+_RESERVED = ("use", "enabled", "aliases", "reals")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a name means: a plugin's factory, with parameters. `source` is the file that says so."""
+    """What a name means: a plugin's factory, with parameters.
+
+    source  the file that says so
+    reals   of a dataset without reals of its own: the one whose reals stand for them
+    """
 
     kind: str
     name: str
@@ -36,6 +40,7 @@ class Entry:
     aliases: tuple[str, ...] = ()
     enabled: bool = True
     source: str = ""
+    reals: str = ""
 
 
 @dataclass(frozen=True)
@@ -287,6 +292,7 @@ def _entry(path: Path, kind: str, name: str, table: dict[str, Any], like: Entry 
         tuple(table.get("aliases", like.aliases if like else ())),
         bool(table.get("enabled", True)),
         "the shipped registry.toml" if path == SHIPPED else str(path),
+        str(table.get("reals", like.reals if like else "")),
     )
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kce import company, features, guard, lock, merge, recipe, recode, scores, store
 from kce import faces as folders
-from kce import features, guard, lock, merge, recipe, scores, store
 from kce.errors import KCEError, Refused, UnknownName
 from kce.files import write_json
 from kce.pixels import Pixels
@@ -83,34 +83,55 @@ class _Run:
         self.categories = known
         self.known = faces.take(np.flatnonzero(np.isin(faces.category, known)))
         self.unknown = faces.take(np.flatnonzero(np.isin(faces.category, unknown)))
+        self.stands, self.views = self._needs(faces) if chosen.clusters else ({}, ())
+        sets = set(self.known.dataset.tolist())
+        self.reals = faces.take(company.real_rows(faces, self.known, sets | set(self.stands.values()), chosen.seed))
+        self.shown = self.known
+        if chosen.train.loss == "within-dataset":
+            self.shown = _together(faces, self.known, self.reals.take(np.isin(self.reals.dataset, sorted(sets))))
         for spec in {chosen.backbone, chosen.first}:
             guard.probe(registry.resolve("backbone", spec), registry, chosen.patience)
         sizes = {spec: int(registry.build("backbone", spec).size) for spec in {chosen.backbone, chosen.first}}
         self.size = sizes[chosen.backbone]
-        self.pixels = Pixels(self.known, self.size)
-        first = sizes[chosen.first]
-        self.first_pixels = self.pixels if first == self.size else Pixels(self.known, first)
+        self.first_size = sizes[chosen.first]
+        self._pixels: dict[tuple[int, int], Pixels] = {}
         self.table = folder / "features.h5"
 
     def go(self, until: str) -> dict[str, Any]:
         done = STAGES[: STAGES.index(until) + 1]
         self._adopt_plan()
         if self.recipe.clusters and not self._plan_path.is_file():
-            self._train(self.recipe.first, self.first_pixels, merge.unmerged(self.categories), "first")
+            self._train(self.recipe.first, self.first_size, merge.unmerged(self.categories), "first")
             if "known" in done:
-                self._extract_known()
+                for pixels, table in self._first_tables():
+                    self._first_file(pixels, table)
         if "plan" not in done:
             return {}
         plan = self._plan()
         if "final" in done:
-            self._train(self.recipe.backbone, self.pixels, plan, "final")
+            self._train(self.recipe.backbone, self.size, plan, "final")
         if "unknown" in done:
             self._extract(Pixels(self.unknown, self.size), "final", "unknown")
         return self._scores(plan) if "scores" in done else {"plan": dict(plan.classes)}
 
-    def _train(self, backbone: str, pixels: Pixels, plan: MergePlan, name: str) -> None:
+    def _needs(self, faces: Faces) -> tuple[dict[str, str], tuple[str, ...]]:
+        """What the aligner asks for: which reals stand for which dataset, and views. Raises where there are none."""
+        with self._held("aligner", self.recipe.aligner) as aligner:
+            views, wants_reals = tuple(aligner.views), aligner.reals
+        for view in views:
+            recode.view(view)
+        datasets = set(self.known.dataset.tolist())
+        return company.stand_ins(faces, datasets, self.registry) if wants_reals else {}, views
+
+    def _pixels_of(self, faces: Faces, size: int) -> Pixels:
+        """Of known faces or those that training is shown, which may be the same; decoded once for all who ask."""
+        return self._pixels.setdefault((id(faces), size), Pixels(faces, size))
+
+    def _train(self, backbone: str, size: int, plan: MergePlan, name: str) -> None:
         to = self.folder / f"{name}.safetensors"
-        settings = self.recipe.train
+        settings, pixels = self.recipe.train, self._pixels_of(self.shown, size)
+        alone = set(pixels.faces.category.tolist()) - set(plan.classes)  # reals, each dataset's a class of its own
+        plan = replace(plan, classes={**plan.classes, **{category: category for category in alone}})
         if name == "first":  # a budget of images is the final model's
             settings = replace(settings, images=None)
         train(backbone, pixels, plan, settings, self.registry, to, self.places, self.devices, self.progress)
@@ -121,14 +142,36 @@ class _Run:
         batch = self.recipe.train.batch
         features.extract(pixels, weights, self.registry, self.table, table, batch, self.devices, self.progress)
 
-    def _extract_known(self) -> Path:
-        """The file that holds the features of the known categories: another run's, if they were made there."""
-        made = features.made_of(self.known, self.folder / "first.safetensors")
+    def _first_tables(self) -> Iterator[tuple[Pixels, str]]:
+        """What the first model looks at: known faces, and the reals and views that the aligner asks for."""
+        yield self._pixels_of(self.known, self.first_size), "known"
+        if self.stands:
+            yield Pixels(self.reals, self.first_size), "reals"
+        for faces, table in ((self.known, "known"), *(((self.reals, "reals"),) if self.stands else ())):
+            some = faces.take(company.viewed_rows(faces, self.recipe.seed)) if self.views else faces
+            for view in self.views:
+                yield Pixels(some, self.first_size, view=view), f"{table}+{view}"
+
+    def _first_file(self, pixels: Pixels, table: str) -> Path:
+        """The file that holds the first model's features of these faces: another run's, if they were made there."""
+        made = features.made_of(pixels.faces, self.folder / "first.safetensors", pixels.view)
         for place in self.places:
-            if store.holds(place / "features.h5", "known", made):
+            if store.holds(place / "features.h5", table, made):
                 return place / "features.h5"
-        self._extract(self.first_pixels, "first", "known")
+        self._extract(pixels, "first", table)
         return self.table
+
+    def _known_rows(self) -> Features:
+        """Features of the known categories, with the reals and views of the aligner."""
+        found = {
+            table: store.open_table(self._first_file(pixels, table), table) for pixels, table in self._first_tables()
+        }
+        views = {view: found[f"known+{view}"].load() for view in self.views}
+        rows = replace(found["known"].load(), views=views)
+        if not self.stands:
+            return rows
+        seen = {view: company.reals_of(found[f"reals+{view}"].load(), self.stands) for view in self.views}
+        return replace(rows, reals=replace(company.reals_of(found["reals"].load(), self.stands), views=seen))
 
     @property
     def _plan_path(self) -> Path:
@@ -184,7 +227,7 @@ class _Run:
 
     def _by_clusters(self, k: int) -> MergePlan:
         chosen = self.recipe
-        rows = store.open_table(self._extract_known(), "known").load()
+        rows = self._known_rows()
         with self._held("aligner", chosen.aligner) as aligner:
             rows = rows.with_x(aligner.align(rows))
         self.progress("reducing and clustering", 0, 1)
@@ -257,6 +300,11 @@ def _evaluators(
             )
             for part in parts
         }
+
+
+def _together(faces: Faces, *parts: Faces) -> Faces:
+    """The faces of all parts, in their order in the folder."""
+    return faces.take(np.isin(faces.key, np.concatenate([part.key for part in parts])))
 
 
 def counts(faces: Faces) -> dict[str, int]:

@@ -14,14 +14,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from kce.examples import Examples
+    from kce.examples import Examples, Rivals
     from kce.pixels import Pixels
 
 
 def learn(
-    machine: Fabric, model: Any, optimizer: Any, images: NDArray[np.uint8], targets: NDArray[np.int64], whole: int
+    machine: Fabric,
+    model: Any,
+    optimizer: Any,
+    images: NDArray[np.uint8],
+    targets: NDArray[np.int64],
+    whole: int,
+    rivals: NDArray[np.bool_] | None = None,
 ) -> torch.Tensor:
     """One step of training on this process's share of a batch of `whole` faces.
+
+    rivals  (n, classes): the classes each face is told from, its own among them; None = all
 
     Returns (2,) float64 on the device: the share's sum of losses and its right answers, as they were before the step.
     Raises KCEError, with the batch that would fit, where memory runs out.
@@ -29,10 +37,11 @@ def learn(
     import torch
 
     wanted = machine.to_device(torch.from_numpy(targets))
+    among = None if rivals is None else machine.to_device(torch.from_numpy(rivals))
     told = None
     try:
         optimizer.zero_grad(set_to_none=True)
-        told = _backward(machine, model, images, wanted, whole)
+        told = _backward(machine, model, images, wanted, whole, among)
         optimizer.step()
     except (RuntimeError, MemoryError) as error:
         if not ran_out(error):
@@ -44,15 +53,25 @@ def learn(
 
 
 def _backward(
-    machine: Fabric, model: Any, images: NDArray[np.uint8], targets: torch.Tensor, whole: int
+    machine: Fabric,
+    model: Any,
+    images: NDArray[np.uint8],
+    targets: torch.Tensor,
+    whole: int,
+    among: torch.Tensor | None = None,
 ) -> torch.Tensor:
     import torch
 
-    scores = model(to_input(machine, images))
+    scores = _among(model(to_input(machine, images)), among)
     loss = torch.nn.functional.cross_entropy(scores, targets, reduction="sum")
     # Gradients are averaged over processes, whose shares of a batch may differ by one face.
     machine.backward(loss * (machine.world_size / whole))
     return torch.stack((loss.detach().double(), (scores.argmax(1) == targets).sum().double()))
+
+
+def _among(scores: torch.Tensor, among: torch.Tensor | None) -> torch.Tensor:
+    """Scores of classes that are out of the question are as low as can be: they get no gradient."""
+    return scores if among is None else scores.masked_fill(~among, float("-inf"))
 
 
 def _out_of_memory(
@@ -71,8 +90,10 @@ def _out_of_memory(
     )
 
 
-def accuracy(machine: Fabric, network: nn.Module, pixels: Pixels, held: Examples, batch: int) -> float | None:
-    """The mean over classes of the share of faces that is told right; None where there are no faces."""
+def accuracy(
+    machine: Fabric, network: nn.Module, pixels: Pixels, held: Examples, batch: int, rivals: Rivals | None = None
+) -> float | None:
+    """The mean over classes of the share of faces that is told right, from its rivals; None where there are none."""
     import torch
 
     if not len(held.rows):
@@ -86,7 +107,8 @@ def accuracy(machine: Fabric, network: nn.Module, pixels: Pixels, held: Examples
     with torch.inference_mode(), machine.autocast():
         for piece, (_, images) in zip(pieces, read, strict=True):
             targets = machine.to_device(torch.from_numpy(piece.targets))
-            hits = (network(to_input(machine, images)).argmax(1) == targets).double()
+            among = machine.to_device(torch.from_numpy(rivals.of(piece.rows))) if rivals else None
+            hits = (_among(network(to_input(machine, images)), among).argmax(1) == targets).double()
             right[0].index_add_(0, targets, hits)
             right[1].index_add_(0, targets, torch.ones_like(hits))
     told, there = summed(machine, right)

@@ -17,7 +17,7 @@ from kce import augment, curves, specs, steps, weights
 from kce.batchnorm import synchronised
 from kce.device import summed
 from kce.errors import BadData, KCEError
-from kce.examples import batches_of, choose, made_of
+from kce.examples import batches_of, choose, made_of, rivals
 from kce.processes import spread
 from kce.resume import State
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import nn
 
-    from kce.examples import Examples
+    from kce.examples import Examples, Rivals
     from kce.pixels import Pixels
     from kce.registry import Registry
     from kce.settings import Settings
@@ -73,7 +73,8 @@ def train(
             "classes": plan.names,
             "images": len(shown.rows),
         }
-        spread(_loop, (told, pixels, shown, held, settings, registry, to), devices, progress)
+        told_from = rivals(pixels.faces, plan, settings)
+        spread(_loop, (told, pixels, shown, held, told_from, settings, registry, to), devices, progress)
     about = weights.read_about(to)
     if not curves.read(to.with_name("train.csv"), to.stem):  # taken over
         curves.write(to.with_name("train.csv"), to.stem, about["history"])
@@ -86,6 +87,7 @@ def _loop(  # noqa: PLR0915 - one straight loop reads better than its pieces
     pixels: Pixels,
     shown: Examples,
     held: Examples,
+    told_from: Rivals | None,
     settings: Settings,
     registry: Registry,
     to: Path,
@@ -122,7 +124,8 @@ def _loop(  # noqa: PLR0915 - one straight loop reads better than its pieces
             read = pixels.ahead((batch.rows[part] for batch in todo), change)
             for batch, (_, images) in zip(todo, _keeping(read, partial(_save, state, sums)), strict=True):
                 _prepare(optimizer, settings, state.step, total, machine.global_rank)
-                told = steps.learn(machine, model, optimizer, images, batch.targets[part], len(batch.rows))
+                among = told_from.of(batch.rows[part]) if told_from else None
+                told = steps.learn(machine, model, optimizer, images, batch.targets[part], len(batch.rows), among)
                 sums += summed(machine, torch.cat((told, told.new_tensor([float(stopped())]))))
                 state.step += 1
                 state.images += len(batch.rows)
@@ -138,7 +141,7 @@ def _loop(  # noqa: PLR0915 - one straight loop reads better than its pieces
                     saved = since = time.monotonic()
                 if halt:
                     raise KeyboardInterrupt
-            accuracy = steps.accuracy(machine, network, pixels, held, settings.batch)
+            accuracy = steps.accuracy(machine, network, pixels, held, settings.batch, told_from)
             _finish_row(state, sums, settings, total, board, to, epoch, accuracy)
             curves.say(to.stem, state.rows[-1], settings.epochs)
             if settings.checkpoint == "best" and accuracy is not None:

@@ -14,6 +14,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
+from kce.labels import datasets
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
@@ -103,12 +105,19 @@ class Features:
     label  (n,) str, the category
     group  (n,) str, the real recording behind it: the unit of resampling, since frames of one video are not independent
     x      (n, dim) float32
+
+    For an aligner that asks for them (see ``Aligner``) there are besides
+
+    reals  the reals of the datasets these rows belong to, labelled ``<dataset>_real``
+    views  name of a view -> the same faces, or some of them, found by their key, as they look in that view
     """
 
     key: NDArray[np.str_]
     label: NDArray[np.str_]
     group: NDArray[np.str_]
     x: NDArray[np.float32]
+    reals: Features | None = None
+    views: Mapping[str, Features] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.key)
@@ -118,12 +127,17 @@ class Features:
         """The labels that occur, sorted."""
         return sorted(set(self.label.tolist()))
 
+    @property
+    def dataset(self) -> NDArray[np.str_]:
+        """(n,) str, the dataset of each row, as its label and key tell (``kce.labels``)."""
+        return datasets(self)
+
     def take(self, rows: NDArray[Any]) -> Features:
-        """The rows at these indices (or under this mask), in that order."""
-        return Features(self.key[rows], self.label[rows], self.group[rows], self.x[rows])
+        """The rows at these indices (or under this mask), in that order; reals and views stay as they are."""
+        return Features(self.key[rows], self.label[rows], self.group[rows], self.x[rows], self.reals, self.views)
 
     def with_x(self, x: NDArray[np.float32]) -> Features:
-        """The same rows with other features (n, any dim)."""
+        """The same rows with other features (n, any dim), to which neither reals nor views belong."""
         return Features(self.key, self.label, self.group, x)
 
 
@@ -212,7 +226,12 @@ class Backbone(Protocol):
 class Aligner(Protocol):
     """Takes out of the features of known categories what belongs to the dataset and not to the forgery.
 
-    Returns x (n, any dim) for the same rows in the same order.
+    Returns x (n, any dim) for the same rows in the same order. Two attributes, of the class or the object, say what
+    else a run has to bring; without them it brings nothing:
+
+    reals  True: `features.reals` holds reals of every dataset. Work whose faces have none is refused before it starts
+    views  names such as "jpeg70" (``kce.recode``): `features.views` holds faces in each of these views, and so does
+           `features.reals.views`. Views are of 500 faces of a category at most
     """
 
     def align(self, features: Features) -> NDArray[np.float32]: ...

@@ -17,9 +17,9 @@ from tests.conftest import REPOSITORY
 CORE = REPOSITORY / "kce"
 # Imports point one way, from right to left. Names on one line do not import each other unless in that order.
 STOREYS = (
-    "errors files lock types hookspecs finding plugins specs registry distributions conduct",
-    "workers answers labels clouds walk trees splits header media recode decode scan datasets faces ledger crop cut "
-    "hdf table shards store planfile merge",
+    "errors files lock labels types hookspecs finding plugins specs registry distributions conduct",
+    "workers answers clouds walk trees splits header media recode decode scan datasets faces ledger crop cut "
+    "hdf table shards store planfile merge company degrade agree",
     "scores device processes batchnorm checkpoints weights augment settings heldout pixels examples curves resume "
     "steps features train",
     "recipe guard run plans jobs studyfile grid schedule estimate statistics comparison study charts figures views "

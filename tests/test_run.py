@@ -4,11 +4,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from kce import company, merge, recipe, report, store, weights
 from kce import faces as folders
-from kce import merge, recipe, report, store, weights
+from kce.cut import cut
 from kce.errors import KCEError, Refused, UnknownName
 from kce.plans import compare, under_plans
 from kce.recipe import Evaluate, Recipe
@@ -16,7 +18,8 @@ from kce.registry import Registry
 from kce.run import STAGES, run
 from kce.settings import Settings
 from kce.table import find
-from tests.corpus import KNOWN, UNKNOWN, face_folder, truth
+from kce.types import Features
+from tests.corpus import KNOWN, UNKNOWN, face_folder, pattern, pictures, truth
 
 REGISTRY = Registry.load(Path("/"))
 
@@ -260,3 +263,71 @@ def test_a_face_that_vanished_is_named(chosen: Recipe, tmp_path: Path) -> None:
     victim.unlink()
     with pytest.raises(KCEError, match=victim.name):
         run(tmp_path / "run", replace(chosen, faces=str(faces)), REGISTRY)
+
+
+@pytest.fixture(scope="module")
+def with_reals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A face folder of two datasets with reals, and a third one whose fakes are kept unknown."""
+    at = tmp_path_factory.mktemp("reals")
+    root = pictures(at / "pictures")
+    for number, dataset in enumerate("AB"):
+        rng = np.random.default_rng([9, number])
+        for picture in range(12):
+            folder = root / f"{dataset}_real" / f"{picture % 6:03}"
+            folder.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / f"{picture:04}.png"), pattern("smooth", rng))
+    cut(REGISTRY.build("dataset", "folder", root=root), at / "faces", detector="whole", workers=1)
+    return at / "faces"
+
+
+def test_an_aligner_is_brought_the_reals_and_views_it_asks_for(
+    chosen: Recipe, with_reals: Path, tmp_path: Path
+) -> None:
+    wanted = replace(chosen, faces=str(with_reals), aligner="codec-delta", reducer="none")
+    run(tmp_path, wanted, REGISTRY, until="known")
+    faces = folders.read(with_reals)
+    views = ("jpeg70", "scale90+jpeg80", "scale80+jpeg60")
+    for table in ("known", *(f"known+{view}" for view in views)):
+        assert set(store.open_table(tmp_path / "features.h5", table).labels) == set(KNOWN)
+    for table in ("reals", *(f"reals+{view}" for view in views)):
+        assert store.open_table(tmp_path / "features.h5", table).labels == {"A_real": 12, "B_real": 12}
+    assert not set(store.open_table(tmp_path / "features.h5", "reals").load().key.tolist()) - set(
+        faces.key[faces.real].tolist()
+    )
+    found = run(tmp_path, wanted, REGISTRY, until="plan")
+    assert set(found["plan"]) == set(KNOWN)
+
+
+def test_a_dataset_without_reals_is_refused_before_any_work(chosen: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(KCEError, match="no reals of A, B") as refused:
+        run(tmp_path, replace(chosen, aligner="real-anchor"), REGISTRY)
+    assert "dataset-centre" in refused.value.hint
+    assert not list(tmp_path.glob("*.safetensors"))
+    run(tmp_path / "name", replace(chosen, aligner="real-anchor", plan="name"), REGISTRY, until="plan")
+
+
+def test_reals_of_another_dataset_stand_in_where_the_registry_says_so(
+    chosen: Recipe, with_reals: Path, tmp_path: Path
+) -> None:
+    faces = folders.read(with_reals)
+    less = faces.take(~(faces.category == "B_real"))
+    (tmp_path / "registry.toml").write_text('[dataset.B]\nuse = "folder:folder"\nreals = "A"\n', encoding="utf-8")
+    registry = Registry.load(tmp_path)
+    assert company.stand_ins(less, {"A", "B"}, registry) == {"A": "A", "B": "A"}
+    table = Features(np.array(["A/1"]), np.array(["A_real"]), np.array(["g"]), np.ones((1, 2), np.float32))
+    both = company.reals_of(table, {"A": "A", "B": "A"})
+    assert both.label.tolist() == ["A_real", "B_real"]
+    assert both.dataset.tolist() == ["A", "B"]
+
+
+def test_within_a_dataset_reals_are_shown_and_each_face_is_told_from_its_own_dataset_alone(
+    chosen: Recipe, with_reals: Path, tmp_path: Path
+) -> None:
+    settings = replace(chosen.train, loss="within-dataset")
+    run(tmp_path, replace(chosen, faces=str(with_reals), train=settings), REGISTRY, until="final")
+    first, final = (weights.read_about(tmp_path / f"{name}.safetensors") for name in ("first", "final"))
+    assert first["classes"] == sorted([*KNOWN, "A_real", "B_real"])
+    assert {"A_real", "B_real"} <= set(final["classes"])
+    assert first["made"]["loss"] == "within-dataset"
+    assert set(store.open_table(tmp_path / "features.h5", "known").labels) == set(KNOWN)
+    assert set(merge.read(tmp_path / "plan.toml").classes) == set(KNOWN)

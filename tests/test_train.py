@@ -21,7 +21,7 @@ from kce import curves, merge, steps, weights
 from kce import faces as folders
 from kce.device import fabric
 from kce.errors import BadData, KCEError, Refused
-from kce.examples import batches_of, choose
+from kce.examples import batches_of, choose, rivals
 from kce.pixels import Pixels
 from kce.registry import Registry
 from kce.settings import Settings
@@ -105,7 +105,7 @@ from pathlib import Path
 from dataclasses import replace
 import numpy as np
 from kce import faces as folders
-from kce.examples import batches_of, choose
+from kce.examples import batches_of, choose, rivals
 from kce.pixels import Pixels
 from tests.corpus import KNOWN
 from tests.test_train import QUICK, trained
@@ -435,7 +435,7 @@ import torch
 torch.set_num_threads(1)
 from kce import faces as folders
 from kce.errors import KCEError
-from kce.examples import batches_of, choose
+from kce.examples import batches_of, choose, rivals
 from kce.pixels import Pixels
 from kce.settings import Settings
 from kce.train import train
@@ -497,3 +497,28 @@ def test_batches_hold_each_face_once_and_are_of_nearly_one_size(count: int, batc
     assert max(sizes) - min(sizes) <= 1
     assert min(sizes) >= 2
     assert max(sizes) <= max(batch, 3)
+
+
+def test_classes_of_other_datasets_get_no_gradient_from_a_face() -> None:
+    import torch
+
+    scores = torch.randn(4, 3, requires_grad=True)
+    among = torch.tensor([[True, True, False]] * 4)
+    torch.nn.functional.cross_entropy(steps._among(scores, among), torch.tensor([0, 1, 0, 1])).backward()
+    assert scores.grad is not None
+    assert (scores.grad[:, 2] == 0).all()
+    assert (scores.grad[:, :2] != 0).all()
+
+
+def test_a_face_is_told_from_the_classes_its_dataset_has_a_part_in(faces_at: Path) -> None:
+    faces = folders.read(faces_at)
+    plan = merge.unmerged(faces.category.tolist())
+    merged = replace(plan, classes={**plan.classes, "A_FaceSwap": "joint", "B_Paste": "joint"})
+    assert rivals(faces, merged, Settings()) is None
+    told = rivals(faces, merged, Settings(loss="within-dataset"))
+    assert told is not None
+    for row in range(0, len(faces), 7):
+        own = {merged.classes[c] for c in set(faces.category[faces.dataset == faces.dataset[row]].tolist())}
+        allowed = told.of(np.array([row]))[0]
+        assert {name for name, may in zip(merged.names, allowed.tolist(), strict=True) if may} == own
+        assert merged.classes[str(faces.category[row])] in own
