@@ -23,11 +23,15 @@ CONTRIBUTING = REPOSITORY / "CONTRIBUTING.md"
 
 def commands() -> str:
     """The help of every command."""
-    names = list(get_command(app).commands)  # type: ignore[attr-defined]
+    names = []
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        names += [f"{name} {inner}" for inner in getattr(command, "commands", ())] or [name]
     helps = []
     for name in names:
         # The width is fixed, or the text would change with the terminal it is written in.
-        shown = CliRunner().invoke(app, [name, "--help"], prog_name="kce", env={"COLUMNS": "110", "NO_COLOR": "1"})
+        shown = CliRunner().invoke(
+            app, [*name.split(), "--help"], prog_name="kce", env={"COLUMNS": "110", "NO_COLOR": "1"}
+        )
         helps.append(f"### kce {name}\n\n```text\n{shown.output.strip()}\n```")
     return "\n\n".join(helps)
 

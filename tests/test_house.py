@@ -19,13 +19,13 @@ CORE = REPOSITORY / "kce"
 STOREYS = (
     "errors files lock labels types hookspecs finding plugins specs registry distributions conduct",
     "workers answers clouds walk trees splits header media recode decode scan datasets faces ledger crop cut "
-    "hdf table shards store planfile merge company degrade agree",
+    "hdf table shards store planfile merge company degrade agree benchworlds",
     "scores device processes batchnorm checkpoints weights augment settings heldout pixels examples curves resume "
     "steps features train",
-    "recipe guard run plans jobs studyfile grid schedule estimate statistics comparison study charts figures views "
-    "exhibits pagecharts printcharts sheets reporttables thumbs report demo "
+    "recipe guard run bench plans jobs studyfile grid schedule estimate statistics comparison study charts figures "
+    "views exhibits pagecharts printcharts sheets reporttables thumbs report leaderboard demo "
     "promise asking effort promises rowpromises facepromises enginepromises check testing new "
-    "console clistudy cliauthors cli __main__",
+    "console clistudy cliauthors clibench cli __main__",
 )
 ORDER = [room for storey in STOREYS for room in storey.split()]
 HEAVY = ("torch", "sklearn", "h5py", "cv2", "av", "timm", "plotly", "numpy")

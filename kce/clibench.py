@@ -1,0 +1,111 @@
+"""The commands of the bench: parse, call, print."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kce.console import App, complain, interval, print_json, print_line, print_table, progress_bars
+from kce.errors import KCEError
+
+bench = App(name="bench", no_args_is_help=True, rich_markup_mode=None)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+@bench.callback()
+def main() -> None:
+    """Try parts where the right answer is known."""
+
+
+@bench.command()
+def clusterers(
+    clusterer: Annotated[
+        list[str] | None, typer.Option(help="NAME or NAME:key=value, again for more; all built-in ones if left out.")
+    ] = None,
+    world: Annotated[
+        list[str] | None,
+        typer.Option(help="A feature world, as plain or plain:dim=2048, or FEATURES.h5:/TABLE; suite if left out."),
+    ] = None,
+    aligner: Annotated[list[str] | None, typer.Option(help="Before the reducer; none if left out.")] = None,
+    reducer: Annotated[list[str] | None, typer.Option(help="Before the clusterer; none if left out.")] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="Of stored features: a truth.toml with [process]; their labels if left out.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Of everything drawn by lot: 0, 1, ...")] = 3,
+    limit: Annotated[float, typer.Option(min=1, help="Seconds for one clustering with all that comes before.")] = 300,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, of one thread each.")] = 1,
+    to: Annotated[Path | None, typer.Option(help="Keep results here: html, csv; go on where a bench stopped.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rank clusterers on worlds whose truth is known, or on features of your own.
+
+    A clusterer that fails, hangs or ends its process is one bad cell. suite: every feature world but small.
+    """
+    from kce import bench as benching
+    from kce import leaderboard
+    from kce.registry import Registry
+
+    registry = Registry.load()
+    chosen = clusterer or [row["name"] for row in registry.rows("clusterer") if row["source"] == "built-in"]
+    todo = benching.cells(
+        registry, chosen, world or ["suite"], aligner or ["none"], reducer or ["none"], range(seeds),
+        str(truth.absolute()) if truth else "",
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() if to is None else nullcontext(str(to)) as folder:
+        with progress_bars() as progress:
+            results = benching.run(Path(folder), todo, registry, limit, workers, progress)
+        boards = leaderboard.summary(Path(folder), results)
+        if to is not None:
+            leaderboard.write(to, boards, results)
+    if as_json:
+        return print_json({"seeds": list(range(seeds)), "cells": results, "leaderboards": boards})
+    _print_boards(boards, results)
+    if to is not None:
+        print_line(f"report: {to / 'leaderboard.html'}")
+    return None
+
+
+@bench.command()
+def compare(
+    one: Annotated[Path, typer.Argument(help="The folder of a bench.")],
+    other: Annotated[Path, typer.Argument(help="That of another one, of another version perhaps.")],
+    as_json: AsJson = False,
+) -> None:
+    """Lay two benches side by side: what became better, what worse, and how sure that is."""
+    from kce import bench as benching
+    from kce import leaderboard
+
+    found = leaderboard.compare(benching.read(one), benching.read(other))
+    if not found:
+        raise KCEError(f"{one} and {other} have no way of clustering and no world in common", "run both alike")
+    if as_json:
+        return print_json(found)
+    print_table(
+        ["clusterer", "aligner", "reducer", "k", "worlds", "one", "other", "difference", "95 % interval", "p (Holm)"],
+        [
+            [
+                row["clusterer"], row["aligner"], row["reducer"], row["k"], str(row["n"]), f"{row['one']:.3f}",
+                f"{row['other']:.3f}", f"{row['difference']:+.3f}", interval(row["interval"], "+.3f"),
+                "-" if row["p_holm"] is None else f"{row['p_holm']:.3g}",
+            ]
+            for row in found
+        ],
+    )  # fmt: skip
+    return None
+
+
+def _print_boards(boards: dict[str, Any], results: list[dict[str, Any]]) -> None:
+    from kce.leaderboard import sheet
+
+    for k, board in boards.items():
+        if board["rows"]:
+            shown = sheet(k, board)
+            print_line(f"\n{shown.title}: {shown.note}")
+            print_table(list(shown.head), [list(row) for row in shown.rows])
+    bad = [result for result in results if result["status"] != "ok"]
+    complain("failed", [f"{cell['clusterer']} on {cell['world']}, k {cell['k']}: {cell['reason']}" for cell in bad])
