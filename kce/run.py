@@ -89,6 +89,7 @@ class _Run:
         self.shown = self.known
         if chosen.train.loss == "within-dataset":
             self.shown = _together(faces, self.known, self.reals.take(np.isin(self.reals.dataset, sorted(sets))))
+            _see_rivals(self.shown)
         for spec in {chosen.backbone, chosen.first}:
             guard.probe(registry.resolve("backbone", spec), registry, chosen.patience)
         sizes = {spec: int(registry.build("backbone", spec).size) for spec in {chosen.backbone, chosen.first}}
@@ -305,6 +306,17 @@ def _evaluators(
 def _together(faces: Faces, *parts: Faces) -> Faces:
     """The faces of all parts, in their order in the folder."""
     return faces.take(np.isin(faces.key, np.concatenate([part.key for part in parts])))
+
+
+def _see_rivals(faces: Faces) -> None:
+    """Raise KCEError for a dataset that has one category: within it there is nothing to tell that from."""
+    for dataset in sorted(set(faces.dataset.tolist())):
+        alone = sorted(set(faces.category[faces.dataset == dataset].tolist()))
+        if len(alone) == 1:
+            raise KCEError(
+                f'with the loss "within-dataset" there is nothing to tell {alone[0]} from: {dataset} has no reals here',
+                f"cut the reals of {dataset} into the face folder, or train with --loss softmax",
+            )
 
 
 def counts(faces: Faces) -> dict[str, int]:

@@ -331,3 +331,10 @@ def test_within_a_dataset_reals_are_shown_and_each_face_is_told_from_its_own_dat
     assert first["made"]["loss"] == "within-dataset"
     assert set(store.open_table(tmp_path / "features.h5", "known").labels) == set(KNOWN)
     assert set(merge.read(tmp_path / "plan.toml").classes) == set(KNOWN)
+
+
+def test_a_category_that_is_alone_in_its_dataset_is_no_class_within_it(chosen: Recipe, tmp_path: Path) -> None:
+    settings = replace(chosen.train, loss="within-dataset")
+    alone = replace(chosen, known=("A_FaceSwap", "B_Paste", "B_FaceSwap"), train=settings)
+    with pytest.raises(KCEError, match="nothing to tell A_FaceSwap from"):
+        run(tmp_path, alone, REGISTRY)
