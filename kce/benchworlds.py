@@ -42,6 +42,7 @@ def named(text: str) -> list[str]:
     if text == ALL:
         return [f"{name}@{max(versions, key=int)}" for name, versions in _suite().items() if name != "small"]
     if _is_table(text):
+        store.open_table(text)  # raises before any work
         return [text]
     name, dials = specs.read(text)
     name, _, version = name.partition("@")
