@@ -162,6 +162,11 @@ def _read(path: Path) -> Iterator[dict[str, Any]]:
             yield found
 
 
+def finished(folder: Path) -> set[str]:
+    """The ids of the cells whose results a folder holds."""
+    return {result["id"] for result in _read(folder / "cells.jsonl")}
+
+
 def read(folder: Path) -> list[dict[str, Any]]:
     """All results of a folder. Raises BadData where there are none."""
     found = list(_read(folder / "cells.jsonl"))

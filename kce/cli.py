@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kce import cliauthors, clibench, clistudy
+from kce import cliaudit, cliauthors, clibench, clistudy
 from kce.console import App, complain, interval, print_json, print_line, print_scores, print_table, progress_bars, say
 from kce.errors import KCEError
 
@@ -336,6 +336,7 @@ def score(
 
 app.command()(clistudy.study)
 app.command()(clistudy.report)
+app.command()(cliaudit.audit)
 app.add_typer(clibench.bench)
 app.command()(cliauthors.new)
 app.command()(cliauthors.check)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kce.console import App, complain, interval, print_json, print_line, print_table, progress_bars
 from kce.errors import KCEError
+
+if TYPE_CHECKING:
+    from kce.bench import Cell
 
 bench = App(name="bench", no_args_is_help=True, rich_markup_mode=None)
 
@@ -40,6 +45,7 @@ def clusterers(
     limit: Annotated[float, typer.Option(min=1, help="Seconds for one clustering with all that comes before.")] = 300,
     workers: Annotated[int, typer.Option(min=1, help="Processes, of one thread each.")] = 1,
     to: Annotated[Path | None, typer.Option(help="Keep results here: html, csv; go on where a bench stopped.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be clustered.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Rank clusterers on worlds whose truth is known, or on features of your own.
@@ -56,6 +62,8 @@ def clusterers(
         registry, chosen, world or ["suite"], aligner or ["none"], reducer or ["none"], range(seeds),
         str(truth.absolute()) if truth else "",
     )  # fmt: skip
+    if dry_run:
+        return _print_todo(todo, benching.finished(to) if to else set(), as_json)
     with tempfile.TemporaryDirectory() if to is None else nullcontext(str(to)) as folder:
         with progress_bars() as progress:
             results = benching.run(Path(folder), todo, registry, limit, workers, progress)
@@ -96,6 +104,16 @@ def compare(
             for row in found
         ],
     )  # fmt: skip
+    return None
+
+
+def _print_todo(todo: Sequence[Cell], done: set[str], as_json: bool) -> None:
+    """One line a world: how many clusterings, and how many of them a folder holds already."""
+    if as_json:
+        return print_json({"cells": [{"id": cell.id, **asdict(cell), "done": cell.id in done} for cell in todo]})
+    worlds = {cell.world: [one for one in todo if one.world == cell.world] for cell in todo}
+    rows = [[name, str(len(its)), str(sum(cell.id in done for cell in its))] for name, its in worlds.items()]
+    print_table(["world", "clusterings", "done"], rows)
     return None
 
 

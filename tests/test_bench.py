@@ -211,6 +211,16 @@ def test_the_command_prints_one_document_and_keeps_a_page(kce: Kce, at: Path) ->
     assert {row["difference"] for row in json.loads(again.stdout)} == {0.0}
 
 
+def test_a_dry_run_clusters_nothing_and_knows_what_is_done(kce: Kce, at: Path) -> None:
+    words = ("bench", "clusterers", "--world", "small", "--clusterer", "kmeans", "--seeds", "1", "--to", "out")
+    planned = json.loads(kce(*words, "--dry-run", "--json").stdout)["cells"]
+    assert [(cell["k"], cell["done"]) for cell in planned] == [("known", False), ("unknown", False)]
+    assert not (at / "out").exists()
+    assert kce(*words).returncode == 0
+    again = json.loads(kce(*words, "--dry-run", "--json").stdout)["cells"]
+    assert [cell["done"] for cell in again] == [True, True]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

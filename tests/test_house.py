@@ -20,12 +20,13 @@ STOREYS = (
     "errors files lock labels types hookspecs finding plugins specs registry distributions conduct",
     "workers answers clouds walk trees splits header media recode decode scan datasets faces ledger crop cut "
     "hdf table shards store planfile merge company degrade agree benchworlds",
-    "scores device processes batchnorm checkpoints weights augment settings heldout pixels examples curves resume "
-    "steps features train",
-    "recipe guard run bench plans jobs studyfile grid schedule estimate statistics comparison study charts figures "
+    "statistics scores device processes batchnorm checkpoints weights augment settings heldout pixels examples curves "
+    "resume steps features train",
+    "traces similarity differences relations mixing proposals audit "
+    "recipe guard run bench plans jobs studyfile grid schedule estimate comparison study charts figures "
     "views exhibits pagecharts printcharts sheets reporttables thumbs report leaderboard demo "
     "promise asking effort promises rowpromises facepromises enginepromises check testing new "
-    "console clistudy cliauthors clibench cli __main__",
+    "console clistudy cliauthors cliaudit clibench cli __main__",
 )
 ORDER = [room for storey in STOREYS for room in storey.split()]
 HEAVY = ("torch", "sklearn", "h5py", "cv2", "av", "timm", "plotly", "numpy")
