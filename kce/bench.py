@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xxhash
 
-from kce import agree, benchworlds, guard, merge, recipe
-from kce.errors import BadData, KCEError, Refused
-from kce.files import write_json, write_whole
+from kce import agree, benchworlds, cellfile, guard, merge, recipe
+from kce.errors import BadData, KCEError
 from kce.registry import Registry
 from kce.workers import Died, Workers
 
@@ -97,11 +96,9 @@ def run(
     own time with one thread, `peak_mib` what its process grew by at most (None where the system does not tell),
     `subsample` the ARI between its answer and that for 80 % of the rows. Raises Refused for a folder of other versions.
     """
-    _settle(folder)
-    kept = list(_read(folder / "cells.jsonl"))
-    # Written anew: a line that a kill cut short would spoil the next one.
-    write_whole(folder / "cells.jsonl", "".join(json.dumps(result) + "\n" for result in kept).encode())
-    done = {result["id"]: result for result in kept}
+    cellfile.settle(folder, {"versions": recipe.versions()})
+    (folder / "labels").mkdir(exist_ok=True)
+    done = cellfile.begin(folder)
     missing = [cell for cell in todo if cell.id not in done]
     progress("cells", len(todo) - len(missing), len(todo))
     if missing:
@@ -115,8 +112,7 @@ def run(
                     waiting.append(cell)
                 cell, answer = waiting.pop(0), crew.take()
                 done[cell.id] = _result(cell, answer)
-                with (folder / "cells.jsonl").open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(done[cell.id]) + "\n")
+                cellfile.add(folder, [done[cell.id]])
                 progress("cells", len(todo) - len(missing) + number + 1, len(todo))
     return [done[cell.id] for cell in todo]
 
@@ -133,46 +129,6 @@ def _result(cell: Cell, answer: Any) -> dict[str, Any]:
         reason = answer.reason if answer.late else answer.reason.replace("that read it", "it ran in")
         answer = {"status": "late" if answer.late else "failed", "reason": reason}
     return {"id": cell.id, **asdict(cell), **answer}
-
-
-def _settle(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "labels").mkdir(exist_ok=True)
-    path, here = folder / "bench.json", {"versions": recipe.versions()}
-    if path.is_file():
-        there = json.loads(path.read_text(encoding="utf-8"))
-        if there != here:
-            raise Refused(
-                f"{folder} holds results of other versions: {there.get('versions')}, here are {here['versions']}",
-                "name another folder, and lay the two side by side with `kce bench compare`",
-            )
-    write_json(path, here)
-
-
-def _read(path: Path) -> Iterator[dict[str, Any]]:
-    """The results of a file; a last line that a kill cut short is passed over."""
-    if not path.is_file():
-        return
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            found = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(found, dict) and "id" in found:
-            yield found
-
-
-def finished(folder: Path) -> set[str]:
-    """The ids of the cells whose results a folder holds."""
-    return {result["id"] for result in _read(folder / "cells.jsonl")}
-
-
-def read(folder: Path) -> list[dict[str, Any]]:
-    """All results of a folder. Raises BadData where there are none."""
-    found = list(_read(folder / "cells.jsonl"))
-    if not found:
-        raise BadData(f"{folder} holds no results of a bench", "`kce bench clusterers --to FOLDER` makes them")
-    return found
 
 
 def _labels(folder: Path, name: str) -> Path:

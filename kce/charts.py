@@ -35,12 +35,14 @@ class Matrix:
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """Named lines: name -> (x, y). `marks` are places on the x axis that are pointed out."""
+    """Named lines: name -> (x, y). `marks` are places on the x axis that are pointed out; `spans` the intervals of some
+    lines: name -> (low, high), each as long as its x."""
 
     lines: Mapping[str, tuple[Sequence[float], Sequence[float]]]
     x: str
     y: str
     marks: Mapping[str, float] = field(default_factory=dict)
+    spans: Mapping[str, tuple[Sequence[float], Sequence[float]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -243,7 +243,9 @@ def run(
     plan: Annotated[
         str | None, typer.Option(help="none, name, random, clusters (if left out), or a plan.toml.")
     ] = None,
-    k: Annotated[str | None, typer.Option(help='Classes of the plan; "name" (if left out) = as many as names.')] = None,
+    k: Annotated[
+        str | None, typer.Option(help="Classes of the plan; name (if left out) = as many as names; estimate.")
+    ] = None,
     per_class: Annotated[
         int | None, typer.Option(help="Training faces of each class; as many as all have if left out.")
     ] = None,

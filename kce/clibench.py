@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from kce.console import App, complain, interval, print_json, print_line, print_table, progress_bars
 from kce.errors import KCEError
-
-if TYPE_CHECKING:
-    from kce.bench import Cell
 
 bench = App(name="bench", no_args_is_help=True, rich_markup_mode=None)
 
@@ -53,7 +50,7 @@ def clusterers(
     A clusterer that fails, hangs or ends its process is one bad cell. suite: every feature world but small.
     """
     from kce import bench as benching
-    from kce import leaderboard
+    from kce import cellfile, leaderboard
     from kce.registry import Registry
 
     registry = Registry.load()
@@ -63,7 +60,7 @@ def clusterers(
         str(truth.absolute()) if truth else "",
     )  # fmt: skip
     if dry_run:
-        return _print_todo(todo, benching.finished(to) if to else set(), as_json)
+        return _print_todo([(cell.world, cell) for cell in todo], cellfile.ids(to) if to else set(), as_json)
     with tempfile.TemporaryDirectory() if to is None else nullcontext(str(to)) as folder:
         with progress_bars() as progress:
             results = benching.run(Path(folder), todo, registry, limit, workers, progress)
@@ -79,16 +76,63 @@ def clusterers(
 
 
 @bench.command()
+def aligners(
+    to: Annotated[Path, typer.Option(help="Keeps worlds, runs and results; a bench that is there goes on.")],
+    aligner: Annotated[list[str] | None, typer.Option(help="NAME or NAME:key=value, again for more.")] = None,
+    clusterer: Annotated[list[str] | None, typer.Option(help="kmeans and cannot-link if left out.")] = None,
+    training: Annotated[
+        list[str] | None, typer.Option(help="paper, within (both if left out), or the recipe's.")
+    ] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Of artefact; all if left out, and all of them mixed.")] = None,
+    amount: Annotated[list[float] | None, typer.Option(help="Of artefact, 0 to 1; 0, 0.5 and 1 if left out.")] = None,
+    worlds: Annotated[int, typer.Option(min=1, help="How many worlds.")] = 5,
+    first: Annotated[int, typer.Option(min=1, help="Number of the first world.")] = 1,
+    nets: Annotated[int, typer.Option(min=1, help="Networks for each world, of seeds 0, 1, ...")] = 3,
+    k: Annotated[list[str] | None, typer.Option(help="known, estimate; both if left out.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="Another bench in TOML.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, of one thread each.")] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """See how far trainings and aligners take the datasets' storage out of a plan, on drawn faces of known truth.
+
+    About two minutes of one core for each world, kind, amount, training and network.
+    """
+    from kce import alignbench, alignboard, cellfile, degrade
+    from kce.registry import Registry
+
+    registry = Registry.load()
+    document = alignbench.told(recipe or alignbench.RECIPE)
+    todo = alignbench.cells(
+        registry, document, range(first, first + worlds), kind or [*degrade.KINDS, "mixed"], amount or [0.0, 0.5, 1.0],
+        range(nets), training or [], aligner or [], clusterer or [], k or alignbench.KS,
+    )  # fmt: skip
+    if dry_run:
+        return _print_todo([(f"world {cell.setting.world}", cell) for cell in todo], cellfile.ids(to), as_json)
+    with progress_bars() as progress:
+        results = alignbench.run(to, todo, document, registry, workers, progress)
+    found = alignboard.summary(results)
+    alignboard.write(to, found, results)
+    if as_json:
+        return print_json({"cells": results, "aligners": found})
+    for shown in alignboard.tables(found):
+        print_line(f"\n{shown.title}: {shown.note}")
+        print_table(list(shown.head), [list(row) for row in shown.rows])
+    _complain(results, "{aligner}, {clusterer}, {training} {net}, on world {world}, {kind} {amount:g}, k {k}: {reason}")
+    print_line(f"report: {to / 'aligners.html'}")
+    return None
+
+
+@bench.command()
 def compare(
     one: Annotated[Path, typer.Argument(help="The folder of a bench.")],
     other: Annotated[Path, typer.Argument(help="That of another one, of another version perhaps.")],
     as_json: AsJson = False,
 ) -> None:
     """Lay two benches side by side: what became better, what worse, and how sure that is."""
-    from kce import bench as benching
-    from kce import leaderboard
+    from kce import cellfile, leaderboard
 
-    found = leaderboard.compare(benching.read(one), benching.read(other))
+    found = leaderboard.compare(cellfile.read(one), cellfile.read(other))
     if not found:
         raise KCEError(f"{one} and {other} have no way of clustering and no world in common", "run both alike")
     if as_json:
@@ -107,13 +151,14 @@ def compare(
     return None
 
 
-def _print_todo(todo: Sequence[Cell], done: set[str], as_json: bool) -> None:
-    """One line a world: how many clusterings, and how many of them a folder holds already."""
+def _print_todo(todo: Sequence[tuple[str, Any]], done: set[str], as_json: bool) -> None:
+    """One line a world: how many cells, and how many of them a folder holds already."""
     if as_json:
-        return print_json({"cells": [{"id": cell.id, **asdict(cell), "done": cell.id in done} for cell in todo]})
-    worlds = {cell.world: [one for one in todo if one.world == cell.world] for cell in todo}
-    rows = [[name, str(len(its)), str(sum(cell.id in done for cell in its))] for name, its in worlds.items()]
-    print_table(["world", "clusterings", "done"], rows)
+        return print_json({"cells": [{"id": cell.id, **asdict(cell), "done": cell.id in done} for _, cell in todo]})
+    worlds: dict[str, list[bool]] = {}
+    for world, cell in todo:
+        worlds.setdefault(world, []).append(cell.id in done)
+    print_table(["world", "cells", "done"], [[name, str(len(its)), str(sum(its))] for name, its in worlds.items()])
     return None
 
 
@@ -125,5 +170,8 @@ def _print_boards(boards: dict[str, Any], results: list[dict[str, Any]]) -> None
             shown = sheet(k, board)
             print_line(f"\n{shown.title}: {shown.note}")
             print_table(list(shown.head), [list(row) for row in shown.rows])
-    bad = [result for result in results if result["status"] != "ok"]
-    complain("failed", [f"{cell['clusterer']} on {cell['world']}, k {cell['k']}: {cell['reason']}" for cell in bad])
+    _complain(results, "{clusterer} on {world}, k {k}: {reason}")
+
+
+def _complain(results: list[dict[str, Any]], form: str) -> None:
+    complain("failed", [form.format_map(result) for result in results if result["status"] != "ok"])

@@ -15,6 +15,7 @@ from kce.types import MergePlan
 if TYPE_CHECKING:
     from kce.recipe import Recipe
     from kce.registry import Registry
+    from kce.settings import Settings
     from kce.studyfile import Group, Name, Plan, Study
 
 
@@ -51,7 +52,7 @@ class Run:
         """What the known features are made from; None where the plan needs none."""
         if not self.recipe.clusters:
             return None
-        return (self.group, self.seed, self.recipe.first, self.recipe.train.per_class, "none")
+        return (self.group, self.seed, self.recipe.first, self.recipe.train.per_class, "none", _how(self.recipe))
 
     def told(self) -> dict[str, Any]:
         """As ``kce study --dry-run --json`` prints it."""
@@ -157,8 +158,14 @@ def _run(
             )
         images = its * chosen.train.per_class
         chosen = replace(chosen, train=replace(chosen.train, per_class=None, images=images))
-    trains = (group.name, chosen.seed, chosen.backbone, chosen.train.per_class or -(images or 0), partition)
+    budget = chosen.train.per_class or -(images or 0)
+    trains = (group.name, chosen.seed, chosen.backbone, budget, partition, _how(chosen))
     return Run(group.name, plan.name, backbone, chosen.seed, chosen, chosen.known, classes, images, trains, lacks)
+
+
+def _how(chosen: Recipe) -> Settings:
+    """The settings of a training but for its number of images."""
+    return replace(chosen.train, per_class=None, images=None, seed=chosen.seed)
 
 
 def _classes(chosen: Recipe, methods: Mapping[str, str], registry: Registry) -> tuple[int | None, Any]:
@@ -172,11 +179,11 @@ def _classes(chosen: Recipe, methods: Mapping[str, str], registry: Registry) -> 
     if not chosen.clusters:
         plan = restricted(Path(chosen.plan), known)
         return len(plan.names), chosen.plan
-    wanted = len(by_name.names) if chosen.k == "name" else int(chosen.k)
+    wanted = len(by_name.names) if chosen.k == "name" else 0 if chosen.k == "estimate" else int(chosen.k)
     if wanted > len(known):
         raise KCEError(f"k = {wanted} classes of {len(known)} known categories", f"k is at most {len(known)}")
     makes = (chosen.plan, chosen.first, chosen.aligner, chosen.reducer, chosen.clusterer, chosen.vote, str(chosen.k))
-    return (wanted if registry.takes("clusterer", chosen.clusterer, "n_clusters") else None), makes
+    return (wanted or None if registry.takes("clusterer", chosen.clusterer, "n_clusters") else None), makes
 
 
 def restricted(path: Path, known: Sequence[str]) -> MergePlan:

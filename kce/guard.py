@@ -76,8 +76,8 @@ def _aside(make: Callable[..., Any], part: Part, registry: Registry, who: _Who, 
     return Workers(1, make, told, limit=patience or None, tries=1, threads=None)
 
 
-_TRAITS = {"intervals": True, "reals": False, "views": ()}
-"""What a component says of itself, and what holds where it says nothing: of evaluators, and of aligners."""
+_TRAITS = {"intervals": True, "reals": False, "views": (), "cannot_link": False}
+"""What a component says of itself, and what holds where it says nothing: evaluators, aligners, clusterers."""
 
 
 def _component(kind: str, call: Callable[..., Any], traits: Mapping[str, Any]) -> Any:

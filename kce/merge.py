@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xxhash
 
+from kce import linkage
 from kce.errors import BadData, KCEError
 from kce.planfile import check, read, write
 from kce.types import MergePlan
@@ -25,6 +26,7 @@ __all__ = [
     "by_name",
     "check",
     "draw",
+    "estimated",
     "generator",
     "partition",
     "read",
@@ -92,7 +94,8 @@ def at_random(categories: Iterable[str], sizes: Sequence[int], seed: int) -> Mer
 def by_clusters(features: Features, clusterer: Clusterer, vote: Literal["means", "rows"] = "means") -> MergePlan:
     """Join the categories that cluster together. Neither the order of the rows nor the numbers of clusters matter.
 
-    vote  "means": the clusterer gets one row per category, the mean of its features, in order of category.
+    vote  "means": the clusterer gets one row per category, the mean of its features, in order of category; if it says
+          `cannot_link`, also which of them are of one dataset.
           "rows": it gets all rows, in order of category and key; a category goes where most of its rows are, on a tie
           to the cluster that is met first in that order.
     What is noise (-1) is a class of its own. Raises BadData for NaN, KCEError for an answer that is no clustering.
@@ -105,7 +108,8 @@ def by_clusters(features: Features, clusterer: Clusterer, vote: Literal["means",
     pool = categories.tolist()
     if vote == "means":
         means = _means(features.x, codes, len(pool))
-        numbers = _clusters(clusterer, means.astype(np.float32))
+        apart = linkage.apart(_datasets(features, codes)) if getattr(clusterer, "cannot_link", False) else None
+        numbers = _clusters(clusterer, means.astype(np.float32), apart)
     else:
         order = np.lexsort((features.key, features.label))
         found = _clusters(clusterer, features.x[order])
@@ -123,6 +127,12 @@ def by_clusters(features: Features, clusterer: Clusterer, vote: Literal["means",
         if number == -1:
             votes[category] = f"noise; {votes[category]}"
     return MergePlan(classes, votes, f"by clusters of {vote}: {_name(clusterer)}")
+
+
+def estimated(features: Features) -> int:
+    """How many classes the categories of these features fall into (``kce.linkage.classes``)."""
+    categories, codes = np.unique(features.label, return_inverse=True)
+    return linkage.classes(_means(features.x, codes, len(categories)), _datasets(features, codes))
 
 
 def same_partition(one: MergePlan, other: MergePlan) -> bool:
@@ -206,8 +216,13 @@ def _name(clusterer: object) -> str:
     return str(getattr(clusterer, "name", type(clusterer).__name__))
 
 
-def _clusters(clusterer: Clusterer, x: NDArray[np.float32]) -> NDArray[np.int64]:
-    found: NDArray[Any] = np.asarray(clusterer.fit_predict(x))
+def _datasets(features: Features, codes: NDArray[np.int_]) -> NDArray[np.str_]:
+    """The dataset of each category, in order of category."""
+    return features.dataset[np.unique(codes, return_index=True)[1]]
+
+
+def _clusters(clusterer: Any, x: NDArray[np.float32], apart: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+    found: NDArray[Any] = np.asarray(clusterer.fit_predict(x) if apart is None else clusterer.fit_predict(x, apart))
     if found.shape != (len(x),) or found.dtype.kind not in "iu" or (len(found) and found.min() < -1):
         raise KCEError(
             f"the clusterer {_name(clusterer)} answered {found.shape} {found.dtype} where {len(x)} cluster numbers "

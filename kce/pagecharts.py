@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import singledispatch
 from typing import Any
 
@@ -86,7 +87,10 @@ def _lines(chart: Lines) -> go.Figure:
     for number, (name, (x, y)) in enumerate(chart.lines.items()):
         line = {"color": colour(number), "dash": dashes[number // 8 % len(dashes)]}
         mode = "lines+markers" if len(x) < 40 else "lines"
-        figure.add_scatter(x=list(x), y=list(y), name=name, mode=mode, line=line, marker={"symbol": marker(number)})
+        figure.add_scatter(
+            x=list(x), y=list(y), name=name, mode=mode, line=line, marker={"symbol": marker(number)},
+            error_y=_reach(y, *chart.spans[name]) if name in chart.spans else None,
+        )  # fmt: skip
     for word, place in chart.marks.items():
         figure.add_vline(x=place, line={"dash": "dot", "color": "#888"}, annotation_text=word)
     return figure.update_layout(xaxis_title=chart.x, yaxis_title=chart.y, height=440)
@@ -102,16 +106,21 @@ def _bars(chart: Bars) -> go.Figure:
             name=group,
             x=[name for name, _ in there],
             y=[value[0] for _, value in there],
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": [value[2] - value[0] for _, value in there],
-                "arrayminus": [value[0] - value[1] for _, value in there],
-                "color": "#777",
-            },
+            error_y=_reach(*([value[place] for _, value in there] for place in range(3))),
             marker={"color": colour(number), "pattern": {"shape": patterns[number // 8 % len(patterns)]}},
         )
     return figure.update_layout(barmode="group", yaxis_title=chart.y, height=460)
+
+
+def _reach(values: Sequence[float], low: Sequence[float], high: Sequence[float]) -> dict[str, Any]:
+    """Intervals as plotly wants them: how far they reach from each value."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [top - value for value, top in zip(values, high, strict=True)],
+        "arrayminus": [value - bottom for value, bottom in zip(values, low, strict=True)],
+        "color": "#777",
+    }
 
 
 @_figure.register

@@ -79,6 +79,8 @@ def _lines(chart: Lines, figure: Any) -> None:
         sign = _SIGNS[marker(number)] if len(x) < 40 else ""
         dash = _DASHES[number // 8 % len(_DASHES)]
         axes.plot(x, y, color=colour(number), marker=sign, markersize=4, linestyle=dash, label=name)
+        if name in chart.spans:
+            axes.fill_between(x, *chart.spans[name], color=colour(number), alpha=0.12, linewidth=0)
     for word, place in chart.marks.items():
         axes.axvline(place, color="#888", linestyle=":")
         axes.annotate(word, (place, axes.get_ylim()[0]), color="#666")

@@ -51,7 +51,8 @@ class Recipe:
     reducer: str = "pca:n_components=64"
     clusterer: str = "kmeans"
     plan: str = "clusters"  # none, name, random, clusters, or the path of a plan.toml
-    k: int | str = "name"  # classes of the plan by clusters; "name" = as many as there are names
+    # Classes of the plan by clusters; "name" = as many as there are names, "estimate" = as the features say.
+    k: int | str = "name"
     vote: Literal["means", "rows"] = "means"  # what is clustered: category "means", or "rows" with a majority vote
     rules: tuple[tuple[str, ...], ...] = ()  # of the plan by name; empty = equal method names
     seed: int = 0
@@ -254,8 +255,8 @@ def check(recipe: Recipe, faces: Faces, registry: Registry) -> tuple[list[str], 
 
 def _check_numbers(recipe: Recipe) -> None:
     k = recipe.k
-    if not (k == "name" or (isinstance(k, int) and k >= 1)):
-        raise KCEError(f"k = {k!r} is no number of classes", 'give a number from 1, or "name"')
+    if not (k in ("name", "estimate") or (isinstance(k, int) and not isinstance(k, bool) and k >= 1)):
+        raise KCEError(f"k = {k!r} is no number of classes", 'give a number from 1, "name", or "estimate"')
     if isinstance(recipe.patience, bool) or not isinstance(recipe.patience, int | float) or recipe.patience < 0:
         raise KCEError(f"patience = {recipe.patience!r} is no number of seconds", "give one from 0 on; 0 is for ever")
     settings.check(recipe.train)

@@ -5,13 +5,11 @@ Everything comes from what a folder holds, so a report can be made again at any 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kce import exhibits, printcharts, reporttables, sheets, thumbs, views
-from kce.charts import Points
+from kce import exhibits, page, printcharts, reporttables, sheets, thumbs, views
 from kce.figures import Faces
 from kce.files import write_whole
 
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from kce.charts import Exhibit, Sheet
     from kce.registry import Registry
     from kce.types import Progress
-
-HERE = Path(__file__).resolve().parent
 
 
 def write(
@@ -35,9 +31,9 @@ def write(
     shown = Faces()
     tables = reporttables.of(found)
     charts = exhibits.of(found, registry, shown, progress)
-    page = folder / "report.html"
-    write_whole(page, _page(found, tables, charts, shown).encode())
-    written = [page]
+    path = folder / "report.html"
+    write_whole(path, _page(found, tables, charts, shown).encode())
+    written = [path]
     if prints:
         for sheet in tables:
             written += sheets.write(folder / "tables", sheet)
@@ -46,7 +42,7 @@ def write(
             name = exhibit.name if len(exhibit.variants) == 1 else f"{exhibit.name}, {label}"
             written += printcharts.write(folder / "figures", _file_name(name), chart)
             progress("figures for print", number, len(todo))
-    return {"report": str(page), "written": [str(path) for path in written]}
+    return {"report": str(path), "written": [str(path) for path in written]}
 
 
 def _file_name(text: str) -> str:
@@ -54,42 +50,13 @@ def _file_name(text: str) -> str:
 
 
 def _page(found: views.Folder, tables: Sequence[Sheet], charts: Sequence[Exhibit], shown: Faces) -> str:
-    import jinja2
-    from plotly.offline import get_plotlyjs
-
-    from kce.pagecharts import document
-
     keys = list(shown.numbers)
     faces = found.faces()
-    data = {
-        "exhibits": {e.name: {label: document(chart) for label, chart in e.variants.items()} for e in charts},
-        "keys": keys,
-        "datasets": _datasets(found, faces),
-        "thumbnails": thumbs.sheets(faces, keys),
-        "sheet": thumbs.SHEET,
-        "across": thumbs.ACROSS,
-    }
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    template = environment.from_string((HERE / "report.html.j2").read_text(encoding="utf-8"))
-    return template.render(
-        title=found.document.get("title", f"KCE {found.kind}"),
-        remarks=found.document.get("remarks", []),
-        sheets=tables,
-        exhibits=[
-            {"name": e.name, "title": e.title, "note": e.note, "variants": e.variants, "points": _has_points(e)}
-            for e in charts
-        ],
-        plotly=get_plotlyjs(),
-        # Names come from folders of others, and none of them may end the script it stands in.
-        data=json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
-        script=(HERE / "report.js").read_text(encoding="utf-8"),
-    )
-
-
-def _has_points(exhibit: Exhibit) -> bool:
-    return any(isinstance(chart, Points) for chart in exhibit.variants.values())
+    document = found.document
+    return page.page(
+        document.get("title", f"KCE {found.kind}"), tables, charts, document.get("remarks", []),
+        {"keys": keys, "datasets": _datasets(found, faces), "thumbnails": thumbs.sheets(faces, keys)},
+    )  # fmt: skip
 
 
 def _datasets(found: views.Folder, faces: Any) -> Mapping[str, str]:

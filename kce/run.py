@@ -219,14 +219,14 @@ class _Run:
             return plan
         by_clusters = self._clustered_elsewhere()
         if by_clusters is None:
-            by_clusters = self._by_clusters(len(by_name.names) if chosen.k == "name" else int(chosen.k))
+            by_clusters = self._by_clusters(len(by_name.names))
         if chosen.plan == "clusters":
             return by_clusters
         # The control of the plan by clusters: classes of the very same sizes, their members drawn by lot.
         sizes = [len(by_clusters.members(name)) for name in by_clusters.names]
         return merge.at_random(self.categories, sizes, chosen.seed)
 
-    def _by_clusters(self, k: int) -> MergePlan:
+    def _by_clusters(self, names: int) -> MergePlan:
         chosen = self.recipe
         rows = self._known_rows()
         with self._held("aligner", chosen.aligner) as aligner:
@@ -234,7 +234,10 @@ class _Run:
         self.progress("reducing and clustering", 0, 1)
         with self._held("reducer", chosen.reducer) as reducer:
             rows = rows.with_x(reducer.fit_transform(rows.x))
-        own = {"n_clusters": k} if self.registry.takes("clusterer", chosen.clusterer, "n_clusters") else {}
+        own = {}
+        if self.registry.takes("clusterer", chosen.clusterer, "n_clusters"):
+            k = names if chosen.k == "name" else chosen.k
+            own["n_clusters"] = merge.estimated(rows) if k == "estimate" else int(k)
         with self._held("clusterer", chosen.clusterer, **own) as clusterer:
             plan = merge.by_clusters(rows, clusterer, chosen.vote)
         text = recipe.resolve(self.registry, "clusterer", chosen.clusterer, chosen.seed, **own).text

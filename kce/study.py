@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce import comparison, estimate, examples, grid, guard, lock, merge, recipe, specs, studyfile
+from kce import company, comparison, estimate, examples, grid, guard, lock, merge, recipe, specs, studyfile
 from kce import faces as folders
 from kce.cut import cut
-from kce.errors import KCEError, UnknownName
+from kce.errors import BadData, KCEError, UnknownName
 from kce.files import write_json
 from kce.jobs import PROGRESS
 from kce.run import counts
@@ -117,8 +117,7 @@ class Plan:
             plan = plan if run.recipe.rules else MergePlan(dict.fromkeys(run.known, run.name))
         else:
             plan = merge.unmerged(run.known)
-        train = run.recipe.train
-        return (run.group, run.seed, run.recipe.backbone, train.per_class, train.images, merge.partition(plan))
+        return (run.group, run.seed, run.recipe.backbone, run.recipe.train, merge.partition(plan))
 
 
 def prepare(
@@ -162,11 +161,37 @@ def prepare(
     table = folders.read(faces) if faces else None
     methods = _methods(table) if table else {}
     runs = grid.runs(study, str(faces or ""), methods, range(seeds), registry, missing)
+    runs, without = _with_reals(runs, table, registry, missing)
     drawn: set[Any] = set()
     for run in runs:
         _look(run, table, registry, drawn)
-    remarks = [*_remarks(study, faces, scale), *_less(runs)]
+    remarks = [*_remarks(study, faces, scale), *_less(runs), *without]
     return Plan(study, table, tuple(runs), to, registry, tuple(remarks))
+
+
+def _with_reals(runs: list[Run], table: Faces | None, registry: Registry, missing: bool) -> tuple[list[Run], list[str]]:
+    """The runs whose aligners have the reals they need, and what is said of the others; raises where none may lack."""
+    if table is None:
+        return runs, []
+    lacking: dict[str, BadData] = {}
+    wants: dict[str, bool] = {}
+    kept = []
+    for run in runs:
+        spec = run.recipe.aligner
+        if spec not in wants:
+            with guard.held(registry.resolve("aligner", spec), registry, run.recipe.patience) as aligner:
+                wants[spec] = run.recipe.clusters and aligner.reals
+        if wants[spec]:
+            try:
+                company.stand_ins(table, set(table.dataset[np.isin(table.category, run.known)].tolist()), registry)
+            except BadData as error:
+                lacking.setdefault(run.plan, error)
+                continue
+        kept.append(run)
+    if lacking and not missing:
+        plan, first = next(iter(lacking.items()))
+        raise BadData(f"plan {plan!r}: {first.message}", f"{first.hint}; --allow-missing leaves the plan out")
+    return kept, [f"left out: the plan {plan}; {its.message}" for plan, its in lacking.items()]
 
 
 def _methods(table: Faces) -> dict[str, str]:

@@ -248,7 +248,9 @@ class Reducer(Protocol):
 class Clusterer(Protocol):
     """x (n, dim) -> cluster numbers (n,) int, -1 for noise, as scikit-learn's clusterers do.
 
-    A clusterer whose factory takes `n_clusters` is told how many classes are wanted.
+    A clusterer whose factory takes `n_clusters` is told how many classes are wanted. One that says `cannot_link = True`
+    is given, where a plan is made from the means of categories, a second argument (n, n) bool: rows that must not come
+    together if it can be helped, being categories of one dataset, whose makers told them apart. It does without.
     """
 
     def fit_predict(self, x: NDArray[np.float32]) -> NDArray[np.int_]: ...

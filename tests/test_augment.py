@@ -64,6 +64,16 @@ def test_flip_mirrors_half_of_the_faces_and_codec_stays_near_the_picture() -> No
     assert 1 < np.median(away) < 30
 
 
+def test_crop_comes_closer_and_camera_adds_edges_and_grain() -> None:
+    crops = [augment.changed(FACE, ["crop"], 0, 0, str(n)).astype(float) for n in range(100)]
+    assert np.median([np.abs(face - FACE).mean() for face in crops]) > 1
+    even = np.full((64, 64, 3), 128, np.uint8)
+    assert all((augment.changed(even, ["crop"], 0, 0, str(n)) == 128).all() for n in range(20))
+    grain = np.array([augment.changed(even, ["camera"], 0, 0, str(n)).astype(float).std() for n in range(200)])
+    assert 60 < (grain == 0).sum() < 140  # half have none, and sharpening leaves an even picture alone
+    assert grain.max() < 17
+
+
 @pytest.mark.parametrize("names", [("flop",), ("none", "flip"), (), ("flip", "flip")])
 def test_names_that_mean_nothing_are_refused(names: tuple[str, ...]) -> None:
     with pytest.raises(KCEError):

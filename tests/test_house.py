@@ -19,12 +19,12 @@ CORE = REPOSITORY / "kce"
 STOREYS = (
     "errors files lock labels types hookspecs finding plugins specs registry distributions conduct",
     "workers answers clouds walk trees splits header media recode decode scan datasets faces ledger crop cut "
-    "hdf table shards store planfile merge company degrade agree benchworlds",
+    "hdf table shards store planfile linkage merge company degrade agree benchworlds cellfile",
     "statistics scores device processes batchnorm checkpoints weights augment settings heldout pixels examples curves "
     "resume steps features train",
     "traces similarity differences relations mixing proposals audit "
-    "recipe guard run bench plans jobs studyfile grid schedule estimate comparison study charts figures "
-    "views exhibits pagecharts printcharts sheets reporttables thumbs report leaderboard demo "
+    "recipe guard run bench alignbench plans jobs studyfile grid schedule estimate comparison study charts figures "
+    "views exhibits pagecharts printcharts sheets reporttables thumbs page report leaderboard alignboard demo "
     "promise asking effort promises rowpromises facepromises enginepromises check testing new "
     "console clistudy cliauthors cliaudit clibench cli __main__",
 )

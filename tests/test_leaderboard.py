@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from kce.leaderboard import compare, ranks, summary, write
+from tests import browser
 
 
 def cell(clusterer: str, world: str, ari: float | None, seed: int = 0, k: str = "known") -> dict[str, Any]:
@@ -100,3 +101,13 @@ def test_what_is_written_holds_every_cell(folder: Path) -> None:
     assert all(path.is_file() for path in paths)
     assert "&lt;b&gt;" in (folder / "leaderboard.html").read_text(encoding="utf-8")
     assert len((folder / "tables" / "cells.csv").read_text(encoding="utf-8").splitlines()) == 3
+
+
+@browser.needed
+def test_the_page_draws_its_bars_and_asks_for_nothing(folder: Path) -> None:
+    cells = kept(folder, [cell(name, f"w{n}", 0.2 + 0.1 * n) for name in ("a", "b", "c") for n in range(3)])
+    write(folder, summary(folder, cells), cells)
+    with browser.opened(folder / "leaderboard.html") as seen:
+        browser.drawn(seen.page, "ari")
+    assert not seen.errors
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in seen.requests)

@@ -25,6 +25,7 @@ def kce_clusterers() -> dict[str, Callable[..., Any]]:
         "bisecting-kmeans": clusterers.bisecting_kmeans,
         "gaussian-mixture": clusterers.gaussian_mixture,
         "agglomerative": clusterers.agglomerative,
+        "cannot-link": clusterers.CannotLink,
         "birch": clusterers.birch,
         "spectral": clusterers.spectral,
         "dbscan": clusterers.dbscan,

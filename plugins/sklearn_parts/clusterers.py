@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kce import KCEError
 
@@ -74,6 +74,39 @@ def agglomerative(n_clusters: int = 8, linkage: str = "ward", metric: str = "euc
 
 
 agglomerative.growth = {"time": 2, "memory": 2}  # type: ignore[attr-defined] # of all distances
+
+
+class CannotLink(_Clusterer):
+    """Joins the two nearest clusters until `n_clusters` are left, but never two categories of one dataset.
+
+    What a dataset's makers gave two names is taken for two forgeries, as far as `n_clusters` allows: fewer clusters
+    than a dataset has categories must join some. A dataset that tells variants of one forgery apart (ForgeryNet's
+    stacks) is not served by this. Where rows are no categories, as in a bench, it is ``agglomerative``.
+
+    linkage  "complete": two clusters are as far apart as their farthest members; or "average"
+    """
+
+    cannot_link = True
+    growth: ClassVar = {"time": 2, "memory": 2}  # of all distances
+
+    def __init__(self, n_clusters: int = 8, linkage: str = "complete") -> None:
+        from sklearn.cluster import AgglomerativeClustering
+
+        if linkage not in ("complete", "average"):
+            raise ValueError(f'linkage is "complete" or "average", not {linkage!r}')
+        inner = AgglomerativeClustering(n_clusters, metric="precomputed", linkage=linkage)
+        super().__init__("cannot-link", inner.fit_predict, n_clusters)
+
+    def fit_predict(self, x: NDArray[np.float32], apart: NDArray[np.bool_] | None = None) -> NDArray[np.int_]:
+        """x (n, dim) -> cluster numbers (n,). apart (n, n): rows that must not come together."""
+        import numpy as np
+        from sklearn.metrics import pairwise_distances
+
+        distances = pairwise_distances(np.asarray(x, dtype=np.float64))
+        if apart is not None:
+            # Farther than any mean of distances between clusters can be.
+            distances[apart] = max(float(distances.max(initial=0.0)), 1.0) * (len(x) ** 2 + 1)
+        return super().fit_predict(distances)
 
 
 def dbscan(eps: float = 0.5, min_samples: int = 2) -> _Clusterer:

@@ -22,7 +22,7 @@ __all__ = ["FOLDERS", "UNKNOWN", "World", "kce_datasets", "truth"]
 FOLDERS = {FF: "FaceForensics++", DFD: "FaceForensics++", CELEB: "Celeb-DF-v2", NET: "ForgeryNet"}
 """Dataset -> the folder below the world's root that its adapter reads."""
 
-_DRAWN = 2  # raised when the same dials draw other pictures than before
+_DRAWN = 3  # raised when the same dials draw other pictures than before
 
 
 def _quiet(what: str, done: int, total: int | None) -> None:
@@ -48,6 +48,7 @@ class World:
                 pairs, and Celeb-DF a fifth more of them, of people whom nobody forged
     artefact    0 to 1: how much the datasets differ in codec, quality and resolution; at 0 they are all alike and
                 visually lossless
+    placement   which processes hide behind which names: 0 is the order the demo knows, any other number deals them anew
 
     Raises KCEError for a dial out of its range, for a root that holds something else, or a world of other dials.
     """
@@ -67,6 +68,7 @@ class World:
         categories: int = 18,
         images: int = 100,
         artefact: float = 0.5,
+        placement: int = 0,
     ) -> None:
         self.root = Path(root)
         self._dials: dict[str, Any] = {
@@ -75,6 +77,7 @@ class World:
             "categories": _within("categories", categories, 4, len(FORGERIES)),
             "images": _within("images", images, 1, 64 * identities if identities < 62 else 3968),
             "artefact": _share("artefact", artefact),
+            "placement": _within("placement", placement, 0, 2**31 - 1),
         }
 
     def __iter__(self) -> Iterator[Sample | Remark]:
@@ -146,7 +149,7 @@ def _fill(part: Path, dials: Dials, progress: Callable[[str, int, int | None], N
 
     from .layout import jobs
 
-    lines = [f'"{category}" = "{process}"\n' for category, process in truth(dials.categories).items()]
+    lines = [f'"{category}" = "{process}"\n' for category, process in truth(dials.categories, dials.placement).items()]
     (part / "truth.toml").write_text("[process]\n" + "".join(lines), encoding="utf-8")
     pool = ThreadPoolExecutor(os.cpu_count() or 1)
     try:

@@ -29,7 +29,6 @@ from .table import (
     DEEPER,
     DFD,
     FF,
-    FORGERIES,
     FURTHER,
     MNIST,
     NET,
@@ -37,6 +36,7 @@ from .table import (
     TIMIT,
     WITH_REALS,
     Forgery,
+    forgeries,
 )
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Dials:
     categories: int
     images: int
     artefact: float
+    placement: int = 0
 
     @property
     def clips(self) -> int:
@@ -72,7 +73,7 @@ class Dials:
         return -(-self.images // FRAMES)
 
     def forgeries(self, dataset: str) -> list[Forgery]:
-        return [forgery for forgery in FORGERIES[: self.categories] if forgery.dataset == dataset]
+        return [forgery for forgery in forgeries(self.categories, self.placement) if forgery.dataset == dataset]
 
 
 @dataclass(frozen=True)
@@ -259,8 +260,8 @@ def _further(root: Path, dials: Dials) -> Iterator[Callable[[], None]]:
                 _picture(root / place(folder, i, t), image, how)
 
     lines = ["path,label,dataset,method,group"]
-    for dataset, forgeries in wanted.items():
-        rows = [(forgery.folder, "fake", forgery.method) for forgery in forgeries]
+    for dataset, its in wanted.items():
+        rows = [(forgery.folder, "fake", forgery.method) for forgery in its]
         rows += [(f"{dataset}_real", "real", "real")] if dataset in WITH_REALS else []
         for folder, label, method in rows:
             for i in range(dials.clips):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import random
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 
 class Forgery(NamedTuple):
@@ -20,11 +23,12 @@ class Forgery(NamedTuple):
 
 FF, DFD, CELEB, NET = DATASETS = ("FaceForensics++", "DeepFakeDetection", "CelebDFv2", "ForgeryNet")
 
-# The six further datasets of Sun et al. 2023; whether each has reals of its own.
+# The six further datasets of Sun et al. 2023; those whose reals are in the world. DeepfakeTIMIT ships none either, but
+# whoever needs them has cut those of VidTIMIT under its name; for DeeperForensics those of FaceForensics++ serve.
 CELEB1, DEEPER, MNIST, TIMIT, AV, PATCH = FURTHER = (
     "CelebDFv1", "DeeperForensics", "DeepFakeMnist+", "DeepfakeTIMIT", "FakeAVCeleb", "Patch-wise_Face_Image_Forensics",
 )  # fmt: skip
-WITH_REALS = (*DATASETS, CELEB1, MNIST, AV, PATCH)
+WITH_REALS = (*DATASETS, CELEB1, MNIST, TIMIT, AV, PATCH)
 
 # Of the first 18, the 14 that are not in UNKNOWN bear 11 names and hide 11 processes: three names occur twice, each
 # time for two processes (DeepFakes, FaceShifter, FaceSwap), and three processes occur under two names, each time in
@@ -69,13 +73,64 @@ UNKNOWN = ("FaceForensics++_NeuralTextures", "ForgeryNet_SC-FEGAN", "ForgeryNet_
 the default world."""
 
 
+PROCESSES = tuple(sorted({forgery.process for forgery in FORGERIES}))
+
+
+def forgeries(categories: int, placement: int = 0) -> list[Forgery]:
+    """The first so many categories, with the processes behind them.
+
+    placement  0 is the table above; any other number deals the processes to the categories anew, by lot: which hide
+               behind several names, how many do (a fifth to a third of the known ones), and where. No dataset has one
+               twice, unless there are too few for it; the unknown categories have such as no known one has, as far as
+               there are any
+    """
+    rows = list(FORGERIES[:categories])
+    if not placement:
+        return rows
+    lots = random.Random(placement)
+    for _ in range(1000):
+        dealt = _dealt(rows, lots)
+        held = [(row.dataset, process) for row, process in zip(rows, dealt, strict=True)]
+        if len(set(held)) == len(held) or max(Counter(row.dataset for row in rows).values()) > len(PROCESSES):
+            break
+    return [row._replace(process=process) for row, process in zip(rows, dealt, strict=True)]
+
+
+def _dealt(rows: list[Forgery], lots: random.Random) -> list[str]:
+    """A process for each row. Only Random.random is used: its numbers are the same in every version of Python."""
+
+    def shuffled(values: Iterable[Any]) -> list[Any]:
+        return sorted(values, key=lambda _: lots.random())
+
+    known = [number for number, row in enumerate(rows) if row.category not in UNKNOWN]
+    names = shuffled(PROCESSES)
+    least, most = len(known) // 5, len(known) // 3
+    kinds = min(len(known) - least - int(lots.random() * (most - least + 1)), len(names))
+    found = [""] * len(rows)
+    used: set[tuple[str, str]] = set()
+    free = shuffled(known)
+    for turn in range(len(known)):
+        name = names[turn % kinds]
+        place = next((place for place in free if (rows[place].dataset, name) not in used), free[0])
+        free.remove(place)
+        used.add((rows[place].dataset, name))
+        found[place] = name
+    unknown = [number for number in range(len(rows)) if number not in set(known)]
+    rest = [*names[kinds:], *shuffled(names[:kinds])]
+    for place in shuffled(unknown):
+        found[place] = next((name for name in rest if (rows[place].dataset, name) not in used), rest[0])
+        used.add((rows[place].dataset, found[place]))
+        rest.sort(key=found[place].__eq__)  # the next one takes another
+    return found
+
+
 def datasets(categories: int) -> list[str]:
     """The datasets of a world with that many categories of fakes: the first four always, a further one with its own."""
     named = {forgery.dataset for forgery in FORGERIES[:categories]}
     return [*DATASETS, *(dataset for dataset in FURTHER if dataset in named)]
 
 
-def truth(categories: int) -> dict[str, str]:
+def truth(categories: int, placement: int = 0) -> dict[str, str]:
     """Category -> process, of a world with that many categories of fakes. The reals of every dataset are "real"."""
-    fakes = {forgery.category: forgery.process for forgery in FORGERIES[:categories]}
+    fakes = {forgery.category: forgery.process for forgery in forgeries(categories, placement)}
     return fakes | {f"{dataset}_real": "real" for dataset in datasets(categories) if dataset in WITH_REALS}

@@ -133,6 +133,28 @@ def test_equal_names_hide_different_processes_and_the_reverse() -> None:
     assert len({f.process for f in known}) == len({plain(f.method) for f in known})
 
 
+@pytest.mark.parametrize("categories", [4, 10, 18, 22, 31])
+def test_a_placement_deals_the_processes_anew(categories: int) -> None:
+    own = table.truth(categories)
+    dealt = [table.truth(categories, placement) for placement in range(12)]
+    assert dealt[0] == own
+    assert len({tuple(truth.values()) for truth in dealt[1:]}) == 11
+    for placement, truth in enumerate(dealt):
+        assert truth == table.truth(categories, placement)
+        assert list(truth) == list(own)
+        fakes = table.forgeries(categories, placement)
+        assert {forgery.process for forgery in fakes} <= set(forge.PROCESSES)
+        if categories < 31 and placement:
+            assert len({(forgery.dataset, forgery.process) for forgery in fakes}) == len(fakes)
+    if categories == 18:
+        for placement in range(1, 12):
+            known = [f.process for f in table.forgeries(18, placement) if f.category not in table.UNKNOWN]
+            held = {f.process for f in table.forgeries(18, placement)[:18] if f.category in table.UNKNOWN}
+            assert 2 <= len(known) - len(set(known)) <= 4
+            assert len(held) == 4
+            assert len(held - set(known)) >= 3
+
+
 def test_the_unknown_are_told_apart_and_mostly_new() -> None:
     truth = table.truth(18)
     processes = [truth[category] for category in table.UNKNOWN]
