@@ -18,7 +18,7 @@ import pytest
 
 from kce import faces as folders
 from kce import lock, report, study, studyfile, weights
-from kce.errors import KCEError
+from kce.errors import BadData, KCEError
 from kce.registry import Registry
 from tests import browser
 from tests.corpus import KNOWN, UNKNOWN, face_folder
@@ -117,6 +117,17 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def local(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("study")
     return folder, done(written(folder), faces, folder / "out")
+
+
+def test_a_plan_whose_aligner_lacks_reals_is_refused_or_left_out(faces: Path, tmp_path: Path) -> None:
+    text = STUDY.replace("[[group]]\nname = 1", '[plan.anchored]\naligner = "real-anchor"\n[[group]]\nname = 1', 1)
+    told = written(tmp_path, text)
+    with pytest.raises(BadData, match=r"plan 'anchored'.*no reals of A, B in") as error:
+        study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces)
+    assert "--allow-missing" in error.value.hint
+    plan = study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces, missing=True)
+    assert "anchored" not in {run.plan for run in plan.grid}
+    assert any("left out: the plan anchored" in remark for remark in plan.remarks)
 
 
 def test_every_run_is_there_and_told_with_n_seed_and_interval(local: tuple[Path, dict[str, Any]]) -> None:
@@ -331,7 +342,7 @@ def test_the_shell_prints_what_would_be_done_and_starts_nothing(
     assert len(found["runs"]) == 16
     assert {"group", "plan", "backbone", "seed", "classes", "images", "known", "unknown"} <= set(found["runs"][0])
     assert not (tmp_path / "out").exists()
-    assert kce_json("study", "sun2023", "--dry-run", "--seeds", "2")["trainings"] == 104
+    assert kce_json("study", "sun2023", "--dry-run", "--seeds", "2")["trainings"] == 112
     for words, message in (
         (["study", "sun2024", "--dry-run"], "Did you mean 'sun2023'"),
         (["study", "sun2023", "--to", "x"], "no faces"),
