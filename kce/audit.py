@@ -33,7 +33,7 @@ def audit(tables: Sequence[Features], seed: int, plan: MergePlan | None = None) 
     forged = [told.names[number] for number in told.forged]
     if plan is not None:
         merge.check(plan, forged)
-    pairs, within = relations.relations(told, seed)
+    pairs, within, margin = relations.relations(told, seed)
     start = plan.classes if plan else relations.names(told)
     proposed = propose(pairs, start, {name: told.parts[name].dataset for name in forged})
     looked_at = plan or proposed
@@ -52,6 +52,7 @@ def audit(tables: Sequence[Features], seed: int, plan: MergePlan | None = None) 
             }
             for name in forged
         ],
+        "margin": {"value": margin.value, "nearest": list(margin.nearest)},
         "pairs": [_pair(pair, seed) for pair in pairs],
         "findings": [found for pair in pairs if (found := _finding(pair, told))],
         "clusters": [

@@ -68,7 +68,9 @@ def _pairs(found: dict[str, Any]) -> None:
     for pair in kept:
         if pair["relation"] in ("undecided", "contained", "overlapping"):
             print_line(f"{pair['a']} and {pair['b']}: {pair['relation']}: {pair['reason']}")
-    print_line(f"p after Holm; seed {found['seed']}\n")
+    margin = found["margin"]
+    near = f", of the nearest two in one dataset, {' and '.join(margin['nearest'])}" if margin["nearest"] else ""
+    print_line(f"p after Holm; seed {found['seed']}; an effect below {margin['value']:.2f} is the same{near}\n")
 
 
 def _clusters(found: dict[str, Any]) -> None:

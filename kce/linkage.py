@@ -1,4 +1,4 @@
-"""How many classes categories fall into, when nobody tells: from the heights at which they join."""
+"""How many classes categories fall into, when nobody tells: by how far apart those of one dataset lie."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kce.errors import BadData
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+NEAR = 0.5
 
 
 def apart(datasets: NDArray[np.str_]) -> NDArray[np.bool_]:
@@ -18,28 +22,22 @@ def apart(datasets: NDArray[np.str_]) -> NDArray[np.bool_]:
 def classes(means: NDArray[np.floating], datasets: NDArray[np.str_]) -> int:
     """The number of classes of categories with these mean features (n, dim).
 
-    Categories are joined by average linkage, nearest first, as long as no two of one dataset come together; the
-    classes are those before the largest step, by ratio, from one height to the next. Where the very first join would be
-    of one dataset, every category is a class.
+    What a dataset tells apart is told to be different, and sets the scale: categories are joined, by complete linkage
+    and never two of one dataset, as long as they are nearer than NEAR times the median distance of a category from the
+    nearest other one of its dataset. Raises BadData where no dataset has two categories: nothing sets the scale then.
     """
     from sklearn.cluster import AgglomerativeClustering
+    from sklearn.metrics import pairwise_distances
 
-    n = len(means)
-    if n < 2:
-        return n
-    tree = AgglomerativeClustering(None, distance_threshold=0, linkage="average").fit(np.asarray(means, np.float64))
+    distances = pairwise_distances(np.asarray(means, np.float64))
     never = apart(datasets)
-    members = [[number] for number in range(n)]
-    heights: list[float] = []
-    for (a, b), height in zip(tree.children_.tolist(), tree.distances_.tolist(), strict=True):
-        heights.append(height)
-        if never[np.ix_(members[a], members[b])].any():
-            break
-        members.append(members[a] + members[b])
-    else:
-        heights.append(heights[-1])  # all are of different datasets: nothing ever forbids a join
-    if len(heights) < 2:
-        return n
-    # Twins have no distance at all: they are never the end.
-    steps = np.array(heights[1:]) / np.maximum(heights[:-1], max(heights) * 1e-9)
-    return n - 1 - int(np.argmax(steps))
+    told = never.any(axis=1)
+    if not told.any():
+        raise BadData(
+            "no dataset has two categories: nothing says how far different forgeries lie apart",
+            "give the number of classes with --k",
+        )
+    near = NEAR * float(np.median(np.where(never, distances, np.inf)[told].min(axis=1)))
+    distances[never] = max(float(distances.max()), 1.0) * 4  # beyond any height that is asked about
+    tree = AgglomerativeClustering(None, metric="precomputed", linkage="complete", distance_threshold=near)
+    return int(tree.fit(distances).n_clusters_)

@@ -1,7 +1,7 @@
 """What any two categories of different datasets are to each other: same, contained, overlapping, different, undecided.
 
-The margins were set on the worlds of `kce.clouds` (tests/benchmarks/audit_findings.py measures them): what storage does
-to one process stays below MARGIN, and two processes that have nothing to do with each other lie above.
+How near is the same? Two categories of one dataset are two forgeries, as far as its makers know: two of different
+datasets must lie nearer than the nearest of those. tests/benchmarks/audit_findings.py measures what that is worth.
 """
 
 from __future__ import annotations
@@ -28,13 +28,22 @@ if TYPE_CHECKING:
 Kind = Literal["same", "contained", "overlapping", "different", "undecided"]
 
 ALPHA = 0.05  # of every decision, after Holm
-MARGIN = 0.9  # an effect: 0.9 are two traces of one length at an angle of 53 degrees; 1.41 is a right angle
+MOST = 0.9  # the margin at most: two traces of one length at an angle of 53 degrees; 1.41 is a right angle
+NEAREST = 0.85  # of the effect between the nearest two categories of a dataset, the share that is the margin
 RETAINED = 0.5  # of what an AUROC within b's dataset has above chance, the share that must be left of it from a to b
 PARTED = 0.5  # a parting: half-way from rows that scatter about one place to rows that lie at both ends
 _BETWEEN = (0.15, 0.85)  # a place along a trace that is neither of its ends
 _LEAST_RECORDINGS = 5  # fewer signs than this make no spread to speak of
 _LEAST_ROUNDS = 1999
 _MARGIN_OF_P = 5  # how far below ALPHA the least p after Holm lies
+
+
+@dataclass(frozen=True)
+class Margin:
+    """The effect that parts same from different, and the two categories of one dataset that set it, if any did."""
+
+    value: float = MOST
+    nearest: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,8 +83,8 @@ def recordings_needed(pairs: int) -> int:
     return max(_LEAST_RECORDINGS, math.ceil((math.log2(max(pairs, 1) / ALPHA) + 1) / 2))
 
 
-def relations(traces: Traces, seed: int) -> tuple[list[Pair], dict[str, Auroc]]:
-    """All pairs of categories of different datasets, by name; and the AUROC of each within its own dataset."""
+def relations(traces: Traces, seed: int) -> tuple[list[Pair], dict[str, Auroc], Margin]:
+    """All pairs of categories of different datasets, by name; the AUROC of each within its own dataset; the margin."""
     pairs = [(a, b) for a, b in combinations(traces.forged, 2) if traces.home(a) != traces.home(b)]
     rounds = max(_LEAST_ROUNDS, math.ceil(_MARGIN_OF_P * len(pairs) / ALPHA))
     needed = recordings_needed(len(pairs))
@@ -84,7 +93,14 @@ def relations(traces: Traces, seed: int) -> tuple[list[Pair], dict[str, Auroc]]:
     sound = [pair for pair in pairs if not any(few[number] for number in pair)]
     tested = [pair for pair in sound if not any(bare[number] for number in pair)]
     over, inner, singled = across(traces), within(traces, seed), singled_out(traces, rounds, seed)
-    apart = differences(traces, tested, rounds, seed)
+    siblings = [
+        (a, b)
+        for a, b in combinations(traces.forged, 2)
+        if traces.home(a) == traces.home(b) and not any(few[number] or bare[number] for number in (a, b))
+    ]
+    both = differences(traces, [*tested, *siblings], rounds, seed)
+    apart = {pair: both[pair] for pair in tested}
+    margin = _margin(traces, {pair: both[pair] for pair in siblings})
     agree = [max((singled.get(way, 1.0) for way in (pair, pair[::-1])), default=1.0) for pair in sound]
     agree_holm = dict(zip(sound, zip(agree, holm(agree), strict=True), strict=True))
     differ = [one.p if one else None for one in apart.values()]
@@ -107,9 +123,18 @@ def relations(traces: Traces, seed: int) -> tuple[list[Pair], dict[str, Auroc]]:
                 reason=bare[a] or bare[b],
             )
         if (a, b) in apart:
-            pair = _decided(pair, traces, (a, b), inner)
+            pair = _decided(pair, traces, (a, b), inner, margin.value)
         found.append(pair)
-    return found, {traces.names[a]: one for a, one in inner.items() if not few[a]}
+    return found, {traces.names[a]: one for a, one in inner.items() if not few[a]}, margin
+
+
+def _margin(traces: Traces, siblings: Mapping[tuple[int, int], Difference | None]) -> Margin:
+    effects = {pair: told.effect for pair, told in siblings.items() if told}
+    if not effects:
+        return Margin()
+    nearest = min(effects, key=lambda pair: (effects[pair], pair))
+    value = min(MOST, NEAREST * effects[nearest])
+    return Margin(value, tuple(traces.names[number] for number in nearest))
 
 
 def _too_few(traces: Traces, number: int, needed: int) -> str:
@@ -134,7 +159,7 @@ def _no_anchor(traces: Traces, number: int) -> str:
     return f"{home} has no reals: what moves all its rows cannot be told from a trace"
 
 
-def _decided(pair: Pair, traces: Traces, numbers: tuple[int, int], inner: Mapping[int, Auroc]) -> Pair:
+def _decided(pair: Pair, traces: Traces, numbers: tuple[int, int], inner: Mapping[int, Auroc], margin: float) -> Pair:
     told = pair.difference
     if told is None:
         return replace(pair, reason="one of the two cannot be told from the reals of its dataset")
@@ -148,22 +173,22 @@ def _decided(pair: Pair, traces: Traces, numbers: tuple[int, int], inner: Mappin
     if any(parted):
         holds, held = (pair.a, pair.b) if parted[0] else (pair.b, pair.a)
         return replace(pair, relation="contained", reason=f"some rows of {holds} are like {held}, and some are not")
-    relation, reason = _apart(pair, told, agree)
+    relation, reason = _apart(pair, told, agree, margin)
     if relation == "same" and not (_retains(pair.a_to_b, inner.get(b)) and _retains(pair.b_to_a, inner.get(a))):
         relation, reason = "undecided", "they lie close, and what tells one from its dataset does not tell the other"
     return replace(pair, relation=relation, reason=reason)
 
 
-def _apart(pair: Pair, told: Difference, agree: bool) -> tuple[Kind, str]:
+def _apart(pair: Pair, told: Difference, agree: bool, margin: float) -> tuple[Kind, str]:
     """What the distance of the traces says."""
     low, high = told.interval
     where = f"they lie {told.effect:.2f} of a trace's length apart ({low:.2f} to {high:.2f})"
-    if low > MARGIN:
+    if low > margin:
         if pair.p_holm is not None and pair.p_holm < ALPHA:
             return "different", where
         return "undecided", f"{where}, but p = {pair.p_holm:.2g} after Holm"
-    if high >= MARGIN:
-        return "undecided", f"{where}, on both sides of {MARGIN}: more recordings are needed"
+    if high >= margin:
+        return "undecided", f"{where}, on both sides of {margin:.2f}: more recordings are needed"
     if not agree:
         return "undecided", f"{where}, and neither is singled out by the other more than by chance"
     return "same", where

@@ -107,6 +107,42 @@ class CodecDelta:
         return np.concatenate(moves)
 
 
+class WhitenedAnchor:
+    """Differences from the dataset's reals, in units of how faces of one category scatter.
+
+    Anchored rows (``real-anchor``) are projected on the principal axes that hold more than an average share of their
+    variance, and whitened by the pooled covariance within categories, reals among them (Ledoit-Wolf): an axis along
+    which faces of one category differ among themselves counts for little. Then each category's rows are divided by
+    the length of their mean to the `power`: storage weakens traces, and weak ones would fall together.
+
+    power       0 = lengths as they are, 1 = directions alone; between the two, both count
+    components  principal axes at most
+
+    Raises BadData for a dataset without reals and for rows of which every category is a single point, KCEError for a
+    power or a number that is none. Whitening by the scatter within classes is that of Fisher's discriminant.
+    """
+
+    reals = True
+
+    def __init__(self, power: float = 0.5, components: int = 64, seed: int = 0) -> None:
+        if not 0 <= power <= 1:
+            raise KCEError(f"power = {power!r} is out of its range", "it goes from 0 to 1")
+        if components < 1:
+            raise KCEError(f"components = {components} is no number of axes", "at least 1")
+        self.power, self.components, self.seed = power, components, seed
+
+    def align(self, features: Features) -> NDArray[np.float32]:
+        import numpy as np
+
+        x = _anchored(features, features)
+        if not len(x) or features.reals is None:
+            return x.astype(np.float32)
+        own = _anchored(features.reals, features)
+        labels = np.concatenate([features.label, features.reals.label])
+        z = _whitened(np.concatenate([x, own]), labels, self.components, self.seed)[: len(x)]
+        return np.asarray(z / _lengths(features, z) ** self.power, np.float32)
+
+
 class DatasetCentre:
     """Every row as its difference from the centre of its dataset: the mean of the means of its categories.
 
@@ -167,6 +203,25 @@ def _within(features: Features, x: Field) -> Field:
     return np.asarray(ledoit_wolf(x - _means(x, codes)[codes], assume_centered=True)[0])
 
 
+def _whitened(x: Field, labels: NDArray[Any], components: int, seed: int) -> Field:
+    """On the principal axes that count, in units of the scatter within labels: (n, axes)."""
+    import numpy as np
+    from sklearn.covariance import ledoit_wolf
+    from sklearn.decomposition import PCA
+
+    pca = PCA(min(components, *x.shape), random_state=seed).fit(x)
+    # Of many features, an axis with less than the average share of the variance is noise that whitening would blow up.
+    average = float(x.var(axis=0).sum()) / x.shape[1]
+    kept = pca.explained_variance_ > (average if x.shape[1] > components else 1e-9 * average)
+    z = x @ pca.components_[kept].T
+    _, codes = np.unique(labels, return_inverse=True)
+    scatter = z - _means(z, codes)[codes]
+    if not float(np.square(scatter).mean()) > 1e-9 * float(np.square(z).mean()):
+        raise BadData("every category is a single point: nothing tells how faces scatter", "bring more faces of each")
+    values, turn = np.linalg.eigh(ledoit_wolf(scatter, assume_centered=True)[0])
+    return np.asarray(z @ (turn / np.sqrt(values)))
+
+
 def _lengths(features: Features, x: Field) -> Field:
     """Of each row, the length of its category's mean: (n, 1); never 0."""
     import numpy as np
@@ -187,4 +242,9 @@ def _means(x: NDArray[Any], codes: NDArray[np.intp]) -> Field:
 
 @hookimpl
 def kce_aligners() -> dict[str, Callable[..., Any]]:
-    return {"real-anchor": RealAnchor, "codec-delta": CodecDelta, "dataset-centre": DatasetCentre}
+    return {
+        "real-anchor": RealAnchor,
+        "whitened-anchor": WhitenedAnchor,
+        "codec-delta": CodecDelta,
+        "dataset-centre": DatasetCentre,
+    }

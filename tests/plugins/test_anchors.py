@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kce.types import Features
 
 REGISTRY = Registry.load(Path("/"))
-NAMES = ("real-anchor", "codec-delta", "dataset-centre")
+NAMES = ("real-anchor", "whitened-anchor", "codec-delta", "dataset-centre")
 
 test_without_units = conforms("aligner", "codec-delta", unit=False)
 test_with_units = conforms("aligner", "real-anchor", unit=True)
@@ -66,12 +66,35 @@ def test_an_anchored_row_is_its_difference_from_the_mean_of_its_own_reals() -> N
     assert np.allclose(REGISTRY.build("aligner", "real-anchor").align(rows), wanted, atol=1e-4)
 
 
-@pytest.mark.parametrize("spec", ["codec-delta", "real-anchor:unit=true"])
+@pytest.mark.parametrize("spec", ["codec-delta", "real-anchor:unit=true", "whitened-anchor:power=1.0"])
 def test_category_means_have_unit_length(spec: str) -> None:
     rows = given(world())
     x = REGISTRY.build("aligner", spec).align(rows)
     lengths = [np.linalg.norm(x[rows.label == category].mean(axis=0)) for category in rows.categories]
     assert np.allclose(lengths, 1, atol=1e-4)
+
+
+def test_whitened_rows_scatter_alike_along_every_axis() -> None:
+    rows = given(world(rows=400, dim=32))  # all of them vary
+    x = REGISTRY.build("aligner", "whitened-anchor:power=0.0").align(rows).astype(float)
+    codes = np.unique(rows.label, return_inverse=True)[1]
+    means = np.stack([x[codes == code].mean(axis=0) for code in range(codes.max() + 1)])
+    covariance = np.cov((x - means[codes]).T)
+    assert x.shape[1] <= 48
+    assert np.allclose(covariance, np.eye(len(covariance)), atol=0.2)
+
+
+def test_rows_that_are_one_point_a_category_cannot_be_whitened() -> None:
+    rows = given(world())
+    assert rows.reals is not None
+    codes = np.unique(rows.label, return_inverse=True)[1]
+    flat = np.eye(codes.max() + 1, rows.x.shape[1], dtype=np.float32)[codes]
+    reals = rows.reals.with_x(np.zeros_like(rows.reals.x))
+    with pytest.raises(BadData, match="single point"):
+        REGISTRY.build("aligner", "whitened-anchor").align(replace(rows, x=flat, reals=reals))
+    for spec in ("whitened-anchor:power=1.5", "whitened-anchor:components=0"):
+        with pytest.raises(KCEError):
+            REGISTRY.build("aligner", spec)
 
 
 def test_directions_that_storage_moves_count_for_less_the_larger_their_weight() -> None:
