@@ -21,14 +21,17 @@ def audit(
 ) -> None:
     """Are these names worth anything? Which categories of different datasets differ under one name, or agree under two.
 
-    The reals of each dataset (labels <dataset>_real) belong to the tables: categories are measured from them.
+    The reals of each dataset (labels <dataset>_real) belong to the tables: categories are measured from them. Where a
+    dataset has none, those that the registry names for it stand in.
     """
     from kce import audit as names
-    from kce import merge
+    from kce import company, merge
+    from kce.registry import Registry
     from kce.store import open_table
 
     given = merge.read(plan) if plan else None
-    found, proposed = names.audit([open_table(table).load() for table in tables], seed, given)
+    rows = company.lent([open_table(table).load() for table in tables], Registry.load())
+    found, proposed = names.audit(rows, seed, given)
     if to:
         names.write(to, found, proposed)
     if as_json:

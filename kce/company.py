@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kce.errors import BadData, UnknownName
-from kce.labels import REAL
+from kce.labels import REAL, parts
 from kce.merge import generator
 from kce.types import Features
 
@@ -36,6 +36,22 @@ def stand_ins(faces: Faces, datasets: set[str], registry: Registry) -> dict[str,
             f'[dataset."{missing[0]}"] reals = "..."; or take --aligner dataset-centre, which needs none',
         )
     return told
+
+
+def lent(tables: Sequence[Features], registry: Registry) -> list[Features]:
+    """The tables, and the reals of other datasets under the names of those that have none and for which the registry
+    names them (``reals = "..."``)."""
+    told = [parts(table) for table in tables]
+    have = {its.dataset for table in told for its in table.values() if its.real}
+    lacking = {its.dataset for table in told for its in table.values()} - have
+    stands = {dataset: other for dataset in sorted(lacking) if (other := _named(dataset, registry)) in have}
+    found = list(tables)
+    for table, its in zip(tables, told, strict=True):
+        rows = table.take(np.array([its[label].real for label in table.label.tolist()], bool))
+        here = {dataset: other for dataset, other in stands.items() if other in set(rows.dataset.tolist())}
+        if here:
+            found.append(reals_of(rows, here))
+    return found
 
 
 def _named(dataset: str, registry: Registry) -> str:

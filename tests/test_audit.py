@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kce import clouds, merge, store
+from kce import clouds, company, merge, store
 from kce.audit import AGREE, DIFFER, audit
 from kce.errors import BadData, KCEError
 from kce.labels import parts
+from kce.registry import Registry
 from kce.types import Features, MergePlan
 
 Kce = Callable[..., subprocess.CompletedProcess[str]]
@@ -107,6 +108,19 @@ def test_without_reals_pairs_stay_undecided_and_say_why() -> None:
     assert mine
     assert {pair["relation"] for pair in mine} == {"undecided"}
     assert all("set1 has no reals" in pair["reason"] for pair in mine)
+
+
+def test_reals_that_the_registry_names_stand_in(kce: Kce, at: Path) -> None:
+    made = world(0, homonyms=1)
+    (at / "registry.toml").write_text('[dataset.set1]\nuse = "folder:folder"\nreals = "set2"\n', encoding="utf-8")
+    tables = [made.features, made.reals.take(made.reals.dataset != "set1")]
+    told = company.lent(tables, Registry.load(at))
+    assert len(told) == 3
+    assert set(told[2].label.tolist()) == {"set1_real"}
+    np.testing.assert_array_equal(told[2].x, made.reals.x[made.reals.dataset == "set2"])
+    report = audit(told, 0)[0]
+    assert not any("no reals" in pair["reason"] for pair in report["pairs"])
+    assert company.lent(tables[:1], Registry.load(at)) == tables[:1]
 
 
 def test_too_few_recordings_are_undecided_with_the_number_needed() -> None:

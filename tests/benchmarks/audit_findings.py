@@ -5,6 +5,9 @@
 three pairs of names that mislead in either way (homonyms, synonyms) as without any. A finding is right if the processes
 say so. Intervals are Wilson's, 95 %: of precision and recall over findings, taken as independent, and of false alarms
 over worlds whose names are all true, of which one with any finding counts. About 10 s a world on one core.
+
+``--pictures FOLDER`` audits instead the features that ``kce bench aligners --to FOLDER`` left behind: of drawn faces,
+through trained networks, by the way datasets were stored and the training. Half a minute a network.
 """
 
 from __future__ import annotations
@@ -12,35 +15,45 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tomllib
 from collections import Counter
 from itertools import combinations
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from scipy.stats import binomtest
 
-from kce import clouds
+from kce import cellfile, clouds, store
+from kce.alignbench import Setting
 from kce.audit import AGREE, DIFFER, audit
 from kce.labels import parts
+from kce.merge import by_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kce.types import Features
 
 FIRST = 1000  # seeds from here: no margin was set on these worlds
 SHIFT = 6.0
 
 
-def true_findings(made: clouds.World) -> set[tuple[str, str, str]]:
+def true_findings(rows: Features, process: Mapping[str, str]) -> set[tuple[str, str, str]]:
     """(kind, category, category) of every two categories of different datasets whose names mislead."""
-    told = parts(made.features)
+    told = parts(rows)
+    called = by_name({category: told[category].method for category in told}).classes
     answer = set()
-    for a, b in combinations(sorted(made.process), 2):
+    for a, b in combinations(rows.categories, 2):
         if told[a].dataset != told[b].dataset:
-            named, alike = told[a].method == told[b].method, made.process[a] == made.process[b]
+            named, alike = called[a] == called[b], process[a] == process[b]
             if named != alike:
                 answer.add((DIFFER if named else AGREE, a, b))
     return answer
 
 
-def found(made: clouds.World) -> tuple[set[tuple[str, str, str]], Counter[str]]:
+def found(*tables: Features) -> tuple[set[tuple[str, str, str]], Counter[str]]:
     """What the audit says, and how many pairs of each relation there are."""
-    report, _ = audit([made.features, made.reals], 0)
+    report, _ = audit(tables, 0)
     said = {(one["kind"], one["a"], one["b"]) for one in report["findings"]}
     return said, Counter(pair["relation"] for pair in report["pairs"])
 
@@ -53,29 +66,58 @@ def share(hits: int, n: int) -> dict[str, Any] | None:
     return {"value": round(hits / n, 4), "n": n, "interval": [round(low, 4), round(high, 4)]}
 
 
+class Tally:
+    """Findings said, true, and both, over worlds."""
+
+    def __init__(self) -> None:
+        self.right, self.said, self.true, self.relations = (Counter[str]() for _ in range(4))
+
+    def add(self, tables: tuple[Features, ...], process: Mapping[str, str]) -> None:
+        its, kinds = found(*tables)
+        wanted = true_findings(tables[0], process)
+        for counts, findings in ((self.right, its & wanted), (self.said, its), (self.true, wanted)):
+            counts.update(kind for kind, _, _ in findings)
+        self.relations += kinds
+
+    def told(self) -> dict[str, Any]:
+        shares = {
+            kind: {
+                "precision": share(self.right[kind], self.said[kind]),
+                "recall": share(self.right[kind], self.true[kind]),
+            }
+            for kind in (DIFFER, AGREE)
+        }
+        return {**shares, "relations": dict(sorted(self.relations.items()))}
+
+
 def measured(worlds: int, **dials: Any) -> dict[str, Any]:
     """The figures of one setting."""
-    right, said, true, relations = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
-    alarms = 0
+    tally, alarms = Tally(), 0
     for number in range(worlds):
         seed = FIRST + number
         made = clouds.draw(clouds.Dials(homonyms=3, synonyms=3, **dials), seed, views=False)
-        its, kinds = found(made)
-        wanted = true_findings(made)
-        for kind in (DIFFER, AGREE):
-            right[kind] += sum(one[0] == kind for one in its & wanted)
-            said[kind] += sum(one[0] == kind for one in its)
-            true[kind] += sum(one[0] == kind for one in wanted)
-        relations += kinds
-        alarms += bool(found(clouds.draw(clouds.Dials(**dials), seed, views=False))[0])
-    return {
-        **{
-            kind: {"precision": share(right[kind], said[kind]), "recall": share(right[kind], true[kind])}
-            for kind in (DIFFER, AGREE)
-        },
-        "worlds of true names with a finding": share(alarms, worlds),
-        "relations": dict(sorted(relations.items())),
-    }
+        tally.add((made.features, made.reals), made.process)
+        true = clouds.draw(clouds.Dials(**dials), seed, views=False)
+        alarms += bool(found(true.features, true.reals)[0])
+    return {**tally.told(), "worlds of true names with a finding": share(alarms, worlds)}
+
+
+def pictured(folder: Path) -> list[dict[str, Any]]:
+    """The figures of every kind of artefact and training in the folder of a bench of aligners."""
+    fields = ("kind", "amount", "training", "world", "net")
+    settings = sorted({tuple(cell[name] for name in fields) for cell in cellfile.read(folder)})
+    tallies: dict[tuple[Any, ...], Tally] = {}
+    for kind, amount, training, world, net in settings:
+        truth = tomllib.loads((folder / str(world) / "world" / "truth.toml").read_text(encoding="utf-8"))["process"]
+        runs = sorted((folder / Setting(world, kind, amount, training, net).runs).glob("*/features.h5"))
+        tables = [next(filter(None, (store.find(path, name) for path in runs)), None) for name in ("known", "reals")]
+        if None not in tables:
+            rows = tuple(table.load() for table in tables if table is not None)
+            tallies.setdefault((kind, amount, training), Tally()).add(rows, truth)
+    return [
+        {"kind": kind, "amount": amount, "training": training, **tally.told()}
+        for (kind, amount, training), tally in tallies.items()
+    ]
 
 
 def main() -> None:
@@ -83,7 +125,11 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=20)
     parser.add_argument("--separations", type=float, nargs="+", default=[1.5, 2.0, 3.0, 4.0, 6.0, 8.0])
     parser.add_argument("--stretch", type=float, nargs="+", default=[0.3, 1.0])
+    parser.add_argument("--pictures", type=Path)
     asked = parser.parse_args()
+    if asked.pictures:
+        print(json.dumps({"figures": pictured(asked.pictures)}, indent=1))  # noqa: T201
+        return
     told = []
     for stretch in asked.stretch:
         for separation in asked.separations:
