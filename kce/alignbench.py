@@ -151,15 +151,18 @@ def run(
     workers: int = 1,
     progress: Progress = lambda *_: None,
 ) -> list[dict[str, Any]]:
-    """The results of all cells, in their order; those that `folder` holds already are not computed again.
+    """The results of all cells, in their order; those that `folder` holds already are not computed again, but for those
+    that failed.
 
     A result is {"id", "world", "kind", "amount", "training", "net", "aligner", "clusterer", "k", "status": "ok" or
     "failed", "reason", "n": known categories, "classes": processes, "clusters", "ari", "parted": processes whose
     categories are not together, "joined": pairs of processes that are, as "one + other"}. Worlds, faces, models and
     features are kept in the folder too. Raises Refused for a folder whose results were made otherwise.
     """
-    cellfile.settle(folder, {"versions": recipe.versions(), "told": dict(document)})
-    done = cellfile.begin(folder)
+    # What is left out only says which cells there are.
+    own = {name: told for name, told in document.items() if name not in ("aligners", "clusterers")}
+    cellfile.settle(folder, {"versions": recipe.versions(), "told": own})
+    done = {name: result for name, result in cellfile.begin(folder).items() if result["status"] == "ok"}
     missing = [cell for cell in todo if cell.id not in done]
     settings: dict[Setting, list[Cell]] = {}
     for cell in missing:
@@ -198,7 +201,7 @@ def _see(answer: Any) -> None:
 
 
 def _lost(cell: Cell, reason: str) -> dict[str, Any]:
-    return {**_about(cell), "status": "failed", "reason": reason}
+    return {**_about(cell), "status": "failed", "reason": reason.replace("that read it", "it ran in")}
 
 
 def _about(cell: Cell) -> dict[str, Any]:

@@ -32,9 +32,9 @@ def settle(folder: Path, made: Mapping[str, Any]) -> None:
 def begin(folder: Path) -> dict[str, dict[str, Any]]:
     """The results a folder holds, by their "id". Its file is written anew: a line that a kill cut short would spoil the
     next one."""
-    kept = list(_lines(folder))
-    write_whole(folder / _FILE, "".join(json.dumps(result) + "\n" for result in kept).encode())
-    return {result["id"]: result for result in kept}
+    kept = {result["id"]: result for result in _lines(folder)}
+    write_whole(folder / _FILE, "".join(json.dumps(result) + "\n" for result in kept.values()).encode())
+    return kept
 
 
 def add(folder: Path, results: Sequence[Mapping[str, Any]]) -> None:
@@ -49,7 +49,7 @@ def ids(folder: Path) -> set[str]:
 
 def read(folder: Path) -> list[dict[str, Any]]:
     """All results of a folder. Raises BadData where there are none."""
-    found = list(_lines(folder))
+    found = list({result["id"]: result for result in _lines(folder)}.values())
     if not found:
         raise BadData(f"{folder} holds no results of a bench", "`kce bench ... --to FOLDER` makes them")
     return found

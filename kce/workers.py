@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import threading
 import time
 import traceback
 from collections import deque
@@ -216,6 +217,7 @@ def crew(count: int, make: Make, arguments: tuple[Any, ...]) -> Workers | Inline
 
 def _serve(pipe: Connection, make: Make, arguments: tuple[Any, ...], threads: int | None) -> None:
     """A worker's life: until the parent closes the pipe, or is no more."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides
     if threads is not None:
         os.environ.update(dict.fromkeys(THREADS, str(threads)))
@@ -224,6 +226,14 @@ def _serve(pipe: Connection, make: Make, arguments: tuple[Any, ...], threads: in
         pipe.send((fault, work if fault else None))
         while not fault:
             pipe.send(_answer(work, pipe.recv()))
+
+
+def _end_with_parent() -> None:
+    """Nobody waits for a task whose parent was killed, and who starts anew needs its places."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _answer(call: Callable[..., Any], *arguments: Any) -> tuple[bool, Any]:

@@ -109,7 +109,7 @@ def test_a_folder_of_another_bench_is_refused(tmp_path: Path, told: Path) -> Non
     document = alignbench.told(told)
     alignbench.run(tmp_path / "out", [], document, REGISTRY)
     with pytest.raises(Refused):
-        alignbench.run(tmp_path / "out", [], {**document, "aligners": ["none"]}, REGISTRY)
+        alignbench.run(tmp_path / "out", [], {**document, "world": "world"}, REGISTRY)
 
 
 def test_mistakes_are_told_by_process() -> None:
