@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xxhash
 
-from kce import agree, benchworlds, cellfile, guard, merge, recipe
+from kce import agree, benchworlds, cellfile, drawn, guard, merge, recipe, specs
 from kce.errors import BadData, KCEError
 from kce.registry import Registry
 from kce.workers import Died, Workers
@@ -64,7 +64,7 @@ def cells(
 
     A clusterer without a parameter `seed` is asked once, and so is one that takes no number of clusters (k "own").
     """
-    grounds = list(dict.fromkeys(full for world in worlds for full in benchworlds.named(world)))
+    grounds = list(dict.fromkeys(full for world in worlds for full in _grounds(world, registry)))
     found = []
     for kind, asked in (("aligner", aligners), ("reducer", reducers), ("clusterer", clusterers)):
         for spec in asked:
@@ -79,6 +79,13 @@ def cells(
         its_seeds = seeds if lots else seeds[:1]
         found += [Cell(world, aligner, reducer, clusterer, k, seed, its) for k in ways for seed in its_seeds]
     return list(dict.fromkeys(found))
+
+
+def _grounds(world: str, registry: Registry) -> list[str]:
+    if ":/" in world or not drawn.is_drawn(world):
+        return benchworlds.named(world)
+    drawn.check(world, registry)
+    return [specs.write(*specs.read(world))]
 
 
 def run(
@@ -102,8 +109,14 @@ def run(
     missing = [cell for cell in todo if cell.id not in done]
     progress("cells", len(todo) - len(missing), len(todo))
     if missing:
+        pictured = [world for world in dict.fromkeys(cell.world for cell in missing) if ":/" not in world]
+        made = {
+            world: drawn.features(folder.absolute() / "worlds", world, registry, progress)
+            for world in pictured
+            if drawn.is_drawn(world)
+        }
         home = str(registry.folder.absolute())
-        with Workers(workers, _at_work, (home, str(folder)), limit=limit, tries=1) as crew:
+        with Workers(workers, _at_work, (home, str(folder), made), limit=limit, tries=1) as crew:
             waiting: list[Cell] = []
             following = iter(missing)
             for number in range(len(missing)):
@@ -138,13 +151,14 @@ def _labels(folder: Path, name: str) -> Path:
 # -------------------------------------------------------------------------------------------- in a process of its own
 
 
-def _at_work(home: str, folder: str) -> Callable[[Cell], dict[str, Any]]:
+def _at_work(home: str, folder: str, made: Mapping[str, tuple[str, str]]) -> Callable[[Cell], dict[str, Any]]:
+    """made  drawn world -> where its features and its truth lie"""
     registry = Registry.load(Path(home))
     kept: dict[tuple[str, ...], Any] = {}  # the ground and the rows of the cell before, which are mostly the next one's
 
     def work(cell: Cell) -> dict[str, Any]:
         try:
-            return _cluster(cell, registry, kept, Path(folder))
+            return _cluster(cell, made.get(cell.world, (cell.world, cell.truth)), registry, kept, Path(folder))
         except KCEError as error:
             return {"status": "failed", "reason": error.message}
         except Exception as error:
@@ -153,8 +167,10 @@ def _at_work(home: str, folder: str) -> Callable[[Cell], dict[str, Any]]:
     return work
 
 
-def _cluster(cell: Cell, registry: Registry, kept: dict[tuple[str, ...], Any], folder: Path) -> dict[str, Any]:
-    ground, x = _rows(cell, registry, kept)
+def _cluster(
+    cell: Cell, place: tuple[str, str], registry: Registry, kept: dict[tuple[str, ...], Any], folder: Path
+) -> dict[str, Any]:
+    ground, x = _rows(cell, place, registry, kept)
     truth = next(iter(ground.truths.values()))
     classes = len(np.unique(truth))
     asked = _number(cell, x, classes, kept)
@@ -185,13 +201,15 @@ def _cluster(cell: Cell, registry: Registry, kept: dict[tuple[str, ...], Any], f
     }
 
 
-def _rows(cell: Cell, registry: Registry, kept: dict[tuple[str, ...], Any]) -> tuple[Ground, NDArray[np.float32]]:
+def _rows(
+    cell: Cell, place: tuple[str, str], registry: Registry, kept: dict[tuple[str, ...], Any]
+) -> tuple[Ground, NDArray[np.float32]]:
     viewed = cell.aligner != "none"  # views are drawn where an aligner may want them
-    place = ("ground", cell.world, cell.truth, str(viewed))
-    if place not in kept:
+    called = ("ground", *place, str(viewed))
+    if called not in kept:
         kept.clear()
-        kept[place] = benchworlds.load(cell.world, cell.truth, viewed)
-    ground: Ground = kept[place]
+        kept[called] = benchworlds.load(*place, viewed)
+    ground: Ground = kept[called]
     seeds = [
         str(cell.seed) if registry.takes(kind, spec, "seed") else ""
         for kind, spec in (("aligner", cell.aligner), ("reducer", cell.reducer))

@@ -47,7 +47,7 @@ def named(text: str) -> list[str]:
     name, dials = specs.read(text)
     name, _, version = name.partition("@")
     if name not in _suite():
-        raise UnknownName.among("world", name, (*_suite(), ALL), "or give FEATURES.h5:/TABLE")
+        raise UnknownName.among("world", name, (*_suite(), ALL, "demo"), "or give FEATURES.h5:/TABLE")
     versions = _suite()[name]
     version = version or max(versions, key=int)
     if version not in versions:

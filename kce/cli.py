@@ -329,7 +329,7 @@ def score(
 ) -> None:
     """Score a feature table by its labels, with intervals."""
     from kce.registry import Registry
-    from kce.run import score_table
+    from kce.scoring import score_table
 
     evaluators = _with_more(context, evaluator, "--evaluator") or ("calinski-harabasz",)
     found = score_table(table, reducer, evaluators, Registry.load(), seed)

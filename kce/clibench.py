@@ -31,7 +31,7 @@ def clusterers(
     ] = None,
     world: Annotated[
         list[str] | None,
-        typer.Option(help="A feature world, as plain or plain:dim=2048, or FEATURES.h5:/TABLE; suite if left out."),
+        typer.Option(help="As plain, plain:dim=2048, demo, or FEATURES.h5:/TABLE; again for more; suite if left out."),
     ] = None,
     aligner: Annotated[list[str] | None, typer.Option(help="Before the reducer; none if left out.")] = None,
     reducer: Annotated[list[str] | None, typer.Option(help="Before the clusterer; none if left out.")] = None,
@@ -47,7 +47,8 @@ def clusterers(
 ) -> None:
     """Rank clusterers on worlds whose truth is known, or on features of your own.
 
-    A clusterer that fails, hangs or ends its process is one bad cell. suite: every feature world but small.
+    A clusterer that fails, hangs or ends its process is one bad cell. suite: every feature world but small. demo: the
+    faces of kce demo through a trained network.
     """
     from kce import bench as benching
     from kce import cellfile, leaderboard

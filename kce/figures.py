@@ -11,7 +11,7 @@ import xxhash
 
 from kce import curves, merge, store
 from kce.charts import Bars, Exhibit, Flow, Lines, Matrix, Points
-from kce.run import evaluation_rows
+from kce.scoring import evaluation_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce import company, features, guard, lock, merge, recipe, recode, scores, store
+from kce import company, features, guard, lock, merge, recipe, recode, scores, scoring, store
 from kce import faces as folders
 from kce.errors import KCEError, Refused, UnknownName
 from kce.files import write_json
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kce.faces import Faces
     from kce.recipe import Recipe
     from kce.registry import Registry
-    from kce.types import Evaluator, Features, MergePlan, Progress
+    from kce.types import Features, MergePlan, Progress
 
 STAGES = ("first", "known", "plan", "final", "unknown", "scores")
 """first model, its features of the known categories, plan, final model, its features of the unknown ones, scores."""
@@ -252,13 +252,13 @@ class _Run:
     def _scores(self, plan: MergePlan) -> dict[str, Any]:
         evaluate = self.recipe.evaluate
         table = store.open_table(self.table, "unknown")
-        rows = evaluation_rows(table, evaluate.per_category, self.recipe.seed)
+        rows = scoring.evaluation_rows(table, evaluate.per_category, self.recipe.seed)
         self.progress("scoring", 0, 1)
         with self._held("reducer", evaluate.reducer) as reducer:
             reduced = rows.with_x(reducer.fit_transform(rows.x))
         seed, patience = self.recipe.seed, self.recipe.patience
-        with _evaluators(self.registry, evaluate.evaluators, seed, patience) as evaluators:
-            found = scores.score(reduced, evaluators, seed=seed, plan=plan, resamples=evaluate.resamples)
+        with scoring.evaluators(self.registry, evaluate.evaluators, seed, patience) as asked:
+            found = scores.score(reduced, asked, seed=seed, plan=plan, resamples=evaluate.resamples)
         self.progress("scoring", 1, 1)
         return {
             "folder": str(self.folder),
@@ -269,40 +269,6 @@ class _Run:
             "unknown": counts(self.unknown),
             "evaluated": {category: int((rows.label == category).sum()) for category in rows.categories},
             **found,
-        }
-
-
-def evaluation_rows(table: store.Table, per_category: int, seed: int) -> Features:
-    """The rows every plan is scored on: the same number of each category, chosen by seed from the keys alone."""
-    labels, keys = zip(*((batch.label, batch.key) for batch in table.batches()), strict=True)
-    return table.rows(scores.evaluation_rows(np.concatenate(labels), np.concatenate(keys), per_category, seed))
-
-
-def score_table(
-    address: str, reducer: str, evaluators: Sequence[str], registry: Registry, seed: int, resamples: int = 200
-) -> dict[str, Any]:
-    """Reduce and score a stored table ("FEATURES.h5:/known") by its labels: figures with n, seed and intervals."""
-    part = recipe.resolve(registry, "reducer", reducer, seed)
-    path, table = store.split_address(address)
-    with _evaluators(registry, evaluators, seed) as named, guard.held(part, registry) as reduce:
-        rows = store.open_table(path, table).load()
-        reduced = rows.with_x(reduce.fit_transform(rows.x))
-        return scores.score(reduced, named, seed=seed, resamples=resamples)
-
-
-@contextmanager
-def _evaluators(
-    registry: Registry, specs: Sequence[str], seed: int, patience: float = 0
-) -> Iterator[dict[str, Evaluator]]:
-    """Evaluators by name; where one is asked for twice, with other parameters, by its whole text."""
-    parts = [recipe.resolve(registry, "evaluator", spec, seed) for spec in specs]
-    names = [part.entry.name for part in parts]
-    with ExitStack() as stack:
-        yield {
-            part.entry.name if names.count(part.entry.name) == 1 else part.text: stack.enter_context(
-                guard.held(part, registry, patience)
-            )
-            for part in parts
         }
 
 

@@ -157,6 +157,24 @@ def test_worlds_that_cannot_be_are_refused_before_any_work(world: str, error: ty
         bench.cells(REGISTRY, ["kmeans"], [world])
 
 
+def test_drawn_faces_go_through_a_network_once(tmp_path: Path) -> None:
+    name = "demo:categories=6,images=8,identities=4"
+    todo = bench.cells(REGISTRY, ["kmeans"], [name], ["none", "codec-delta"], seeds=(0,))
+    results = bench.run(tmp_path, todo, REGISTRY, workers=2)
+    assert [result["status"] for result in results] == ["ok"] * 4, results
+    assert {result["world"] for result in results} == {name}
+    assert {tuple(result["scores"]) for result in results} == {("process", "dataset", "name")}
+    model = next((tmp_path / "worlds").rglob("first.safetensors")).stat().st_mtime_ns
+    bench.run(tmp_path, bench.cells(REGISTRY, ["agglomerative"], [name], seeds=(0,)), REGISTRY)
+    assert next((tmp_path / "worlds").rglob("first.safetensors")).stat().st_mtime_ns == model
+
+
+@pytest.mark.parametrize("name", ["demo:artefact=2.0", "demo:colour=1", "demo:root=x"])
+def test_dials_of_drawn_faces_are_looked_at_before_any_work(name: str) -> None:
+    with pytest.raises(KCEError):
+        bench.cells(REGISTRY, ["kmeans"], [name])
+
+
 def test_the_suite_is_every_world_but_the_small_one() -> None:
     names = benchworlds.named("suite")
     assert set(names) < set(FROZEN)
