@@ -24,7 +24,8 @@ STOREYS = (
     "resume steps features train",
     "traces similarity differences relations mixing proposals audit "
     "recipe guard scoring run drawn bench alignbench plans jobs studyfile grid schedule estimate comparison study "
-    "charts figures views exhibits pagecharts printcharts sheets reporttables thumbs page report leaderboard alignboard demo "
+    "charts figures views exhibits pagecharts printcharts sheets reporttables thumbs page report "
+    "leaderboard alignboard demo "
     "promise asking effort promises rowpromises facepromises enginepromises check testing new "
     "console clistudy cliauthors cliaudit clibench cli __main__",
 )
