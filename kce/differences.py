@@ -52,12 +52,13 @@ class Share:
     """Where a category's rows lie along another one's trace, from the anchor (0) to that one's mean (1).
 
     place     of their mean
-    parting   how far they lie at the two ends rather than in between: 1 = all at 0 or 1, 0 = scattered as elsewhere
-    interval  of the parting: 95 %, jackknife over recordings
+    spread    their variance along it, over that along other directions: 1 = scattered as elsewhere; rows of two kinds,
+              one of which lies at the end, scatter more
+    interval  of the spread: 95 %, jackknife over recordings
     """
 
     place: float
-    parting: float
+    spread: float
     interval: tuple[float, float]
 
 
@@ -165,21 +166,21 @@ def share(traces: Traces, number: int, of: int) -> Share | None:
     count = len(sums)
     if count < 2 or min(whole[0, 0], without[:, 0].min()) < 2 or not (middles.min() > 0 and middles.max() < 1):
         return None
-    parting = float(_parting(whole, float(trace @ trace))[0])
-    pseudo = count * parting - (count - 1) * _parting(without, float(trace @ trace))
-    told = mean(pseudo)
-    return None if told.interval is None else Share(float(place.mean()), parting, told.interval)
+    spread, others = (np.log(_spread(these, float(trace @ trace))) for these in (whole, without))
+    told = mean(count * float(spread[0]) - (count - 1) * others)
+    if told.interval is None:
+        return None
+    low, high = (math.exp(end) for end in told.interval)
+    return Share(float(place.mean()), math.exp(float(spread[0])), (low, high))
 
 
-def _parting(sums: Field, square: float) -> Field:
-    """Of the variance that rows at 0 and 1 alone would have with this mean, the share that is there beyond scatter."""
+def _spread(sums: Field, square: float) -> Field:
+    """The variance along a trace of this squared length over the median variance along the axes."""
     n, axes = sums[:, :1], (sums.shape[1] - 3) // 2
     first = np.hstack([sums[:, 1:2], sums[:, 3 : 3 + axes]])
     second = np.hstack([sums[:, 2:3], sums[:, 3 + axes :]])
-    variance = (second - first**2 / n) / (n - 1)
-    middle = sums[:, 1] / sums[:, 0]
-    scatter = np.median(variance[:, 1:], axis=1) / square
-    return np.asarray((variance[:, 0] - scatter) / (middle * (1 - middle)))
+    variance = np.maximum((second - first**2 / n) / (n - 1), 1e-12)
+    return np.asarray(variance[:, 0] * square / np.median(variance[:, 1:], axis=1))
 
 
 def _sums(values: Field, codes: Codes) -> Field:

@@ -31,7 +31,7 @@ ALPHA = 0.05  # of every decision, after Holm
 MOST = 0.9  # the margin at most: two traces of one length at an angle of 53 degrees; 1.41 is a right angle
 NEAREST = 0.85  # of the effect between the nearest two categories of a dataset, the share that is the margin
 RETAINED = 0.5  # of what an AUROC within b's dataset has above chance, the share that must be left of it from a to b
-PARTED = 0.5  # a parting: half-way from rows that scatter about one place to rows that lie at both ends
+SPREAD = 2.0  # of a category's rows along another one's trace: more than one kind of rows makes
 _BETWEEN = (0.15, 0.85)  # a place along a trace that is neither of its ends
 _LEAST_RECORDINGS = 5  # fewer signs than this make no spread to speak of
 _LEAST_ROUNDS = 1999
@@ -195,7 +195,7 @@ def _apart(pair: Pair, told: Difference, agree: bool, margin: float) -> tuple[Ki
 
 
 def _parted(its: Share | None) -> bool:
-    return its is not None and _BETWEEN[0] < its.place < _BETWEEN[1] and its.interval[0] > PARTED
+    return its is not None and _BETWEEN[0] < its.place < _BETWEEN[1] and its.interval[0] > SPREAD
 
 
 def _retains(across_: Auroc | None, own: Auroc | None) -> bool:

@@ -101,6 +101,32 @@ def test_every_pair_of_two_datasets_is_told_with_its_figures() -> None:
         assert cluster["reason"] or 0 <= cluster["ilisi"]["value"] <= 1
 
 
+def mixed(made: clouds.World) -> tuple[Features, set[str]]:
+    """The world with two categories of set2 as one, half of the recordings of each; and the processes in it."""
+    one, other = [name for name in made.features.categories if name.startswith("set2_")][:2]
+    label, group = made.features.label, made.features.group
+    half = set(np.unique(group[label == one])[::2].tolist())
+    first = np.isin(group, sorted(half))
+    rows = made.features.take(((label == one) & first) | ((label == other) & ~first) | ~np.isin(label, [one, other]))
+    label = np.where(np.isin(rows.label, [one, other]), "set2_mix", rows.label)
+    return Features(rows.key, label, rows.group, rows.x), {made.process[one], made.process[other]}
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_category_of_two_processes_contains_those_of_one(seed: int) -> None:
+    made = world(seed, categories=16, processes=8, rows=120, dim=64)
+    rows, processes = mixed(made)
+    report = audit([rows, made.reals], 0)[0]
+    held = {name for name, its in made.process.items() if its in processes and not name.startswith("set2_")}
+    assert held
+    for pair in report["pairs"]:
+        names = {pair["a"], pair["b"]}
+        if "set2_mix" in names:
+            assert pair["relation"] == ("contained" if names & held else "different"), pair
+        else:
+            assert pair["relation"] not in ("contained", "overlapping")
+
+
 def test_without_reals_pairs_stay_undecided_and_say_why() -> None:
     made = world(0, homonyms=1)
     report = audit([made.features, made.reals.take(made.reals.dataset != "set1")], 0)[0]
