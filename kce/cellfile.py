@@ -47,11 +47,12 @@ def ids(folder: Path) -> set[str]:
     return {result["id"] for result in _lines(folder)}
 
 
-def read(folder: Path) -> list[dict[str, Any]]:
-    """All results of a folder. Raises BadData where there are none."""
+def read(folder: Path, field: str = "id") -> list[dict[str, Any]]:
+    """All results of a folder. Raises BadData where there are none, or none that have this field."""
     found = list({result["id"]: result for result in _lines(folder)}.values())
-    if not found:
-        raise BadData(f"{folder} holds no results of a bench", "`kce bench ... --to FOLDER` makes them")
+    if not any(field in result for result in found):
+        kind = f"{len(found)} results of another bench" if found else "no results of a bench"
+        raise BadData(f"{folder} holds {kind}", "`kce bench clusterers --to FOLDER` makes them")
     return found
 
 

@@ -97,7 +97,7 @@ def aligners(
 ) -> None:
     """See how far trainings and aligners take the datasets' storage out of a plan, on drawn faces of known truth.
 
-    About two minutes of one core for each world, kind, amount, training and network.
+    A few minutes of one core for each world, kind, amount, training and network.
     """
     from kce import alignbench, alignboard, cellfile, degrade
     from kce.registry import Registry
@@ -133,7 +133,7 @@ def compare(
     """Lay two benches side by side: what became better, what worse, and how sure that is."""
     from kce import cellfile, leaderboard
 
-    found = leaderboard.compare(cellfile.read(one), cellfile.read(other))
+    found = leaderboard.compare(*(cellfile.read(folder, "reducer") for folder in (one, other)))
     if not found:
         raise KCEError(f"{one} and {other} have no way of clustering and no world in common", "run both alike")
     if as_json:

@@ -88,7 +88,7 @@ class Workers:
         parents: bool = False,
     ) -> None:
         self.ahead = 4 * count  # tasks to keep submitted, so that nobody waits while the oldest result is awaited
-        self._start = (make, arguments, threads)
+        self._start, self._threads = (make, arguments), threads
         self._limit, self._tries, self._daemon = limit, tries, not parents
         self._since: dict[Connection, float] = {}
         self._context = multiprocessing.get_context("spawn")  # OpenCV and onnxruntime hang in forked children
@@ -141,7 +141,7 @@ class Workers:
     def _hire(self) -> None:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(theirs, *self._start), daemon=self._daemon)
-        with _deaf_to_interrupts():
+        with _deaf_to_interrupts(), _threads(self._threads):
             process.start()
         theirs.close()
         self._workers[ours] = _Worker(process, ours)
@@ -215,12 +215,10 @@ def crew(count: int, make: Make, arguments: tuple[Any, ...]) -> Workers | Inline
     return Inline(make, arguments) if count == 1 else Workers(count, make, arguments)
 
 
-def _serve(pipe: Connection, make: Make, arguments: tuple[Any, ...], threads: int | None) -> None:
+def _serve(pipe: Connection, make: Make, arguments: tuple[Any, ...]) -> None:
     """A worker's life: until the parent closes the pipe, or is no more."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides
-    if threads is not None:
-        os.environ.update(dict.fromkeys(THREADS, str(threads)))
     fault, work = _answer(make, *arguments)
     with suppress(EOFError, OSError):  # the parent is no more
         pipe.send((fault, work if fault else None))
@@ -254,6 +252,22 @@ def _portable(error: Exception) -> Exception:
     if not isinstance(again, KCEError):
         error.add_note(f"in a worker process:\n{told}")
     return error
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """The environment as a child is to find it: libraries read it when they are loaded, before any word of ours."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    try:
+        if count is not None:
+            os.environ.update(dict.fromkeys(THREADS, str(count)))
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

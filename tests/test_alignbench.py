@@ -63,6 +63,9 @@ def test_worlds_are_made_once_and_every_cell_says_what_it_found(kce: Kce, at: Pa
     assert (at / "out" / "aligners.html").is_file()
     assert list((at / "out" / "figures").glob("*.png"))
     before = (at / "out" / "cells.jsonl").stat().st_mtime_ns, (at / "out" / "1" / "world").stat().st_mtime_ns
+    other = kce("bench", "compare", "out", "out")
+    assert other.returncode == 2
+    assert "results of another bench" in other.stderr
     again = kce(*words, "--json")
     assert json.loads(again.stdout)["cells"] == document["cells"]
     assert (at / "out" / "1" / "world").stat().st_mtime_ns == before[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import subprocess
@@ -12,6 +13,22 @@ import psutil
 
 from tests.conftest import REPOSITORY
 
+THREADS = """
+import torch
+from kce.workers import Workers
+
+def make():
+    from threadpoolctl import threadpool_info
+    return lambda _: [torch.get_num_threads(), *(pool["num_threads"] for pool in threadpool_info())]
+
+if __name__ == "__main__":
+    import os
+    before = dict(os.environ)
+    with Workers(1, make, (), threads=1) as crew:
+        crew.submit(0)
+        print(crew.take())
+    assert dict(os.environ) == before
+"""
 PARENT = """
 import os, sys, time
 from pathlib import Path
@@ -44,3 +61,16 @@ def test_workers_end_with_a_parent_that_is_killed_in_the_midst_of_their_tasks(tm
         finally:
             parent.send_signal(signal.SIGKILL)
     assert psutil.wait_procs(workers, timeout=30)[1] == []
+
+
+def test_the_libraries_that_a_task_brings_along_have_as_many_threads_as_told(tmp_path: Path) -> None:
+    (tmp_path / "few.py").write_text(THREADS, encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if not name.endswith(("_THREADS", "_NUM"))}
+    done = subprocess.run(
+        [sys.executable, tmp_path / "few.py"],
+        env={**environment, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(ast.literal_eval(done.stdout)) == {1}
