@@ -133,7 +133,7 @@ def compare(
     """Lay two benches side by side: what became better, what worse, and how sure that is."""
     from kce import cellfile, leaderboard
 
-    found = leaderboard.compare(*(cellfile.read(folder, "reducer") for folder in (one, other)))
+    found = leaderboard.compare(cellfile.read(one, "reducer"), cellfile.read(other, "reducer"))
     if not found:
         raise KCEError(f"{one} and {other} have no way of clustering and no world in common", "run both alike")
     if as_json:

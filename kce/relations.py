@@ -19,7 +19,7 @@ from kce.similarity import across, singled_out, within
 from kce.statistics import holm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from kce.differences import Difference, Share
     from kce.similarity import Auroc
@@ -29,7 +29,7 @@ Kind = Literal["same", "contained", "overlapping", "different", "undecided"]
 
 ALPHA = 0.05  # of every decision, after Holm
 MOST = 0.9  # the margin at most: two traces of one length at an angle of 53 degrees; 1.41 is a right angle
-NEAREST = 0.85  # of the effect between the nearest two categories of a dataset, the share that is the margin
+NEAREST = 0.7  # of the effect between the nearest two categories of a dataset, the share that is the margin
 RETAINED = 0.5  # of what an AUROC within b's dataset has above chance, the share that must be left of it from a to b
 SPREAD = 2.0  # of a category's rows along another one's trace: more than one kind of rows makes
 _BETWEEN = (0.15, 0.85)  # a place along a trace that is neither of its ends
@@ -125,7 +125,22 @@ def relations(traces: Traces, seed: int) -> tuple[list[Pair], dict[str, Auroc], 
         if (a, b) in apart:
             pair = _decided(pair, traces, (a, b), inner, margin.value)
         found.append(pair)
+    found = [_nearest(pair, traces, found) for pair in found]
     return found, {traces.names[a]: one for a, one in inner.items() if not few[a]}, margin
+
+
+def _nearest(pair: Pair, traces: Traces, pairs: Sequence[Pair]) -> Pair:
+    """A pair that is the same stays so, unless one of the two has a nearer one in the other's dataset."""
+    if pair.relation != "same" or pair.difference is None:
+        return pair
+    homes = {traces.parts[name].dataset for name in (pair.a, pair.b)}
+    for other in pairs:
+        shared = {other.a, other.b} & {pair.a, pair.b}
+        there = {traces.parts[name].dataset for name in (other.a, other.b)} == homes
+        if len(shared) == 1 and there and other.difference and other.difference.effect < pair.difference.effect:
+            nearer = next(name for name in (other.a, other.b) if name not in shared)
+            return replace(pair, relation="undecided", reason=f"{nearer} lies nearer to {shared.pop()}")
+    return pair
 
 
 def _margin(traces: Traces, siblings: Mapping[tuple[int, int], Difference | None]) -> Margin:
