@@ -103,7 +103,7 @@ def measured(worlds: int, **dials: Any) -> dict[str, Any]:
 
 
 def pictured(folder: Path) -> list[dict[str, Any]]:
-    """The figures of every kind of artefact and training in the folder of a bench of aligners."""
+    """The figures of every kind of artefact and training in the folder of a bench of aligners, and of all kinds."""
     fields = ("kind", "amount", "training", "world", "net")
     settings = sorted({tuple(cell[name] for name in fields) for cell in cellfile.read(folder)})
     tallies: dict[tuple[Any, ...], Tally] = {}
@@ -113,7 +113,8 @@ def pictured(folder: Path) -> list[dict[str, Any]]:
         tables = [next(filter(None, (store.find(path, name) for path in runs)), None) for name in ("known", "reals")]
         if None not in tables:
             rows = tuple(table.load() for table in tables if table is not None)
-            tallies.setdefault((kind, amount, training), Tally()).add(rows, truth)
+            for place in ((kind, amount, training), ("all", None, training)):
+                tallies.setdefault(place, Tally()).add(rows, truth)
     return [
         {"kind": kind, "amount": amount, "training": training, **tally.told()}
         for (kind, amount, training), tally in tallies.items()
