@@ -377,10 +377,11 @@ def test_a_cut_of_the_paper_s_study_runs_in_small_from_the_shell(
     assert done.returncode == 0, done.stderr
     assert "note: scaled down (small)" in done.stderr
     found = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert len(found["runs"]) == 7
+    assert len(found["runs"]) == 8
+    assert "kmeans-pca64-anchored" in {run["plan"] for run in found["runs"]}  # with the reals of every dataset
     assert {run["component"] for run in found["runs"]} == {"tiny", "f3net-tiny", "resnet18:size=32"}
     assert {len(run["known"]) for run in found["runs"]} == {27}
-    assert [run["classes"] for run in found["runs"] if run["plan"] != "none"] == [19] * 6
+    assert [run["classes"] for run in found["runs"] if run["plan"] != "none"] == [19] * 7
     assert len(found["claims"]) == 4
     for path in ("report.html", "figures/known.png", "tables/claims.tex", "tables/published.csv"):
         assert (tmp_path / "out" / path).stat().st_size > 0
