@@ -123,14 +123,12 @@ def cells(
     for what, specs in (("aligner", asked), ("clusterer", joining)):
         for spec in specs:
             registry.resolve(what, spec)
-    for kind in kinds:
-        degrade.artefacts(["A"], kind, 1.0, 0)
+    for kind, amount in product(kinds, amounts):
+        degrade.artefacts(["A"], kind, amount, 0)
     for k in ks:
         if k not in KS:
             raise UnknownName.among("k", k, KS)
     stored = [(kind, amount) if amount else (ALIKE, 0.0) for amount in sorted(amounts) for kind in kinds]
-    for _, amount in stored:
-        degrade.artefacts(["A"], "jpeg", amount, 0)
     settings = [
         Setting(world, kind, amount, training, net)
         for (kind, amount), world, training, net in product(dict.fromkeys(stored), worlds, chosen, nets)

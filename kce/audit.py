@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kce import merge, relations, traces
-from kce.files import write_whole
+from kce.files import write_json
 from kce.mixing import mixing
 from kce.proposals import listed, propose
 
@@ -72,10 +72,8 @@ def audit(tables: Sequence[Features], seed: int, plan: MergePlan | None = None) 
 
 def write(folder: Path, report: dict[str, Any], plan: MergePlan) -> None:
     """audit.json, with all figures, and plan.toml, to be edited."""
-    import json
-
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / "audit.json", json.dumps(report, ensure_ascii=False, indent=1).encode())
+    write_json(folder / "audit.json", report)
     merge.write(folder / "plan.toml", plan)
 
 

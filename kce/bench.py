@@ -82,7 +82,7 @@ def cells(
 
 
 def _grounds(world: str, registry: Registry) -> list[str]:
-    if ":/" in world or not drawn.is_drawn(world):
+    if not drawn.is_drawn(world):
         return benchworlds.named(world)
     drawn.check(world, registry)
     return [specs.write(*specs.read(world))]
@@ -109,10 +109,9 @@ def run(
     missing = [cell for cell in todo if cell.id not in done]
     progress("cells", len(todo) - len(missing), len(todo))
     if missing:
-        pictured = [world for world in dict.fromkeys(cell.world for cell in missing) if ":/" not in world]
         made = {
             world: drawn.features(folder.absolute() / "worlds", world, registry, progress)
-            for world in pictured
+            for world in dict.fromkeys(cell.world for cell in missing)
             if drawn.is_drawn(world)
         }
         home = str(registry.folder.absolute())

@@ -82,7 +82,7 @@ def aligners(
     aligner: Annotated[list[str] | None, typer.Option(help="NAME or NAME:key=value, again for more.")] = None,
     clusterer: Annotated[list[str] | None, typer.Option(help="kmeans and cannot-link if left out.")] = None,
     training: Annotated[
-        list[str] | None, typer.Option(help="paper, within (both if left out), or the recipe's.")
+        list[str] | None, typer.Option(help="paper, within, storage, or the recipe's; all if left out.")
     ] = None,
     kind: Annotated[list[str] | None, typer.Option(help="Of artefact; all if left out, and all of them mixed.")] = None,
     amount: Annotated[list[float] | None, typer.Option(help="Of artefact, 0 to 1; 0, 0.5 and 1 if left out.")] = None,

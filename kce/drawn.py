@@ -24,7 +24,7 @@ _RECIPE = Path(__file__).resolve().parent / "recipes" / "demo.toml"
 
 
 def is_drawn(name: str) -> bool:
-    return specs.read(name)[0] == NAME
+    return ":/" not in name and specs.read(name)[0] == NAME
 
 
 def check(name: str, registry: Registry) -> None:

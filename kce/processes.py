@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import multiprocessing
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kce.device import fabric
 from kce.errors import KCEError
+from kce.workers import environment_kept
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -50,7 +50,9 @@ def spread(work: Work, arguments: Sequence[Any], devices: int, progress: Progres
     listener = threading.Thread(target=_listen, args=(heard, progress, errors))
     listener.start()
     try:
-        with interrupts_held(lambda: setattr(stop, "value", 1)), _environment_kept():
+        # The launcher leaves its port in the environment, where the next one's would have to be.
+        kept = environment_kept("MASTER_ADDR", "MASTER_PORT")
+        with interrupts_held(lambda: setattr(stop, "value", 1)), kept:
             # Bound, since the launcher takes arguments apart in search of networks, and stumbles over frozen ones.
             result = fabric(devices).launch(partial(_one, work, tuple(arguments)), told, stop)
     except (ProcessRaisedException, ProcessExitedException) as error:
@@ -142,20 +144,6 @@ def _listen(heard: Sequence[Connection], progress: Progress, errors: list[BaseEx
                     progress(*said)
                 except Exception as error:  # kept, since who is not listened to stops at a full pipe
                     errors.append(error)
-
-
-@contextmanager
-def _environment_kept() -> Iterator[None]:
-    """The launcher leaves its port in the environment, where the next one's would have to be."""
-    before = {name: os.environ.get(name) for name in ("MASTER_ADDR", "MASTER_PORT")}
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 @contextmanager

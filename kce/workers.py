@@ -257,10 +257,17 @@ def _portable(error: Exception) -> Exception:
 @contextmanager
 def _threads(count: int | None) -> Iterator[None]:
     """The environment as a child is to find it: libraries read it when they are loaded, before any word of ours."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    try:
+    with environment_kept(*THREADS):
         if count is not None:
             os.environ.update(dict.fromkeys(THREADS, str(count)))
+        yield
+
+
+@contextmanager
+def environment_kept(*names: str) -> Iterator[None]:
+    """These variables are afterwards as they were, whatever is set or removed inside."""
+    before = {name: os.environ.get(name) for name in names}
+    try:
         yield
     finally:
         for name, value in before.items():
