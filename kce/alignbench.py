@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xxhash
 
-from kce import agree, cellfile, degrade, merge, recipe
+from kce import agree, cellfile, degrade, faint, merge, recipe
 from kce import faces as folders
 from kce.cut import cut
 from kce.errors import BadData, KCEError, UnknownName
@@ -154,7 +154,8 @@ def run(
 
     A result is {"id", "world", "kind", "amount", "training", "net", "aligner", "clusterer", "k", "status": "ok" or
     "failed", "reason", "n": known categories, "classes": processes, "clusters", "ari", "parted": processes whose
-    categories are not together, "joined": pairs of processes that are, as "one + other"}. Worlds, faces, models and
+    categories are not together, "joined": pairs of processes that are, as "one + other", "faint": processes that the
+    first model does not tell from reals in some dataset, as far as the aligner brings reals}. Worlds, faces, models and
     features are kept in the folder too. Raises Refused for a folder whose results were made otherwise.
     """
     # What is left out only says which cells there are.
@@ -255,7 +256,8 @@ def _cell(folder: Path, cell: Cell, document: Mapping[str, Any], registry: Regis
     # What another plan of the setting has made is taken over: the model, and features with their views.
     made = [path for path in sorted((folder / setting.runs).glob("*")) if path != folder / cell.run]
     run_method(folder / cell.run, replace(chosen, k=k), registry, until="plan", places=made)
-    plan = merge.read(folder / cell.run / "plan.toml").classes
+    told = merge.read(folder / cell.run / "plan.toml")
+    plan = told.classes
     joined, parted = mistakes(process, plan)
     numbers = np.unique(list(plan.values()), return_inverse=True)[1]
     scores = agree.agreement([process[one] for one in plan], numbers)
@@ -269,6 +271,7 @@ def _cell(folder: Path, cell: Cell, document: Mapping[str, Any], registry: Regis
         "ari": scores["ari"],
         "joined": joined,
         "parted": parted,
+        "faint": sorted({process[one] for one, vote in told.votes.items() if faint.NOTE in vote}),
     }
 
 

@@ -19,16 +19,18 @@ if TYPE_CHECKING:
 
 _WAY = ("kind", "amount", "training", "aligner", "clusterer", "k")
 _ARI = (-0.5, 1.0)  # what it can be: no interval goes beyond
+_WRONG = ("joined", "parted", "faint")
 _TOLD = 4  # mistakes of a kind that a table names
 
 
 def summary(results: Results) -> list[dict[str, Any]]:
     """One row for each kind, amount, training, aligner, clusterer and k:
 
-    {..., "worlds", "cells", "failed", "ari", "interval", "worst", "near", "joined", "parted"}. `ari` is the mean over
-    worlds of the mean over networks, with Student's 95 % over worlds (None for one), `worst` that of one cell; a cell
-    that failed counts 0. `near` is the share of cells whose number of classes is within one of the truth; `joined` and
-    `parted` say how often which processes were taken for one, and which one was torn.
+    {..., "worlds", "cells", "failed", "ari", "interval", "worst", "near", "joined", "parted", "faint"}. `ari` is the
+    mean over worlds of the mean over networks, with Student's 95 % over worlds (None for one), `worst` that of one
+    cell; a cell that failed counts 0. `near` is the share of cells whose number of classes is within one of the truth;
+    `joined` and `parted` say how often which processes were taken for one, and which one was torn; `faint` which one
+    the network had not learned in some dataset.
     """
     ways: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for result in results:
@@ -47,7 +49,7 @@ def _row(way: tuple[Any, ...], cells: Sequence[Mapping[str, Any]]) -> dict[str, 
     for cell in cells:
         worlds.setdefault(cell["world"], []).append(cell["ari"] if cell["status"] == "ok" else 0.0)
     over = statistics.mean([float(np.mean(values)) for values in worlds.values()])
-    wrong = {name: Counter(one for cell in fine for one in cell[name]) for name in ("joined", "parted")}
+    wrong = {name: Counter(one for cell in fine for one in cell[name]) for name in _WRONG}
     near = [abs(cell["clusters"] - cell["classes"]) <= 1 for cell in fine] + [False] * (len(cells) - len(fine))
     return {
         **dict(zip(_WAY, way, strict=True)),
@@ -90,11 +92,11 @@ def tables(rows: Sequence[Mapping[str, Any]]) -> list[Sheet]:
         for row in rows
         if row["k"] == "known" and (row["joined"] or row["parted"])
     ]
-    told = ("artefact", "amount", "training", "aligner", "clusterer", "n", "taken for one", "torn apart")
+    told = ("artefact", "amount", "training", "aligner", "clusterer", "n", "taken for one", "torn apart", "not learned")
     return [
         Sheet("aligners", "Agreement with the truth", note, head, figures, [*[False] * 6, *[True] * 7]),
         Sheet("mistakes", "What went wrong", "processes, in how many of n cells; the number of classes told", told,
-              wrong, [*[False] * 5, True, False, False]),
+              wrong, [*[False] * 5, True, *[False] * 3]),
     ]  # fmt: skip
 
 
@@ -150,13 +152,12 @@ def write(folder: Path, rows: Sequence[Mapping[str, Any]], results: Results) -> 
     return [*written, path]
 
 
-def _mistakes(row: Mapping[str, Any]) -> tuple[str, str]:
-    told = [
+def _mistakes(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(
         ", ".join(f"{name} ({count})" for name, count in list(row[kind].items())[:_TOLD]) + (", ..." if more else "")
-        for kind in ("joined", "parted")
+        for kind in _WRONG
         for more in [len(row[kind]) > _TOLD]
-    ]
-    return told[0], told[1]
+    )
 
 
 def _span(interval: Sequence[float] | None) -> str:

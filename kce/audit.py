@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kce import merge, relations, traces
+from kce.errors import BadData
 from kce.files import write_json
+from kce.labels import parts
 from kce.mixing import mixing
 from kce.proposals import listed, propose
 
@@ -29,6 +31,7 @@ def audit(tables: Sequence[Features], seed: int, plan: MergePlan | None = None) 
     a plan that does not fit.
     """
     features = traces.together(tables)
+    _see_datasets(features)
     told = traces.of(features, seed)
     forged = [told.names[number] for number in told.forged]
     if plan is not None:
@@ -75,6 +78,15 @@ def write(folder: Path, report: dict[str, Any], plan: MergePlan) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "audit.json", report)
     merge.write(folder / "plan.toml", plan)
+
+
+def _see_datasets(features: Features) -> None:
+    forging = sorted({its.dataset for its in parts(features).values() if not its.real})
+    if len(forging) < 2:
+        raise BadData(
+            f"forgeries of one dataset only: {forging[0]}" if forging else "no forgeries: every label is of reals",
+            "name tables with the categories of two datasets at least; labels are <dataset>_<method>",
+        )
 
 
 def _dataset(told: traces.Traces, name: str) -> dict[str, Any]:

@@ -150,6 +150,23 @@ def _difference(a: _Trace, b: _Trace, gram: Field, cross: Field, p: float) -> Di
     )
 
 
+def nothing(traces: Traces, numbers: Sequence[int], seed: int) -> dict[int, float]:
+    """Label -> p of its trace being none: how often signs by lot make one that is as long.
+
+    The datasets need reals, and each label two recordings at least.
+    """
+    found = [_trace(traces, number) for number in numbers]
+    squares = np.array([one.mean @ one.mean for one in found])
+    groups = int(traces.group.max()) + 1
+    longer = (
+        [np.square(moved).sum(axis=2) >= squares for moved in _moved(found, groups, _DRAWS, seed, "signs for nothing")]
+        if found
+        else []
+    )
+    beaten = np.concatenate(longer).sum(axis=0) if found else np.zeros(0)
+    return dict(zip(numbers, ((1 + beaten) / (1 + _DRAWS)).tolist(), strict=True))
+
+
 def share(traces: Traces, number: int, of: int) -> Share | None:
     """Where the rows of a label lie along the trace of another one; None where their mean is not between 0 and 1.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce import company, features, guard, lock, merge, recipe, recode, scores, scoring, store
+from kce import company, faint, features, guard, lock, merge, recipe, recode, scores, scoring, store
 from kce import faces as folders
 from kce.errors import KCEError, Refused, UnknownName
 from kce.files import write_json
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from kce.recipe import Recipe
     from kce.registry import Registry
     from kce.types import Features, MergePlan, Progress
+
+_log = logging.getLogger("kce.run")
 
 STAGES = ("first", "known", "plan", "final", "unknown", "scores")
 """first model, its features of the known categories, plan, final model, its features of the unknown ones, scores."""
@@ -229,6 +232,7 @@ class _Run:
     def _by_clusters(self, names: int) -> MergePlan:
         chosen = self.recipe
         rows = self._known_rows()
+        unlearned = faint.faint(rows, chosen.seed)
         with self._held("aligner", chosen.aligner) as aligner:
             rows = rows.with_x(aligner.align(rows))
         self.progress("reducing and clustering", 0, 1)
@@ -241,7 +245,14 @@ class _Run:
         with self._held("clusterer", chosen.clusterer, **own) as clusterer:
             plan = merge.by_clusters(rows, clusterer, chosen.vote)
         text = recipe.resolve(self.registry, "clusterer", chosen.clusterer, chosen.seed, **own).text
-        plan = replace(plan, made=f"by clusters of {chosen.vote}: {text}")
+        votes = {name: f"{vote}; {faint.NOTE}" if name in unlearned else vote for name, vote in plan.votes.items()}
+        plan = replace(plan, votes=votes, made=f"by clusters of {chosen.vote}: {text}")
+        if unlearned:
+            _log.warning(
+                "the first model does not tell %s from the reals of their datasets: their place in the plan is chance; "
+                "train longer (--epochs), or with less --augment",
+                ", ".join(unlearned),
+            )
         self.progress("reducing and clustering", 1, 1)
         return plan
 

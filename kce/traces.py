@@ -90,20 +90,11 @@ def together(tables: Sequence[Features]) -> Features:
 
 
 def of(features: Features, seed: int) -> Traces:
-    """The traces of a table; the order of its rows does not matter.
-
-    Raises BadData for fewer than two datasets with forgeries, and where nothing varies.
-    """
+    """The traces of a table; the order of its rows does not matter. Raises BadData where nothing varies."""
     features = together([features])
     parts = labels.parts(features)
     names, label = np.unique(features.label, return_inverse=True)
     held = sorted({its.dataset for its in parts.values()})
-    forging = sorted({its.dataset for its in parts.values() if not its.real})
-    if len(forging) < 2:
-        raise BadData(
-            f"forgeries of one dataset only: {forging[0]}" if forging else "no forgeries: every label is of reals",
-            "name tables with the categories of two datasets at least; labels are <dataset>_<method>",
-        )
     dataset = np.searchsorted(held, [parts[name].dataset for name in names.tolist()])[label]
     group = np.where(features.group == "", np.char.add("\0", np.array(held)[dataset]), features.group)
     means = np.stack([features.x[label == number].mean(axis=0, dtype=np.float64) for number in range(len(names))])

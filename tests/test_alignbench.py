@@ -127,7 +127,7 @@ def result(world: int, net: int, ari: float | None, amount: float = 1.0, cluster
     if ari is None:
         return {**about, "status": "failed", "reason": "it fails"}
     return {**about, "status": "ok", "reason": "", "n": 4, "classes": 3, "clusters": clusters, "ari": ari,
-            "joined": ["a + b"], "parted": ["a"]}  # fmt: skip
+            "joined": ["a + b"], "parted": ["a"], "faint": ["b"]}  # fmt: skip
 
 
 def test_figures_are_means_over_worlds_and_a_failure_counts_nought(tmp_path: Path) -> None:
@@ -137,6 +137,7 @@ def test_figures_are_means_over_worlds_and_a_failure_counts_nought(tmp_path: Pat
     assert (row["worlds"], row["cells"], row["failed"], row["worst"], row["near"]) == (2, 4, 1, 0.0, 0.5)
     assert -0.5 <= row["interval"][0] < 0.55 < row["interval"][1] <= 1
     assert row["joined"] == {"a + b": 3}
+    assert row["faint"] == {"b": 3}
     paths = alignboard.write(tmp_path, [row], cells)
     assert all(path.is_file() for path in paths)
 

@@ -22,7 +22,7 @@ STOREYS = (
     "hdf table shards store planfile linkage merge company degrade agree benchworlds cellfile",
     "statistics scores device processes batchnorm checkpoints weights augment settings heldout pixels examples curves "
     "resume steps features train",
-    "traces similarity differences relations mixing proposals audit "
+    "traces similarity differences faint relations mixing proposals audit "
     "recipe guard scoring run drawn bench alignbench plans jobs studyfile grid schedule estimate comparison study "
     "charts figures views exhibits pagecharts printcharts sheets reporttables thumbs page report "
     "leaderboard alignboard demo "

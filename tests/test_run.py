@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kce import company, merge, recipe, report, store, weights
+from kce import company, faint, merge, recipe, report, store, weights
 from kce import faces as folders
 from kce.cut import cut
 from kce.errors import KCEError, Refused, UnknownName
@@ -19,7 +19,7 @@ from kce.run import STAGES, run
 from kce.settings import Settings
 from kce.table import find
 from kce.types import Features
-from tests.corpus import KNOWN, UNKNOWN, face_folder, pattern, pictures, truth
+from tests.corpus import KNOWN, PROCESSES, UNKNOWN, face_folder, pattern, pictures, truth
 
 REGISTRY = Registry.load(Path("/"))
 
@@ -296,6 +296,18 @@ def test_an_aligner_is_brought_the_reals_and_views_it_asks_for(
     )
     found = run(tmp_path, wanted, REGISTRY, until="plan")
     assert set(found["plan"]) == set(KNOWN)
+
+
+def test_a_category_that_cannot_be_told_from_reals_is_said_to_be_there_by_chance(
+    chosen: Recipe, with_reals: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert PROCESSES["A_Blur"] == "smooth"  # as the reals are
+    train = replace(chosen.train, epochs=6)
+    wanted = replace(chosen, faces=str(with_reals), aligner="real-anchor", reducer="none", train=train)
+    run(tmp_path, wanted, REGISTRY, until="plan")
+    votes = merge.read(tmp_path / "plan.toml").votes
+    assert [category for category in KNOWN if faint.NOTE in votes[category]] == ["A_Blur"]
+    assert [record.levelname for record in caplog.records if "A_Blur" in record.getMessage()] == ["WARNING"]
 
 
 def test_a_dataset_without_reals_is_refused_before_any_work(chosen: Recipe, tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""Which categories a network has not learned: take their dataset's reals away, and nothing is left of them.
+
+Where such a category falls in a plan is chance, most of all after an aligner that divides by the length of a trace.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kce import differences, traces
+from kce.errors import BadData
+from kce.merge import generator
+from kce.statistics import LEVEL
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from kce.types import Features
+
+NOTE = "not told from the reals of its dataset"
+"""What the votes of a plan say of such a category."""
+
+_ROWS = 500  # of each category, by lot: enough for a mean
+_LEAST_RECORDINGS = 5  # fewer signs than this make no spread to speak of
+
+
+def faint(rows: Features, seed: int) -> list[str]:
+    """The categories whose mean differs from their dataset's reals by no more than recordings scatter, at 5 %.
+
+    rows  with their `reals`; without them, and of a category with fewer than five recordings, nothing is said
+    """
+    if rows.reals is None:
+        return []
+    try:
+        told = traces.of(traces.together([_some(rows, seed), _some(rows.reals, seed)]), seed)
+    except BadData:  # nothing varies: whoever clusters such features will say so
+        return []
+    sound = [
+        number
+        for number in told.forged
+        if told.reals(number) is not None and len(set(told.group[told.rows(number)].tolist())) >= _LEAST_RECORDINGS
+    ]
+    return [told.names[number] for number, p in differences.nothing(told, sound, seed).items() if p > 1 - LEVEL]
+
+
+def _some(rows: Features, seed: int) -> Features:
+    """At most so many rows of each category."""
+    order = np.argsort(rows.key, kind="stable")
+    chosen: list[NDArray[np.intp]] = []
+    for category in rows.categories:
+        its = order[rows.label[order] == category]
+        chosen.append(its[generator(seed, "faint", category).permutation(len(its))[:_ROWS]])
+    return rows.take(np.concatenate(chosen))
