@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from kce.traces import Codes, Field, Traces
 
+LEAST_RECORDINGS = 5  # of a label: fewer signs than this make no spread to speak of
 _CHUNK = 256  # rounds at a time
 _DRAWS = 2000  # for an interval
 _TAILS = (50 * (1 - LEVEL), 100 - 50 * (1 - LEVEL))
@@ -155,15 +156,13 @@ def nothing(traces: Traces, numbers: Sequence[int], seed: int) -> dict[int, floa
 
     The datasets need reals, and each label two recordings at least.
     """
+    if not numbers:
+        return {}
     found = [_trace(traces, number) for number in numbers]
     squares = np.array([one.mean @ one.mean for one in found])
-    groups = int(traces.group.max()) + 1
-    longer = (
-        [np.square(moved).sum(axis=2) >= squares for moved in _moved(found, groups, _DRAWS, seed, "signs for nothing")]
-        if found
-        else []
-    )
-    beaten = np.concatenate(longer).sum(axis=0) if found else np.zeros(0)
+    beaten = np.zeros(len(found))
+    for moved in _moved(found, int(traces.group.max()) + 1, _DRAWS, seed, "signs for nothing"):
+        beaten += (np.square(moved).sum(axis=2) >= squares).sum(axis=0)
     return dict(zip(numbers, ((1 + beaten) / (1 + _DRAWS)).tolist(), strict=True))
 
 

@@ -23,7 +23,6 @@ NOTE = "not told from the reals of its dataset"
 """What the votes of a plan say of such a category."""
 
 _ROWS = 500  # of each category, by lot: enough for a mean
-_LEAST_RECORDINGS = 5  # fewer signs than this make no spread to speak of
 
 
 def faint(rows: Features, seed: int) -> list[str]:
@@ -40,7 +39,8 @@ def faint(rows: Features, seed: int) -> list[str]:
     sound = [
         number
         for number in told.forged
-        if told.reals(number) is not None and len(set(told.group[told.rows(number)].tolist())) >= _LEAST_RECORDINGS
+        if told.reals(number) is not None
+        and len(set(told.group[told.rows(number)].tolist())) >= differences.LEAST_RECORDINGS
     ]
     return [told.names[number] for number, p in differences.nothing(told, sound, seed).items() if p > 1 - LEVEL]
 

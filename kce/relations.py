@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from kce.differences import differences, share
+from kce.differences import LEAST_RECORDINGS, differences, share
 from kce.merge import by_name
 from kce.similarity import across, singled_out, within
 from kce.statistics import holm
@@ -33,7 +33,6 @@ NEAREST = 0.7  # of the effect between the nearest two categories of a dataset, 
 RETAINED = 0.5  # of what an AUROC within b's dataset has above chance, the share that must be left of it from a to b
 SPREAD = 2.0  # of a category's rows along another one's trace: more than one kind of rows makes
 _BETWEEN = (0.15, 0.85)  # a place along a trace that is neither of its ends
-_LEAST_RECORDINGS = 5  # fewer signs than this make no spread to speak of
 _LEAST_ROUNDS = 1999
 _MARGIN_OF_P = 5  # how far below ALPHA the least p after Holm lies
 
@@ -80,7 +79,7 @@ def recordings_needed(pairs: int) -> int:
 
     Two categories with r recordings each have 2 ** (2 r - 1) ways to set the signs that differ.
     """
-    return max(_LEAST_RECORDINGS, math.ceil((math.log2(max(pairs, 1) / ALPHA) + 1) / 2))
+    return max(LEAST_RECORDINGS, math.ceil((math.log2(max(pairs, 1) / ALPHA) + 1) / 2))
 
 
 def relations(traces: Traces, seed: int) -> tuple[list[Pair], dict[str, Auroc], Margin]:
