@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import t
 
 from kce.merge import generator
-from kce.statistics import LEVEL, mean
+from kce.statistics import LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,8 +54,8 @@ class Share:
     """Where a category's rows lie along another one's trace, from the anchor (0) to that one's mean (1).
 
     place     of their mean
-    spread    their variance along it, over that along other directions: 1 = scattered as elsewhere; rows of two kinds,
-              one of which lies at the end, scatter more
+    spread    their variance along it, over that along other directions, and that over the same of the other one's own
+              rows: 1 = scattered as those; rows of two kinds, one of which lies at the end, scatter more
     interval  of the spread: 95 %, jackknife over recordings
     """
 
@@ -169,25 +170,41 @@ def nothing(traces: Traces, numbers: Sequence[int], seed: int) -> dict[int, floa
 def share(traces: Traces, number: int, of: int) -> Share | None:
     """Where the rows of a label lie along the trace of another one; None where their mean is not between 0 and 1.
 
-    Both datasets need reals, and the label two recordings at least.
+    Both datasets need reals, and each label two recordings at least.
     """
     trace = _trace(traces, of).mean
+    its, pure = (_scatter(traces, one, trace) for one in (number, of))
+    if its is None or pure is None or not 0 < its.places.min() <= its.places.max() < 1:
+        return None
+    spread = its.spread - pure.spread
+    reach = float(t.ppf((1 + LEVEL) / 2, min(its.n, pure.n) - 1)) * math.hypot(its.error, pure.error)
+    return Share(float(its.places[0]), math.exp(spread), (math.exp(spread - reach), math.exp(spread + reach)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Scatter:
+    """Of a label's rows along a trace: the log of their spread, its standard error, by jackknife over n recordings, and
+    their mean place, of all rows and without each recording."""
+
+    spread: float
+    error: float
+    n: int
+    places: Field
+
+
+def _scatter(traces: Traces, number: int, trace: Field) -> _Scatter | None:
+    """None for fewer than two recordings, or rows."""
     rows = traces.rows(number)
     place = traces.x[rows] @ trace / (trace @ trace)
     kin = np.unique(traces.group[rows], return_inverse=True)[1]
     # The sums that make variances, of each recording: what is left without it is their total less its own.
     sums = _sums(np.column_stack([np.ones(len(rows)), place, place**2, traces.x[rows], traces.x[rows] ** 2]), kin)
-    whole, without = sums.sum(axis=0)[None], sums.sum(axis=0) - sums
-    middles = np.concatenate([whole, without])[:, 1] / np.concatenate([whole, without])[:, 0]
-    count = len(sums)
-    if count < 2 or min(whole[0, 0], without[:, 0].min()) < 2 or not (middles.min() > 0 and middles.max() < 1):
+    count, left = len(sums), np.concatenate([sums.sum(axis=0)[None], sums.sum(axis=0) - sums])
+    if count < 2 or left[:, 0].min() < 2:
         return None
-    spread, others = (np.log(_spread(these, float(trace @ trace))) for these in (whole, without))
-    told = mean(count * float(spread[0]) - (count - 1) * others)
-    if told.interval is None:
-        return None
-    low, high = (math.exp(end) for end in told.interval)
-    return Share(float(place.mean()), math.exp(float(spread[0])), (low, high))
+    spread = np.log(_spread(left, float(trace @ trace)))
+    pseudo = count * spread[0] - (count - 1) * spread[1:]
+    return _Scatter(float(pseudo.mean()), float(pseudo.std(ddof=1)) / math.sqrt(count), count, left[:, 1] / left[:, 0])
 
 
 def _spread(sums: Field, square: float) -> Field:
