@@ -93,11 +93,11 @@ def tables(rows: Sequence[Mapping[str, Any]]) -> list[Sheet]:
         if row["k"] == "known" and (row["joined"] or row["parted"])
     ]
     told = ("artefact", "amount", "training", "aligner", "clusterer", "n", "taken for one", "torn apart", "not learned")
-    return [
-        Sheet("aligners", "Agreement with the truth", note, head, figures, [*[False] * 6, *[True] * 7]),
-        Sheet("mistakes", "What went wrong", "processes, in how many of n cells; the number of classes told", told,
-              wrong, [*[False] * 5, True, *[False] * 3]),
-    ]  # fmt: skip
+    found = [Sheet("aligners", "Agreement with the truth", note, head, figures, [*[False] * 6, *[True] * 7])]
+    if wrong:
+        note = "processes, in how many of n cells; the number of classes told"
+        found.append(Sheet("mistakes", "What went wrong", note, told, wrong, [*[False] * 5, True, *[False] * 3]))
+    return found
 
 
 def curves(rows: Sequence[Mapping[str, Any]]) -> list[Exhibit]:
