@@ -50,7 +50,7 @@ def audit(tables: Sequence[Features], seed: int, plan: MergePlan | None = None) 
                 "dataset": told.parts[name].dataset,
                 "method": told.parts[name].method,
                 "n": len(told.rows(told.names.index(name))),
-                "recordings": len(set(told.group[told.rows(told.names.index(name))].tolist())),
+                "recordings": told.recordings(told.names.index(name)),
                 "within": _auroc(within.get(name), seed),
             }
             for name in forged

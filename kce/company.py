@@ -64,18 +64,20 @@ def _named(dataset: str, registry: Registry) -> str:
 def real_rows(faces: Faces, known: Faces, datasets: set[str], seed: int) -> NDArray[np.int64]:
     """Rows of the reals of these datasets, of each at most as many as the largest known category has, by lot."""
     most = int(np.unique(known.category, return_counts=True)[1].max())
-    return _by_lot(faces, faces.real & np.isin(faces.dataset, sorted(datasets)), most, seed)
+    reals = np.flatnonzero(faces.real & np.isin(faces.dataset, sorted(datasets)))
+    return reals[by_lot(faces.category[reals], most, seed)]
 
 
 def viewed_rows(faces: Faces, seed: int) -> NDArray[np.int64]:
     """Rows of faces to look at in further views: at most VIEWED of each category, by lot."""
-    return _by_lot(faces, np.ones(len(faces), bool), VIEWED, seed)
+    return by_lot(faces.category, VIEWED, seed)
 
 
-def _by_lot(faces: Faces, among: NDArray[np.bool_], most: int, seed: int) -> NDArray[np.int64]:
+def by_lot(labels: NDArray[np.str_], most: int, seed: int) -> NDArray[np.int64]:
+    """Rows of each category (n,), at most so many, by category."""
     chosen = []
-    for category in sorted(set(faces.category[among].tolist())):
-        rows = np.flatnonzero(among & (faces.category == category))
+    for category in sorted(set(labels.tolist())):
+        rows = np.flatnonzero(labels == category)
         order = generator(seed, "company", category).permutation(len(rows))
         chosen.append(rows[np.sort(order[:most])])
     return np.concatenate(chosen) if chosen else np.zeros(0, np.int64)

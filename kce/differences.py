@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import t
 
 from kce.merge import generator
-from kce.statistics import LEVEL
+from kce.statistics import LEVEL, t_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -177,8 +176,8 @@ def share(traces: Traces, number: int, of: int) -> Share | None:
     if its is None or pure is None or not 0 < its.places.min() <= its.places.max() < 1:
         return None
     spread = its.spread - pure.spread
-    reach = float(t.ppf((1 + LEVEL) / 2, min(its.n, pure.n) - 1)) * math.hypot(its.error, pure.error)
-    return Share(float(its.places[0]), math.exp(spread), (math.exp(spread - reach), math.exp(spread + reach)))
+    low, high = t_interval(spread, math.hypot(its.error, pure.error), min(its.n, pure.n))
+    return Share(float(its.places[0]), math.exp(spread), (math.exp(low), math.exp(high)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kce import differences, traces
+from kce.company import by_lot
 from kce.errors import BadData
-from kce.merge import generator
 from kce.statistics import LEVEL
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from kce.types import Features
 
 NOTE = "not told from the reals of its dataset"
@@ -39,17 +37,12 @@ def faint(rows: Features, seed: int) -> list[str]:
     sound = [
         number
         for number in told.forged
-        if told.reals(number) is not None
-        and len(set(told.group[told.rows(number)].tolist())) >= differences.LEAST_RECORDINGS
+        if told.reals(number) is not None and told.recordings(number) >= differences.LEAST_RECORDINGS
     ]
     return [told.names[number] for number, p in differences.nothing(told, sound, seed).items() if p > 1 - LEVEL]
 
 
 def _some(rows: Features, seed: int) -> Features:
-    """At most so many rows of each category."""
+    """At most so many rows of each category, the same in whatever order they come."""
     order = np.argsort(rows.key, kind="stable")
-    chosen: list[NDArray[np.intp]] = []
-    for category in rows.categories:
-        its = order[rows.label[order] == category]
-        chosen.append(its[generator(seed, "faint", category).permutation(len(its))[:_ROWS]])
-    return rows.take(np.concatenate(chosen))
+    return rows.take(order[by_lot(rows.label[order], _ROWS, seed)])

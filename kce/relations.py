@@ -157,7 +157,7 @@ def _too_few(traces: Traces, number: int, needed: int) -> str:
     for one in (number, reals):
         if one is None:
             continue
-        name, count = traces.names[one], len(np.unique(traces.group[traces.rows(one)]))
+        name, count = traces.names[one], traces.recordings(one)
         if count < needed:
             unknown = " (unknown ones count as one)" if count == 1 else ""
             return f"{name} is of {count} recordings{unknown}, and a p-value among so many pairs needs {needed}"

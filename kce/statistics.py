@@ -62,7 +62,7 @@ def mean(values: ArrayLike) -> Mean:
     if len(x) == 1:
         return Mean(1, float(x[0]), None, None)
     deviation = float(x.std(ddof=1))
-    return Mean(len(x), float(x.mean()), deviation, _t_interval(float(x.mean()), deviation / np.sqrt(len(x)), len(x)))
+    return Mean(len(x), float(x.mean()), deviation, t_interval(float(x.mean()), deviation / np.sqrt(len(x)), len(x)))
 
 
 def difference(one: ArrayLike, other: ArrayLike, seed: int) -> Difference:
@@ -96,7 +96,7 @@ def gain(one: ArrayLike, other: ArrayLike) -> Ratio:
         return Ratio(1, float(np.expm1(whole)), None)
     without = np.log((a.sum() - a) / (b.sum() - b))
     pseudo = n * whole - (n - 1) * without
-    low, high = _t_interval(float(pseudo.mean()), float(pseudo.std(ddof=1)) / np.sqrt(n), n)
+    low, high = t_interval(float(pseudo.mean()), float(pseudo.std(ddof=1)) / np.sqrt(n), n)
     return Ratio(n, float(np.expm1(whole)), (float(np.expm1(low)), float(np.expm1(high))))
 
 
@@ -126,7 +126,8 @@ def holm(p: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def _t_interval(middle: float, error: float, n: int) -> tuple[float, float]:
+def t_interval(middle: float, error: float, n: int) -> tuple[float, float]:
+    """Student's, of a figure with this standard error over n cells."""
     reach = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * error
     return middle - reach, middle + reach
 

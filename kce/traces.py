@@ -60,6 +60,10 @@ class Traces:
         """The rows of a label."""
         return np.flatnonzero(self.label == number)
 
+    def recordings(self, number: int) -> int:
+        """How many recordings the rows of a label are of."""
+        return len(np.unique(self.group[self.rows(number)]))
+
     def home(self, number: int) -> int:
         """The number of a label's dataset."""
         return self.datasets.index(self.parts[self.names[number]].dataset)
