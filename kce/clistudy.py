@@ -63,7 +63,7 @@ def study(
         for line in estimate.lines(price):
             say(line)
         estimate.refuse(price)
-        with study_board(studies.at_work) as told:
+        with study_board(studies.at_work, price.jobs) as told:
             tasks = studies.start(plan, workers, told)
     finally:
         workers.stop()

@@ -211,9 +211,12 @@ def progress_bars() -> Iterator[types.Progress]:
 
 
 @contextlib.contextmanager
-def study_board(at_work: Callable[[Task], Mapping[str, Any]]) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+def study_board(
+    at_work: Callable[[Task], Mapping[str, Any]], expected: Mapping[str, float]
+) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """How the jobs of a study stand, on standard error: counts and time left, and what each running one does.
 
+    expected  name of a job -> the seconds it should take, of those that have much to do
     Where nobody watches (a file, a pipe) there is a line for every job that ends instead.
     """
     from rich.console import Console
@@ -242,22 +245,20 @@ def study_board(at_work: Callable[[Task], Mapping[str, Any]]) -> Iterator[Callab
                 shown[name] = bars.add_task(name, total=None)
             what = f"  {name}: {told['what']}" if told else f"  {name}"
             bars.update(shown[name], description=what, completed=told.get("done", 0), total=told.get("total"))
-        bars.update(whole, description=_standing(tasks), completed=len(ended), total=len(tasks))
+        bars.update(whole, description=_standing(tasks, expected), completed=len(ended), total=len(tasks))
 
     with bars:
         yield tell
 
 
-def _standing(tasks: Mapping[str, Task]) -> str:
+def _standing(tasks: Mapping[str, Task], expected: Mapping[str, float]) -> str:
+    from kce.schedule import seconds_left
+
     states = [task.state for task in tasks.values()]
     counts = ", ".join(f"{states.count(state)} {state}" for state in ("done", "running", "waiting", "failed"))
-    spent = [task.seconds for task in tasks.values() if task.state == "done"]
-    left = states.count("running") + states.count("waiting")
-    if not spent or not left:
+    if not {"running", "waiting"} & set(states):
         return counts
-    # Jobs differ; what those before took on average, with as many at a time as now, is the best guess there is.
-    minutes = sum(spent) / len(spent) * left / max(states.count("running"), 1) / 60
-    return f"{counts}, about {minutes:.0f} min left"
+    return f"{counts}, about {seconds_left(tasks, expected) / 60:.0f} min left"
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,11 +35,28 @@ class Speed:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """One thing a study makes: which of its jobs makes it, what stands for it, and what it takes on one device."""
+
+    job: str
+    made: Any
+    seconds: float
+    disk: float
+    images: int = 0  # that a network is trained on, over all epochs; 0 where none is
+
+
+@dataclass(frozen=True)
 class Cost:
-    """Of a whole study. seconds are for `slots` runs at a time as fast as this machine; reducing is not in them."""
+    """Of what is left of a study.
+
+    trainings  networks of the whole study; `left` of them are to be trained, on `images`
+    seconds    for `slots` runs at a time as fast as this machine; reducing is not in them
+    jobs       name of a job -> its seconds, of those that make something
+    """
 
     runs: int
     trainings: int
+    left: int
     images: int
     seconds: float
     slots: int
@@ -47,9 +64,10 @@ class Cost:
     memory: int
     disk_free: int
     memory_free: int
+    jobs: Mapping[str, float]
 
     def told(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "jobs"}
 
 
 def measure(backbone: str, registry: Registry) -> Speed:
@@ -96,51 +114,79 @@ def _seconds(work: Callable[[], None]) -> float:
     return max(time.perf_counter() - start, 1e-6)
 
 
-def cost(grid: Sequence[Run], counts: Mapping[str, int], speeds: Mapping[str, Speed], slots: int, to: Path) -> Cost:
-    """Add up what the runs take.
+def pieces(grid: Sequence[Run], counts: Mapping[str, int], speeds: Mapping[str, Speed]) -> list[Piece]:
+    """Everything the runs make, each thing once.
 
     counts  category -> faces in the folder
     speeds  component -> its speed here; runs of one that has none are left out
     Where a plan's number of classes is open, it is taken as that of the known categories: at most so much.
     """
+    runs = [run for run in grid if {run.recipe.backbone, run.recipe.first} <= speeds.keys()]
+    found: dict[Any, Piece] = {}
+
+    def training(job: str, made: Any, backbone: str, images: int, epochs: int) -> None:
+        seconds = images * epochs / speeds[backbone].training
+        found.setdefault(made, Piece(job, made, seconds, speeds[backbone].weights, images * epochs))
+
+    def extraction(job: str, made: Any, backbone: str, categories: Iterable[str]) -> None:
+        faces, its = sum(counts.get(category, 0) for category in categories), speeds[backbone]
+        found.setdefault(made, Piece(job, made, faces / its.extraction, faces * its.dim * 4 * _PACKED))
+
+    # First models before final ones: a run whose final model is some run's first one waits for that run.
+    for run in runs:
+        if run.extracts:
+            job, train = f"{run.name}: known features", run.recipe.train
+            training(job, run.extracts, run.recipe.first, len(run.known) * (train.per_class or 0), train.epochs)
+            extraction(job, known_of(run), run.recipe.first, run.known)
+    for run in runs:
+        train = run.recipe.train
+        images = run.images or len(run.known) * (train.per_class or 0)
+        training(run.name, run.trains, run.recipe.backbone, images, train.epochs)
+        extraction(run.name, unknown_of(run), run.recipe.backbone, run.recipe.unknown)
+    return list(found.values())
+
+
+def known_of(run: Run) -> Any:
+    """What stands for the known features a run clusters; its models are `run.extracts` and `run.trains`."""
+    return ("known", run.extracts)
+
+
+def unknown_of(run: Run) -> Any:
+    """What stands for a run's features of the unknown categories."""
+    return ("unknown", run.name)
+
+
+def cost(
+    grid: Sequence[Run],
+    counts: Mapping[str, int],
+    speeds: Mapping[str, Speed],
+    slots: int,
+    to: Path,
+    there: Collection[Any] = (),
+) -> Cost:
+    """Add up what is left to make; `there` is what stands for the things that are made. The rest as for `pieces`."""
     import psutil
 
-    seconds = disk = 0.0
-    images = 0
-    seen: set[Any] = set()
-    most = 0.0
+    left = [piece for piece in pieces(grid, counts, speeds) if piece.made not in there]
+    jobs: dict[str, float] = {}
+    for piece in left:
+        jobs[piece.job] = jobs.get(piece.job, 0.0) + piece.seconds
+    most, making = 0.0, {piece.made for piece in left}
     for run in grid:
-        if not {run.recipe.backbone, run.recipe.first} <= speeds.keys():
-            continue
-        train = run.recipe.train
-        unknown = sum(counts.get(category, 0) for category in run.recipe.unknown)
-        known = sum(counts.get(category, 0) for category in run.known)
-        per_class = train.per_class or 0
-        models = [(run.trains, run.recipe.backbone, run.images or len(run.known) * per_class)]
-        if run.extracts:
-            models.append((run.extracts, run.recipe.first, len(run.known) * per_class))
-        speed = speeds[run.recipe.backbone]
-        for made, backbone, count in models:
-            if made not in seen:
-                seen.add(made)
-                images += count * train.epochs
-                seconds += count * train.epochs / speeds[backbone].training
-                disk += speeds[backbone].weights
-        its = speeds[run.recipe.first]
-        if run.extracts and ("known", run.extracts) not in seen:
-            seen.add(("known", run.extracts))
-            seconds += known / its.extraction
-            disk += known * its.dim * 4 * _PACKED
-        seconds += unknown / speed.extraction
-        disk += unknown * speed.dim * 4 * _PACKED
-        decoded = min(len(run.known) * per_class * speed.size**2 * 3, BUDGET)
-        reducing = known * its.dim * 4 * _COPIES if run.extracts else 0
-        most = max(most, _BASE + max(decoded + 4 * speed.weights, reducing))
-    disk += 3 * max((speed.weights for speed in speeds.values()), default=0) * slots  # where trainings stand
-    there = next(place for place in (to, *to.absolute().parents) if place.is_dir())
+        if making & {run.trains, run.extracts, known_of(run), unknown_of(run)}:
+            speed = speeds[run.recipe.backbone]
+            known = sum(counts.get(category, 0) for category in run.known)
+            decoded = min(len(run.known) * (run.recipe.train.per_class or 0) * speed.size**2 * 3, BUDGET)
+            reducing = known * speeds[run.recipe.first].dim * 4 * _COPIES if run.extracts else 0
+            most = max(most, _BASE + max(decoded + 4 * speed.weights, reducing))
+    trained = [piece for piece in left if piece.images]
+    standing = 3 * max((piece.disk for piece in trained), default=0) * slots  # where trainings stand
+    place = next(place for place in (to, *to.absolute().parents) if place.is_dir())
     return Cost(
-        len(grid), trainings(grid), images, seconds / slots, slots, math.ceil(disk), math.ceil(most * slots),
-        psutil.disk_usage(str(there)).free, psutil.virtual_memory().available,
+        len(grid), trainings(grid), len(trained), sum(piece.images for piece in trained),
+        sum(jobs.values()) / slots, slots,
+        math.ceil(sum(piece.disk for piece in left) + standing), math.ceil(most * slots),
+        psutil.disk_usage(str(place)).free, psutil.virtual_memory().available, jobs,
     )  # fmt: skip
 
 
@@ -162,8 +208,9 @@ def refuse(found: Cost) -> None:
 def lines(found: Cost) -> list[str]:
     """The estimate in words."""
     hours, minutes = divmod(round(found.seconds / 60), 60)
+    count = f"{found.trainings}" if found.left == found.trainings else f"{found.left} of {found.trainings}"
     return [
-        f"{found.runs} runs, {found.trainings} networks to train on {found.images:,} images in all",
+        f"{found.runs} runs, {count} networks to train on {found.images:,} images in all",
         f"about {hours} h {minutes:02} min, {found.slots} at a time on this machine",
         f"about {_size(found.disk)} of disk ({_size(found.disk_free)} free) and {_size(found.memory)} of memory "
         f"({_size(found.memory_free)} free)",

@@ -92,3 +92,21 @@ def _give_up(tasks: Mapping[str, Task]) -> None:
     ]:
         for task, need in doomed:
             task.state, task.error = "failed", f"needs {need}, which failed"
+
+
+def seconds_left(tasks: Mapping[str, Task], expected: Mapping[str, float]) -> float:
+    """How long the tasks will yet take with as many at a time as now: what was expected, as far as it came true so far.
+
+    expected  name of a task -> seconds; the others are taken to be as those of them that are done
+    """
+    done = [name for name, task in tasks.items() if task.state == "done"]
+    told = sum(expected[name] for name in done if name in expected)
+    slower = sum(tasks[name].seconds for name in done if name in expected) / told if told else 1.0
+    others = [tasks[name].seconds for name in done if name not in expected]
+    usual = sum(others) / max(len(others), 1)
+    left = 0.0
+    for name, task in tasks.items():
+        if task.state in ("running", "waiting"):
+            spent = time.monotonic() - task.started if task.state == "running" else 0.0
+            left += max((expected[name] * slower if name in expected else usual) - spent, 0.0)
+    return left / max(sum(task.state == "running" for task in tasks.values()), 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce import company, comparison, estimate, examples, grid, guard, lock, merge, recipe, specs, studyfile
+from kce import company, comparison, estimate, examples, grid, guard, lock, merge, recipe, specs, store, studyfile
 from kce import faces as folders
 from kce.cut import cut
 from kce.errors import BadData, KCEError, UnknownName
@@ -254,8 +255,10 @@ def _clusters(run: Run) -> tuple[str, ...]:
 
 
 def price(plan: Plan, slots: int, progress: Progress = lambda *_: None) -> estimate.Cost:
-    """The cost estimate, from a short measurement of every backbone here; a third party's that fails has none."""
-    networks = sorted({spec for run in plan.grid for spec in (run.recipe.backbone, run.recipe.first)})
+    """The cost of what is left, from a short measurement of its backbones here; a third party's that fails has none."""
+    there = _made(plan)
+    todo = [run for run in plan.grid if not {run.trains, estimate.unknown_of(run)} <= there]
+    networks = sorted({spec for run in todo for spec in (run.recipe.backbone, run.recipe.first)})
     speeds = {}
     for number, spec in enumerate(networks):
         progress("measuring networks", number, len(networks))
@@ -266,8 +269,22 @@ def price(plan: Plan, slots: int, progress: Progress = lambda *_: None) -> estim
             continue
         speeds[spec] = estimate.measure(spec, plan.registry)
     progress("measuring networks", len(networks), len(networks))
-    there = counts(plan.faces) if plan.faces is not None else {}
-    return estimate.cost(plan.grid, there, speeds, slots, plan.to)
+    counted = counts(plan.faces) if plan.faces is not None else {}
+    return estimate.cost(plan.grid, counted, speeds, slots, plan.to, there)
+
+
+def _made(plan: Plan) -> set[Any]:
+    """What stands for the models and features that are there already, as ``kce.estimate`` names them."""
+    found: set[Any] = set()
+    for run in plan.grid:
+        at = plan.folder(run)
+        models = {"first": run.extracts, "final": run.trains}
+        found |= {made for name, made in models.items() if (at / f"{name}.safetensors").is_file()}
+        for table, made in (("known", estimate.known_of(run)), ("unknown", estimate.unknown_of(run))):
+            with suppress(KCEError):  # a damaged file is told by the run that needs it
+                if store.find(at / "features.h5", table):
+                    found.add(made)
+    return found
 
 
 def start(plan: Plan, engine: Engine, told: Callable[[Mapping[str, Task]], None]) -> dict[str, Task]:

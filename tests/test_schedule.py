@@ -13,7 +13,7 @@ import pytest
 
 from kce.errors import KCEError
 from kce.registry import Registry
-from kce.schedule import Task, carry_out
+from kce.schedule import Task, carry_out, seconds_left
 from kce.types import Engine, Job
 
 REGISTRY = Registry.load(Path("/"))
@@ -102,3 +102,29 @@ def test_an_interrupt_ends_every_job_and_tells_which_are_left(engine: Engine, tm
         carry_out(tasks, engine, lambda _: None)
     assert not list(tmp_path.glob("*.end"))  # none was waited for
     assert {task.state for task in tasks.values()} == {"waiting"}
+
+
+def standing(state: str, seconds: float = 0.0, running_for: float = 0.0) -> Task:
+    task = Task(Job("x", "x", {}), seconds=seconds)
+    task.state = state  # type: ignore[assignment]
+    task.started = time.monotonic() - running_for
+    return task
+
+
+def test_the_time_left_is_what_was_expected_as_far_as_it_has_come_true() -> None:
+    expected = {"a": 10.0, "b": 10.0, "c": 30.0}
+    tasks = {"a": standing("waiting"), "b": standing("waiting"), "c": standing("waiting")}
+    assert seconds_left(tasks, expected) == pytest.approx(50)
+    tasks |= {"a": standing("done", seconds=20), "b": standing("running", running_for=15)}
+    assert seconds_left(tasks, expected) == pytest.approx(2 * 10 - 15 + 2 * 30, abs=0.1)
+    tasks["c"] = standing("running")
+    assert seconds_left(tasks, expected) == pytest.approx((2 * 10 - 15 + 2 * 30) / 2, abs=0.1)
+
+
+def test_jobs_that_were_done_before_do_not_make_the_others_look_short() -> None:
+    tasks = {f"again {n}": standing("done", seconds=1) for n in range(50)} | {"long": standing("running")}
+    assert seconds_left(tasks, {"long": 600.0}) == pytest.approx(600, abs=0.1)
+    # What nothing is known of is taken to be like those of its kind; what takes longer than that, to be nearly over.
+    assert seconds_left(tasks | {"new": standing("waiting")}, {"long": 600.0}) == pytest.approx(601, abs=0.1)
+    assert seconds_left({**tasks, "long": standing("running", running_for=900)}, {"long": 600.0}) == 0
+    assert seconds_left({"x": standing("done", seconds=1)}, {}) == 0

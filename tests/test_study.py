@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +17,8 @@ from typing import Any
 import psutil
 import pytest
 
+from kce import estimate, lock, report, study, studyfile, weights
 from kce import faces as folders
-from kce import lock, report, study, studyfile, weights
 from kce.errors import BadData, KCEError
 from kce.registry import Registry
 from tests import browser
@@ -313,8 +314,6 @@ def test_too_few_images_are_told_with_what_would_work(faces: Path, tmp_path: Pat
 def test_a_study_that_does_not_fit_is_refused_with_numbers(faces: Path, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from kce import estimate
-
     plan = study.prepare(str(written(tmp_path)), tmp_path / "out", REGISTRY, faces=faces)
     found = study.price(plan, 2)
     assert found.trainings == plan.dry()["trainings"]
@@ -325,6 +324,36 @@ def test_a_study_that_does_not_fit_is_refused_with_numbers(faces: Path, tmp_path
         estimate.refuse(replace(found, disk=2**40, disk_free=2**20, memory_free=2**60))
     with pytest.raises(KCEError, match=r"of memory, and 1 MB are free"):
         estimate.refuse(replace(found, disk_free=2**60, memory_free=2**20))
+
+
+def test_a_study_that_goes_on_is_priced_by_what_is_left(
+    local: tuple[Path, dict[str, Any]], faces: Path, tmp_path: Path
+) -> None:
+    told, out = local[0] / "small.toml", tmp_path / "out"
+    new = study.price(study.prepare(str(told), out, REGISTRY, faces=faces), 2)
+    assert new.left == new.trainings
+    shutil.copytree(local[0] / "out", out)
+    plan = study.prepare(str(told), out, REGISTRY, faces=faces)
+    done = study.price(plan, 2)
+    assert (done.trainings, done.left, done.images, done.seconds, done.disk) == (new.trainings, 0, 0, 0, 0)
+    name = out / "runs" / "group-1" / "seed-0" / "other" / "name"
+    (name / "final.safetensors").unlink()
+    (name / "features.h5").write_bytes(b"damaged")
+    some = study.price(plan, 2)
+    assert (some.trainings, some.left, some.images) == (new.trainings, 1, 5 * 10)
+    assert set(some.jobs) == {"group-1/seed-0/other/name"}
+    assert 0 < some.disk < new.disk
+    assert any("1 of " in line for line in estimate.lines(some))
+
+
+def test_what_the_jobs_are_expected_to_take_adds_up_to_the_whole(faces: Path, tmp_path: Path) -> None:
+    plan = study.prepare(str(written(tmp_path)), tmp_path / "out", REGISTRY, faces=faces)
+    found = study.price(plan, 2)
+    assert set(found.jobs) <= set(plan.tasks())
+    assert sum(found.jobs.values()) == pytest.approx(2 * found.seconds)
+    # The final model of "none" is the first one of the plans by clusters, made in the job that is done before.
+    none, known = "group-1/seed-0/tiny/none", "group-1/seed-0/tiny/random: known features"
+    assert found.jobs[none] < found.jobs[known]
 
 
 def test_faces_cut_otherwise_are_noted(faces: Path, tmp_path: Path) -> None:
