@@ -44,6 +44,11 @@ class Lines:
     marks: Mapping[str, float] = field(default_factory=dict)
     spans: Mapping[str, tuple[Sequence[float], Sequence[float]]] = field(default_factory=dict)
 
+    @property
+    def marked(self) -> dict[float, str]:
+        """Place -> what is said there, all in one: two words at one place would be written over each other."""
+        return {place: ", ".join(w for w, its in self.marks.items() if its == place) for place in self.marks.values()}
+
 
 @dataclass(frozen=True, eq=False)
 class Bars:

@@ -47,7 +47,7 @@ def unmerged(categories: Iterable[str]) -> MergePlan:
 
 
 def by_name(methods: Mapping[str, str], rules: Sequence[Sequence[str]] = ()) -> MergePlan:
-    """Join what bears the same name. A class is called after the method of its first member.
+    """Join what bears the same name. A class is called as most of its members' methods are, or as the first.
 
     methods  category -> the name of its method
     rules    which categories to join: exactly these, whatever their names; members that are not among `methods` are
@@ -68,7 +68,7 @@ def by_name(methods: Mapping[str, str], rules: Sequence[Sequence[str]] = ()) -> 
         for category in sorted(methods):
             alike.setdefault(_plain(methods[category]), []).append(category)
         groups, made = list(alike.values()), "by name"
-    names = [methods[group[0]] or group[0] for group in groups]
+    names = [Counter(methods[c] for c in group).most_common(1)[0][0] or group[0] for group in groups]
     shared = {name for name, count in Counter(names).items() if count > 1}
     names = [group[0] if name in shared else name for name, group in zip(names, groups, strict=True)]
     if len(set(names)) < len(names):  # a method called as another one's category

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kce import thumbs
-from kce.charts import Points
+from kce.charts import Bars, Flow, Matrix, Points
 
 if TYPE_CHECKING:
-    from kce.charts import Exhibit, Sheet
+    from kce.charts import Chart, Exhibit, Sheet
 
 HERE = Path(__file__).resolve().parent
 
@@ -47,7 +47,14 @@ def page(
         remarks=remarks,
         sheets=tables,
         exhibits=[
-            {"name": e.name, "title": e.title, "note": e.note, "variants": e.variants, "points": _has_points(e)}
+            {
+                "name": e.name,
+                "title": e.title,
+                "note": e.note,
+                "variants": e.variants,
+                "points": _has(e, Points),
+                "names": _has(e, Bars, Flow, Matrix),
+            }
             for e in charts
         ],
         plotly=get_plotlyjs(),
@@ -57,5 +64,5 @@ def page(
     )
 
 
-def _has_points(exhibit: Exhibit) -> bool:
-    return any(isinstance(chart, Points) for chart in exhibit.variants.values())
+def _has(exhibit: Exhibit, *kinds: type[Chart]) -> bool:
+    return any(isinstance(chart, kinds) for chart in exhibit.variants.values())

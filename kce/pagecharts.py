@@ -91,7 +91,7 @@ def _lines(chart: Lines) -> go.Figure:
             x=list(x), y=list(y), name=name, mode=mode, line=line, marker={"symbol": marker(number)},
             error_y=_reach(y, *chart.spans[name]) if name in chart.spans else None,
         )  # fmt: skip
-    for word, place in chart.marks.items():
+    for place, word in chart.marked.items():
         figure.add_vline(x=place, line={"dash": "dot", "color": "#888"}, annotation_text=word)
     return figure.update_layout(xaxis_title=chart.x, yaxis_title=chart.y, height=440)
 

@@ -81,7 +81,7 @@ def _lines(chart: Lines, figure: Any) -> None:
         axes.plot(x, y, color=colour(number), marker=sign, markersize=4, linestyle=dash, label=name)
         if name in chart.spans:
             axes.fill_between(x, *chart.spans[name], color=colour(number), alpha=0.12, linewidth=0)
-    for word, place in chart.marks.items():
+    for place, word in chart.marked.items():
         axes.axvline(place, color="#888", linestyle=":")
         axes.annotate(word, (place, axes.get_ylim()[0]), color="#666")
     axes.set(xlabel=chart.x, ylabel=chart.y)

@@ -105,6 +105,12 @@ def test_names_join_but_for_case_and_punctuation() -> None:
     }
 
 
+def test_a_class_is_called_as_most_of_its_members_are() -> None:
+    plan = merge.by_name({"a_1": "swap-gan", "b_2": "swap", "c_3": "swap", "d_4": "other"}, [["a_1", "b_2", "c_3"]])
+    assert plan.names == ["other", "swap"]
+    assert merge.by_name({"a_1": "one", "b_2": "two"}, [["b_2", "a_1"]]).names == ["two"]
+
+
 def test_classes_never_share_a_name_by_accident() -> None:
     plan = merge.by_name({"a_x": "x", "b_x": "x", "c_x": "x"}, [["a_x", "b_x"]])
     assert merge.same_partition(plan, MergePlan({"a_x": "1", "b_x": "1", "c_x": "2"}))

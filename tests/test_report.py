@@ -244,6 +244,13 @@ def test_every_chart_has_a_picture_on_the_page_and_in_print(tmp_path: Path) -> N
     assert len(looks) == 11
 
 
+def test_words_at_one_place_are_not_written_over_each_other(tmp_path: Path) -> None:
+    chart = charts.Lines({"one": ([1, 9], [3, 4])}, "x", "y", {"categories": 4.0, "elbow": 4.0, "end": 9.0})
+    notes = [note["text"] for note in pagecharts.document(chart)["layout"]["annotations"]]
+    assert notes == ["categories, elbow", "end"]
+    assert "categories, elbow" in re.sub(r"<!--|-->", "", printcharts.write(tmp_path, "c", chart)[1].read_text())
+
+
 def test_what_is_no_folder_of_a_report_says_so(tmp_path: Path) -> None:
     with pytest.raises(BadData, match=r"there is no .*report\.json"):
         report.write(tmp_path, REGISTRY)

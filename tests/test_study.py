@@ -435,3 +435,9 @@ def test_the_page_of_a_study_shows_its_tables_and_lets_one_choose(local: tuple[P
         assert seen.page.evaluate(names) == "A_Blur,B_Reenact"
         browser.drawn(seen.page, "known")
         assert seen.errors == []
+    with browser.opened(folder / "out" / "report.html", width=320, height=640) as seen:
+        for name in ("bars", "unknown", "known", "similarity", "plans"):
+            browser.drawn(seen.page, name)
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= 320
+        # Between names there is room for what they are about.
+        assert seen.page.locator("#plot-similarity .heatmaplayer").bounding_box()["width"] > 200
