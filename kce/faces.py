@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kce.types import Image
 
 FACES, PROBLEMS, SETTINGS, JOURNAL, LOCK = "faces.csv", "problems.csv", "cut.toml", "cut.journal", ".lock"
+HANDS = min(8, os.cpu_count() or 1)  # threads that decode and change pictures
 
 
 class Row(NamedTuple):
@@ -135,7 +136,7 @@ def load(
     def one(place: int) -> None:
         pixels[place] = resize(change(read_image(faces.root / files[place])), size)
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:  # decoding leaves Python's lock
+    with ThreadPoolExecutor(HANDS) as threads:  # decoding leaves Python's lock
         for _ in threads.map(one, range(len(files))):
             pass
     return pixels

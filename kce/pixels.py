@@ -63,12 +63,12 @@ class Pixels:
 
         def make(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
             images = self.read(rows)
-            if change is not None:
-                for place, row in enumerate(rows.tolist()):
-                    images[place] = change(images[place], row)
+            if change is not None:  # OpenCV leaves Python's lock
+                for place, image in enumerate(hands.map(change, images, rows.tolist())):
+                    images[place] = image
             return images
 
-        with ThreadPoolExecutor(1) as reader:
+        with ThreadPoolExecutor(folders.HANDS) as hands, ThreadPoolExecutor(1) as reader:
             waiting: tuple[NDArray[np.int64], Future[NDArray[np.uint8]]] | None = None
             for rows in batches:
                 following = rows, reader.submit(make, rows)
