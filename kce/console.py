@@ -8,6 +8,7 @@ import functools
 import json
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -64,7 +65,7 @@ def _ending_well(command: Command) -> Command:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
             # Standard output is the command's alone: what a library or a plugin prints goes where our log goes.
-            with _answering(), contextlib.redirect_stdout(sys.stderr):
+            with _answering(), contextlib.redirect_stdout(sys.stderr), _told_to_end():
                 return command(*args, **kwargs)
         except KCEError as error:
             _fail(error.message, error.hint)
@@ -85,6 +86,20 @@ def _ending_well(command: Command) -> Command:
             raise
 
     return cast("Command", guarded)
+
+
+@contextlib.contextmanager
+def _told_to_end() -> Iterator[None]:
+    """A batch system that takes the machine away (SIGTERM) is answered as Ctrl-C is: all is saved first."""
+    try:
+        before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    except ValueError:  # not the main thread: whoever called us hears of it
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 _ANSWERS: ContextVar[TextIO] = ContextVar("answers")

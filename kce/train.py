@@ -218,7 +218,7 @@ def _finish_row(
     if not math.isfinite(loss):
         raise KCEError(
             f"the loss is no number any more in epoch {epoch + 1}, at step {state.step} or shortly before",
-            f"train with a lower rate than {settings.rate:g}",
+            f"train with a lower rate than {settings.rate:g}, in another folder: the last good state stays in this one",
         )
     row = {"epoch": epoch + 1, "step": state.step, "loss": loss / state.images, "accuracy": right / state.images}
     row |= {"held_out_accuracy": accuracy, "rate": rate}

@@ -145,16 +145,17 @@ def test_a_whole_run_by_commands(at: Path, kce: Kce, kce_json: Callable[..., dic
     assert re.search(r"calinski_harabasz\s+\S+\s+\S+ to \S+\s+\d+\s+0", table.stdout), table.stdout
 
 
-def test_interrupted_it_says_130_and_goes_on(at: Path, kce: Kce) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])  # Ctrl-C; a batch system that ends its jobs
+def test_interrupted_it_says_130_and_goes_on(at: Path, number: int) -> None:
     face_folder(at)
     words = ["run", "r", "--faces", "faces", "--unknown", *UNKNOWN, "--backbone", "tiny:size=32", "--epochs", "400"]
     process = subprocess.Popen([sys.executable, "-m", "kce", *words], cwd=at, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while not (at / "r" / "recipe.toml").exists() and time.monotonic() < deadline:
+    while not (at / "r" / "train.csv").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    time.sleep(1)
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert "goes on where it stopped" in said
+    assert (at / "r" / "first.safetensors.resume").is_file()
