@@ -21,6 +21,8 @@ from typer.core import TyperCommand, TyperGroup
 from kce.errors import KCEError
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from rich.console import Console
     from rich.progress import TaskID
 
@@ -91,8 +93,15 @@ def _ending_well(command: Command) -> Command:
 @contextlib.contextmanager
 def _told_to_end() -> Iterator[None]:
     """A batch system that takes the machine away (SIGTERM) is answered as Ctrl-C is: all is saved first."""
+
+    def answer(_: int, frame: FrameType | None) -> None:
+        interrupt = signal.getsignal(signal.SIGINT)
+        if not callable(interrupt):  # shells have their background jobs ignore Ctrl-C
+            raise KeyboardInterrupt
+        interrupt(signal.SIGINT, frame)
+
     try:
-        before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+        before = signal.signal(signal.SIGTERM, answer)
     except ValueError:  # not the main thread: whoever called us hears of it
         yield
         return
@@ -273,7 +282,9 @@ def _standing(tasks: Mapping[str, Task], expected: Mapping[str, float]) -> str:
     counts = ", ".join(f"{states.count(state)} {state}" for state in ("done", "running", "waiting", "failed"))
     if not {"running", "waiting"} & set(states):
         return counts
-    return f"{counts}, about {seconds_left(tasks, expected) / 60:.0f} min left"
+    hours, minutes = divmod(round(seconds_left(tasks, expected) / 60), 60)
+    left = f"about {hours} h {minutes:02} min" if hours else f"about {minutes} min" if minutes else "less than a minute"
+    return f"{counts}, {left} left"
 
 
 @contextlib.contextmanager

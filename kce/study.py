@@ -268,7 +268,8 @@ def price(plan: Plan, slots: int, progress: Progress = lambda *_: None) -> estim
             _log.warning("%s", error.message)  # its runs will end with it, and others go on
             continue
         speeds[spec] = estimate.measure(spec, plan.registry)
-    progress("measuring networks", len(networks), len(networks))
+    if networks:
+        progress("measuring networks", len(networks), len(networks))
     counted = counts(plan.faces) if plan.faces is not None else {}
     return estimate.cost(plan.grid, counted, speeds, slots, plan.to, there)
 
