@@ -258,7 +258,8 @@ def study_board(
             if task.state in ("done", "failed") and name not in ended:
                 ended.add(name)
                 why = f": {task.error.splitlines()[0]}" if task.error else f" in {task.seconds:.0f} s"
-                line = f"[{len(ended)}/{len(tasks)}] {task.state} {name}{why}"
+                warned = "".join(f"\n  note: {line}" for line in task.result or ())
+                line = f"[{len(ended)}/{len(tasks)}] {task.state} {name}{why}{warned}"
                 console.print(line, style=None, markup=False, highlight=False, soft_wrap=True)
         running = {name: task for name, task in tasks.items() if task.state == "running"}
         for name in [name for name in shown if name not in running]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import threading
@@ -21,19 +22,18 @@ PROGRESS = "progress.json"
 _EVERY = 1.0  # seconds between two notes of progress
 
 
-def do(folder: str, chosen: Mapping[str, Any], registry: str, until: str, places: Sequence[str]) -> float:
-    """Do a run in its folder up to a stage, and return the seconds it took.
+def do(folder: str, chosen: Mapping[str, Any], registry: str, until: str, places: Sequence[str]) -> list[str]:
+    """Do a run in its folder up to a stage, and return what it warned of.
 
     chosen    the recipe, as a document
     registry  the folder whose registry.toml counts
     Raises whatever ``kce.run.run`` raises; KeyboardInterrupt after an interrupt, when all is saved.
     """
-    start = time.monotonic()
     here = Path(folder)
-    with _progress(here / PROGRESS) as progress:
+    with _warnings() as warned, _progress(here / PROGRESS) as progress:
         told = recipe.of(chosen, f"the study's recipe of {folder}")
         run(here, told, Registry.load(registry), until, [Path(place) for place in places], progress=progress)
-    return time.monotonic() - start
+    return warned
 
 
 def begin() -> int:
@@ -49,6 +49,23 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)  # what runs is saved every so often; nobody is there to end it well
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """What KCE warns of meanwhile. On standard error it would be lost: the screen is the board's of the study."""
+    said: list[str] = []
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+
+    log, lines = logging.getLogger("kce"), Lines(logging.WARNING)
+    log.addHandler(lines)
+    try:
+        yield said
+    finally:
+        log.removeHandler(lines)
 
 
 @contextmanager

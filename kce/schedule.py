@@ -30,6 +30,7 @@ class Task:
     state: State = "waiting"
     seconds: float = 0.0
     error: str = ""
+    result: Any = None  # what the job returned
     started: float = field(default=0.0, repr=False)
 
 
@@ -77,7 +78,9 @@ def _finish(task: Task, future: Future[Any]) -> None:
     task.state = "failed" if error else "done"
     if isinstance(error, KCEError):
         task.error = str(error)
-    elif error:
+    elif error is None:
+        task.result = future.result()
+    else:
         task.error = f"{type(error).__name__}: {error}"
 
 

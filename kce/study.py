@@ -302,7 +302,12 @@ def start(plan: Plan, engine: Engine, told: Callable[[Mapping[str, Task]], None]
 
     def account(now: Mapping[str, Task]) -> None:
         states = {
-            name: {"state": task.state, "seconds": round(task.seconds, 1), "error": task.error}
+            name: {
+                "state": task.state,
+                "seconds": round(task.seconds, 1),
+                "error": task.error,
+                "warnings": task.result or [],
+            }
             for name, task in now.items()
         }
         document = {"title": plan.study.title, "remarks": list(plan.remarks), "jobs": states}
