@@ -81,7 +81,10 @@ class Exhibit:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table: what it is, its head, and rows of text. `numbers` says which columns are figures."""
+    """A table: what it is, its head, and rows of text. `numbers` says which columns are figures.
+
+    records  the same for programs: one mapping a row, figures unrounded and None where there is none; empty = the rows
+    """
 
     name: str
     title: str
@@ -89,6 +92,7 @@ class Sheet:
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     numbers: Sequence[bool]
+    records: Sequence[Mapping[str, Any]] = ()
 
 
 def colour(number: int) -> str:

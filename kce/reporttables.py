@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kce.charts import Sheet
+from kce.comparison import EVALUATOR, MEASURE
 
 if TYPE_CHECKING:
     from kce.views import Folder
@@ -21,13 +22,22 @@ def of(folder: Folder) -> list[Sheet]:
     if folder.kind == "demo":
         plans = {view.plan: dict(view.report["plan"]) for view in folder.views if view.plan != "none"}
         return [_demo(document["plans"]), _plans(plans)]
-    sheets = [_study(document), _claims(document), _published(document), _differences(document), _failed(document)]
+    parts = (_study, _claims, _published, _differences, _runs, _failed)
+    sheets = [part(document) for part in parts]
     return [sheet for sheet in sheets if sheet.rows]
 
 
-def _sheet(name: str, title: str, note: str, head: Sequence[str], rows: Sequence[Sequence[str]], texts: int) -> Sheet:
+def _sheet(
+    name: str,
+    title: str,
+    note: str,
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    texts: int,
+    records: Sequence[Mapping[str, Any]] = (),
+) -> Sheet:
     """The first `texts` columns are words, the others numbers."""
-    return Sheet(name, title, note, head, rows, [column >= texts for column in range(len(head))])
+    return Sheet(name, title, note, head, rows, [column >= texts for column in range(len(head))], records)
 
 
 def _scores(report: Mapping[str, Any]) -> Sheet:
@@ -37,9 +47,17 @@ def _scores(report: Mapping[str, Any]) -> Sheet:
         for evaluator, values in report["scores"].items()
         for figure, value in values.items()
     ]  # fmt: skip
+    records = [
+        {
+            "evaluator": evaluator, "figure": figure, "value": value,
+            **_ends(report["intervals"].get(evaluator, {}).get(figure)), "n": report["n"], "seed": report["seed"],
+        }
+        for evaluator, values in report["scores"].items()
+        for figure, value in values.items()
+    ]  # fmt: skip
     head = ["evaluator", "figure", "value", "95 % interval", "n", "seed"]
     note = "Of faces of categories no model has seen; n is their number. Intervals are from resampled recordings."
-    return _sheet("scores", "Scores", note, head, rows, 2)
+    return _sheet("scores", "Scores", note, head, rows, 2, records)
 
 
 def _plans(plans: Mapping[str, Mapping[str, str]]) -> Sheet:
@@ -60,7 +78,11 @@ def _demo(plans: Mapping[str, Mapping[str, Any]]) -> Sheet:
         "Every plan is scored on the same faces of categories no model has seen; n is their number. ARI: agreement of "
         "the plan with the true processes (1 = the same, 0 = chance)."
     )
-    return _sheet("plans-compared", "Plans compared", note, head, rows, 1)
+    records = [
+        {"plan": plan, **_ends(line["interval"]), **{key: its for key, its in line.items() if key != "interval"}}
+        for plan, line in plans.items()
+    ]
+    return _sheet("plans-compared", "Plans compared", note, head, rows, 1, records)
 
 
 def _study(document: Mapping[str, Any]) -> Sheet:
@@ -90,7 +112,20 @@ def _study(document: Mapping[str, Any]) -> Sheet:
         note += f" TRAINED ON LESS THAN THE STUDY ASKS FOR; missing: {said}."
     head = ["backbone", "plan", *(f"group {group}{' *' if group in lacking else ''}" for group in groups), "mean",
             "95 % interval", "to name", "share of variance", "adjusted", "above chance", "n"]  # fmt: skip
-    return _sheet("plans-compared", "Plans compared", note, head, rows, 2)
+    records = [
+        {
+            "backbone": line["backbone"],
+            "plan": line["plan"],
+            **{f"group {group}": (line["groups"].get(group) or {}).get("mean") for group in groups},
+            **{key: line.get(key) for key in ("mean", "deviation")},
+            **_ends(line.get("interval")),
+            "to name": (line.get("to name") or {}).get("gain"),
+            **{key: line.get(key) for key in ("variance_share", "adjusted", "above chance", "n")},
+            **_lacks(document),
+        }
+        for line in document["plans"]
+    ]
+    return _sheet("plans-compared", "Plans compared", note, head, rows, 2, records)
 
 
 def _claims(document: Mapping[str, Any]) -> Sheet:
@@ -106,11 +141,11 @@ def _claims(document: Mapping[str, Any]) -> Sheet:
         "published gain. Reproduced: it reaches that and lies above 0. Undecidable: it holds 0 as well."
         f"{_marked(document)}"
     )
-    return _sheet("claims", "Published claims", note, head, rows, 3)
+    return _sheet("claims", "Published claims", note, head, rows, 3, _records(document, "claims"))
 
 
 def _published(document: Mapping[str, Any]) -> Sheet:
-    rows = []
+    rows, records = [], []
     for line in document["published"]:
         for cell in [*line["cells"], None]:
             its = cell or {
@@ -125,13 +160,14 @@ def _published(document: Mapping[str, Any]) -> Sheet:
                 [line["backbone"], line["plan"], group, *(_figure(its[key]) for key in ("published", "ours")),
                  *(_figure(its[key], ".3f") for key in ("published to name", "ours to name"))]
             )  # fmt: skip
+            records.append({"backbone": line["backbone"], "plan": line["plan"], **its, **_lacks(document)})
     head = ["backbone", "plan", "group", "published", "ours", "published / name", "ours / name"]
     note = (
         "The printed table beside ours. Absolute values cannot be compared: the number of rows behind the printed ones "
         f"is not said, and the index grows with it. Ratios to the plan by names can. ?: which groups is not known."
         f"{_marked(document)}"
     )
-    return _sheet("published", "The published table", note, head, rows, 3)
+    return _sheet("published", "The published table", note, head, rows, 3, records)
 
 
 def _differences(document: Mapping[str, Any]) -> Sheet:
@@ -148,7 +184,37 @@ def _differences(document: Mapping[str, Any]) -> Sheet:
         "the number of rows of this table. Seeds of one group share its categories, so n overstates what was seen."
         f"{_marked(document)}"
     )
-    return _sheet("differences", "Differences between plans", note, head, rows, 3)
+    return _sheet("differences", "Differences between plans", note, head, rows, 3, _records(document, "differences"))
+
+
+def _runs(document: Mapping[str, Any]) -> Sheet:
+    rows, records = [], []
+    for run in document["runs"]:
+        figures, ends = run["scores"][EVALUATOR], run["intervals"][EVALUATOR]
+        p = run["scores"].get("permuted-labels", {}).get("p")
+        rows.append(
+            [str(run["group"]), run["backbone"], run["plan"], str(run["seed"]), str(run["found classes"]),
+             f"{figures[MEASURE]:.1f}", _span(ends[MEASURE], ".1f"), f"{figures['variance_share']:.1%}",
+             f"{figures['adjusted']:.4f}", _figure(p, ".3g"), str(run["n"])]
+        )  # fmt: skip
+        record = {key: run[key] for key in ("group", "backbone", "plan", "seed", "component")}
+        record |= {"classes": run["found classes"], "images": run["images"]}
+        for evaluator, values in run["scores"].items():
+            for figure, value in values.items():
+                record[f"{evaluator} {figure}"] = value
+                if run["intervals"][evaluator][figure]:
+                    record |= {
+                        f"{evaluator} {figure} {end}": at
+                        for end, at in _ends(run["intervals"][evaluator][figure]).items()
+                    }
+        records.append({**record, "n": run["n"], "lacks": "; ".join(run["lacks"])})
+    head = ["group", "backbone", "plan", "seed", "classes", "Calinski-Harabasz", "95 % interval", "share of variance",
+            "adjusted", "p (permuted labels)", "n"]  # fmt: skip
+    note = (
+        "Every run by itself, of n rows; intervals from resampled recordings. The csv file of this table has all "
+        f"figures of all evaluators.{_marked(document)}"
+    )
+    return _sheet("runs", "All runs", note, head, rows, 3, records)
 
 
 def _failed(document: Mapping[str, Any]) -> Sheet:
@@ -160,6 +226,23 @@ def _marked(document: Mapping[str, Any]) -> str:
     """Every table of a study whose data were less than it asks for says so."""
     lacking = sorted({category for group in document["groups"].values() for category in group["lacks"]})
     return f" Trained without {len(lacking)} of the study's categories: {', '.join(lacking)}." if lacking else ""
+
+
+def _records(document: Mapping[str, Any], part: str) -> list[dict[str, Any]]:
+    """The lines of a part as they are, their intervals in two columns."""
+    found = []
+    for line in document[part]:
+        plain = {key: value for key, value in line.items() if key != "interval"}
+        found.append({**plain, **_ends(line["interval"]), **_lacks(document)})
+    return found
+
+
+def _lacks(document: Mapping[str, Any]) -> dict[str, str]:
+    return {"lacks": "; ".join(sorted({c for group in document["groups"].values() for c in group["lacks"]}))}
+
+
+def _ends(span: Sequence[float] | None) -> dict[str, float | None]:
+    return {"low": span[0], "high": span[1]} if span else {"low": None, "high": None}
 
 
 def _spread(group: Mapping[str, Any] | None) -> str:

@@ -31,10 +31,16 @@ def write(folder: Path, sheet: Sheet) -> list[Path]:
 
 
 def as_csv(sheet: Sheet) -> str:
+    """The records where there are any, figures whole and in columns of their own; else the rows as people read them."""
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(sheet.head)
-    writer.writerows(sheet.rows)
+    if sheet.records:
+        columns = dict.fromkeys(column for record in sheet.records for column in record)
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(sheet.records)
+    else:
+        plain = csv.writer(text, lineterminator="\n")
+        plain.writerows([sheet.head, *sheet.rows])
     return text.getvalue()
 
 

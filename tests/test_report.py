@@ -195,9 +195,12 @@ def test_figures_for_print_and_tables_for_papers_are_there(folder: Path) -> None
         assert (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8").lstrip().startswith("<?xml")
     assert "Calinski-Harabasz" in (folder / "figures" / "bars.svg").read_text(encoding="utf-8")
     rows = list(csv.reader((folder / "tables" / "scores.csv").read_text(encoding="utf-8").splitlines()))
-    assert rows[0] == ["evaluator", "figure", "value", "95 % interval", "n", "seed"]
+    assert rows[0] == ["evaluator", "figure", "value", "low", "high", "n", "seed"]
     told = json.loads((folder / "report.json").read_text())
-    assert rows[1][2] == f"{told['scores']['calinski-harabasz']['calinski_harabasz']:.4g}"
+    ours = told["scores"]["calinski-harabasz"]["calinski_harabasz"]
+    span = told["intervals"]["calinski-harabasz"]["calinski_harabasz"]
+    assert [float(cell) for cell in rows[1][2:5]] == [ours, *span]  # to the last digit
+    assert f"| {ours:.4g} | {span[0]:.4g} to {span[1]:.4g} |" in (folder / "tables" / "scores.md").read_text("utf-8")
     assert (folder / "tables" / "plan.tex").read_text().count(r"\\") == len(KNOWN) + 1
 
 
@@ -220,6 +223,8 @@ def test_latex_and_markdown_escape_what_they_read() -> None:
     assert r"x|y\&z & 1 \\" in sheets.as_latex(sheet)
     assert "| x\\|y&z | 1 |" in sheets.as_markdown(sheet)
     assert sheets.as_csv(sheet) == "a_b,50 %\nx|y&z,1\n"
+    told = replace(sheet, records=[{"a": "x|y&z", "b": 0.1}, {"a": None, "c": "d,e"}])
+    assert sheets.as_csv(told) == 'a,b,c\nx|y&z,0.1,\n,,"d,e"\n'
 
 
 def test_every_chart_has_a_picture_on_the_page_and_in_print(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -420,6 +421,28 @@ def test_a_cut_of_the_paper_s_study_runs_in_small_from_the_shell(
     assert str(Path("out") / "report.html") == again["report"]
 
 
+def test_the_files_of_its_tables_have_every_figure_whole(local: tuple[Path, dict[str, Any]]) -> None:
+    folder, found = local
+    report.write(folder / "out", REGISTRY, prints=True)
+
+    def table(name: str) -> list[dict[str, str]]:
+        return list(csv.DictReader((folder / "out" / "tables" / f"{name}.csv").read_text("utf-8").splitlines()))
+
+    for line, run in zip(table("runs"), found["runs"], strict=True):
+        assert line["plan"] == run["plan"]
+        ch = "calinski-harabasz", "calinski_harabasz"
+        assert float(line[" ".join(ch)]) == run["scores"][ch[0]][ch[1]]
+        ends = [float(line[f"{' '.join(ch)} {end}"]) for end in ("low", "high")]
+        assert ends == run["intervals"][ch[0]][ch[1]]
+        assert float(line["permuted-labels p"]) == run["scores"]["permuted-labels"]["p"]
+    for line, difference in zip(table("differences"), found["differences"], strict=True):
+        assert [float(line[key]) for key in ("mean", "low", "high")] == [difference["mean"], *difference["interval"]]
+    assert float(table("claims")[0]["percent"]) == 66.7
+    assert {line["lacks"] for line in table("published")} == {""}
+    for line, plan in zip(table("plans-compared"), found["plans"], strict=True):
+        assert float(line["group 2"]) == plan["groups"]["2"]["mean"]
+
+
 @browser.needed
 def test_the_page_of_a_study_shows_its_tables_and_lets_one_choose(local: tuple[Path, dict[str, Any]]) -> None:
     folder, found = local
@@ -429,6 +452,7 @@ def test_the_page_of_a_study_shows_its_tables_and_lets_one_choose(local: tuple[P
         assert seen.page.locator("#claims tbody tr").count() == 1
         assert seen.page.locator("#published tbody tr").count() == 6
         assert seen.page.locator("#differences tbody tr").count() == len(found["differences"])
+        assert seen.page.locator("#runs tbody tr").count() == len(found["runs"])
         browser.drawn(seen.page, "unknown")
         names = "document.getElementById('plot-unknown').data.map(trace => trace.name).join()"
         first = seen.page.evaluate(names)
