@@ -11,12 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from kce import company, comparison, estimate, examples, grid, guard, lock, merge, recipe, specs, store, studyfile
+from kce import comparison, estimate, grid, guard, lock, merge, recipe, store, studychecks, studyfile
 from kce import faces as folders
 from kce.cut import cut
-from kce.errors import BadData, KCEError, UnknownName
+from kce.errors import KCEError, UnknownName
 from kce.files import write_json
 from kce.jobs import PROGRESS
 from kce.run import counts
@@ -160,84 +158,14 @@ def prepare(
     if per_class is not None:
         study = replace(study, run={**study.run, "train": {**study.run.get("train", {}), "per_class": per_class}})
     table = folders.read(faces) if faces else None
-    methods = _methods(table) if table else {}
+    methods = studychecks.methods(table) if table else {}
     runs = grid.runs(study, str(faces or ""), methods, range(seeds), registry, missing)
-    runs, without = _with_reals(runs, table, registry, missing)
+    runs, without = studychecks.with_reals(runs, table, registry, missing)
     drawn: set[Any] = set()
     for run in runs:
-        _look(run, table, registry, drawn)
-    remarks = [*_remarks(study, faces, scale), *_less(runs), *without]
+        studychecks.look(run, table, registry, drawn)
+    remarks = [*studychecks.remarks(study, faces, scale), *studychecks.less(runs), *without]
     return Plan(study, table, tuple(runs), to, registry, tuple(remarks))
-
-
-def _with_reals(runs: list[Run], table: Faces | None, registry: Registry, missing: bool) -> tuple[list[Run], list[str]]:
-    """The runs whose aligners have the reals they need, and what is said of the others; raises where none may lack."""
-    if table is None:
-        return runs, []
-    lacking: dict[str, BadData] = {}
-    wants: dict[str, bool] = {}
-    kept = []
-    for run in runs:
-        spec = run.recipe.aligner
-        if spec not in wants:
-            with guard.held(registry.resolve("aligner", spec), registry, run.recipe.patience) as aligner:
-                wants[spec] = run.recipe.clusters and aligner.reals
-        if wants[spec]:
-            try:
-                company.stand_ins(table, set(table.dataset[np.isin(table.category, run.known)].tolist()), registry)
-            except BadData as error:
-                lacking.setdefault(run.plan, error)
-                continue
-        kept.append(run)
-    if lacking and not missing:
-        plan, first = next(iter(lacking.items()))
-        raise BadData(f"plan {plan!r}: {first.message}", f"{first.hint}; --allow-missing leaves the plan out")
-    return kept, [f"left out: the plan {plan}; {its.message}" for plan, its in lacking.items()]
-
-
-def _methods(table: Faces) -> dict[str, str]:
-    forged = ~table.real
-    return dict(zip(table.category[forged].tolist(), table.method[forged].tolist(), strict=True))
-
-
-def _look(run: Run, table: Faces | None, registry: Registry, drawn: set[Any]) -> None:
-    """Raise what the run would raise, as far as that can be known without starting it.
-
-    drawn  known categories and settings whose training set was drawn before, by an earlier run; those of this one join
-    """
-    try:
-        scored = {registry.entry("evaluator", specs.read(spec)[0]).name for spec in run.recipe.evaluate.evaluators}
-        if comparison.EVALUATOR not in scored:
-            raise KCEError(f"its evaluators lack {comparison.EVALUATOR}", "plans of a study are compared by it: add it")
-        if table is None:
-            recipe.check_parts(run.recipe, registry)
-            return
-        recipe.check(run.recipe, table, registry)
-        if (run.known, run.recipe.train) not in drawn:
-            known = table.take(np.flatnonzero(np.isin(table.category, run.known)))
-            examples.choose(known, merge.unmerged(run.known), run.recipe.train)
-            drawn.add((run.known, run.recipe.train))
-    except KCEError as error:
-        raise error.of(run.name) from error
-
-
-def _remarks(study: Study, faces: Path | None, scale: str) -> list[str]:
-    """What a reader of the results must know of the faces."""
-    remarks = []
-    if scale:
-        remarks.append(f"scaled down ({scale}): drawn faces and small networks, not the study's data")
-    wanted = study.cut.get("detector")
-    if faces and wanted and (found := folders.detector(faces)) not in (None, wanted):
-        remarks.append(f"the faces were cut with {found}; the study asks for {wanted}")
-    return remarks
-
-
-def _less(runs: Sequence[Run]) -> list[str]:
-    lacking = sorted({category for run in runs for category in run.lacks})
-    if not lacking:
-        return []
-    groups = ", ".join(dict.fromkeys(str(run.group) for run in runs))
-    return [f"groups {groups} alone, trained without {len(lacking)} of the study's categories: {', '.join(lacking)}"]
 
 
 def _plan_owners(runs: Sequence[Run]) -> dict[str, Run]:

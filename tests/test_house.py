@@ -23,11 +23,12 @@ STOREYS = (
     "statistics scores device processes batchnorm checkpoints weights augment settings heldout pixels examples curves "
     "resume steps features train",
     "traces similarity differences faint relations mixing proposals audit "
-    "recipe guard scoring run drawn bench alignbench plans jobs studyfile grid schedule estimate comparison study "
+    "recipe guard scoring run drawn bench alignbench plans jobs studyfile grid schedule estimate comparison "
+    "studychecks study "
     "charts figures views exhibits pagecharts printcharts sheets reporttables thumbs page report "
     "leaderboard alignboard demo "
     "promise asking effort promises rowpromises facepromises enginepromises check testing new "
-    "console clistudy cliauthors cliaudit clibench cli __main__",
+    "console clirun clistudy cliauthors cliaudit clibench cli __main__",
 )
 ORDER = [room for storey in STOREYS for room in storey.split()]
 HEAVY = ("torch", "sklearn", "h5py", "cv2", "av", "timm", "plotly", "numpy")
