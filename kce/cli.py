@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,10 @@ import typer
 from kce import cliaudit, cliauthors, clibench, clirun, clistudy
 from kce.console import App, complain, interval, print_json, print_line, print_table, progress_bars, say
 from kce.errors import KCEError
+
+# Read when torch is loaded. Its threads would wait for each other at full speed, on cores that decoding needs: with less
+# of that patience small networks get their faces 1.05 to 1.15 times as fast, and are no slower on what is in memory.
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 app = App(
     name="kce",
