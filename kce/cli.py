@@ -12,8 +12,8 @@ from kce import cliaudit, cliauthors, clibench, clirun, clistudy
 from kce.console import App, complain, interval, print_json, print_line, print_table, progress_bars, say
 from kce.errors import KCEError
 
-# Read when torch is loaded. Its threads would wait for each other at full speed, on cores that decoding needs: with less
-# of that patience small networks get their faces 1.05 to 1.15 times as fast, and are no slower on what is in memory.
+# Read when torch is loaded. Its threads would wait for each other at full speed, on cores that decoding needs: with
+# less of that patience small networks get their faces 1.05 to 1.15 times as fast, and are no slower without decoding.
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 app = App(

@@ -6,7 +6,7 @@ Prints JSON. Bare is what a script would write: timm's network in the same memor
 there as floats, forward, backward and AdamW (training) or forward in inference mode (extraction); same batch, threads
 and precision. KCE trains one epoch from png, each decoded for the first time, and writes rows to HDF5. STORED is the
 side of the pngs in pixels (default: that of the network). In both, threads wait for each other as ``kce`` has them do.
-The two take turns; the ratio is the median over rounds of KCE's images/s over bare images/s, with all of them beside it.
+The two take turns; the ratio is the median over rounds of KCE's images/s over bare images/s, all of them beside it.
 """
 
 from __future__ import annotations
