@@ -121,7 +121,7 @@ def pieces(grid: Sequence[Run], counts: Mapping[str, int], speeds: Mapping[str, 
     speeds  component -> its speed here; runs of one that has none are left out
     Where a plan's number of classes is open, it is taken as that of the known categories: at most so much.
     """
-    runs = [run for run in grid if {run.recipe.backbone, run.recipe.first} <= speeds.keys()]
+    runs = _measured(grid, speeds)
     found: dict[Any, Piece] = {}
 
     def training(job: str, made: Any, backbone: str, images: int, epochs: int) -> None:
@@ -144,6 +144,10 @@ def pieces(grid: Sequence[Run], counts: Mapping[str, int], speeds: Mapping[str, 
         training(run.name, run.trains, run.recipe.backbone, images, train.epochs)
         extraction(run.name, unknown_of(run), run.recipe.backbone, run.recipe.unknown)
     return list(found.values())
+
+
+def _measured(grid: Sequence[Run], speeds: Mapping[str, Speed]) -> list[Run]:
+    return [run for run in grid if {run.recipe.backbone, run.recipe.first} <= speeds.keys()]
 
 
 def known_of(run: Run) -> Any:
@@ -172,7 +176,7 @@ def cost(
     for piece in left:
         jobs[piece.job] = jobs.get(piece.job, 0.0) + piece.seconds
     most, making = 0.0, {piece.made for piece in left}
-    for run in grid:
+    for run in _measured(grid, speeds):
         if making & {run.trains, run.extracts, known_of(run), unknown_of(run)}:
             speed = speeds[run.recipe.backbone]
             known = sum(counts.get(category, 0) for category in run.known)

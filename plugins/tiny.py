@@ -37,7 +37,7 @@ def tiny(size: int = 64, width: int = 16) -> nn.Module:
             self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
         def forward(self, faces: Tensor) -> Tensor:
-            features: Tensor = self.layers((faces - 0.5) / 0.5)
+            features: Tensor = self.layers((faces - 0.5).div_(0.5))
             return features
 
     return Tiny()

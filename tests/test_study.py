@@ -347,6 +347,13 @@ def test_a_study_that_goes_on_is_priced_by_what_is_left(
     assert set(some.jobs) == {"group-1/seed-0/other/name"}
     assert 0 < some.disk < new.disk
     assert any("1 of " in line for line in estimate.lines(some))
+    # What the runs of both networks were clustered from is gone; the other network itself has nothing left to do.
+    shutil.copytree(local[0] / "out" / "runs", out / "runs", dirs_exist_ok=True)
+    one = out / "runs" / "group-1" / "seed-0" / "tiny"
+    (one / "random" / "features.h5").unlink()
+    again = study.price(plan, 2)
+    assert again.left == 0
+    assert set(again.jobs) == {"group-1/seed-0/tiny/random: known features", "group-1/seed-0/tiny/random"}
 
 
 def test_what_the_jobs_are_expected_to_take_adds_up_to_the_whole(faces: Path, tmp_path: Path) -> None:
