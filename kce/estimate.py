@@ -167,8 +167,13 @@ def cost(
     slots: int,
     to: Path,
     there: Collection[Any] = (),
+    rows: int = 0,
 ) -> Cost:
-    """Add up what is left to make; `there` is what stands for the things that are made. The rest as for `pieces`."""
+    """Add up what is left to make. The rest as for `pieces`.
+
+    there  what stands for the things that are made
+    rows   bytes of the face folder's rows, of which every run has a copy, and another while it takes them apart
+    """
     import psutil
 
     left = [piece for piece in pieces(grid, counts, speeds) if piece.made not in there]
@@ -182,7 +187,7 @@ def cost(
             known = sum(counts.get(category, 0) for category in run.known)
             decoded = min(len(run.known) * (run.recipe.train.per_class or 0) * speed.size**2 * 3, BUDGET)
             reducing = known * speeds[run.recipe.first].dim * 4 * _COPIES if run.extracts else 0
-            most = max(most, _BASE + max(decoded + 4 * speed.weights, reducing))
+            most = max(most, _BASE + 2 * rows + max(decoded + 4 * speed.weights, reducing))
     trained = [piece for piece in left if piece.images]
     standing = 3 * max((piece.disk for piece in trained), default=0) * slots  # where trainings stand
     place = next(place for place in (to, *to.absolute().parents) if place.is_dir())

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -79,10 +80,18 @@ class Faces:
     def __len__(self) -> int:
         return len(self.key)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the rows take in memory."""
+        return sum(column.nbytes for column in self._columns)
+
+    @property
+    def _columns(self) -> tuple[NDArray[Any], ...]:
+        return (self.key, self.category, self.dataset, self.method, self.group, self.file, self.hash, self.real)
+
     def take(self, rows: NDArray[Any]) -> Faces:
         """The rows at these indices (or under this mask), in that order."""
-        columns = (self.key, self.category, self.dataset, self.method, self.group, self.file, self.hash, self.real)
-        return Faces(self.root, *(column[rows] for column in columns))
+        return Faces(self.root, *(column[rows] for column in self._columns))
 
     def mark(self) -> str:
         """Hash of what the rows are: keys, labels, groups and the pictures' own hashes, in order."""
@@ -96,22 +105,28 @@ class Faces:
 def read(folder: str | os.PathLike[str]) -> Faces:
     """The faces of a folder. Raises BadData for a faces.csv that does not hold what it should."""
     root = Path(folder)
-    rows = list(read_table(root / FACES, Row._fields))
-    columns = {name: [row[i] for row in rows] for i, name in enumerate(Row._fields)}
-    for i, file in enumerate(columns["file"]):
-        if not _INSIDE.fullmatch(file):
-            raise BadData(f"{root / FACES}, row {i + 1}: {file!r} does not lie in the folder", _AGAIN)
-    for place in {file.partition("/")[0] for file in columns["file"]}:
-        if not (root / place).resolve().is_relative_to(root.resolve()):
-            raise BadData(f"{root / place} leads out of the folder", _AGAIN)
-    strange = set(columns["real"]) - {"0", "1"}
-    if strange:
-        raise BadData(f"{root / FACES}: real is {min(strange)!r}, not 0 or 1", _AGAIN)
-    if len(set(columns["key"])) < len(rows):
-        twice = Counter(columns["key"]).most_common(1)[0][0]
-        raise BadData(f"{root / FACES}: {twice} is there twice", _AGAIN)
-    arrays = {name: np.array(columns[name], dtype=np.str_) for name in _KEPT}
-    return Faces(root, real=np.array([value == "1" for value in columns["real"]], bool), **arrays)
+    table = root / FACES
+    lines = read_table(table, Row._fields)
+    parts: dict[str, list[NDArray[Any]]] = {name: [np.empty(0, np.str_)] for name in (*_KEPT, "real")}
+    count = 0
+    while rows := list(islice(lines, _AT_ONCE)):  # as Python's strings a million of them would take gigabytes
+        columns = dict(zip(Row._fields, zip(*rows, strict=True), strict=True))
+        for number, file in enumerate(columns["file"], count + 1):
+            if not _INSIDE.fullmatch(file):
+                raise BadData(f"{table}, row {number}: {file!r} does not lie in the folder", _AGAIN)
+        for place in {file.partition("/")[0] for file in columns["file"]}:
+            if not (root / place).resolve().is_relative_to(root.resolve()):
+                raise BadData(f"{root / place} leads out of the folder", _AGAIN)
+        if strange := set(columns["real"]) - {"0", "1"}:
+            raise BadData(f"{table}: real is {min(strange)!r}, not 0 or 1", _AGAIN)
+        for name, part in parts.items():
+            part.append(np.array(columns[name], np.str_))
+        count += len(rows)
+    arrays = {name: np.concatenate(parts.pop(name)) for name in _KEPT}
+    keys = arrays["key"].tolist()
+    if len(set(keys)) < count:
+        raise BadData(f"{table}: {Counter(keys).most_common(1)[0][0]} is there twice", _AGAIN)
+    return Faces(root, real=np.concatenate(parts["real"]) == "1", **arrays)
 
 
 def detector(folder: str | os.PathLike[str]) -> str | None:
@@ -144,6 +159,7 @@ def load(
 
 _KEPT = ("key", "category", "dataset", "method", "group", "file", "hash")
 _INSIDE = re.compile(r"(?!\.{1,2}/)[^/\\:\0]+/(?!\.)[^/\\:\0]+\.png")
+_AT_ONCE = 2**14  # rows of a table that are read at once
 _AGAIN = "cut the faces again, into a new folder"
 
 

@@ -19,13 +19,13 @@ def held_out(category: ArrayLike, group: ArrayLike, key: ArrayLike, share: float
     Recordings come by lot (seed), each if one of its categories still lacks faces and none would lose more than half.
     So a category behind which there is one recording has none held out.
     """
+    mask = np.zeros(len(np.asarray(category)), bool)
+    if not share or not len(mask):
+        return mask
     categories, codes = np.unique(np.asarray(category, np.str_), return_inverse=True)
     named = zip(np.asarray(group).tolist(), np.asarray(key).tolist(), strict=True)
     recordings = [f"g{recording}" if recording else f"k{alone}" for recording, alone in named]
     names, units = np.unique(np.array(recordings, np.str_), return_inverse=True)
-    mask = np.zeros(len(units), bool)
-    if not share or not len(units):
-        return mask
     total = np.bincount(codes)
     missing = share * total
     spare = total / 2

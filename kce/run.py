@@ -59,6 +59,7 @@ def run(
     with lock.held(folder, "run"):
         _settle_recipe(folder / "recipe.toml", chosen, registry)
         work = _Run(folder, chosen, registry, all_faces, known, unknown, list(places), devices, progress)
+        del all_faces  # taken apart: a million rows are a gigabyte
         found = work.go(until)
         if "scores" in found:
             write_json(folder / "report.json", found)

@@ -198,8 +198,8 @@ def price(plan: Plan, slots: int, progress: Progress = lambda *_: None) -> estim
         speeds[spec] = estimate.measure(spec, plan.registry)
     if networks:
         progress("measuring networks", len(networks), len(networks))
-    counted = counts(plan.faces) if plan.faces is not None else {}
-    return estimate.cost(plan.grid, counted, speeds, slots, plan.to, there)
+    counted, rows = (counts(plan.faces), plan.faces.nbytes) if plan.faces is not None else ({}, 0)
+    return estimate.cost(plan.grid, counted, speeds, slots, plan.to, there, rows)
 
 
 def _made(plan: Plan) -> set[Any]:
