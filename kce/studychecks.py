@@ -31,8 +31,8 @@ def with_reals(runs: list[Run], table: Faces | None, registry: Registry, missing
         spec = run.recipe.aligner
         if spec not in wants:
             with guard.held(registry.resolve("aligner", spec), registry, run.recipe.patience) as aligner:
-                wants[spec] = run.recipe.clusters and aligner.reals
-        if wants[spec]:
+                wants[spec] = aligner.reals
+        if run.recipe.clusters and wants[spec]:
             try:
                 company.stand_ins(table, set(table.dataset[np.isin(table.category, run.known)].tolist()), registry)
             except BadData as error:

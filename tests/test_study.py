@@ -122,13 +122,15 @@ def local(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
 
 
 def test_a_plan_whose_aligner_lacks_reals_is_refused_or_left_out(faces: Path, tmp_path: Path) -> None:
-    text = STUDY.replace("[[group]]\nname = 1", '[plan.anchored]\naligner = "real-anchor"\n[[group]]\nname = 1', 1)
+    # A plan by name asks for no reals, whatever its aligner, and does not speak for the one after it.
+    plans = '[plan.by-name]\nplan = "name"\naligner = "real-anchor"\n[plan.anchored]\naligner = "real-anchor"\n'
+    text = STUDY.replace("[[group]]\nname = 1", f"{plans}[[group]]\nname = 1", 1)
     told = written(tmp_path, text)
     with pytest.raises(BadData, match=r"plan 'anchored'.*no reals of A, B in") as error:
         study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces)
     assert "--allow-missing" in error.value.hint
     plan = study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces, missing=True)
-    assert "anchored" not in {run.plan for run in plan.grid}
+    assert {"anchored", "by-name"} & {run.plan for run in plan.grid} == {"by-name"}
     assert any("left out: the plan anchored" in remark for remark in plan.remarks)
 
 
