@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from kce import cliaudit, cliauthors, clibench, clirun, clistudy
-from kce.console import App, complain, interval, print_json, print_line, print_table, progress_bars, say
+from kce.console import App, AsJson, Seed, complain, interval, print_json, print_line, print_table, progress_bars, say
 from kce.errors import KCEError
 
 # Read when torch is loaded. Its threads would wait for each other at full speed, on cores that decoding needs: with
@@ -24,8 +24,6 @@ app = App(
     rich_markup_mode=None,
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-Seed = Annotated[int, typer.Option(help="Of everything that is drawn by lot.")]
 MORE = {"allow_extra_args": True}  # `--unknown A B C`, as well as `--unknown A --unknown B`
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kce.console import interval, print_json, print_line, print_table
+from kce.console import AsJson, Seed, interval, print_json, print_line, print_table
 
 
 def audit(
@@ -16,8 +16,8 @@ def audit(
     ],
     plan: Annotated[Path | None, typer.Option(help="A plan.toml whose classes are looked at.")] = None,
     to: Annotated[Path | None, typer.Option(help="Write audit.json and the proposed plan.toml there.")] = None,
-    seed: Annotated[int, typer.Option(help="Of everything that is drawn by lot.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+    seed: Seed = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Are these names worth anything? Which categories of different datasets differ under one name, or agree under two.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kce.console import print_json, print_line, print_table, progress_bars, say
+from kce.console import AsJson, print_json, print_line, print_table, progress_bars, say
 from kce.errors import BrokenPromise
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def new(
     name: Annotated[str, typer.Argument(help="What it will be called: small letters, digits, and '-' between them.")],
     to: Annotated[Path, typer.Option(help="Where the package's folder goes.")] = Path(),
     author: Annotated[str, typer.Option(help="Named in its licence and metadata.")] = "The author",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a package with a component of your own: a plugin that works, its test, and all it takes to share it."""
     from kce import new as packages
@@ -68,7 +68,7 @@ def check(
         str | None, typer.Argument(help="A component, with parameters if need be; all of them if left out.")
     ] = None,
     limit: Annotated[float, typer.Option(help="Seconds a component may take for an answer.")] = 60.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """See whether components keep what their kind promises; each is looked at in a process of its own."""
     from kce import check as kit

@@ -11,12 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from kce.console import App, complain, interval, print_json, print_line, print_table, progress_bars
+from kce.console import App, AsJson, complain, interval, print_json, print_line, print_table, progress_bars
 from kce.errors import KCEError
 
 bench = App(name="bench", no_args_is_help=True, rich_markup_mode=None)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
 @bench.callback()

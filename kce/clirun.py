@@ -8,10 +8,8 @@ from typing import Annotated
 
 import typer
 
-from kce.console import print_json, print_line, print_scores, print_table, progress_bars
+from kce.console import AsJson, Seed, print_json, print_line, print_scores, print_table, progress_bars
 from kce.errors import KCEError
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
 def run(
@@ -114,7 +112,7 @@ def score(
     table: Annotated[str, typer.Argument(help="FEATURES.h5:/TABLE")],
     reducer: Annotated[str, typer.Option(help="Before scoring.")] = "none",
     evaluator: Annotated[list[str] | None, typer.Option(help="calinski-harabasz if left out.")] = None,
-    seed: Annotated[int, typer.Option(help="Of everything that is drawn by lot.")] = 0,
+    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Score a feature table by its labels, with intervals."""

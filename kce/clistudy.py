@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kce.console import complain, print_json, print_line, print_table, progress_bars, say, study_board
+from kce.console import AsJson, complain, print_json, print_line, print_table, progress_bars, say, study_board
 from kce.errors import KCEError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def study(
     engine: Annotated[str, typer.Option(help="Where runs are done, as in `kce list engine`.")] = "local",
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Train on less than all categories.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done; start nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare plans over groups, backbones and seeds: `kce study sun2023` is every experiment of the paper."""
     from kce import estimate
@@ -85,7 +85,7 @@ def study(
 
 def report(
     folder: Annotated[Path, typer.Argument(help="The folder of a run, a demo or a study.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make the report again from what is stored: the page, figures for print, tables for papers."""
     from kce import report as reports

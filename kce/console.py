@@ -13,12 +13,13 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from kce.errors import KCEError
+from kce.hearing import answered, logged
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from kce.schedule import Task
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Seed = Annotated[int, typer.Option(help="Of everything that is drawn by lot.")]
 
 
 class _Plain:
@@ -67,7 +72,7 @@ def _ending_well(command: Command) -> Command:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
             # Standard output is the command's alone: what a library or a plugin prints goes where our log goes.
-            with _answering(), contextlib.redirect_stdout(sys.stderr), _told_to_end():
+            with _answering(), contextlib.redirect_stdout(sys.stderr), answered(signal.SIGTERM, _end):
                 return command(*args, **kwargs)
         except KCEError as error:
             _fail(error.message, error.hint)
@@ -90,25 +95,12 @@ def _ending_well(command: Command) -> Command:
     return cast("Command", guarded)
 
 
-@contextlib.contextmanager
-def _told_to_end() -> Iterator[None]:
+def _end(_: int, frame: FrameType | None) -> None:
     """A batch system that takes the machine away (SIGTERM) is answered as Ctrl-C is: all is saved first."""
-
-    def answer(_: int, frame: FrameType | None) -> None:
-        interrupt = signal.getsignal(signal.SIGINT)
-        if not callable(interrupt):  # shells have their background jobs ignore Ctrl-C
-            raise KeyboardInterrupt
-        interrupt(signal.SIGINT, frame)
-
-    try:
-        before = signal.signal(signal.SIGTERM, answer)
-    except ValueError:  # not the main thread: whoever called us hears of it
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    interrupt = signal.getsignal(signal.SIGINT)
+    if not callable(interrupt):  # shells have their background jobs ignore Ctrl-C
+        raise KeyboardInterrupt
+    interrupt(signal.SIGINT, frame)
 
 
 _ANSWERS: ContextVar[TextIO] = ContextVar("answers")
@@ -288,20 +280,7 @@ def _standing(tasks: Mapping[str, Task], expected: Mapping[str, float]) -> str:
     return f"{counts}, {left} left"
 
 
-@contextlib.contextmanager
-def _log_on(console: Console) -> Iterator[None]:
+def _log_on(console: Console) -> contextlib.AbstractContextManager[None]:
     """What KCE logs, a line each, above the bars."""
-
-    class Lines(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            console.print(record.getMessage(), style=None, markup=False, highlight=False, soft_wrap=True)
-
-    log, lines = logging.getLogger("kce"), Lines()
-    before = log.level
-    log.setLevel(logging.INFO)
-    log.addHandler(lines)
-    try:
-        yield
-    finally:
-        log.removeHandler(lines)
-        log.setLevel(before)
+    show = functools.partial(console.print, style=None, markup=False, highlight=False, soft_wrap=True)
+    return logged(show, logging.INFO)

@@ -136,14 +136,17 @@ def pieces(grid: Sequence[Run], counts: Mapping[str, int], speeds: Mapping[str, 
     for run in runs:
         if run.extracts:
             job, train = f"{run.name}: known features", run.recipe.train
-            training(job, run.extracts, run.recipe.first, len(run.known) * (train.per_class or 0), train.epochs)
+            training(job, run.extracts, run.recipe.first, _unmerged(run), train.epochs)
             extraction(job, known_of(run), run.recipe.first, run.known)
     for run in runs:
-        train = run.recipe.train
-        images = run.images or len(run.known) * (train.per_class or 0)
-        training(run.name, run.trains, run.recipe.backbone, images, train.epochs)
+        training(run.name, run.trains, run.recipe.backbone, run.images or _unmerged(run), run.recipe.train.epochs)
         extraction(run.name, unknown_of(run), run.recipe.backbone, run.recipe.unknown)
     return list(found.values())
+
+
+def _unmerged(run: Run) -> int:
+    """Images of a training on all known categories with nothing merged."""
+    return len(run.known) * (run.recipe.train.per_class or 0)
 
 
 def _measured(grid: Sequence[Run], speeds: Mapping[str, Speed]) -> list[Run]:
@@ -166,8 +169,8 @@ def cost(
     speeds: Mapping[str, Speed],
     slots: int,
     to: Path,
-    there: Collection[Any] = (),
-    rows: int = 0,
+    there: Collection[Any],
+    rows: int,
 ) -> Cost:
     """Add up what is left to make. The rest as for `pieces`.
 
@@ -185,7 +188,7 @@ def cost(
         if making & {run.trains, run.extracts, known_of(run), unknown_of(run)}:
             speed = speeds[run.recipe.backbone]
             known = sum(counts.get(category, 0) for category in run.known)
-            decoded = min(len(run.known) * (run.recipe.train.per_class or 0) * speed.size**2 * 3, BUDGET)
+            decoded = min(_unmerged(run) * speed.size**2 * 3, BUDGET)
             reducing = known * speeds[run.recipe.first].dim * 4 * _COPIES if run.extracts else 0
             most = max(most, _BASE + 2 * rows + max(decoded + 4 * speed.weights, reducing))
     trained = [piece for piece in left if piece.images]

@@ -19,10 +19,11 @@ def held_out(category: ArrayLike, group: ArrayLike, key: ArrayLike, share: float
     Recordings come by lot (seed), each if one of its categories still lacks faces and none would lose more than half.
     So a category behind which there is one recording has none held out.
     """
-    mask = np.zeros(len(np.asarray(category)), bool)
-    if not share or not len(mask):
+    labels = np.asarray(category, np.str_)
+    mask = np.zeros(len(labels), bool)
+    if not share or not len(labels):
         return mask
-    categories, codes = np.unique(np.asarray(category, np.str_), return_inverse=True)
+    categories, codes = np.unique(labels, return_inverse=True)
     named = zip(np.asarray(group).tolist(), np.asarray(key).tolist(), strict=True)
     recordings = [f"g{recording}" if recording else f"k{alone}" for recording, alone in named]
     names, units = np.unique(np.array(recordings, np.str_), return_inverse=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 from kce import recipe
 from kce.files import write_whole
+from kce.hearing import logged
 from kce.registry import Registry
 from kce.run import run
 
@@ -29,8 +30,9 @@ def do(folder: str, chosen: Mapping[str, Any], registry: str, until: str, places
     registry  the folder whose registry.toml counts
     Raises whatever ``kce.run.run`` raises; KeyboardInterrupt after an interrupt, when all is saved.
     """
-    here = Path(folder)
-    with _warnings() as warned, _progress(here / PROGRESS) as progress:
+    here, warned = Path(folder), list[str]()
+    # On standard error it would be lost: the screen is the board's of the study.
+    with logged(warned.append, logging.WARNING), _progress(here / PROGRESS) as progress:
         told = recipe.of(chosen, f"the study's recipe of {folder}")
         run(here, told, Registry.load(registry), until, [Path(place) for place in places], progress=progress)
     return warned
@@ -49,23 +51,6 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)  # what runs is saved every so often; nobody is there to end it well
-
-
-@contextmanager
-def _warnings() -> Iterator[list[str]]:
-    """What KCE warns of meanwhile. On standard error it would be lost: the screen is the board's of the study."""
-    said: list[str] = []
-
-    class Lines(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            said.append(record.getMessage())
-
-    log, lines = logging.getLogger("kce"), Lines(logging.WARNING)
-    log.addHandler(lines)
-    try:
-        yield said
-    finally:
-        log.removeHandler(lines)
 
 
 @contextmanager

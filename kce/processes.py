@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kce.device import fabric
 from kce.errors import KCEError
+from kce.hearing import answered
 from kce.workers import environment_kept
 
 if TYPE_CHECKING:
@@ -156,12 +157,5 @@ def interrupts_held(tell: Callable[[], None] = lambda: None) -> Iterator[Callabl
         came = True
         tell()
 
-    try:
-        before = signal.signal(signal.SIGINT, note)
-    except ValueError:  # not the main thread, which alone is interrupted
-        yield lambda: False
-        return
-    try:
+    with answered(signal.SIGINT, note):
         yield lambda: came
-    finally:
-        signal.signal(signal.SIGINT, before)

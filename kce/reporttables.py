@@ -41,20 +41,13 @@ def _sheet(
 
 
 def _scores(report: Mapping[str, Any]) -> Sheet:
-    rows = [
-        [evaluator, figure, f"{value:.4g}", _span(report["intervals"].get(evaluator, {}).get(figure), ".4g"),
-         str(report["n"]), str(report["seed"])]
-        for evaluator, values in report["scores"].items()
-        for figure, value in values.items()
-    ]  # fmt: skip
-    records = [
-        {
-            "evaluator": evaluator, "figure": figure, "value": value,
-            **_ends(report["intervals"].get(evaluator, {}).get(figure)), "n": report["n"], "seed": report["seed"],
-        }
-        for evaluator, values in report["scores"].items()
-        for figure, value in values.items()
-    ]  # fmt: skip
+    rows, records = [], []
+    for evaluator, values in report["scores"].items():
+        for figure, value in values.items():
+            span, n, seed = report["intervals"].get(evaluator, {}).get(figure), report["n"], report["seed"]
+            rows.append([evaluator, figure, f"{value:.4g}", _span(span, ".4g"), str(n), str(seed)])
+            record = {"evaluator": evaluator, "figure": figure, "value": value, **_ends(span)}
+            records.append({**record, "n": n, "seed": seed})
     head = ["evaluator", "figure", "value", "95 % interval", "n", "seed"]
     note = "Of faces of categories no model has seen; n is their number. Intervals are from resampled recordings."
     return _sheet("scores", "Scores", note, head, rows, 2, records)
@@ -224,7 +217,7 @@ def _failed(document: Mapping[str, Any]) -> Sheet:
 
 def _marked(document: Mapping[str, Any]) -> str:
     """Every table of a study whose data were less than it asks for says so."""
-    lacking = sorted({category for group in document["groups"].values() for category in group["lacks"]})
+    lacking = _lacking(document)
     return f" Trained without {len(lacking)} of the study's categories: {', '.join(lacking)}." if lacking else ""
 
 
@@ -238,7 +231,11 @@ def _records(document: Mapping[str, Any], part: str) -> list[dict[str, Any]]:
 
 
 def _lacks(document: Mapping[str, Any]) -> dict[str, str]:
-    return {"lacks": "; ".join(sorted({c for group in document["groups"].values() for c in group["lacks"]}))}
+    return {"lacks": "; ".join(_lacking(document))}
+
+
+def _lacking(document: Mapping[str, Any]) -> list[str]:
+    return sorted({category for group in document["groups"].values() for category in group["lacks"]})
 
 
 def _ends(span: Sequence[float] | None) -> dict[str, float | None]:

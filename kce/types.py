@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
+from kce.hearing import answered
 from kce.labels import datasets
 
 if TYPE_CHECKING:
@@ -184,14 +185,9 @@ class Job:
         os.environ.update({"OMP_NUM_THREADS": str(self.threads), **self.environment})
         module, _, function = self.function.partition(":")
         work = getattr(import_module(module), function)
-        try:  # a worker is deaf to Ctrl-C but while it works: libraries that load take it badly
-            before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        except ValueError:  # not the main thread
+        # A worker is deaf to Ctrl-C but while it works: libraries that load take it badly.
+        with answered(signal.SIGINT, signal.default_int_handler):
             return work(**self.parameters)
-        try:
-            return work(**self.parameters)
-        finally:
-            signal.signal(signal.SIGINT, before)
 
 
 @runtime_checkable

@@ -17,7 +17,7 @@ from tests.conftest import REPOSITORY
 CORE = REPOSITORY / "kce"
 # Imports point one way, from right to left. Names on one line do not import each other unless in that order.
 STOREYS = (
-    "errors files lock labels types hookspecs finding plugins specs registry distributions conduct",
+    "errors files lock labels hearing types hookspecs finding plugins specs registry distributions conduct",
     "workers answers clouds walk trees splits header media recode decode scan datasets faces ledger crop cut "
     "hdf table shards store planfile linkage merge company degrade agree benchworlds cellfile",
     "statistics scores device processes batchnorm checkpoints weights augment settings heldout pixels examples curves "

@@ -6,15 +6,16 @@ import logging
 
 import pytest
 
-from kce import jobs
 from kce.console import study_board
+from kce.hearing import logged
 from kce.schedule import Task
 from kce.types import Job
 
 
 def test_what_kce_warns_of_is_kept_and_nothing_else() -> None:
     log = logging.getLogger("kce.run")
-    with jobs._warnings() as said:
+    said: list[str] = []
+    with logged(said.append, logging.WARNING):
         log.warning("be careful with %s", "this")
         log.info("all is well")
     log.warning("later")
