@@ -17,7 +17,7 @@ class Hook(BuildHookInterface):  # type: ignore[type-arg]
         plugins = Path(self.root) / "plugins"
         built_in = [path for path in plugins.iterdir() if path.name not in ("examples", "__pycache__")]
         build_data["force_include"] |= {
-            # `kce/plugins.py` has the other name
+            # beside `kce/registry/` and the rest, under a name of their own
             **{str(path): f"kce/builtin/{path.name}" for path in built_in},
             str(Path(self.root) / "registry.toml"): "kce/registry.toml",
         }

@@ -15,19 +15,20 @@ _HOME = {
     "Box": "types",
     "Features": "types",
     "Image": "types",
-    "Job": "types",
+    "Job": "system.job",
     "MergePlan": "types",
     "Remark": "types",
     "Sample": "types",
     "KCEError": "errors",
     "BadData": "errors",
+    "recoverable": "errors",
     "hookimpl": "hookspecs",
     "API": "hookspecs",
-    "Registry": "registry",
-    "Tree": "trees",
-    "Unparsed": "trees",
-    "load_weights": "checkpoints",
-    "read_weights": "checkpoints",
+    "Registry": "registry.registry",
+    "Tree": "data.adapter",
+    "Unparsed": "data.adapter",
+    "load_weights": "training.pretrained",
+    "read_weights": "training.pretrained",
 }
 
 __all__ = [  # noqa: PLE0604 - the table above is the list
@@ -35,19 +36,20 @@ __all__ = [  # noqa: PLE0604 - the table above is the list
 ]
 
 if TYPE_CHECKING:
-    from kce.checkpoints import load_weights as load_weights
-    from kce.checkpoints import read_weights as read_weights
+    from kce.data.adapter import Tree as Tree
+    from kce.data.adapter import Unparsed as Unparsed
     from kce.errors import BadData as BadData
     from kce.errors import KCEError as KCEError
+    from kce.errors import recoverable as recoverable
     from kce.hookspecs import API as API
     from kce.hookspecs import hookimpl as hookimpl
-    from kce.registry import Registry as Registry
-    from kce.trees import Tree as Tree
-    from kce.trees import Unparsed as Unparsed
+    from kce.registry.registry import Registry as Registry
+    from kce.system.job import Job as Job
+    from kce.training.pretrained import load_weights as load_weights
+    from kce.training.pretrained import read_weights as read_weights
     from kce.types import Box as Box
     from kce.types import Features as Features
     from kce.types import Image as Image
-    from kce.types import Job as Job
     from kce.types import MergePlan as MergePlan
     from kce.types import Remark as Remark
     from kce.types import Sample as Sample

@@ -1,5 +1,5 @@
 """``python -m kce`` is the command ``kce``."""
 
-from kce.cli import app
+from kce.cli.main import app
 
 app(prog_name="kce")

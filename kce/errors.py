@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from copy import copy
 from typing import Self
 
@@ -70,3 +71,22 @@ class BadData(KCEError):
 
 class Refused(KCEError):
     """Rows, weights or faces made in another way than the ones now asked for."""
+
+
+@contextmanager
+def recoverable(what: str, hint: str = "`kce show` lists its parameters") -> Iterator[None]:
+    """Turns a library's ValueError inside into a KCEError about `what`.
+
+    Many libraries look at their parameters only when they get data, and then speak of the data. A component calls them
+    inside this, so that its user reads a message and a hint and no traceback:
+
+    >>> with recoverable("kmeans"):
+    ...     raise ValueError("n_samples=3 should be >= n_clusters=5")
+    Traceback (most recent call last):
+    kce.errors.KCEError: kmeans: n_samples=3 should be >= n_clusters=5
+    hint: `kce show` lists its parameters
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise KCEError(f"{what}: {error}", hint) from error

@@ -5,16 +5,12 @@ Nothing heavy is imported here: a plugin that only needs ``Sample`` must not pay
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
-from kce.hearing import answered
 from kce.labels import datasets
 
 if TYPE_CHECKING:
@@ -160,36 +156,6 @@ class MergePlan:
         return sorted(category for category, its in self.classes.items() if its == name)
 
 
-@dataclass(frozen=True)
-class Job:
-    """A piece of a study's work, as an engine gets it: a name and plain parameters, which may go to any machine that
-    sees the same files. Calling it does the work in the calling process.
-
-    name         what people call it
-    function     what does it, as "module:function"; is given the parameters
-    parameters   JSON's own types only
-    gpus         how many it can use; an engine whose machines have none gives it none
-    threads      how many it was planned for
-    environment  variables set before the work; an engine adds those that give a job its threads and its GPU
-    """
-
-    name: str
-    function: str
-    parameters: Mapping[str, Any]
-    gpus: float = 1
-    threads: int = 1
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-    def __call__(self) -> Any:
-        # Before the import: torch reads these when it is loaded.
-        os.environ.update({"OMP_NUM_THREADS": str(self.threads), **self.environment})
-        module, _, function = self.function.partition(":")
-        work = getattr(import_module(module), function)
-        # A worker is deaf to Ctrl-C but while it works: libraries that load take it badly.
-        with answered(signal.SIGINT, signal.default_int_handler):
-            return work(**self.parameters)
-
-
 @runtime_checkable
 class Dataset(Protocol):
     """Iterates over its samples, as a stream; built with `root` and its own keyword parameters.
@@ -226,7 +192,8 @@ class Aligner(Protocol):
     else a run has to bring; without them it brings nothing:
 
     reals  True: `features.reals` holds reals of every dataset. Work whose faces have none is refused before it starts
-    views  names such as "jpeg70" (``kce.recode``): `features.views` holds faces in each of these views, and so does
+    views  names such as "jpeg70" (``kce.faces.reencode``): `features.views` holds faces in each of these views, and so
+           does
            `features.reals.views`. Views are of 500 faces of a category at most
     """
 
@@ -264,13 +231,13 @@ class Engine(Protocol):
     """Does the jobs of a study, in other processes than the study's own.
 
     slots   how many jobs can be at work at a time
-    submit  hands a job out; the future gives what it returns, or raises what it raises. A job whose worker is lost is
-            started again: jobs resume from their folders
+    submit  hands out a job (a ``kce.Job``, which does its work where it is called); the future gives what it returns,
+            or raises what it raises. A job whose worker is lost is started again: jobs resume from their folders
     stop    asks every job at work to end (as Ctrl-C would), waits until all have, and lets go of all workers
     """
 
     slots: int
 
-    def submit(self, job: Job) -> Future[Any]: ...
+    def submit(self, job: Callable[[], Any]) -> Future[Any]: ...
 
     def stop(self) -> None: ...

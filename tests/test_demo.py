@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kce.demo import RECIPE, demo
-from kce.registry import Registry
+from kce.registry.registry import Registry
 
 SMALL = (
     RECIPE.read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kce import Sample
-from tests.planted import build, plant
+from tests.support.planted import build, plant
 
 HASHES = f"{'0' * 31}1/{'0' * 31}2"
 FORGERYNET = (

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from kce.registry import Registry
-from tests.readme import CONTRIBUTING, README, adapter, rendered
+from kce.registry.registry import Registry
+from tests.support.readme import CONTRIBUTING, README, adapter, rendered
 
 
 def blocks(language: str) -> list[str]:
@@ -21,7 +21,7 @@ def blocks(language: str) -> list[str]:
 @pytest.mark.parametrize("page", [README, CONTRIBUTING], ids=lambda page: page.name)
 def test_what_repeats_the_code_is_up_to_date(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    assert rendered(text) == text, "run: python -m tests.readme"
+    assert rendered(text) == text, "run: python -m tests.support.readme"
 
 
 def test_the_adapter_that_is_shown_is_short() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.environment import call, made
+from tests.support.environment import call, made
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_is_the_wheel_that_runs(environment: Path, tmp_path: Path) -> None:
-    where = "import kce, kce.finding; print(kce.__file__, kce.finding.BUILT_IN)"
+    where = "import kce, kce.system.shipped; print(kce.__file__, kce.system.shipped.BUILT_IN)"
     python = environment / "bin" / "python"
     said = subprocess.run([python, "-c", where], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert all(path.startswith(str(environment)) for path in said.split())
@@ -42,11 +42,11 @@ def test_data_files_are_there(environment: Path) -> None:
     for name in (
         "registry.toml",
         "recipes/demo.toml",
-        "report.html.j2",
-        "builtin/tiny.py",
+        "report/report.html.j2",
+        "builtin/backbones/tiny.py",
         "templates/package/pyproject.toml.j2",
         "templates/package/.github/workflows/test.yml.j2",
-        "builtin/world/__init__.py",
+        "builtin/datasets/world/__init__.py",
     ):
         assert (package / name).is_file(), name
     assert list(package.rglob("test_*.py")) == []
@@ -60,7 +60,7 @@ def test_every_built_in_plugin_is_there_and_no_example(environment: Path) -> Non
 
 
 def test_a_scan_and_a_cut(environment: Path, tmp_path: Path) -> None:
-    from tests.corpus import pictures
+    from tests.support.corpus import pictures
 
     pictures(tmp_path / "pictures", count=2)
     report = json.loads(call(environment, tmp_path, "scan", "folder", "--root", "pictures", "--json"))

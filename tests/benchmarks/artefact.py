@@ -15,11 +15,12 @@ from pathlib import Path
 
 from sklearn.metrics import adjusted_rand_score
 
-from kce import merge, recipe
-from kce.cut import cut
 from kce.demo import RECIPE
-from kce.registry import Registry
-from kce.run import run
+from kce.faces.cut import cut
+from kce.merging import plans
+from kce.pipeline import recipe
+from kce.pipeline.run import run
+from kce.registry.registry import Registry
 
 ARTEFACTS = (0.0, 0.1, 0.25, 0.5, 1.0)
 SEEDS = (0, 1, 2)
@@ -36,7 +37,7 @@ def agreement(folder: Path, artefact: float, seed: int) -> dict[str, float]:
     found = {}
     for plan in ("clusters", "name"):
         run(folder / plan, chosen.changed(plan=plan), registry, until="plan")
-        classes = merge.read(folder / plan / "plan.toml").classes
+        classes = plans.read(folder / plan / "plan.toml").classes
         found[plan] = float(adjusted_rand_score([truth[c] for c in classes], list(classes.values())))
     return found
 

@@ -1,7 +1,8 @@
 """What `kce audit` finds of misleading names where the truth is known: prints JSON, precision, recall and false alarms.
 
 ``python tests/benchmarks/audit_findings.py [--worlds 20] [--separations 1.5 2 3 4 6 8] [--stretch 0.3 1]``: worlds of
-`kce.clouds` with 16 categories in 4 datasets that move and alter them (shift 6, stretch as told), as many of them with
+`kce.bench.synthetic` with 16 categories in 4 datasets that move and alter them (shift 6, stretch as told), as many of
+them with
 three pairs of names that mislead in either way (homonyms, synonyms) as without any. A finding is right if the processes
 say so. Intervals are Wilson's, 95 %: of precision and recall over findings, taken as independent, and of false alarms
 over worlds whose names are all true, of which one with any finding counts. About 10 s a world on one core.
@@ -23,11 +24,12 @@ from typing import TYPE_CHECKING, Any
 
 from scipy.stats import binomtest
 
-from kce import cellfile, clouds, store
-from kce.alignbench import Setting
-from kce.audit import AGREE, DIFFER, audit
+from kce.audit.audit import AGREE, DIFFER, audit
+from kce.bench import cell_store, synthetic
+from kce.bench.aligners import Setting
+from kce.features import store
 from kce.labels import parts
-from kce.merge import by_name
+from kce.merging.plans import by_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,9 +97,9 @@ def measured(worlds: int, **dials: Any) -> dict[str, Any]:
     tally, alarms = Tally(), 0
     for number in range(worlds):
         seed = FIRST + number
-        made = clouds.draw(clouds.Dials(homonyms=3, synonyms=3, **dials), seed, views=False)
+        made = synthetic.draw(synthetic.Dials(homonyms=3, synonyms=3, **dials), seed, views=False)
         tally.add((made.features, made.reals), made.process)
-        true = clouds.draw(clouds.Dials(**dials), seed, views=False)
+        true = synthetic.draw(synthetic.Dials(**dials), seed, views=False)
         alarms += bool(found(true.features, true.reals)[0])
     return {**tally.told(), "worlds of true names with a finding": share(alarms, worlds)}
 
@@ -105,7 +107,7 @@ def measured(worlds: int, **dials: Any) -> dict[str, Any]:
 def pictured(folder: Path) -> list[dict[str, Any]]:
     """The figures of every kind of artefact and training in the folder of a bench of aligners, and of all kinds."""
     fields = ("kind", "amount", "training", "world", "net")
-    settings = sorted({tuple(cell[name] for name in fields) for cell in cellfile.read(folder)})
+    settings = sorted({tuple(cell[name] for name in fields) for cell in cell_store.read(folder)})
     tallies: dict[tuple[Any, ...], Tally] = {}
     for kind, amount, training, world, net in settings:
         truth = tomllib.loads((folder / str(world) / "world" / "truth.toml").read_text(encoding="utf-8"))["process"]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from kce.registry import Registry
+from kce.registry.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable

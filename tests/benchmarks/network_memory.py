@@ -3,7 +3,8 @@
     python tests/benchmarks/network_memory.py
 
 Prints JSON: for each number of faces the peak of memory that a process of its own reached in an epoch of training and
-an extraction, and what each further face cost. Decoded faces are kept up to a budget (``kce.pixels.Pixels``); here it
+an extraction, and what each further face cost. Decoded faces are kept up to a budget (``kce.faces.loader.Pixels``);
+here it
 is 0, as for a folder far beyond it. The network and the pictures are tiny: the faces are what is measured.
 """
 
@@ -18,12 +19,13 @@ from pathlib import Path
 
 from network_rate import CATEGORIES, folder
 
-from kce import faces as folders
-from kce import features, merge
-from kce.pixels import Pixels
-from kce.registry import Registry
-from kce.settings import Settings
-from kce.train import train
+from kce.faces import folder as folders
+from kce.faces.loader import Pixels
+from kce.features import extract
+from kce.merging import plans
+from kce.registry.registry import Registry
+from kce.training.settings import Settings
+from kce.training.train import train
 
 COUNTS = (1_000, 4_000, 16_000)
 SIDE = 32
@@ -34,8 +36,8 @@ def one(root: Path) -> None:
     pixels = Pixels(folders.read(root), SIDE, budget=0)
     settings = Settings(epochs=1, batch=64)
     to = root.parent / "a.safetensors"
-    train(f"tiny:size={SIDE}", pixels, merge.unmerged(CATEGORIES), settings, registry, to)
-    features.extract(pixels, to, registry, root.parent / "f.h5", "known", 64)
+    train(f"tiny:size={SIDE}", pixels, plans.unmerged(CATEGORIES), settings, registry, to)
+    extract.extract(pixels, to, registry, root.parent / "f.h5", "known", 64)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)  # noqa: T201
 
 

@@ -26,16 +26,18 @@ import numpy as np
 import timm
 import torch
 
-from kce import curves, features, merge
-from kce import faces as folders
-from kce.media import encode_png
-from kce.pixels import Pixels
-from kce.registry import Registry
-from kce.settings import Settings
-from kce.train import train
+from kce.data.media import encode_png
+from kce.faces import folder as folders
+from kce.faces.loader import Pixels
+from kce.features import extract
+from kce.merging import plans
+from kce.registry.registry import Registry
+from kce.training import history
+from kce.training.settings import Settings
+from kce.training.train import train
 
 if TYPE_CHECKING:
-    from kce.faces import Faces
+    from kce.faces.folder import Faces
 
 ROUNDS = 5
 MODELS = {"xception": "legacy_xception"}
@@ -89,13 +91,13 @@ def ours(spec: str, faces: Faces, size: int, batch: int, to: Path) -> dict[str, 
     registry = Registry.load(Path("/"))
     settings = Settings(epochs=1, batch=batch, held_out=0.0)
     to.mkdir()
-    train(spec, Pixels(faces, size), merge.unmerged(CATEGORIES), settings, registry, to / "a.safetensors")
+    train(spec, Pixels(faces, size), plans.unmerged(CATEGORIES), settings, registry, to / "a.safetensors")
     seen: list[float] = []
     at = to / "f.h5"
     clock = lambda *_: seen.append(time.perf_counter())  # noqa: E731
-    features.extract(Pixels(faces, size), to / "a.safetensors", registry, at, "known", batch, progress=clock)
+    extract.extract(Pixels(faces, size), to / "a.safetensors", registry, at, "known", batch, progress=clock)
     return {
-        "training": float(curves.read(to / "train.csv", "a")[-1]["images_per_second"]),
+        "training": float(history.read(to / "train.csv", "a")[-1]["images_per_second"]),
         "extraction": len(faces) / (time.perf_counter() - seen[0]),
     }
 

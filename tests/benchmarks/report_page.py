@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kce import charts, pagecharts, report, views
-from tests import browser
+from kce.report import charts, plotly_charts, report, sources
+from tests.support import browser
 
 COUNTS = (1_000, 5_000, 20_000)
 _FRAMES = """() => new Promise((done) => {
@@ -38,8 +38,8 @@ def one(count: int, folder: Path) -> dict[str, float]:
     numbers = shown.of([f"A_X/face-{number}" for number in range(count)])
     category = np.array([f"A_{number % 27}" for number in range(count)])
     points = charts.Points(random.normal(0, 1, (count, 2)).astype(np.float32), category, numbers, ("a", "b"))
-    view = views.View(folder, {"known": {}, "unknown": {}})
-    found = views.Folder(folder, "run", {}, [view])
+    view = sources.View(folder, {"known": {}, "unknown": {}})
+    found = sources.Folder(folder, "run", {}, [view])
     page = folder / f"{count}.html"
     page.write_text(
         report._page(found, [], [charts.Exhibit("known", "Known", "", {"all": points})], shown), encoding="utf-8"
@@ -55,7 +55,7 @@ def one(count: int, folder: Path) -> dict[str, float]:
 def main(counts: list[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = {str(count): one(count, Path(folder)) for count in counts or COUNTS}
-    print(json.dumps({"drawn without WebGL up to": pagecharts._PLAIN, "points": found}, indent=1))  # noqa: T201
+    print(json.dumps({"drawn without WebGL up to": plotly_charts._PLAIN, "points": found}, indent=1))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kce import Registry
-from kce.scan import scan
+from kce.data.scan import scan
 
 
 def make(root: Path, files: int) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from kce import store
+from kce.features import store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

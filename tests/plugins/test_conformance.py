@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from kce.hookspecs import KINDS
-from kce.promise import Subject
-from kce.registry import Registry
-from tests.kept import broken
-from tests.planted import plant
+from kce.registry.registry import Registry
+from kce.testing.base import Subject
+from tests.support.kept import broken
+from tests.support.planted import plant
 
 REGISTRY = Registry.load(Path("/"))
 A, B = "03c43aa43bf473f9a9c09b4b608619d3", "0339e05887ddaad1a72964d5d1ab88d3"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.corpus import small_recipe
-from tests.environment import call, install, made, wheel
+from tests.support.corpus import small_recipe
+from tests.support.environment import call, install, made, wheel
 
 EXAMPLES = REPOSITORY / "plugins" / "examples"
 PARTS = {"umap": "reducer", "genie": "clusterer"}

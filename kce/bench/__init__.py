@@ -1,0 +1,4 @@
+"""Benchmarks whose truth is known: synthetic worlds, clusterers, aligners, leaderboards.
+
+A cell is one component on one world with one seed; cells are stored one by one.
+"""

@@ -1,0 +1,193 @@
+"""What clusterers are tried on: frozen feature worlds, worlds of one's own dials, and stored features with labels."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kce.bench import synthetic
+from kce.errors import BadData, KCEError, UnknownName
+from kce.faces import folder as folders
+from kce.faces.cut import cut
+from kce.features import store
+from kce.labels import parts
+from kce.pipeline import recipe
+from kce.pipeline.run import run
+from kce.registry import specs
+from kce.system.shipped import RECIPES
+
+if TYPE_CHECKING:
+    from kce.registry.registry import Registry
+    from kce.types import Features, Progress
+
+SUITE = RECIPES / "clouds.toml"
+ALL = "suite"
+"""The name that stands for every world of the suite but the small one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """Rows to cluster, and the right answers.
+
+    name    as results call it: "plain@1", or the address of a table
+    rows    of forgeries, with the reals and views there are
+    truths  name of a truth -> (n,) the true class of each row; the first is the one that counts
+    """
+
+    name: str
+    rows: Features
+    truths: Mapping[str, Any]
+
+
+def named(text: str) -> list[str]:
+    """The full names of what a user asked for: "plain" is "plain@1", "suite" all of them, an address itself."""
+    if text == ALL:
+        return [f"{name}@{max(versions, key=int)}" for name, versions in _suite().items() if name != "small"]
+    if _is_table(text):
+        store.open_table(text)  # raises before any work
+        return [text]
+    name, dials = specs.read(text)
+    name, _, version = name.partition("@")
+    if name not in _suite():
+        raise UnknownName.among("world", name, (*_suite(), ALL, "demo"), "or give FEATURES.h5:/TABLE")
+    versions = _suite()[name]
+    version = version or max(versions, key=int)
+    if version not in versions:
+        raise UnknownName.among(f"version of the world {name}", version, versions)
+    own = {key: value for key, value in dials.items() if key != "seed"}
+    synthetic.dials({**versions[version], **own}, f"world {name}")  # raises before any work
+    return [specs.write(f"{name}@{version}", dials)]
+
+
+def load(name: str, truth: str = "", views: bool = True) -> Ground:
+    """A ground by its full name.
+
+    truth  of stored features: a truth.toml with a table [process]; without it the labels are the truth
+    views  whether views are wanted too
+    Raises BadData where a table holds nothing to cluster, or the truth says nothing of a category.
+    """
+    if _is_table(name):
+        return _stored(name, truth)
+    spec, dials = specs.read(name)
+    world, _, version = spec.partition("@")
+    seed = dials.pop("seed", 0)
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise KCEError(f"seed = {seed!r} is no whole number", "")
+    drawn = synthetic.draw(synthetic.dials({**_suite()[world][version], **dials}, f"world {world}"), seed, views)
+    fakes = np.arange(len(drawn.features))
+    reals = np.arange(len(drawn.reals)) + len(fakes)
+    seen = {view: table.take(reals) for view, table in drawn.views.items()}
+    rows = replace(
+        drawn.features,
+        reals=replace(drawn.reals, views=seen),
+        views={view: table.take(fakes) for view, table in drawn.views.items()},
+    )
+    return Ground(name, rows, _truths(rows, drawn.process))
+
+
+@cache
+def _suite() -> dict[str, dict[str, dict[str, Any]]]:
+    return tomllib.loads(SUITE.read_text(encoding="utf-8"))
+
+
+def _is_table(text: str) -> bool:
+    return ":/" in text
+
+
+def _stored(address: str, truth: str) -> Ground:
+    path, table = store.split_address(address)
+    rows = store.open_table(path, table).load()
+    told = parts(rows)
+    forged = np.array([not told[label].real for label in rows.label.tolist()], bool)
+    rows = rows.take(forged)
+    if len(rows.categories) < 2:
+        raise BadData(
+            f"{address} holds {len(rows.categories)} forged categories: there is nothing to tell apart",
+            "name a table of two categories at least",
+        )
+    process = _told(truth, rows.categories) if truth else {}
+    return Ground(address, _with_company(rows, path, table), _truths(rows, process))
+
+
+def _with_company(rows: Features, path: Path, table: str) -> Features:
+    """The rows with the reals and views that a run left beside them, if it did."""
+
+    def beside(name: str) -> dict[str, Features]:
+        return {
+            view: found.load() for view in synthetic.VIEWS if (found := store.find(path, f"{name}+{view}")) is not None
+        }
+
+    reals = store.find(path, "reals")
+    kept = None if reals is None else replace(reals.load(), views=beside("reals"))
+    return replace(rows, reals=kept, views=beside(table))
+
+
+def _told(truth: str, categories: list[str]) -> dict[str, str]:
+    try:
+        known = tomllib.loads(Path(truth).read_text(encoding="utf-8"))["process"]
+        return {category: str(known[category]) for category in categories}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadData(
+            f"the truth {truth} does not tell: {error}", "it has [process] and a line for each category"
+        ) from error
+
+
+def _truths(rows: Features, process: Mapping[str, str]) -> dict[str, Any]:
+    """Several right answers: by process where that is known, else by label; by dataset, and by name."""
+    told = parts(rows)
+    labels = rows.label.tolist()
+    first = {"process": [process[label] for label in labels]} if process else {"label": labels}
+    others = {"dataset": [told[label].dataset for label in labels], "name": [told[label].method for label in labels]}
+    return {name: np.array(values, np.str_) for name, values in {**first, **others}.items()}
+
+
+NAME = "demo"
+"""What such a world is called: "demo", or "demo:artefact=1.0,seed=2" with dials of the dataset `world`."""
+
+_RECIPE = RECIPES / "demo.toml"
+
+
+def is_drawn(name: str) -> bool:
+    return ":/" not in name and specs.read(name)[0] == NAME
+
+
+def check_drawn(name: str, registry: Registry) -> None:
+    """Raise for dials that are none, or out of their range."""
+    registry.build("dataset", _drawn_spec(name), root="")
+
+
+def drawn_features(
+    folder: Path, name: str, registry: Registry, progress: Progress = lambda *_: None
+) -> tuple[str, str]:
+    """(address of the table of known categories, path of its truth); made below `folder`, unless they are there.
+
+    The first model of the demo's recipe is trained on the known categories; reals and the views of ``codec-delta`` lie
+    beside its features. Raises KCEError as the world and the run do.
+    """
+    at = folder / re.sub(r"[^0-9A-Za-z.=]+", "_", name)
+    told = tomllib.loads(_RECIPE.read_text(encoding="utf-8"))
+    seed = int(specs.read(name)[1].get("seed", 0))
+    world: Any = registry.build("dataset", _drawn_spec(name), root=at / "world")
+    world.make(progress=progress)
+    cut(world, at / "faces", seed=seed, registry_folder=registry.folder, progress=progress, **told["cut"])
+    there = set(folders.read(at / "faces").category.tolist())
+    unknown = [category for category in told["run"]["unknown"] if category in there]
+    own = {"faces": str(at / "faces"), "unknown": unknown, "aligner": "codec-delta", "seed": seed}
+    run(at / "run", recipe.of({**told["run"], **own}, str(_RECIPE)), registry, until="known", progress=progress)
+    return f"{at / 'run' / 'features.h5'}:/known", str(at / "world" / "truth.toml")
+
+
+def _drawn_spec(name: str) -> str:
+    """The demo's world with these dials."""
+    dials = specs.read(name)[1]
+    base, own = specs.read(tomllib.loads(_RECIPE.read_text(encoding="utf-8"))["world"])
+    if "root" in dials:
+        raise KCEError(f"{name} names a root", "a world of a bench lies in the bench's own folder")
+    return specs.write(base, {**own, **dials})

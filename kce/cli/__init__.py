@@ -1,0 +1,8 @@
+"""The command line: one file a group of commands; each parses, calls, prints.
+
+No logic enters here. `main` holds the app, `console` what all commands print with.
+"""
+
+from kce.cli.main import app
+
+__all__ = ["app"]

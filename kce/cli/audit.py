@@ -1,0 +1,103 @@
+"""The command that looks at names: parse, call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kce.cli.console import AsJson, Seed, interval, print_json, print_line, print_table
+
+
+def audit(
+    tables: Annotated[
+        list[str], typer.Argument(metavar="TABLE", help="FEATURES.h5:/TABLE; several are taken together.")
+    ],
+    plan: Annotated[Path | None, typer.Option(help="A plan.toml whose classes are looked at.")] = None,
+    to: Annotated[Path | None, typer.Option(help="Write audit.json and the proposed plan.toml there.")] = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Are these names worth anything? Which categories of different datasets differ under one name, or agree under two.
+
+    The reals of each dataset (labels <dataset>_real) belong to the tables: categories are measured from them. Where a
+    dataset has none, those that the registry names for it stand in.
+    """
+    from kce.audit import audit as names
+    from kce.features.store import open_table
+    from kce.merging import aligner_inputs, plans
+    from kce.registry.registry import Registry
+
+    given = plans.read(plan) if plan else None
+    rows = aligner_inputs.lent([open_table(table).load() for table in tables], Registry.load())
+    found, proposed = names.audit(rows, seed, given)
+    if to:
+        names.write(to, found, proposed)
+    if as_json:
+        return print_json(found)
+    _pairs(found)
+    _clusters(found)
+    for what, key in (("Findings", "findings"), ("Proposals", "proposals")):
+        print_line(f"{what}:" if found[key] else f"{what}: none")
+        for one in found[key]:
+            print_line(f"  {one['text']}")
+    if to:
+        print_line(f"\nall figures: {to / 'audit.json'}; the plan, to be edited: {to / 'plan.toml'}")
+    return None
+
+
+def _pairs(found: dict[str, Any]) -> None:
+    kept = [pair for pair in found["pairs"] if pair["same_name"] or pair["relation"] not in ("different", "undecided")]
+    print_line(f"{len(kept)} of {len(found['pairs'])} pairs: those that share a name, or have something in common")
+    print_table(
+        ["a", "b", "name", "relation", "AUROC a to b", "b to a", "effect", "95 % interval", "p differ", "p agree", "n"],
+        [
+            [
+                pair["a"],
+                pair["b"],
+                "same" if pair["same_name"] else "other",
+                pair["relation"],
+                *(_figure(pair["auroc"][way]) for way in ("a_to_b", "b_to_a")),
+                _number(pair["effect"], ".2f"),
+                interval(pair["interval"], ".2f"),
+                _number(pair["p_holm"], ".2g"),
+                _number(pair["p_agree_holm"], ".2g"),
+                str(pair["n"] or "-"),
+            ]
+            for pair in kept
+        ],
+    )
+    for pair in kept:
+        if pair["relation"] in ("undecided", "contained", "overlapping"):
+            print_line(f"{pair['a']} and {pair['b']}: {pair['relation']}: {pair['reason']}")
+    margin = found["margin"]
+    near = f", of the nearest two in one dataset, {' and '.join(margin['nearest'])}" if margin["nearest"] else ""
+    print_line(f"p after Holm; seed {found['seed']}; an effect below {margin['value']:.2f} is the same{near}\n")
+
+
+def _clusters(found: dict[str, Any]) -> None:
+    columns = ("probe", "probe_anchored", "ilisi", "ilisi_anchored", "forgery")
+    print_line("Data set and forgery in each class; anchored = less the mean of the dataset's reals")
+    print_table(
+        ["class", "members", "n", "chance", *(column.replace("_", ", ") for column in columns), "why not"],
+        [
+            [
+                cluster["class"],
+                ", ".join(cluster["members"]),
+                str(cluster["probe"]["n"] if cluster["probe"] else "-"),
+                _number(cluster["chance"], ".2f"),
+                *(_figure(cluster[column]) for column in columns),
+                cluster["reason"],
+            ]
+            for cluster in found["clusters"]
+        ],
+    )
+
+
+def _figure(its: dict[str, Any] | None) -> str:
+    return f"{its['value']:.2f} ({interval(its['interval'], '.2f')})" if its else "-"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else f"{value:{form}}"

@@ -1,0 +1,178 @@
+"""The commands of the bench: parse, call, print."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kce.cli.console import App, AsJson, complain, interval, print_json, print_line, print_table, progress_bars
+from kce.errors import KCEError
+
+bench = App(name="bench", no_args_is_help=True, rich_markup_mode=None)
+
+
+@bench.callback()
+def main() -> None:
+    """Try parts where the right answer is known."""
+
+
+@bench.command()
+def clusterers(
+    clusterer: Annotated[
+        list[str] | None, typer.Option(help="NAME or NAME:key=value, again for more; all built-in ones if left out.")
+    ] = None,
+    world: Annotated[
+        list[str] | None,
+        typer.Option(help="As plain, plain:dim=2048, demo, or FEATURES.h5:/TABLE; again for more; suite if left out."),
+    ] = None,
+    aligner: Annotated[list[str] | None, typer.Option(help="Before the reducer; none if left out.")] = None,
+    reducer: Annotated[list[str] | None, typer.Option(help="Before the clusterer; none if left out.")] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="Of stored features: a truth.toml with [process]; their labels if left out.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Of everything drawn by lot: 0, 1, ...")] = 3,
+    limit: Annotated[float, typer.Option(min=1, help="Seconds for one clustering with all that comes before.")] = 300,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, of one thread each.")] = 1,
+    to: Annotated[Path | None, typer.Option(help="Keep results here: html, csv; go on where a bench stopped.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be clustered.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Rank clusterers on worlds whose truth is known, or on features of your own.
+
+    A clusterer that fails, hangs or ends its process is one bad cell. suite: every feature world but small. demo: the
+    faces of kce demo through a trained network.
+    """
+    from kce.bench import cell_store, leaderboard
+    from kce.bench import clusterers as benching
+    from kce.registry.registry import Registry
+
+    registry = Registry.load()
+    chosen = clusterer or [row["name"] for row in registry.rows("clusterer") if row["source"] == "built-in"]
+    todo = benching.cells(
+        registry, chosen, world or ["suite"], aligner or ["none"], reducer or ["none"], range(seeds),
+        str(truth.absolute()) if truth else "",
+    )  # fmt: skip
+    if dry_run:
+        return _print_todo([(cell.world, cell) for cell in todo], cell_store.ids(to) if to else set(), as_json)
+    with tempfile.TemporaryDirectory() if to is None else nullcontext(str(to)) as folder:
+        with progress_bars() as progress:
+            results = benching.run(Path(folder), todo, registry, limit, workers, progress)
+        boards = leaderboard.summary(Path(folder), results)
+        if to is not None:
+            leaderboard.write(to, boards, results)
+    if as_json:
+        return print_json({"seeds": list(range(seeds)), "cells": results, "leaderboards": boards})
+    _print_boards(boards, results)
+    if to is not None:
+        print_line(f"report: {to / 'leaderboard.html'}")
+    return None
+
+
+@bench.command()
+def aligners(
+    to: Annotated[Path, typer.Option(help="Keeps worlds, runs and results; a bench that is there goes on.")],
+    aligner: Annotated[list[str] | None, typer.Option(help="NAME or NAME:key=value, again for more.")] = None,
+    clusterer: Annotated[list[str] | None, typer.Option(help="kmeans and cannot-link if left out.")] = None,
+    training: Annotated[
+        list[str] | None, typer.Option(help="paper, within, storage, or the recipe's; all if left out.")
+    ] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Of artefact; all if left out, and all of them mixed.")] = None,
+    amount: Annotated[list[float] | None, typer.Option(help="Of artefact, 0 to 1; 0, 0.5 and 1 if left out.")] = None,
+    worlds: Annotated[int, typer.Option(min=1, help="How many worlds.")] = 5,
+    first: Annotated[int, typer.Option(min=1, help="Number of the first world.")] = 1,
+    nets: Annotated[int, typer.Option(min=1, help="Networks for each world, of seeds 0, 1, ...")] = 3,
+    k: Annotated[list[str] | None, typer.Option(help="known, estimate; both if left out.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="Another bench in TOML.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, of one thread each.")] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """See how far trainings and aligners take the datasets' storage out of a plan, on drawn faces of known truth.
+
+    A few minutes of one core for each world, kind, amount, training and network.
+    """
+    from kce.bench import aligner_report, cell_store
+    from kce.bench import aligners as alignbench
+    from kce.faces import degrade
+    from kce.registry.registry import Registry
+
+    registry = Registry.load()
+    document = alignbench.told(recipe or alignbench.RECIPE)
+    todo = alignbench.cells(
+        registry, document, range(first, first + worlds), kind or [*degrade.KINDS, "mixed"], amount or [0.0, 0.5, 1.0],
+        range(nets), training or [], aligner or [], clusterer or [], k or alignbench.KS,
+    )  # fmt: skip
+    if dry_run:
+        return _print_todo([(f"world {cell.setting.world}", cell) for cell in todo], cell_store.ids(to), as_json)
+    with progress_bars() as progress:
+        results = alignbench.run(to, todo, document, registry, workers, progress)
+    found = aligner_report.summary(results)
+    aligner_report.write(to, found, results)
+    if as_json:
+        return print_json({"cells": results, "aligners": found})
+    for shown in aligner_report.tables(found):
+        print_line(f"\n{shown.title}: {shown.note}")
+        print_table(list(shown.head), [list(row) for row in shown.rows])
+    _complain(results, "{aligner}, {clusterer}, {training} {net}, on world {world}, {kind} {amount:g}, k {k}: {reason}")
+    print_line(f"report: {to / 'aligners.html'}")
+    return None
+
+
+@bench.command()
+def compare(
+    one: Annotated[Path, typer.Argument(help="The folder of a bench.")],
+    other: Annotated[Path, typer.Argument(help="That of another one, of another version perhaps.")],
+    as_json: AsJson = False,
+) -> None:
+    """Lay two benches side by side: what became better, what worse, and how sure that is."""
+    from kce.bench import cell_store, leaderboard
+
+    found = leaderboard.compare(cell_store.read(one, "reducer"), cell_store.read(other, "reducer"))
+    if not found:
+        raise KCEError(f"{one} and {other} have no way of clustering and no world in common", "run both alike")
+    if as_json:
+        return print_json(found)
+    print_table(
+        ["clusterer", "aligner", "reducer", "k", "worlds", "one", "other", "difference", "95 % interval", "p (Holm)"],
+        [
+            [
+                row["clusterer"], row["aligner"], row["reducer"], row["k"], str(row["n"]), f"{row['one']:.3f}",
+                f"{row['other']:.3f}", f"{row['difference']:+.3f}", interval(row["interval"], "+.3f"),
+                "-" if row["p_holm"] is None else f"{row['p_holm']:.3g}",
+            ]
+            for row in found
+        ],
+    )  # fmt: skip
+    return None
+
+
+def _print_todo(todo: Sequence[tuple[str, Any]], done: set[str], as_json: bool) -> None:
+    """One line a world: how many cells, and how many of them a folder holds already."""
+    if as_json:
+        return print_json({"cells": [{"id": cell.id, **asdict(cell), "done": cell.id in done} for _, cell in todo]})
+    worlds: dict[str, list[bool]] = {}
+    for world, cell in todo:
+        worlds.setdefault(world, []).append(cell.id in done)
+    print_table(["world", "cells", "done"], [[name, str(len(its)), str(sum(its))] for name, its in worlds.items()])
+    return None
+
+
+def _print_boards(boards: dict[str, Any], results: list[dict[str, Any]]) -> None:
+    from kce.bench.leaderboard import sheet
+
+    for k, board in boards.items():
+        if board["rows"]:
+            shown = sheet(k, board)
+            print_line(f"\n{shown.title}: {shown.note}")
+            print_table(list(shown.head), [list(row) for row in shown.rows])
+    _complain(results, "{clusterer} on {world}, k {k}: {reason}")
+
+
+def _complain(results: list[dict[str, Any]], form: str) -> None:
+    complain("failed", [form.format_map(result) for result in results if result["status"] != "ok"])

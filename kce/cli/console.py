@@ -1,0 +1,286 @@
+"""What the commands show, and how they end: messages, tables, bars and the exit status."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import json
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar, cast
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from kce.errors import KCEError
+from kce.system.signals import answered, logged
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from rich.console import Console
+    from rich.progress import TaskID
+
+    from kce import types
+    from kce.study.scheduler import Task
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Seed = Annotated[int, typer.Option(help="Of everything that is drawn by lot.")]
+
+
+class _Plain:
+    """Typer 0.29 lets pydantic, which takes 0.1 s to load, see whether a --help that was not given is a bool."""
+
+    def get_help_option(self, context: Any) -> Any:
+        option = super().get_help_option(context)  # type: ignore[misc]
+        if option is not None:
+            option.default = False
+        return option
+
+
+class _Command(_Plain, TyperCommand):
+    pass
+
+
+class _Group(_Plain, TyperGroup):
+    pass
+
+
+class App(typer.Typer):
+    """A Typer whose errors are for people: a message and a hint where they can mend it, a traceback where we must."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(cls=_Group, **kwargs)
+
+    def command(self, *args: Any, **kwargs: Any) -> Callable[[Command], Command]:
+        """Register a command that ends as the contract says: 0, 2 with a hint, 130 when interrupted, else 1."""
+        register = super().command(*args, cls=_Command, **kwargs)
+        return lambda command: register(_ending_well(command))
+
+
+def _ending_well(command: Command) -> Command:
+    @functools.wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            # Standard output is the command's alone: what a library or a plugin prints goes where our log goes.
+            with _answering(), contextlib.redirect_stdout(sys.stderr), answered(signal.SIGTERM, _end):
+                return command(*args, **kwargs)
+        except KCEError as error:
+            _fail(error.message, error.hint)
+        except KeyboardInterrupt:
+            say("interrupted; the same command goes on where it stopped")
+            sys.stdout.flush()
+            # Not sys.exit: where the interrupt came through C code that runs Python (an import of torch), the
+            # interpreter remembers it and ends by the signal, whatever status it is given.
+            os._exit(130)
+        except BrokenPipeError:  # the reader of our output has left: nobody is there to tell
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                _fail(f"the disk is full: {error}", "make room; the same command goes on where it stopped")
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+                _fail(str(error), "choose a place that can be read and written")
+            raise
+
+    return cast("Command", guarded)
+
+
+def _end(_: int, frame: FrameType | None) -> None:
+    """A batch system that takes the machine away (SIGTERM) is answered as Ctrl-C is: all is saved first."""
+    interrupt = signal.getsignal(signal.SIGINT)
+    if not callable(interrupt):  # shells have their background jobs ignore Ctrl-C
+        raise KeyboardInterrupt
+    interrupt(signal.SIGINT, frame)
+
+
+_ANSWERS: ContextVar[TextIO] = ContextVar("answers")
+
+
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    token = _ANSWERS.set(sys.stdout)
+    try:
+        yield
+    finally:
+        _ANSWERS.reset(token)
+
+
+def _answers() -> TextIO:
+    """Where a command answers."""
+    return _ANSWERS.get(sys.stdout)
+
+
+def _fail(message: str, hint: str) -> None:
+    if os.environ.get("KCE_DEBUG") == "1":
+        traceback.print_exc()
+    say(f"error: {message}")
+    if hint:
+        say(f"hint: {hint}")
+    sys.exit(2)
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 - the command line is what prints
+
+
+def print_scores(found: dict[str, Any]) -> None:
+    intervals = found["intervals"]
+    print_table(
+        ["evaluator", "figure", "value", "95 % interval", "n", "seed"],
+        [
+            [
+                evaluator,
+                name,
+                f"{value:.4g}",
+                interval(intervals.get(evaluator, {}).get(name), ".4g"),
+                str(found["n"]),
+                str(found["seed"]),
+            ]
+            for evaluator, values in found["scores"].items()
+            for name, value in values.items()
+        ],
+    )
+
+
+def interval(span: list[float] | None, form: str) -> str:
+    return f"{span[0]:{form}} to {span[1]:{form}}" if span else "-"
+
+
+def complain(what: str, lines: list[str], most: int = 10) -> None:
+    for line in lines[:most]:
+        say(f"{what}: {line}")
+    if len(lines) > most:
+        say(f"{what}: and {len(lines) - most} more; --json lists them all")
+
+
+def print_line(text: str) -> None:
+    print(text, file=_answers())
+
+
+def print_json(document: Any) -> None:
+    print_line(json.dumps(document, ensure_ascii=False, indent=1))
+
+
+def print_table(head: list[str], rows: list[list[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in head:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))  # as text: a name like "[원천]" is no markup
+    # A pipe or a file has no width of its own: there no row is folded.
+    Console(file=_answers(), width=None if _answers().isatty() else 250).print(table)
+
+
+@contextlib.contextmanager
+def progress_bars() -> Iterator[types.Progress]:
+    """Bars on standard error, one for each thing that is being done, with rate and time left."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    bars = Progress(
+        SpinnerColumn(finished_text=" "),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}", markup=False),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+    tasks: dict[str, TaskID] = {}
+    started = contextlib.ExitStack()
+
+    def show_progress(what: str, done: int, total: int | None) -> None:
+        if not tasks:  # no empty line for a command that ends before it has anything to show
+            started.enter_context(bars)
+        if what not in tasks:
+            tasks[what] = bars.add_task(what, total=total, completed=done, rate="")
+        task = next(t for t in bars.tasks if t.id == tasks[what])
+        bars.update(tasks[what], completed=done, total=total, rate=f"{task.speed:.0f}/s" if task.speed else "")
+
+    with started, _log_on(console):
+        yield show_progress
+
+
+@contextlib.contextmanager
+def study_board(
+    at_work: Callable[[Task], Mapping[str, Any]], expected: Mapping[str, float]
+) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """How the jobs of a study stand, on standard error: counts and time left, and what each running one does.
+
+    expected  name of a job -> the seconds it should take, of those that have much to do
+    Where nobody watches (a file, a pipe) there is a line for every job that ends instead.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bars = Progress(*columns, console=console, disable=not console.is_terminal)
+    whole = bars.add_task("study", total=None)
+    shown: dict[str, TaskID] = {}
+    ended: set[str] = set()
+
+    def tell(tasks: Mapping[str, Task]) -> None:
+        for name, task in tasks.items():
+            if task.state in ("done", "failed") and name not in ended:
+                ended.add(name)
+                why = f": {task.error.splitlines()[0]}" if task.error else f" in {task.seconds:.0f} s"
+                warned = "".join(f"\n  note: {line}" for line in task.result or ())
+                line = f"[{len(ended)}/{len(tasks)}] {task.state} {name}{why}{warned}"
+                console.print(line, style=None, markup=False, highlight=False, soft_wrap=True)
+        running = {name: task for name, task in tasks.items() if task.state == "running"}
+        for name in [name for name in shown if name not in running]:
+            bars.remove_task(shown.pop(name))
+        for name, task in running.items():
+            told = at_work(task)
+            if name not in shown:
+                shown[name] = bars.add_task(name, total=None)
+            what = f"  {name}: {told['what']}" if told else f"  {name}"
+            bars.update(shown[name], description=what, completed=told.get("done", 0), total=told.get("total"))
+        bars.update(whole, description=_standing(tasks, expected), completed=len(ended), total=len(tasks))
+
+    with bars:
+        yield tell
+
+
+def _standing(tasks: Mapping[str, Task], expected: Mapping[str, float]) -> str:
+    from kce.study.scheduler import seconds_left
+
+    states = [task.state for task in tasks.values()]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in ("done", "running", "waiting", "failed"))
+    if not {"running", "waiting"} & set(states):
+        return counts
+    hours, minutes = divmod(round(seconds_left(tasks, expected) / 60), 60)
+    left = f"about {hours} h {minutes:02} min" if hours else f"about {minutes} min" if minutes else "less than a minute"
+    return f"{counts}, {left} left"
+
+
+def _log_on(console: Console) -> contextlib.AbstractContextManager[None]:
+    """What KCE logs, a line each, above the bars."""
+    show = functools.partial(console.print, style=None, markup=False, highlight=False, soft_wrap=True)
+    return logged(show, logging.INFO)

@@ -1,0 +1,284 @@
+"""The command line: parse, call, print. No logic lives here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kce.cli import audit, bench, run, study
+from kce.cli import plugins as cliauthors
+from kce.cli.console import (
+    App,
+    AsJson,
+    Seed,
+    complain,
+    interval,
+    print_json,
+    print_line,
+    print_table,
+    progress_bars,
+    say,
+)
+from kce.errors import KCEError
+
+# Read when torch is loaded. Its threads would wait for each other at full speed, on cores that decoding needs: with
+# less of that patience small networks get their faces 1.05 to 1.15 times as fast, and are no slower without decoding.
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+
+app = App(
+    name="kce",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+MORE = {"allow_extra_args": True}  # `--unknown A B C`, as well as `--unknown A --unknown B`
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from kce import __version__
+
+        print_line(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Which forgery labels of which face-forgery datasets mean the same thing?"""
+
+
+# No argument that typer knows: it would load pydantic to see that a kind is a str, 0.1 s of 0.4.
+@app.command("list", context_settings=MORE, options_metavar="[OPTIONS] [kind]")
+def list_(
+    context: typer.Context,
+    plugins: Annotated[
+        bool,
+        typer.Option("--plugins", help="List the packages and files behind them: version, author, what they offer."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List every component in reach: its name, the plugin behind it, and whether it works.
+
+    kind: dataset, detector, backbone, aligner ...; all if left out.
+    """
+    from kce.registry.registry import Registry
+
+    if stray := context.args[0 if plugins else 1 :]:
+        raise KCEError(f"{stray[0]!r} belongs to nothing", "name one kind at most, and none with --plugins")
+    kind = context.args[0] if context.args else None
+    registry = Registry.load()
+    if plugins:
+        return cliauthors.list_plugins(registry, as_json)
+    rows = registry.rows(kind)
+    if as_json:
+        return print_json(rows)
+    facts: list[dict[str, str]] = [{} for _ in rows]
+    if kind == "dataset":
+        from kce.data.catalog import about
+
+        facts = [about(registry, row["name"]) for row in rows]
+    print_table(
+        ["kind", "name", "plugin", "source", "status", *(facts[0] if facts else ())],
+        [
+            [
+                row["kind"] or "?",
+                row["name"],
+                f"{row['plugin']}:{row['factory']}",
+                row["source"],
+                row["status"],
+                *fact.values(),
+            ]
+            for row, fact in zip(rows, facts, strict=True)
+        ],
+    )
+    for row in rows:
+        if row["error"]:
+            say(f"{row['status']}: {row['name']}: {row['error']}")
+    return None
+
+
+@app.command()
+def show(
+    kind: Annotated[str, typer.Argument(help="dataset, detector, backbone ...")],
+    name: Annotated[str, typer.Argument(help="A name `kce list` knows.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show one component: what it is, its parameters with their defaults, and where it comes from."""
+    from kce.registry.registry import Registry, describe
+
+    found = describe(Registry.load(), kind, name)
+    if as_json:
+        return print_json(found)
+    print_line(f"{found['kind']} {found['name']}  ({found['plugin']}:{found['factory']}, {found['source']})")
+    if found["aliases"]:
+        print_line(f"also called: {', '.join(found['aliases'])}")
+    print_line(f"named by: {found['registry']}\n\n{found['doc']}\n")
+    print_table(
+        ["parameter", "type", "default", "from"],
+        [
+            [p["name"], p["type"], "(needed)" if p["required"] else repr(p["default"]), p["from"]]
+            for p in found["parameters"]
+        ],
+    )
+    return None
+
+
+@app.command()
+def scan(
+    dataset: Annotated[str, typer.Argument(help="A dataset's name, as in `kce list dataset`.")],
+    root: Annotated[Path, typer.Option(help="Where the dataset lies.")],
+    csv: Annotated[Path | None, typer.Option(help="Write one row per sample to this file.")] = None,
+    decode: Annotated[
+        bool, typer.Option("--decode", help="Open every file and decode a frame: finds what is corrupt.")
+    ] = False,
+    split: Annotated[str, typer.Option(help="official, or disjoint by identity; also tells who is on two sides.")] = "",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Look through a dataset on disk: what is there, what is missing, what cannot be read."""
+    from kce.data import scan as scanning
+    from kce.data.catalog import guessing
+    from kce.registry.registry import Registry
+
+    registry = Registry.load()
+    with guessing(registry, dataset, root):
+        found = registry.build("dataset", dataset, root=root)
+        failed = None
+        try:
+            with progress_bars() as progress:
+                report = scanning.scan(found, root, csv, progress, decode=decode, split=split, seed=seed)
+        except scanning.ScanFailed as error:
+            failed, report = error, error.report  # what was found is shown all the same
+        if as_json:
+            print_json(report)
+        else:
+            _scanned(report)
+        if failed:
+            raise failed
+
+
+def _scanned(report: dict[str, Any]) -> None:
+    print_line(
+        f"{report['dataset']} in {report['root']}: {report['samples']} samples, {report['ignored']} files ignored"
+    )
+    have, published = report["by_category"], report["expected"] or {}
+    print_table(
+        ["category", "have", "published", "difference"],
+        [
+            [
+                name,
+                str(have.get(name, 0)),
+                str(published.get(name, "")),
+                f"{have.get(name, 0) - published[name]:+}" if name in published else "",
+            ]
+            for name in sorted({*have, *published})
+        ],
+    )
+    if made := report.get("split"):
+        print_table(["split", "samples"], [[name, str(n)] for name, n in report["by_split"].items()])
+        leaks = [f"{leak['kind']} {', '.join(leak['names'])}: {', '.join(leak['splits'])}" for leak in made["leaks"]]
+        print_line(f"{made['mode']} split: {made['dropped']} samples dropped, {len(leaks)} on two sides")
+        complain("on two sides", leaks)
+    for what in ("unparsed", "missing", "conflicts", "extra", "corrupt"):
+        complain(what, report.get(what, []))
+
+
+@app.command()
+def cut(
+    dataset: Annotated[str, typer.Argument(help="A dataset's name, as in `kce list dataset`.")],
+    root: Annotated[Path, typer.Option(help="Where the dataset lies.")],
+    to: Annotated[Path, typer.Option(help="The face folder; several datasets may go into one.")],
+    detector: Annotated[str, typer.Option(help="Finds the faces; the paper's is retinaface.")] = "yunet",
+    per_category: Annotated[
+        int | None, typer.Option(help="Faces of each category, drawn by lot; all if left out.")
+    ] = None,
+    frames: Annotated[int, typer.Option(help="Frames of each video, evenly spread over it.")] = 10,
+    seed: Seed = 0,
+    workers: Annotated[int | None, typer.Option(help="Processes; as many as there are processors if left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Cut the faces out of a dataset's pictures and videos into a face folder."""
+    from kce.data.catalog import guessing
+    from kce.faces.cut import cut as cut_faces
+    from kce.registry.registry import Registry
+
+    registry = Registry.load()
+    with guessing(registry, dataset, root):
+        found = registry.build("dataset", dataset, root=root)
+    with progress_bars() as progress:
+        report = cut_faces(
+            found,
+            to,
+            detector=detector,
+            frames=frames,
+            per_category=per_category,
+            seed=seed,
+            workers=workers,
+            progress=progress,
+        )
+    if as_json:
+        return print_json(report)
+    print_line(f"{report['faces']} faces in {to}")
+    print_table(["category", "faces"], [[name, str(count)] for name, count in sorted(report["by_category"].items())])
+    print_line(", ".join(f"{report[what]} {what.replace('_', ' ')}" for what in ("no_face", "unreadable", "too_short")))
+    complain("problems", report["problems"])
+    for category, count in sorted(report["short_categories"].items()):
+        say(f"warning: {category} has {count} faces, fewer than the {per_category} asked for")
+    return None
+
+
+app.command(context_settings=MORE)(run.run)
+app.command(context_settings=MORE)(run.score)
+app.command()(study.study)
+app.command()(study.report)
+app.command()(audit.audit)
+app.add_typer(bench.bench)
+app.command()(cliauthors.new)
+app.command()(cliauthors.check)
+
+
+@app.command()
+def demo(
+    to: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("kce-demo"),
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """See the whole method at work on a small corpus that is made on the spot."""
+    from kce.demo import demo as run_demo
+    from kce.registry.registry import Registry
+
+    with progress_bars() as progress:
+        found = run_demo(to, Registry.load(), seed, progress=progress)
+    if as_json:
+        return print_json(found)
+    print_line("The plan found:")
+    by_class = sorted(found["plan"].items(), key=lambda item: (item[1], item[0]))
+    print_table(["class", "category"], [[name, category] for category, name in by_class])
+    print_line("\nHow well forgeries that no model has seen come apart, by plan:")
+    print_table(
+        ["plan", "classes", "Calinski-Harabasz", "95 % interval", "share of variance", "n", "seed", "ARI of the plan"],
+        [
+            [
+                plan,
+                str(line["classes"]),
+                f"{line['calinski_harabasz']:.1f}",
+                interval(line["interval"], ".1f"),
+                f"{line['variance_share']:.1%}",
+                str(line["n"]),
+                str(line["seed"]),
+                f"{line['ari_truth']:.2f}",
+            ]
+            for plan, line in found["plans"].items()
+        ],
+    )
+    print_line(f"\nreport: {found['report']}")
+    return None

@@ -1,0 +1,132 @@
+"""The commands of a study: parse, call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kce.cli.console import AsJson, complain, print_json, print_line, print_table, progress_bars, say, study_board
+from kce.errors import KCEError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kce.study.study import Plan
+
+
+def study(
+    named: Annotated[str, typer.Argument(metavar="study", help="A shipped study (sun2023), or the path of a .toml.")],
+    to: Annotated[Path | None, typer.Option(help="The study's folder; one that is there goes on.")] = None,
+    faces: Annotated[Path | None, typer.Option(help="The face folder.")] = None,
+    scale: Annotated[str | None, typer.Option(help="small: a drawn world and small networks, without --faces.")] = None,
+    seeds: Annotated[int, typer.Option(help="How many seeds, from 0.")] = 1,
+    per_class: Annotated[int | None, typer.Option(help="Images of each class; the study's own if left out.")] = None,
+    engine: Annotated[str, typer.Option(help="Where runs are done, as in `kce list engine`.")] = "local",
+    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Train on less than all categories.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done; start nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare plans over groups, backbones and seeds: `kce study sun2023` is every experiment of the paper."""
+    from kce.registry.registry import Registry
+    from kce.report import report as reports
+    from kce.study import cost
+    from kce.study import study as studies
+
+    registry = Registry.load()
+    if not dry_run and to is None:
+        raise KCEError("the study has no folder", "name one with --to")
+    if not dry_run and faces is None and scale is None:
+        raise KCEError("the study has no faces", "name a face folder with --faces, or try it with --scale small")
+    with progress_bars() as progress:
+        plan = studies.prepare(
+            named,
+            to or Path(),
+            registry,
+            faces=faces,
+            scale=scale or "",
+            seeds=seeds,
+            per_class=per_class,
+            missing=allow_missing,
+            make=not dry_run,
+            progress=progress,
+        )
+    if dry_run:
+        return print_json(plan.dry()) if as_json else _planned(plan)
+    workers = registry.build("engine", engine)
+    try:
+        for remark in plan.remarks:
+            say(f"note: {remark}")
+        with progress_bars() as progress:
+            price = studies.price(plan, workers.slots, progress)
+        for line in cost.lines(price):
+            say(line)
+        cost.refuse(price)
+        with study_board(studies.at_work, price.jobs) as told:
+            tasks = studies.start(plan, workers, told)
+    finally:
+        workers.stop()
+    found = studies.finish(plan, tasks, price)
+    if found["runs"]:
+        with progress_bars() as progress:
+            reports.write(plan.to, registry, prints=True, progress=progress)
+    if as_json:
+        return print_json(found)
+    _compared(plan.to, found)
+    failed = [name for name, task in tasks.items() if task.state == "failed"]
+    if failed:
+        raise KCEError(
+            f"{len(failed)} of {len(tasks)} jobs failed; the others are done and compared",
+            "the lines above and study.json say why; the same command tries those again",
+        )
+    return None
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run, a demo or a study.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make the report again from what is stored: the page, figures for print, tables for papers."""
+    from kce.registry.registry import Registry
+    from kce.report import report as reports
+
+    with progress_bars() as progress:
+        found = reports.write(folder, Registry.load(), prints=True, progress=progress)
+    if as_json:
+        return print_json(found)
+    print_line(f"{len(found['written'])} files; report: {found['report']}")
+    return None
+
+
+def _planned(plan: Plan) -> None:
+    told = plan.dry()
+    head = ["group", "seed", "backbone", "plan", "classes", "images", "takes over"]
+    rows = [
+        [
+            str(run["group"]),
+            str(run["seed"]),
+            run["backbone"],
+            run["plan"],
+            str(run["classes"] or "?"),
+            f"{run['images']:,}" if run["images"] else "?",
+            ", ".join(run["takes"]),
+        ]
+        for run in told["runs"]
+    ]
+    print_table(head, rows)
+    print_line(f"{len(rows)} runs, {told['trainings']} networks to train")
+
+
+def _compared(folder: Path, found: Mapping[str, Any]) -> None:
+    """The tables one looks at first; the others stand in the report."""
+    from kce.report import sources, tables
+
+    shown = ("plans-compared", "claims")
+    for sheet in tables.of(sources.read(folder)) if found["runs"] else ():
+        if sheet.name in shown:
+            print_line(f"{sheet.title}")
+            print_table(list(sheet.head), [list(row) for row in sheet.rows])
+            print_line(f"{sheet.note}\n")
+    complain("failed", [f"{name}: {' '.join(error.split())}" for name, error in found["failed"].items()])
+    print_line(f"report: {found['report']}")

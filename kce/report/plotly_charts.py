@@ -1,0 +1,141 @@
+"""Charts for a page: plotly figures as plain documents."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from kce.report.charts import Bars, Chart, Flow, Lines, Matrix, Points, colour, marker
+
+_PLAIN = 2000  # points that are drawn without WebGL, which not every browser has; more of them need it to stay fluid
+_SPACE = {"circle": "circle", "diamond": "diamond", "square": "square", "cross": "cross", "triangle-up": "diamond-open"}
+
+
+def document(chart: Chart) -> dict[str, Any]:
+    """What plotly's script draws: {"data", "layout"}. Numbers of many points are packed, not written out."""
+    figure = _figure(chart)
+    figure.update_layout(
+        template="none",
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": "#777", "size": 13},  # readable on white and on black
+        margin={"l": 56, "r": 12, "t": 12, "b": 44},
+        legend={"orientation": "h", "y": -0.22, "itemsizing": "constant"},
+        hovermode="closest",
+        autosize=True,
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#999", "activecolor": "#0072B2"},
+    )
+    for axis in (figure.update_xaxes, figure.update_yaxes):
+        axis(gridcolor="rgba(128,128,128,.25)", zeroline=False, automargin=True)
+    told: dict[str, Any] = json.loads(figure.to_json())
+    return told
+
+
+@singledispatch
+def _figure(chart: Any) -> go.Figure:
+    raise TypeError(f"no picture of {type(chart).__name__}")
+
+
+@_figure.register
+def _points(chart: Points) -> go.Figure:
+    figure = go.Figure()
+    deep = chart.place.shape[1] == 3
+    for number, category in enumerate(np.unique(chart.category).tolist()):
+        mine = chart.category == category
+        place = chart.place[mine].astype(np.float32)
+        symbol = _SPACE[marker(number)] if deep else marker(number)
+        common = {
+            "mode": "markers",
+            "name": category,
+            "customdata": chart.face[mine].astype(np.int32),
+            "hoverinfo": "none",  # the page shows a card of its own
+            "marker": {"size": 3 if deep else 7, "opacity": 0.8, "color": colour(number), "symbol": symbol},
+        }
+        if deep:
+            figure.add_scatter3d(x=place[:, 0], y=place[:, 1], z=place[:, 2], **common)
+        else:
+            draw = figure.add_scatter if len(chart.face) <= _PLAIN else figure.add_scattergl
+            draw(x=place[:, 0], y=place[:, 1], **common)
+    titles = dict(zip(("xaxis", "yaxis", "zaxis"), chart.axes, strict=False))
+    if deep:
+        plain = {"gridcolor": "rgba(128,128,128,.35)", "backgroundcolor": "rgba(0,0,0,0)"}
+        scene = {axis: {"title": {"text": title}, **plain} for axis, title in titles.items()}
+        return figure.update_layout(scene=scene, height=620)
+    return figure.update_layout(xaxis_title=chart.axes[0], yaxis_title=chart.axes[1], height=560)
+
+
+@_figure.register
+def _matrix(chart: Matrix) -> go.Figure:
+    names = list(chart.names)
+    heat = go.Heatmap(
+        z=chart.values.astype(np.float32), x=names, y=names, zmin=-1, zmax=1, colorscale="RdBu", reversescale=True,
+        colorbar={"title": {"text": chart.unit}}, hovertemplate="%{y}<br>%{x}<br>%{z:.2f}<extra></extra>",
+    )  # fmt: skip
+    figure = go.Figure(heat)
+    return figure.update_layout(height=260 + 18 * len(names), yaxis={"autorange": "reversed"}, xaxis_tickangle=-60)
+
+
+@_figure.register
+def _lines(chart: Lines) -> go.Figure:
+    figure = go.Figure()
+    dashes = ("solid", "dash", "dot", "dashdot", "longdash")
+    for number, (name, (x, y)) in enumerate(chart.lines.items()):
+        line = {"color": colour(number), "dash": dashes[number // 8 % len(dashes)]}
+        mode = "lines+markers" if len(x) < 40 else "lines"
+        figure.add_scatter(
+            x=list(x), y=list(y), name=name, mode=mode, line=line, marker={"symbol": marker(number)},
+            error_y=_reach(y, *chart.spans[name]) if name in chart.spans else None,
+        )  # fmt: skip
+    for place, word in chart.marked.items():
+        figure.add_vline(x=place, line={"dash": "dot", "color": "#888"}, annotation_text=word)
+    return figure.update_layout(xaxis_title=chart.x, yaxis_title=chart.y, height=440)
+
+
+@_figure.register
+def _bars(chart: Bars) -> go.Figure:
+    figure = go.Figure()
+    patterns = ("", "/", "x", "-", ".")
+    for number, (group, values) in enumerate(chart.groups.items()):
+        there = [(name, value) for name, value in zip(chart.names, values, strict=True) if value is not None]
+        figure.add_bar(
+            name=group,
+            x=[name for name, _ in there],
+            y=[value[0] for _, value in there],
+            error_y=_reach(*([value[place] for _, value in there] for place in range(3))),
+            marker={"color": colour(number), "pattern": {"shape": patterns[number // 8 % len(patterns)]}},
+        )
+    return figure.update_layout(barmode="group", yaxis_title=chart.y, height=460)
+
+
+def _reach(values: Sequence[float], low: Sequence[float], high: Sequence[float]) -> dict[str, Any]:
+    """Intervals as plotly wants them: how far they reach from each value."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [top - value for value, top in zip(values, high, strict=True)],
+        "arrayminus": [value - bottom for value, bottom in zip(values, low, strict=True)],
+        "color": "#777",
+    }
+
+
+@_figure.register
+def _flow(chart: Flow) -> go.Figure:
+    left = list(dict.fromkeys(a for a, _ in chart.pairs))
+    right = list(dict.fromkeys(b for _, b in chart.pairs))
+    place = {name: number for number, name in enumerate(right)}
+    colours = [colour(place[b]) for _, b in chart.pairs]
+    sankey = go.Sankey(
+        node={"label": [*left, *right], "pad": 8, "thickness": 12, "color": "#888"},
+        link={
+            "source": [left.index(a) for a, _ in chart.pairs],
+            "target": [len(left) + place[b] for _, b in chart.pairs],
+            "value": [1] * len(chart.pairs),
+            "color": [f"{hexed}88" for hexed in colours],
+        },
+    )
+    return go.Figure(sankey).update_layout(height=160 + 20 * len(left))

@@ -1,0 +1,192 @@
+"""The audit of names: what it finds where the truth is known, and what it must not say."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kce.audit.audit import AGREE, DIFFER, audit
+from kce.bench import synthetic
+from kce.errors import BadData, KCEError
+from kce.features import store
+from kce.labels import parts
+from kce.merging import aligner_inputs, plans
+from kce.registry.registry import Registry
+from kce.types import Features, MergePlan
+
+Kce = Callable[..., subprocess.CompletedProcess[str]]
+TOLD = synthetic.Dials(categories=8, processes=4, datasets=4, rows=60, dim=48, separation=8.0, shift=4.0)
+
+
+def world(seed: int = 0, **dials: Any) -> synthetic.World:
+    return synthetic.draw(replace(TOLD, **dials), seed, views=False)
+
+
+def found(made: synthetic.World) -> dict[str, Any]:
+    return audit([made.features, made.reals], 0)[0]
+
+
+def true_findings(made: synthetic.World) -> dict[str, set[tuple[str, str]]]:
+    told = parts(made.features)
+    answer: dict[str, set[tuple[str, str]]] = {DIFFER: set(), AGREE: set()}
+    for a, b in combinations(sorted(made.process), 2):
+        if told[a].dataset != told[b].dataset:
+            named, made_alike = told[a].method == told[b].method, made.process[a] == made.process[b]
+            if named != made_alike:
+                answer[DIFFER if named else AGREE].add((a, b))
+    return answer
+
+
+def findings(report: dict[str, Any], kind: str) -> set[tuple[str, str]]:
+    return {(one["a"], one["b"]) for one in report["findings"] if one["kind"] == kind}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_names_that_mislead_are_found_and_no_others(seed: int) -> None:
+    made = world(seed, homonyms=1, synonyms=2)
+    report, wanted = found(made), true_findings(made)
+    assert wanted[DIFFER]
+    assert wanted[AGREE]
+    for kind in (DIFFER, AGREE):
+        assert findings(report, kind) == wanted[kind]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_names_tell_the_truth_nothing_is_found(seed: int) -> None:
+    assert not found(world(seed))["findings"]
+
+
+def test_the_proposed_plan_is_the_truth_where_all_is_far_apart() -> None:
+    made = world(1, homonyms=1, synonyms=2)
+    _, plan = audit([made.features, made.reals], 0)
+    assert plans.same_partition(plan, MergePlan(made.process))
+
+
+def test_neither_the_order_of_rows_nor_of_tables_matters() -> None:
+    made = world(2, homonyms=1)
+    mixed = made.features.take(np.random.default_rng(0).permutation(len(made.features)))
+    assert audit([made.features, made.reals], 0)[0] == audit([made.reals, mixed], 0)[0]
+
+
+def test_what_moves_a_whole_dataset_changes_no_relation() -> None:
+    made = world(2, homonyms=1, synonyms=1)
+    by = np.random.default_rng(1).normal(0, 6, made.features.x.shape[1])
+
+    def moved(rows: Features) -> Features:
+        return replace(rows, x=(rows.x + by * (rows.dataset == "set2")[:, None]).astype(np.float32))
+
+    one, other = found(made), audit([moved(made.features), moved(made.reals)], 0)[0]
+    assert [pair["relation"] for pair in one["pairs"]] == [pair["relation"] for pair in other["pairs"]]
+
+
+def test_every_pair_of_two_datasets_is_told_with_its_figures() -> None:
+    made = world(0)
+    report = found(made)
+    told = parts(made.features)
+    assert {(pair["a"], pair["b"]) for pair in report["pairs"]} == {
+        (a, b) for a, b in combinations(sorted(made.process), 2) if told[a].dataset != told[b].dataset
+    }
+    for pair in report["pairs"]:
+        assert 0 < pair["p"] <= pair["p_holm"] <= 1
+        assert -1 <= pair["cosine"] <= 1
+        assert pair["interval"][0] <= pair["effect"] <= pair["interval"][1]
+        assert pair["n"] > 0
+    for cluster in report["clusters"]:
+        assert cluster["reason"] or 0 <= cluster["ilisi"]["value"] <= 1
+
+
+def mixed(made: synthetic.World) -> tuple[Features, set[str]]:
+    """The world with two categories of set2 as one, half of the recordings of each; and the processes in it."""
+    one, other = [name for name in made.features.categories if name.startswith("set2_")][:2]
+    label, group = made.features.label, made.features.group
+    half = set(np.unique(group[label == one])[::2].tolist())
+    first = np.isin(group, sorted(half))
+    rows = made.features.take(((label == one) & first) | ((label == other) & ~first) | ~np.isin(label, [one, other]))
+    label = np.where(np.isin(rows.label, [one, other]), "set2_mix", rows.label)
+    return Features(rows.key, label, rows.group, rows.x), {made.process[one], made.process[other]}
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_category_of_two_processes_contains_those_of_one(seed: int) -> None:
+    made = world(seed, categories=16, processes=8, rows=120, dim=64)
+    rows, processes = mixed(made)
+    report = audit([rows, made.reals], 0)[0]
+    held = {name for name, its in made.process.items() if its in processes and not name.startswith("set2_")}
+    assert held
+    for pair in report["pairs"]:
+        names = {pair["a"], pair["b"]}
+        if "set2_mix" in names:
+            assert pair["relation"] == ("contained" if names & held else "different"), pair
+        else:
+            assert pair["relation"] not in ("contained", "overlapping")
+
+
+def test_without_reals_pairs_stay_undecided_and_say_why() -> None:
+    made = world(0, homonyms=1)
+    report = audit([made.features, made.reals.take(made.reals.dataset != "set1")], 0)[0]
+    mine = [pair for pair in report["pairs"] if "set1_" in pair["a"] + pair["b"]]
+    assert mine
+    assert {pair["relation"] for pair in mine} == {"undecided"}
+    assert all("set1 has no reals" in pair["reason"] for pair in mine)
+
+
+def test_reals_that_the_registry_names_stand_in(kce: Kce, at: Path) -> None:
+    made = world(0, homonyms=1)
+    (at / "registry.toml").write_text('[dataset.set1]\nuse = "folder:folder"\nreals = "set2"\n', encoding="utf-8")
+    tables = [made.features, made.reals.take(made.reals.dataset != "set1")]
+    told = aligner_inputs.lent(tables, Registry.load(at))
+    assert len(told) == 3
+    assert set(told[2].label.tolist()) == {"set1_real"}
+    np.testing.assert_array_equal(told[2].x, made.reals.x[made.reals.dataset == "set2"])
+    report = audit(told, 0)[0]
+    assert not any("no reals" in pair["reason"] for pair in report["pairs"])
+    assert aligner_inputs.lent(tables[:1], Registry.load(at)) == tables[:1]
+
+
+def test_too_few_recordings_are_undecided_with_the_number_needed() -> None:
+    made = world(0, rows=15)
+    report = found(made)
+    assert {pair["relation"] for pair in report["pairs"]} == {"undecided"}
+    assert all("3 recordings" in pair["reason"] and "needs" in pair["reason"] for pair in report["pairs"])
+    assert not report["findings"]
+
+
+def test_one_dataset_constant_features_and_keys_that_stand_twice_are_refused() -> None:
+    made = world(0)
+    with pytest.raises(BadData):
+        audit([made.features.take(made.features.dataset == "set1")], 0)
+    with pytest.raises(BadData):
+        audit([made.features.with_x(np.ones_like(made.features.x))], 0)
+    with pytest.raises(BadData, match="stands twice"):
+        audit([made.features, made.features], 0)
+    with pytest.raises(BadData, match="dimensions"):
+        audit([made.features, made.reals.with_x(made.reals.x[:, :9])], 0)
+    with pytest.raises(KCEError):
+        audit([made.features, made.reals], 0, MergePlan({"nobody": "x"}))
+
+
+def test_the_command_prints_one_document_and_writes_a_plan_to_edit(kce: Kce, at: Path) -> None:
+    made = world(1, homonyms=1, synonyms=2)
+    for table, rows in (("known", made.features), ("reals", made.reals)):
+        with store.writer(at / "features.h5", table, {"made": "here"}) as writer:
+            writer.append(rows.key, rows.label, rows.group, rows.x)
+            writer.publish()
+    done = kce("audit", "features.h5:/known", "features.h5:/reals", "--to", "out", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["findings"]
+    assert plans.read(at / "out" / "plan.toml").classes == report["plan"]
+    text = kce("audit", "features.h5:/known", "features.h5:/reals", "--plan", "out/plan.toml")
+    assert text.returncode == 0, text.stderr
+    assert "share a name and differ" in text.stdout
+    lost = kce("audit", "features.h5:/nothing")
+    assert lost.returncode == 2
+    assert "hint:" in lost.stderr

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+
+from kce.cli.console import App
+from kce.errors import KCEError
+from tests.support.corpus import KNOWN, UNKNOWN, face_folder
+
+Kce = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 2, (done.returncode, done.stderr)
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_list_and_show(kce_json: Callable[..., object], kce: Kce) -> None:
+    rows = kce_json("list", "clusterer")
+    assert {row["name"] for row in rows} >= {"kmeans", "hdbscan", "gaussian-mixture", "agglomerative", "dbscan"}  # type: ignore[attr-defined]
+    assert set(rows[0]) == {"kind", "name", "plugin", "factory", "source", "status", "error"}  # type: ignore[index]
+    shown = kce("show", "clusterer", "kmeans")
+    assert shown.returncode == 0
+    assert "n_clusters" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["scan", "CelebDFv9", "--root", "."], "Did you mean 'CelebDFv"),
+        (["scan", "folder", "--root", "nowhere"], "nowhere"),
+        (["scan", "folder", "--root", "."], "hint:"),
+        (["cut", "folder", "--root", "nowhere", "--to", "faces"], "nowhere"),
+        (["run", "r", "--faces", "nowhere", "--unknown", "a"], "nowhere"),
+        (["run", "r"], "no face folder"),
+        (["run", "r", "stray"], "'stray' belongs to nothing"),
+        (["score", "no.h5:/known"], "no.h5"),
+        (["score", "no.h5"], "hint:"),
+        (["show", "clusterer", "kmean"], "Did you mean 'kmeans'"),
+        (["list", "clusterers"], "Did you mean 'clusterer'"),
+        (["list", "clusterer", "--plugins"], "'clusterer' belongs to nothing"),
+        (["list", "clusterer", "reducer"], "'reducer' belongs to nothing"),
+    ],
+)
+def test_what_the_user_can_mend_ends_with_2_and_a_message(kce: Kce, words: list[str], message: str) -> None:
+    said = refused(kce(*words))
+    assert message in said
+    assert said.startswith("error: ")
+
+
+def test_debug_shows_the_traceback(kce: Kce) -> None:
+    done = kce("show", "clusterer", "kmean", env={"KCE_DEBUG": "1"})
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+
+
+def test_a_scan_that_fails_shows_what_it_found(at: Path, kce: Kce) -> None:
+    names = ["Celeb-real/id0_0000.mp4", "Celeb-synthesis/id0_id1_0000.mp4", "Celeb-synthesis/strange.mp4"]
+    for name in names:
+        (at / "Celeb-DF-v2" / name).parent.mkdir(parents=True, exist_ok=True)
+        (at / "Celeb-DF-v2" / name).touch()
+    done = kce("scan", "CelebDFv2", "--root", ".", "--json")
+    assert "hint:" in refused(done)
+    report = json.loads(done.stdout)
+    assert report["samples"] == 2
+    assert "strange.mp4" in report["unparsed"][0]
+    table = kce("scan", "CelebDFv2", "--root", ".")
+    assert refused(table)
+    assert "CelebDFv2_FaceSwapPRO" in table.stdout
+
+
+def raising(error: BaseException) -> App:
+    app = App(pretty_exceptions_enable=False)
+
+    @app.command()
+    def fail() -> None:
+        raise error
+
+    return app
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (KCEError("it is wrong", "mend it"), 2, "error: it is wrong\nhint: mend it\n"),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "the disk is full"),
+        (PermissionError(errno.EACCES, "Permission denied", "x"), 2, "hint:"),
+        (typer.Exit(0), 0, ""),
+    ],
+)
+def test_exit_status(
+    error: BaseException, status: int, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["kce"])
+    with pytest.raises(SystemExit) as left:
+        raising(error)()
+    assert left.value.code == status
+    assert said in capsys.readouterr().err
+
+
+def test_a_fault_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["kce"])
+    with pytest.raises(ZeroDivisionError):
+        raising(ZeroDivisionError("ours"))()
+
+
+def test_a_whole_run_by_commands(at: Path, kce: Kce, kce_json: Callable[..., dict[str, object]]) -> None:
+    face_folder(at)
+    choices = [
+        "--faces",
+        "faces",
+        "--backbone",
+        "tiny:size=16,width=2",
+        "--reducer",
+        "pca:n_components=4",
+        "--epochs",
+        "1",
+    ]
+    words = ["run", "runs/a", "--unknown", *UNKNOWN, *choices]
+    assert kce(*words, "--until", "plan").returncode == 0
+    assert not (at / "runs/a/final.safetensors").exists()
+    found = kce_json("run", "runs/a")  # the folder knows its recipe
+    assert set(found["plan"]) == set(KNOWN)
+    report = json.loads((at / "runs/a/report.json").read_text())
+    assert report["scores"] == found["scores"]
+    assert (at / "runs/a/report.html").is_file()
+    assert "other choices" in refused(kce(*words, "--seed", "5"))
+    scored = kce_json("score", "runs/a/features.h5:/unknown", "--evaluator", "silhouette", "davies-bouldin")
+    assert set(scored["scores"]) == {"silhouette", "davies-bouldin"}
+    assert {"n", "seed", "scores"} <= set(scored)
+    assert "it has: /known, /unknown" in refused(kce("score", "runs/a/features.h5:/nothing"))
+    table = kce("run", "runs/a")
+    assert re.search(r"calinski_harabasz\s+\S+\s+\S+ to \S+\s+\d+\s+0", table.stdout), table.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])  # Ctrl-C; a batch system that ends its jobs
+def test_interrupted_it_says_130_and_goes_on(at: Path, number: int) -> None:
+    face_folder(at)
+    words = ["run", "r", "--faces", "faces", "--unknown", *UNKNOWN, "--backbone", "tiny:size=32", "--epochs", "400"]
+    process = subprocess.Popen([sys.executable, "-m", "kce", *words], cwd=at, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (at / "r" / "train.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.kill(process.pid, number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert "goes on where it stopped" in said
+    assert (at / "r" / "first.safetensors.resume").is_file()

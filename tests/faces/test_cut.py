@@ -1,0 +1,564 @@
+"""Cutting, on real small pictures and videos: exact squares, honest counts, and a folder that survives anything."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from filelock import FileLock
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kce.data import media
+from kce.errors import KCEError, Refused
+from kce.faces import folder as faces
+from kce.faces import journal as ledger
+from kce.faces.crop import crop, largest
+from kce.faces.cut import cut
+from kce.types import Box, Remark, Sample
+from tests.conftest import REPOSITORY
+from tests.data.test_media import make_video, numbered
+
+# A detector of the user's own, beside their registry.toml: the face is the right half, a black picture has none,
+# and some pictures it cannot bear.
+PLUGIN = '''
+import os, time
+from kce import Box, hookimpl
+
+class Half:
+    """The right half."""
+
+    def __init__(self, *, slow: float = 0.0, die: bool = False, refuse: bool = False):
+        self.slow, self.die, self.refuse = slow, die, refuse
+
+    def detect(self, image):
+        from kce import KCEError
+        time.sleep(self.slow)
+        height, width = image.shape[:2]
+        if self.refuse:
+            raise KCEError("this detector wants something", "give it that")
+        if (image == 255).all():
+            if self.die:
+                os.kill(os.getpid(), 11)
+            raise ValueError("too bright")
+        if image.max() < 10:
+            return []
+        return [Box(0, 0, 2, 2, 1.0), Box(width / 2, 0, width, height, 0.75)]
+
+@hookimpl
+def kce_detectors():
+    return {"half": Half}
+'''
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A user's folder with a registry and a plugin of their own."""
+    (tmp_path / "home" / "plugins").mkdir(parents=True)
+    (tmp_path / "home" / "plugins" / "half.py").write_text(PLUGIN)
+    (tmp_path / "home" / "registry.toml").write_text('[detector.half]\nuse = "half:half"\n')
+    return tmp_path / "home"
+
+
+class Corpus:
+    """Two categories with pictures, one with videos; names with spaces, brackets and Hangul."""
+
+    def __init__(self, root: Path, pictures: int = 12, videos: int = 4) -> None:
+        self.root = root
+        self.samples: list[Sample | Remark] = []
+        for method in ("Swap [1] 한국", "real"):
+            for i in range(pictures):
+                self.picture(f"{method}/{i:02} (a).png", method, numbered(i, 40, 30))
+        for i in range(videos):
+            path = root / "Warp" / f"{i}.mp4"
+            path.parent.mkdir(exist_ok=True)
+            make_video(path, [numbered(f, 64, 48) for f in range(12 + i)])
+            self.add(f"Warp/{i}.mp4", "Warp", group=f"rec{i}", identities=("a", "b"), split="test")
+
+    def add(self, key: str, method: str, **more: Any) -> None:
+        self.samples.append(Sample(key, self.root / key, "D", method, real=method == "real", **more))
+
+    def picture(self, key: str, method: str, image: np.ndarray) -> None:
+        (self.root / key).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / key).write_bytes(media.encode_png(image))
+        self.add(key, method)
+
+    def __iter__(self) -> Iterator[Sample | Remark]:
+        return iter(self.samples)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    return Corpus(tmp_path / "data")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def table(folder: Path, name: str = "faces.csv") -> list[dict[str, str]]:
+    with (folder / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def quick(corpus: Any, to: Path, home: Path, **settings: Any) -> dict[str, Any]:
+    return cut(corpus, to, **{"detector": "half", "registry_folder": home, "frames": 5, "workers": 1, **settings})
+
+
+# ------------------------------------------------------------------------------------------------------------ crops
+
+
+@given(
+    st.integers(1, 40), st.integers(1, 40),
+    st.floats(-5, 40), st.floats(-5, 40), st.floats(1, 30), st.floats(1, 30), st.floats(0.5, 2),
+)  # fmt: skip
+def test_a_crop_is_a_square_of_pixels_that_are_there_in_their_order(
+    height: int, width: int, left: float, top: float, box_width: float, box_height: float, margin: float
+) -> None:
+    """Every pixel is the picture's at its own place, or beyond the border the nearest."""
+    rows, columns = np.mgrid[:height, :width]
+    image = np.dstack([rows, columns, rows]).astype(np.uint8)
+    box = Box(left, top, left + box_width, top + box_height)
+    cut_out = crop(image, box, margin)
+    whole = left <= 0 and top <= 0 and box.right >= width and box.bottom >= height
+    side = max(1, round(max(box.width, box.height) * (1 if whole else margin)))
+    assert cut_out.shape == (side, side, 3)
+    first = np.floor(np.array([(box.top + box.bottom - side) / 2, (box.left + box.right - side) / 2]) + 0.5).astype(int)
+    expected = np.clip(first[:, None] + np.arange(side), 0, [[height - 1], [width - 1]])
+    assert (cut_out[:, :, 0] == expected[0][:, None]).all()
+    assert (cut_out[:, :, 1] == expected[1][None, :]).all()
+
+
+def test_a_face_in_the_middle_is_cut_at_one_and_a_quarter_of_its_longer_side() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)
+    assert np.array_equal(crop(image, Box(100, 60, 140, 140), 1.25), image[50:150, 70:170])
+
+
+def test_a_picture_that_is_the_face_is_left_as_it_is() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (30, 30, 3), np.uint8)
+    assert np.array_equal(crop(image, Box(0, 0, 30, 30), 1.25), image)
+    assert crop(image[:20], Box(0, 0, 30, 20), 1.25).shape == (30, 30, 3)
+
+
+def test_the_largest_sound_box_is_taken() -> None:
+    image = np.zeros((100, 100, 3), np.uint8)
+    good = Box(10, 10, 40, 40, 0.6)
+    bad = [
+        Box(0, 0, float("nan"), 5),
+        Box(0, 0, float("inf"), 90),
+        Box(50, 50, 20, 20),
+        Box(200, 0, 290, 90),
+        Box(0, 0, 900, 900),
+    ]
+    assert largest([Box(0, 0, 10, 10), *bad, good], image) == good
+    assert largest(bad, image) is None
+    assert largest([], image) is None
+
+
+# ------------------------------------------------------------------------------------------------- what is written
+
+
+def test_rows_say_where_each_face_is_from(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+    report = quick(corpus, tmp_path / "faces", home)
+    rows = {row["key"]: row for row in table(tmp_path / "faces")}
+    assert report["faces"] == len(rows) == 24 + 4 * 5
+    assert report["by_category"] == {"D_Swap [1] 한국": 12, "D_Warp": 20, "D_real": 12}
+    assert (report["no_face"], report["unreadable"], report["too_short"], report["problems"]) == (0, 0, 0, [])
+    assert report["short_categories"] == {}
+    picture = rows["D/real/03 (a).png"]
+    assert picture["group"] == picture["key"]
+    assert [picture[name] for name in ("dataset", "method", "real", "split", "frame", "identities")] == [
+        "D", "real", "1", "", "", "",
+    ]  # fmt: skip
+    assert picture["box"] == "20.00 0.00 40.00 30.00"
+    assert picture["score"] == "0.7500"
+    assert picture["source"] == str(corpus.root / "real/03 (a).png")
+    frames = [int(key.partition("#")[2]) for key in rows if key.startswith("D/Warp/0.mp4#")]
+    assert frames == [1, 3, 6, 8, 10]
+    video = rows["D/Warp/0.mp4#6"]
+    assert [video[name] for name in ("group", "identities", "split", "frame", "real")] == [
+        "rec0",
+        "a;b",
+        "test",
+        "6",
+        "0",
+    ]
+    found = faces.read(tmp_path / "faces")
+    assert len(found) == 44
+    place = found.key.tolist().index("D/Warp/0.mp4#6")
+    whole = dict(media.video_frames(corpus.root / "Warp/0.mp4", 5))[6]
+    cut_out = media.read_image(tmp_path / "faces" / found.file[place])
+    assert cut_out.shape == (60, 60, 3)  # 48 high x 1.25
+    assert np.array_equal(cut_out[6:54, 14:46], whole[:, 32:])
+    assert np.array_equal(cut_out[:6, 14:46], whole[:1, 32:].repeat(6, 0))
+
+
+def test_a_key_that_names_the_dataset_does_so_once(tmp_path: Path, home: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(media.encode_png(numbered(5)))
+    quick([Sample("D/a.png", path, "D", "X"), Sample("b.png", path, "D", "X", frame=7)], tmp_path / "faces", home)
+    assert {row["key"]: row["frame"] for row in table(tmp_path / "faces")} == {"D/a.png": "", "D/b.png": "7"}
+
+
+def test_what_goes_wrong_is_counted_and_listed(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+    corpus.picture("real/black.png", "real", np.zeros((30, 30, 3), np.uint8))
+    corpus.picture("real/white.png", "real", np.full((30, 30, 3), 255, np.uint8))
+    for name, data in (("empty.png", b""), ("text.mp4", b"no video\n" * 99), ("bomb.png", None), ("gone.png", None)):
+        if data is not None:
+            (corpus.root / "real" / name).write_bytes(data)
+        corpus.add(f"real/{name}", "real")
+    big = cv2.imencode(".png", np.zeros((1, 1, 3), np.uint8))[1].tobytes()
+    size = (50_000).to_bytes(4, "big")
+    (corpus.root / "real/bomb.png").write_bytes(big[:16] + size + size + big[24:])
+    make_video(corpus.root / "Warp/short.mp4", [numbered(1, 64, 48)] * 2 + [np.zeros((48, 64, 3), np.uint8)])
+    corpus.add("Warp/short.mp4", "Warp")
+    corpus.samples.insert(3, Remark("ignored", "mask.png"))
+    report = quick(corpus, tmp_path / "faces", home)
+    assert report["faces"] == 44 + 2
+    assert (report["no_face"], report["unreadable"], report["too_short"]) == (2, 5, 1)
+    problems = {(row["key"].rpartition("/")[2], row["reason"]) for row in table(tmp_path / "faces", "problems.csv")}
+    assert ("black.png", "no face") in problems
+    assert ("short.mp4", "no face in frame 2") in problems
+    assert ("short.mp4", "too short: 3 of 5 frames") in problems
+    assert ("empty.png", "unreadable: empty file") in problems
+    assert ("white.png", "unreadable: the detector failed (ValueError: too bright)") in problems
+    assert len(report["problems"]) == 8
+    assert all(str(corpus.root) in line for line in report["problems"])
+    before = contents(tmp_path / "faces")
+    assert quick(corpus, tmp_path / "faces", home) == report
+    assert contents(tmp_path / "faces") == before
+
+
+# --------------------------------------------------------------------------------------------------------- the draw
+
+
+def test_so_many_of_each_category_are_drawn_by_seed(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+    report = quick(corpus, tmp_path / "a", home, per_category=7)
+    assert report["by_category"] == {"D_Swap [1] 한국": 7, "D_Warp": 7, "D_real": 7}
+    keys = [row["key"] for row in table(tmp_path / "a")]
+    warp = [key for key in keys if "Warp" in key]
+    assert len({key.partition("#")[0] for key in warp}) == 2
+    whole = [int(key.partition("#")[2]) for key in warp[:5]]
+    thinned = [int(key.partition("#")[2]) for key in warp[5:]]
+    assert len(whole) == 5
+    assert len(thinned) == 2
+    assert thinned[1] - thinned[0] > 3  # spread, not the first two
+    quick(corpus, tmp_path / "b", home, per_category=7, seed=1)
+    assert {row["key"] for row in table(tmp_path / "b")} != set(keys)
+    corpus.samples.reverse()
+    corpus.picture("Other/1.png", "Other", numbered(3))
+    quick(corpus, tmp_path / "c", home, per_category=7)
+    assert [row["key"] for row in table(tmp_path / "c") if "Other" not in row["key"]] == keys
+
+
+def test_a_category_with_too_few_is_said_to_have(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+    report = quick(corpus, tmp_path / "a", home, per_category=15)
+    assert report["short_categories"] == {"D_Swap [1] 한국": 12, "D_real": 12}
+    assert report["by_category"]["D_Warp"] == 15
+
+
+def test_asking_for_more_gives_what_asking_at_once_gives(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+    for number in (3, 7, 11, None):
+        quick(corpus, tmp_path / "grown", home, per_category=number)
+        quick(corpus, tmp_path / f"fresh{number}", home, per_category=number)
+        assert contents(tmp_path / "grown") == contents(tmp_path / f"fresh{number}")
+
+
+def test_several_datasets_go_into_one_folder_in_any_order(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+    other = [Sample(s.key, s.path, "E", s.method, s.real) for s in corpus if isinstance(s, Sample)]
+    for name, order in (("ab", (corpus, other)), ("ba", (other, corpus)), ("at once", ([*corpus, *other],))):
+        for dataset in order:
+            quick(dataset, tmp_path / name, home, per_category=6)
+    assert contents(tmp_path / "ab") == contents(tmp_path / "ba") == contents(tmp_path / "at once")
+    assert len(faces.read(tmp_path / "ab")) == 36
+
+
+def test_labels_follow_the_dataset(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+    quick(corpus, tmp_path / "a", home)
+    corpus.samples = [
+        Sample(s.key, s.path, s.dataset, s.method, s.real, group="new") for s in corpus if isinstance(s, Sample)
+    ]
+    quick(corpus, tmp_path / "a", home)
+    assert {row["group"] for row in table(tmp_path / "a")} == {"new"}
+
+
+# ------------------------------------------------------------------------------------------------------ what is refused
+
+
+@pytest.mark.parametrize(
+    "other", [{"detector": "whole"}, {"detector": "half:slow=0.001"}, {"margin": 1.3}, {"frames": 6}, {"seed": 1}]
+)
+def test_two_ways_of_cutting_are_never_mixed(corpus: Corpus, tmp_path: Path, home: Path, other: dict[str, Any]) -> None:
+    quick(corpus, tmp_path / "a", home)
+    before = contents(tmp_path / "a")
+    with pytest.raises(Refused) as raised:
+        quick(corpus, tmp_path / "a", home, **other)
+    ((name, new),) = other.items()
+    old = {"detector": "half:slow=0.0,die=false,refuse=false", "margin": 1.25, "frames": 5, "seed": 0}[name]
+    assert repr(old) in raised.value.message
+    assert str(new) in raised.value.message
+    assert contents(tmp_path / "a") == before
+
+
+def test_fewer_than_before_are_refused(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+    quick(corpus, tmp_path / "a", home, per_category=6)
+    with pytest.raises(Refused, match="asked for now: 5"):
+        quick(corpus, tmp_path / "a", home, per_category=5)
+    quick(corpus, tmp_path / "b", home)
+    with pytest.raises(Refused, match="all"):
+        quick(corpus, tmp_path / "b", home, per_category=5)
+
+
+def test_a_draw_from_other_files_is_refused_and_all_of_them_are_not(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+    quick(corpus, tmp_path / "part", home, per_category=6)
+    quick(corpus, tmp_path / "all", home)
+    for i in range(20, 40):
+        corpus.picture(f"real/{i} (a).png", "real", numbered(i, 40, 30))
+    with pytest.raises(Refused, match="the dataset has it now"):
+        quick(corpus, tmp_path / "part", home, per_category=6)
+    assert quick(corpus, tmp_path / "all", home)["by_category"]["D_real"] == 32
+
+
+def test_a_file_that_is_gone_since_loses_no_face(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+    quick(corpus, tmp_path / "a", home, per_category=6)
+    before = contents(tmp_path / "a")
+    drawn = table(tmp_path / "a")[0]["source"]
+    Path(drawn).unlink()
+    corpus.samples = [s for s in corpus if isinstance(s, Sample) and str(s.path) != drawn]
+    quick(corpus, tmp_path / "a", home, per_category=6)
+    assert contents(tmp_path / "a") == before
+
+
+def test_a_folder_with_something_else_in_it_is_refused(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+    with pytest.raises(Refused, match="not empty"):
+        quick(corpus, corpus.root, home)
+    (tmp_path / "a file").write_text("")
+    with pytest.raises(KCEError, match="cannot be written") as raised:
+        quick(corpus, tmp_path / "a file", home)
+    assert raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"frames": 0}, {"per_category": 0}, {"workers": 0}, {"margin": 0.0}, {"margin": float("nan")}]
+)
+def test_settings_out_of_range_are_said_to_be(corpus: Corpus, tmp_path: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(KCEError, match=next(iter(wrong))):
+        cut(corpus, tmp_path / "a", **wrong)
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_dataset_without_samples_or_with_one_key_twice_is_said_to_be(tmp_path: Path, home: Path) -> None:
+    with pytest.raises(KCEError, match="no samples"):
+        quick([Remark("unparsed", "x")], tmp_path / "a", home)
+    sample = Sample("a.png", tmp_path / "a.png", "D", "X")
+    with pytest.raises(KCEError, match=r"two samples have the key D/a\.png"):
+        quick([sample, sample], tmp_path / "a", home)
+    assert not (tmp_path / "a").exists()
+
+
+def test_two_cuts_do_not_work_in_one_folder(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with FileLock(tmp_path / "a" / ".lock"), pytest.raises(KCEError, match="another cut"):
+        quick(corpus, tmp_path / "a", home)
+    assert quick(corpus, tmp_path / "a", home)["faces"] == 44
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_of_the_detector_itself_comes_before_anything_is_written(
+    corpus: Corpus, tmp_path: Path, home: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEEPFACE_HOME", str(tmp_path))
+    with pytest.raises(KCEError, match=r"retinaface\.onnx"):
+        quick(corpus, tmp_path / "a", home, detector="retinaface", workers=workers)
+    with pytest.raises(KCEError, match="no detector named"):
+        quick(corpus, tmp_path / "a", home, detector="halff", workers=workers)
+    assert contents(tmp_path / "a") in ({}, {".lock": b""})
+    with pytest.raises(KCEError, match="wants something") as raised:
+        quick(corpus, tmp_path / "b", home, detector="half:refuse=true", workers=workers)
+    assert raised.value.hint == "give it that"
+
+
+# ------------------------------------------------------------------------------------------- workers, kills, full disks
+
+
+def test_two_workers_do_what_one_does(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+    seen: list[tuple[str, int, int | None]] = []
+    one = quick(corpus, tmp_path / "one", home, per_category=7)
+    two = quick(corpus, tmp_path / "two", home, per_category=7, workers=2, progress=lambda *a: seen.append(a))
+    assert one == two
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    bar = [(done, total) for what, done, total in seen if what == "cutting faces"]
+    assert bar[-1] == (21, 21)
+    assert [done for done, _ in bar] == sorted(done for done, _ in bar)
+
+
+def test_a_process_that_dies_costs_only_the_file_that_killed_it(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+    corpus.picture("real/white.png", "real", np.full((30, 30, 3), 255, np.uint8))
+    report = quick(corpus, tmp_path / "a", home, detector="half:die=true", workers=2)
+    assert report["faces"] == 44
+    assert report["unreadable"] == 1
+    assert report["problems"] == [f"{corpus.root}/real/white.png: unreadable: the process that read it died (SIGSEGV)"]
+
+
+def test_a_second_run_touches_nothing_and_what_is_damaged_is_cut_again(
+    corpus: Corpus, tmp_path: Path, home: Path
+) -> None:
+    folder = tmp_path / "a"
+    report = quick(corpus, folder, home, per_category=7)
+    before = contents(folder)
+    stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != ".lock"}
+    assert quick(corpus, folder, home, per_category=7) == report
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != ".lock"} == stamps
+    pngs = sorted(folder.glob("*/*.png"))
+    pngs[0].unlink()
+    pngs[9].write_bytes(b"")
+    data = bytearray(pngs[-1].read_bytes())
+    data[-30] ^= 1
+    pngs[-1].write_bytes(data)
+    assert quick(corpus, folder, home, per_category=7) == report
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.3, 0.77, 0.99])
+def test_a_torn_journal_is_read_as_far_as_it_is_whole(
+    corpus: Corpus, tmp_path: Path, home: Path, keep: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick(corpus, tmp_path / "whole", home, per_category=7)
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger.Ledger, "finish", lambda *_: None)
+        quick(corpus, tmp_path / "a", home, per_category=7)
+    journal = tmp_path / "a" / "cut.journal"
+    data = journal.read_bytes()
+    journal.write_bytes(data[: int(len(data) * keep)])
+    (tmp_path / "a" / "D_real" / "x.png.part").write_bytes(b"half a p")
+    quick(corpus, tmp_path / "a", home, per_category=7)
+    assert contents(tmp_path / "a") == contents(tmp_path / "whole")
+
+
+def script(corpus: Corpus, to: Path, home: Path, **settings: Any) -> list[str]:
+    """The same cut in a process of its own."""
+    samples = [
+        (s.key, str(s.path), s.dataset, s.method, s.real, s.group, s.identities, s.split)
+        for s in corpus
+        if isinstance(s, Sample)
+    ]
+    code = f"""
+import sys
+from pathlib import Path
+from kce.cut import cut
+from kce.types import Sample
+if __name__ == "__main__":
+    samples = [Sample(key, Path(path), *rest) for key, path, *rest in {samples!r}]
+    cut(samples, {str(to)!r}, registry_folder={str(home)!r}, frames=5, **{settings!r})
+"""
+    file = home / "go.py"
+    file.write_text(code)
+    return [sys.executable, str(file)]
+
+
+def children(pid: int) -> list[int]:
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(word) for word in found.stdout.split()]
+
+
+def alive(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    return status.is_file() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_files(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+    settings = {"detector": "half:slow=0.01", "per_category": 9}
+    quick(corpus, tmp_path / "whole", home, **settings)
+    folder = tmp_path / "a"
+    dice = random.Random(0)
+    kills = 0
+    for attempt in range(60):
+        command = script(corpus, folder, home, workers=1 + attempt % 2, **settings)
+        process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, start_new_session=True)
+        journal = folder / "cut.journal"
+        size = journal.stat().st_size if journal.is_file() else 0
+        # Not before it has got a little further, and then at any moment.
+        while process.poll() is None and not (journal.is_file() and journal.stat().st_size > size):
+            time.sleep(0.002)
+        time.sleep(dice.random() * 0.08)
+        if process.poll() is None:
+            process.kill()
+            kills += 1
+        if process.wait() == 0:
+            break
+    else:
+        pytest.fail("it never came to an end")
+    assert kills >= 3
+    assert contents(folder) == contents(tmp_path / "whole")
+
+
+def test_ctrl_c_leaves_no_process_and_a_folder_that_goes_on(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+    settings = {"detector": "half:slow=0.02"}
+    quick(corpus, tmp_path / "whole", home, **settings)
+    folder = tmp_path / "a"
+    command = script(corpus, folder, home, workers=2, **settings)
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    process = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not list(folder.glob("*/*.png")):
+        time.sleep(0.01)
+    workers = children(process.pid)
+    assert len(workers) >= 2
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+    error = process.communicate(timeout=20)[1]
+    assert error.count("Traceback") == 1  # the parent's own
+    assert error.rstrip().endswith("KeyboardInterrupt")
+    deadline = time.monotonic() + 5
+    while any(map(alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(alive, workers))
+    assert not (folder / "faces.csv").exists()
+    quick(corpus, folder, home, **settings)
+    assert contents(folder) == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("after", [0, 1, 9, 30])
+def test_a_full_disk_is_said_to_be_and_costs_nothing(
+    corpus: Corpus, tmp_path: Path, home: Path, after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick(corpus, tmp_path / "whole", home)
+    write, written = Path.write_bytes, []
+
+    def full(path: Path, data: bytes) -> int:
+        written.append(path)
+        if len(written) > after:
+            write(path, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(KCEError, match="disk is full") as raised:
+            quick(corpus, tmp_path / "a", home)
+    assert "again" in raised.value.hint
+    quick(corpus, tmp_path / "a", home)
+    assert contents(tmp_path / "a") == contents(tmp_path / "whole")
+
+
+def test_a_folder_of_someone_else_cannot_have_files_read_or_written_elsewhere(
+    corpus: Corpus, tmp_path: Path, home: Path
+) -> None:
+    folder = tmp_path / "a"
+    quick(corpus, folder, home)
+    path = folder / "faces.csv"
+    text = path.read_text(encoding="utf-8")
+    some = faces.read(folder).file[0]
+    path.write_text(text.replace(some, "../secret.png"), encoding="utf-8")
+    with pytest.raises(KCEError, match="is not where the face"):
+        quick(corpus, folder, home)

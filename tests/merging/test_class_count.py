@@ -1,0 +1,85 @@
+"""How many classes categories fall into, and which can never be one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from kce.errors import BadData
+from kce.merging import class_count, plans
+from kce.pipeline import recipe
+from kce.registry.registry import Registry
+from kce.types import Features
+from tests.conftest import REPOSITORY
+
+REGISTRY = Registry.load(REPOSITORY)
+
+
+def world(processes: int, seed: int, datasets: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each process in one to three datasets: means (n, 24), datasets (n,), process (n,)."""
+    random = np.random.default_rng(seed)
+    rows = [(p, d) for p in range(processes) for d in random.permutation(datasets)[: random.integers(1, 4)]]
+    process, dataset = np.array(rows).T
+    centres = random.normal(0, 10, (processes, 24))
+    return centres[process] + random.normal(0, 1, (len(rows), 24)), np.array([f"set{d}" for d in dataset]), process
+
+
+@given(st.integers(3, 12), st.integers(0, 10_000))
+def test_far_processes_are_counted(processes: int, seed: int) -> None:
+    means, datasets, _ = world(processes, seed)
+    assume(len(set(datasets.tolist())) < len(datasets))
+    assert class_count.classes(means, datasets) == processes
+
+
+@given(st.integers(2, 9), st.integers(0, 1000))
+def test_neither_order_nor_scale_nor_place_matter(processes: int, seed: int) -> None:
+    means, datasets, _ = world(processes, seed)
+    assume(len(set(datasets.tolist())) < len(datasets))
+    order = np.random.default_rng(seed).permutation(len(means))
+    found = class_count.classes(means, datasets)
+    assert class_count.classes(7 * means[order] - 3, datasets[order]) == found
+    assert 1 <= found <= len(means)
+
+
+def test_one_dataset_has_as_many_classes_as_categories() -> None:
+    means = np.random.default_rng(0).normal(0, 1, (7, 3))
+    assert class_count.classes(means, np.full(7, "a")) == 7
+
+
+def test_where_no_dataset_has_two_categories_nothing_can_be_estimated() -> None:
+    with pytest.raises(BadData, match="no dataset has two"):
+        class_count.classes(np.eye(3), np.array(["a", "b", "c"]))
+
+
+def test_twins_are_one_class() -> None:
+    means = np.array([[0.0, 0], [0, 0], [5, 0], [5, 0], [0, 9], [0, 9]])
+    assert class_count.classes(means, np.array(["a", "b"] * 3)) == 3
+
+
+def test_who_is_apart() -> None:
+    told = class_count.apart(np.array(["a", "b", "a"]))
+    np.testing.assert_array_equal(told, [[0, 0, 1], [0, 0, 0], [1, 0, 0]])
+
+
+@given(st.integers(4, 10), st.integers(0, 1000), st.sampled_from(["complete", "average"]))
+def test_a_plan_that_cannot_link_never_joins_a_dataset_s_own(processes: int, seed: int, link: str) -> None:
+    means, datasets, _ = world(processes, seed)
+    means = means + np.random.default_rng(seed).normal(0, 12, means.shape)  # so that plain distance would
+    labels = np.array([f"{dataset}_{number:02}" for number, dataset in enumerate(datasets.tolist())])
+    k = max(np.unique(datasets, return_counts=True)[1].max(), len(means) - 3)
+    rows = Features(labels.copy(), labels, labels.copy(), means.astype(np.float32))
+    part = recipe.resolve(REGISTRY, "clusterer", f"cannot-link:linkage={link}", 0, n_clusters=int(k))
+    plan = plans.by_clusters(rows, part.build())
+    assert len(plan.names) == k
+    for name in plan.names:
+        sets = [member.partition("_")[0] for member in plan.members(name)]
+        assert len(set(sets)) == len(sets)
+
+
+def test_without_a_second_word_it_is_complete_linkage() -> None:
+    x = np.random.default_rng(3).normal(0, 1, (40, 4)).astype(np.float32)
+    one = REGISTRY.build("clusterer", "cannot-link:n_clusters=5").fit_predict(x)
+    other = REGISTRY.build("clusterer", "agglomerative:n_clusters=5,linkage=complete").fit_predict(x)
+    np.testing.assert_array_equal(one[:, None] == one, other[:, None] == other)

@@ -1,0 +1,383 @@
+"""Merge plans: what is joined, in whatever order things come; the file people edit; and the even draw."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from kce.errors import BadData, KCEError
+from kce.merging import plans as merge
+from kce.types import Features, MergePlan
+
+# Sun et al. 2023: the categories, which group evaluates each (0: none does), and the rules by which names were merged.
+PAPER = {
+    "CelebDFv1_FaceSwapPRO": 0,
+    "CelebDFv2_FaceSwapPRO": 4,
+    "DeeperForensics_DF-VAE": 2,
+    "DeepFakeMnist+_FOMM": 0,
+    "DeepfakeTIMIT_FaceSwap-GAN": 3,
+    "DeepFakeDetection_FaceSwap": 0,
+    "FaceForensics++_DeepFakes": 0,
+    "FaceForensics++_Face2Face": 2,
+    "FaceForensics++_FaceShifter": 1,
+    "FaceForensics++_FaceSwap": 0,
+    "FaceForensics++_NeuralTextures": 4,
+    "FakeAVCeleb_FaceSwap": 1,
+    "FakeAVCeleb_FSGAN": 0,
+    "FakeAVCeleb_Wav2Lip": 2,
+    "ForgeryNet_ATVG-Net": 1,
+    "ForgeryNet_BlendFace": 3,
+    "ForgeryNet_DeepFakes": 0,
+    "ForgeryNet_DeepFakes-StarGAN-Stack": 0,
+    "ForgeryNet_DiscoFaceGAN": 2,
+    "ForgeryNet_FaceShifter": 0,
+    "ForgeryNet_FOMM": 1,
+    "ForgeryNet_FS-GAN": 4,
+    "ForgeryNet_MaskGAN": 0,
+    "ForgeryNet_MMReplacement": 0,
+    "ForgeryNet_SC-FEGAN": 0,
+    "ForgeryNet_StarGAN-BlendFace-Stack": 0,
+    "ForgeryNet_StarGAN2": 3,
+    "ForgeryNet_StyleGAN2": 0,
+    "ForgeryNet_Talking_Head_Video": 4,
+    "Patch-wise_Face_Image_Forensics_PROGAN": 3,
+    "Patch-wise_Face_Image_Forensics_StyleGAN2": 0,
+}
+RULES = [
+    ["CelebDFv1_FaceSwapPRO", "CelebDFv2_FaceSwapPRO"],
+    ["DeepFakeMnist+_FOMM", "ForgeryNet_FOMM"],
+    [
+        "DeepfakeTIMIT_FaceSwap-GAN",
+        "DeepFakeDetection_FaceSwap",
+        "FaceForensics++_FaceSwap",
+        "FakeAVCeleb_FaceSwap",
+    ],
+    ["FaceForensics++_DeepFakes", "ForgeryNet_DeepFakes"],
+    ["FakeAVCeleb_FSGAN", "ForgeryNet_FS-GAN"],
+    ["ForgeryNet_DeepFakes-StarGAN-Stack", "ForgeryNet_StarGAN-BlendFace-Stack", "ForgeryNet_StarGAN2"],
+    ["ForgeryNet_StyleGAN2", "Patch-wise_Face_Image_Forensics_StyleGAN2"],
+]
+
+
+def methods_of(group: int) -> dict[str, str]:
+    datasets = ("Patch-wise_Face_Image_Forensics",)
+    known = [category for category, evaluated in PAPER.items() if evaluated != group]
+    return {c: next((c[len(d) + 1 :] for d in datasets if c.startswith(d)), c.partition("_")[2]) for c in known}
+
+
+@pytest.mark.parametrize(("group", "classes"), [(1, 19), (2, 17), (3, 19), (4, 19)])
+def test_the_rules_of_the_paper_give_its_numbers_of_classes(group: int, classes: int) -> None:
+    methods = methods_of(group)
+    assert len(methods) == 27
+    plan = merge.by_name(methods, RULES)
+    assert len(plan.names) == classes
+    assert plan.classes.keys() == methods.keys()
+    for rule in RULES:
+        assert len({plan.classes[member] for member in rule if member in methods}) <= 1
+    # No rule joins the two FaceShifters, although they bear one name.
+    assert plan.classes["ForgeryNet_FaceShifter"] != plan.classes.get("FaceForensics++_FaceShifter")
+
+
+def test_names_join_but_for_case_and_punctuation() -> None:
+    methods = {
+        "a_1": "FS-GAN",
+        "b_2": "fsgan",
+        "c_3": "FSGAN2",
+        "d_4": "++",
+        "e_5": "--",
+        "f_6": "한글 합성",
+        "g_7": "한글합성",
+    }
+    plan = merge.by_name(methods)
+    assert plan.classes == {
+        "a_1": "FS-GAN",
+        "b_2": "FS-GAN",
+        "c_3": "FSGAN2",
+        "d_4": "++",
+        "e_5": "--",
+        "f_6": "한글 합성",
+        "g_7": "한글 합성",
+    }
+
+
+def test_a_class_is_called_as_most_of_its_members_are() -> None:
+    plan = merge.by_name({"a_1": "swap-gan", "b_2": "swap", "c_3": "swap", "d_4": "other"}, [["a_1", "b_2", "c_3"]])
+    assert plan.names == ["other", "swap"]
+    assert merge.by_name({"a_1": "one", "b_2": "two"}, [["b_2", "a_1"]]).names == ["two"]
+
+
+def test_classes_never_share_a_name_by_accident() -> None:
+    plan = merge.by_name({"a_x": "x", "b_x": "x", "c_x": "x"}, [["a_x", "b_x"]])
+    assert merge.same_partition(plan, MergePlan({"a_x": "1", "b_x": "1", "c_x": "2"}))
+    plan = merge.by_name({"a": "x", "b": "x", "c": "b"}, [["a"], ["absent"]])
+    assert len(plan.names) == 3
+    with pytest.raises(KCEError, match="in more than one rule: a"):
+        merge.by_name({"a": "x"}, [["a", "b"], ["a"]])
+
+
+categories = st.lists(st.text("abc_한 +", min_size=1, max_size=6), min_size=1, max_size=12, unique=True)
+
+
+@given(categories, st.randoms(use_true_random=False))
+def test_every_plan_holds_every_category_once_in_any_order(pool: list[str], shuffle: object) -> None:
+    mixed = sorted(pool, key=lambda c: shuffle.random())  # type: ignore[attr-defined]
+    sizes = [1] * (len(pool) // 2) + [len(pool) - len(pool) // 2]
+    for make in (
+        merge.unmerged,
+        lambda some: merge.by_name({category: category[0] for category in some}),
+        lambda some: merge.at_random(some, sizes, 3),
+    ):
+        plan = make(pool)
+        assert set(plan.classes) == set(pool)
+        assert make(mixed) == plan
+    assert merge.unmerged(pool).names == sorted(pool)
+
+
+@given(categories, st.integers(0, 5), st.data())
+def test_at_random_keeps_the_sizes(pool: list[str], seed: int, data: st.DataObject) -> None:
+    cuts = data.draw(st.lists(st.integers(1, len(pool)), unique=True, max_size=4))
+    sizes = np.diff([0, *sorted({*cuts, len(pool)})]).tolist()
+    plan = merge.at_random(pool, sizes, seed)
+    assert sorted(Counter(plan.classes.values()).values()) == sorted(sizes)
+    assert plan == merge.at_random(pool, sizes[::-1], seed)
+
+
+def test_at_random_is_random() -> None:
+    plans = [merge.at_random("abcdefgh", [4, 4], seed) for seed in range(8)]
+    assert any(not merge.same_partition(plans[0], other) for other in plans)
+    with pytest.raises(KCEError, match="do not hold"):
+        merge.at_random("abc", [1, 1], 0)
+
+
+# By clusters ---------------------------------------------------------------------------------------------------------
+
+
+class Fixed:
+    """Answers with what it was given."""
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+
+    def fit_predict(self, x: np.ndarray) -> object:
+        return self.answer
+
+
+class Near:
+    """Rows whose first numbers round to the same integer, which is their cluster, by an odd numbering."""
+
+    def __init__(self, numbering: dict[int, int]) -> None:
+        self.numbering = numbering
+
+    def fit_predict(self, x: np.ndarray) -> np.ndarray:
+        return np.array([self.numbering[round(float(value))] for value in x[:, 0]])
+
+
+def table(of: dict[str, list[float]]) -> Features:
+    labels = [label for label, values in of.items() for _ in values]
+    x = np.array([[value, 1.0] for values in of.values() for value in values], np.float32)
+    return Features(np.array([f"k{i}" for i in range(len(x))]), np.array(labels), np.array([""] * len(x)), x)
+
+
+WORLD = {"d": [0.1, -0.1], "a": [1.1, 0.9], "c": [1.0, 1.0], "b": [2.0, 2.2, 1.8], "e": [0.0]}
+
+
+@pytest.mark.parametrize("vote", ["means", "rows"])
+@given(numbers=st.permutations(range(3)), order=st.permutations(range(10)))
+def test_clusters_join_categories_however_they_are_numbered_and_ordered(
+    vote: str, numbers: list[int], order: list[int]
+) -> None:
+    plan = merge.by_clusters(table(WORLD).take(np.array(order)), Near(dict(enumerate(numbers))), vote)  # type: ignore[arg-type]
+    assert plan.classes == {
+        "a": "cluster-01",
+        "b": "cluster-02",
+        "c": "cluster-01",
+        "d": "cluster-03",
+        "e": "cluster-03",
+    }
+    assert plan.votes.keys() == plan.classes.keys()
+    assert "Near" in plan.made
+
+
+@pytest.mark.parametrize("vote", ["means", "rows"])
+def test_noise_stays_alone(vote: str) -> None:
+    plan = merge.by_clusters(table(WORLD), Near({0: -1, 1: 0, 2: -1}), vote)  # type: ignore[arg-type]
+    assert merge.same_partition(plan, MergePlan({"a": "1", "c": "1", "b": "2", "d": "3", "e": "4"}))
+    assert [c for c in "abcde" if plan.votes[c].startswith("noise")] == ["b", "d", "e"]
+
+
+def test_rows_vote_by_majority_and_a_tie_goes_to_the_first_cluster() -> None:
+    of = {"a": [0, 0, 1], "b": [1, 1, 0], "tied": [1, 0, 0, 1], "noisy": [2, 1]}
+    plan = merge.by_clusters(table(of), Near({0: 7, 1: 4, 2: -1}), "rows")  # type: ignore[arg-type]
+    assert merge.same_partition(plan, MergePlan({"a": "0", "b": "1", "tied": "0", "noisy": "1"}))
+    assert plan.votes["a"] == "67% of rows in cluster-01, 33% of rows in cluster-02"
+
+
+def test_means_vote_by_distance() -> None:
+    plan = merge.by_clusters(table({"a": [0.0], "b": [0.4], "c": [3.0]}), Near({0: 0, 3: 1}))
+    assert plan.votes["b"] == "0.2 from its centre, 2.6 from the next, cluster-02"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [[0, 1], [[0, 1, 2, 3, 4]], [0.0, 1.0, 2.0, 3.0, 4.0], [0, 1, 2, 3, np.nan], [0, 1, 2, 3, -2], list("abcde")],
+)
+def test_an_answer_that_is_no_clustering_names_the_clusterer(answer: object) -> None:
+    with pytest.raises(KCEError, match="Fixed") as caught:
+        merge.by_clusters(table(WORLD), Fixed(answer))  # type: ignore[arg-type]
+    assert caught.value.hint
+
+
+def test_features_that_cannot_be_clustered() -> None:
+    with pytest.raises(BadData, match="finite"):
+        merge.by_clusters(table({"a": [np.nan], "b": [1.0]}), Fixed([0, 1]))  # type: ignore[arg-type]
+    with pytest.raises(BadData, match="none"):
+        merge.by_clusters(table(WORLD).take(np.array([], int)), Fixed([]))  # type: ignore[arg-type]
+    with pytest.raises(KCEError, match="no vote named 'medians'"):
+        merge.by_clusters(table(WORLD), Fixed([0] * 5), "medians")  # type: ignore[arg-type]
+
+
+def test_same_partition_looks_at_members_alone() -> None:
+    one = MergePlan({"a": "x", "b": "x", "c": "y"})
+    assert merge.same_partition(one, MergePlan({"c": "x", "b": "y", "a": "y"}, made="otherwise"))
+    assert not merge.same_partition(one, MergePlan({"a": "x", "b": "y", "c": "y"}))
+    assert not merge.same_partition(one, MergePlan({"a": "x", "b": "x"}))
+
+
+# The file ------------------------------------------------------------------------------------------------------------
+
+texts = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12)
+
+
+@given(st.dictionaries(texts, st.tuples(texts.filter(str.strip), texts), min_size=1, max_size=8), texts)
+def test_a_plan_comes_back_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, entries: dict[str, tuple[str, str]], made: str
+) -> None:
+    path = tmp_path_factory.mktemp("plan") / "plan.toml"
+    votes = {category: f"why: {vote}".strip() for category, (_, vote) in entries.items()}
+    plan = MergePlan({category: name for category, (name, _) in entries.items()}, votes, made)
+    merge.write(path, plan)
+    back = merge.read(path)
+    assert (back.classes, back.made) == (plan.classes, plan.made)
+    assert back.votes.keys() == plan.votes.keys()
+    merge.write(path, back)
+    assert merge.read(path) == back
+    assert [p.name for p in path.parent.iterdir()] == ["plan.toml"]
+
+
+def test_a_plan_is_readable(tmp_path: Path) -> None:
+    plan = merge.by_clusters(table(WORLD), Near({0: 0, 1: 1, 2: 2}))
+    merge.write(tmp_path / "plan.toml", plan)
+    text = (tmp_path / "plan.toml").read_text(encoding="utf-8")
+    assert 'made = "by clusters of means: Near"' in text
+    assert 'a = "cluster-01" # 0 from its centre, 1 from the next, cluster-0' in text
+    assert merge.read(tmp_path / "plan.toml") == plan
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[classes]\na = "x"\n"a" = "y"\n', 'a category stands twice: line 3, "a" = "y"'),
+        ('[classes]\na = ""\n', "for: 'a'"),
+        ("[classes]\na = 3\n", "for: 'a'"),
+        ('[classes]\na.b = "x"\n', "for: 'a'"),
+        ("[classes]\n", "no classes"),
+        ("made = 'x'\n", "no classes"),
+        ("[classes]\na = x\n", "line 2"),
+        ("classes = 3", "no classes"),
+        ("\x00", "not a plan"),
+    ],
+)
+def test_a_plan_that_was_edited_badly(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "plan.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(BadData) as caught:
+        merge.read(tmp_path / "plan.toml")
+    assert said in caught.value.message
+    assert "category" in caught.value.hint
+
+
+def test_no_plan_and_no_text(tmp_path: Path) -> None:
+    (tmp_path / "latin.toml").write_bytes(b"\xff\xfe")
+    for path in (tmp_path / "absent.toml", tmp_path / "latin.toml", tmp_path):
+        with pytest.raises(BadData, match="cannot read the plan"):
+            merge.read(path)
+
+
+def test_check_names_all_that_does_not_fit() -> None:
+    plan = MergePlan({"a_Faceswap": "x", "b": " ", "c": "x"})
+    merge.check(MergePlan({"a": "x"}), ["a"])
+    with pytest.raises(BadData) as caught:
+        merge.check(plan, ["a_FaceSwap", "b", "c", "d"])
+    for said in ("no class for a_FaceSwap", "no class for d", "a_Faceswap (perhaps a_FaceSwap)", "empty class for b"):
+        assert said in caught.value.message
+
+
+# The draw ------------------------------------------------------------------------------------------------------------
+
+plans = st.dictionaries(st.sampled_from("abcdefg"), st.sampled_from("xyz"), min_size=1)
+
+
+@given(plans, st.integers(1, 12), st.integers(0, 3), st.randoms(use_true_random=False))
+def test_classes_get_even_shares_of_distinct_rows(
+    classes: dict[str, str], per_class: int, seed: int, shuffle: object
+) -> None:
+    plan = MergePlan(classes)
+    assume(per_class >= max(len(plan.members(name)) for name in plan.names))
+    labels = [category for category in [*classes, "foreign"] for _ in range(12)]
+    shuffle.shuffle(labels)  # type: ignore[attr-defined]
+    rows, targets = merge.draw(labels, plan, per_class, seed)
+    assert (rows.dtype, targets.dtype) == (np.int64, np.int64)
+    assert len(set(rows.tolist())) == len(rows) == per_class * len(plan.names)
+    drawn = Counter(labels[row] for row in rows)
+    assert "foreign" not in drawn
+    for target, name in enumerate(plan.names):
+        members = plan.members(name)
+        assert {labels[row] for row in rows[targets == target]} == set(members)
+        shares = [drawn[member] for member in members]
+        assert sum(shares) == per_class
+        assert shares == sorted(shares, reverse=True)
+        assert shares[0] - shares[-1] <= 1
+    again = merge.draw(labels, plan, per_class, seed)
+    assert np.array_equal(again[0], rows)
+    assert np.array_equal(again[1], targets)
+
+
+@given(plans, st.dictionaries(st.sampled_from("abcdefg"), st.integers(1, 9)))
+def test_without_a_number_the_draw_takes_all_it_can(classes: dict[str, str], has: dict[str, int]) -> None:
+    plan = MergePlan(classes)
+    labels = [category for category in classes for _ in range(has.get(category, 5))]
+    # Not: a class of many members beside one that has fewer rows than those are.
+    assume(min(has.get(c, 5) for c in classes) >= max(len(plan.members(name)) for name in plan.names))
+    rows, _ = merge.draw(labels, plan, None, 0)
+    most = len(rows) // len(plan.names)
+    with pytest.raises(BadData, match="needs") as caught:
+        merge.draw(labels, plan, most + 1, 0)
+    assert caught.value.hint.endswith(f"at most {most}")
+
+
+def test_what_is_drawn_of_a_category_is_its_own_affair() -> None:
+    one = ["a"] * 20 + ["b"] * 20
+    other = ["b"] * 7 + one + ["c"] * 5  # the rows of a have moved, and others have come
+    plan, more = MergePlan({"a": "x", "b": "y"}), MergePlan({"a": "q", "b": "r", "c": "s"})
+    of_a = merge.draw(one, plan, 5, seed=1)[0][:5]
+    assert np.array_equal(merge.draw(other, more, 5, seed=1)[0][:5] - 7, of_a)
+    assert np.array_equal(merge.draw(one, plan, 9, seed=1)[0][:5], of_a)
+    assert not np.array_equal(np.sort(merge.draw(one, plan, 5, seed=2)[0][:5]), np.sort(of_a))
+
+
+def test_too_few_images_say_where_and_how_many_would_do() -> None:
+    plan = MergePlan({"a": "x", "b": "x", "c": "y", "gone": "z"})
+    labels = ["a"] * 30 + ["b"] * 4 + ["c"] * 8 + ["gone"] * 100
+    with pytest.raises(BadData) as caught:
+        merge.draw(labels, plan, 20, 0)
+    assert caught.value.message == "too few images for the plan: b has 4 and needs 10; c has 8 and needs 20"
+    assert caught.value.hint == "per_class that would work here: at most 8"
+    with pytest.raises(BadData, match="gone has 0 and needs 20") as caught:
+        merge.draw(labels[:42], plan, 20, 0)
+    assert caught.value.hint.endswith("none")
+    with pytest.raises(BadData, match="each of its members"):
+        merge.draw(labels, plan, 1, 0)

@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from kce.audit import unlearned
+from kce.demo import compare, under_plans
+from kce.errors import KCEError, Refused, UnknownName
+from kce.faces import folder as folders
+from kce.faces.cut import cut
+from kce.features import store
+from kce.features.table import find
+from kce.merging import aligner_inputs, plans
+from kce.pipeline import recipe
+from kce.pipeline.recipe import Evaluate, Recipe
+from kce.pipeline.run import STAGES, run
+from kce.registry.registry import Registry
+from kce.report import report
+from kce.training import weights
+from kce.training.settings import Settings
+from kce.types import Features
+from tests.support.corpus import KNOWN, PROCESSES, UNKNOWN, face_folder, pattern, pictures, truth
+
+REGISTRY = Registry.load(Path("/"))
+
+
+@pytest.fixture(scope="module")
+def chosen(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    at = tmp_path_factory.mktemp("corpus")
+    agreement = f'agreement:truth="{truth(at / "truth.toml").as_posix()}"'
+    return Recipe(
+        faces=str(face_folder(at)),
+        unknown=tuple(UNKNOWN),
+        backbone="tiny:size=32,width=2",
+        reducer="pca:n_components=8",
+        train=Settings(epochs=2, rate=0.01),
+        evaluate=Evaluate("pca:n_components=8", ("calinski-harabasz", agreement), 12, 30),
+    )
+
+
+@pytest.fixture(scope="module")
+def done(chosen: Recipe, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, dict[str, object]]]:
+    folder = tmp_path_factory.mktemp("study")
+    return folder, under_plans(folder, chosen, ["none", "name", "random", "clusters"], REGISTRY)
+
+
+def test_every_category_has_one_class_and_plans_are_as_large_as_they_say(
+    done: tuple[Path, dict[str, dict[str, object]]],
+) -> None:
+    reports = done[1]
+    for found in reports.values():
+        assert set(found["plan"]) == set(KNOWN)
+        assert found["classes"] == len(set(found["plan"].values()))
+    assert {plan: found["classes"] for plan, found in reports.items()} == {
+        "none": 6,
+        "name": 5,
+        "random": 5,
+        "clusters": 5,
+    }
+    sizes = {
+        plan: sorted(list(found["plan"].values()).count(c) for c in found["plan"].values())
+        for plan, found in reports.items()
+    }
+    assert sizes["random"] == sizes["clusters"]
+
+
+def test_every_plan_is_scored_on_the_same_rows_with_n_seed_and_interval(
+    done: tuple[Path, dict[str, dict[str, object]]],
+) -> None:
+    lines = compare(done[1])
+    assert {(line["n"], line["seed"]) for line in lines.values()} == {(24, 0)}
+    for line in lines.values():
+        low, high = line["interval"]
+        assert low < line["calinski_harabasz"] < high
+        assert 0 < line["variance_share"] < 1
+        assert -1 <= line["ari_truth"] <= 1
+
+
+def test_runs_share_the_first_model_and_its_features(done: tuple[Path, dict[str, dict[str, object]]]) -> None:
+    folder = done[0]
+    final = weights.digest(folder / "none" / "final.safetensors")
+    assert weights.digest(folder / "clusters" / "first.safetensors") == final
+    assert weights.digest(folder / "random" / "first.safetensors") == final
+    # The first that needed them made the features of the known categories; the others read them there.
+    assert set(store.open_table(folder / "random" / "features.h5", "known").labels) == set(KNOWN)
+    assert find(folder / "clusters" / "features.h5", "known") is None
+    assert not (folder / "name" / "first.safetensors").exists()
+
+
+def test_no_unknown_category_reaches_training_or_the_plan(chosen: Recipe, tmp_path: Path) -> None:
+    """Whatever the unknown faces look like, models and plan stay as they are, to the last bit."""
+    found = []
+    for seed in (0, 99):
+        at = tmp_path / str(seed)
+        faces = face_folder(at, seed=0)
+        if seed:
+            for path in sorted(folder for folder in faces.iterdir() if folder.name.startswith("C_")):
+                donor = next(iter(sorted((faces / path.name).glob("*.png")))).read_bytes()
+                for picture in path.glob("*.png"):
+                    picture.write_bytes(donor)
+        run(at / "run", replace(chosen, faces=str(faces)), REGISTRY, until="unknown")
+        found.append(
+            [
+                weights.digest(at / "run" / "first.safetensors"),
+                weights.digest(at / "run" / "final.safetensors"),
+                (at / "run" / "plan.toml").read_text(),
+                store.open_table(at / "run" / "features.h5", "unknown").load().x,
+            ]
+        )
+    assert found[0][:3] == found[1][:3]
+    assert not np.array_equal(found[0][3], found[1][3])
+    labels = set(store.open_table(tmp_path / "0" / "run" / "features.h5", "known").load().label.tolist())
+    assert labels == set(KNOWN)
+
+
+def test_an_unknown_category_cannot_be_smuggled_in(chosen: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(KCEError, match="both known and unknown"):
+        run(tmp_path / "a", replace(chosen, known=(*KNOWN, UNKNOWN[0])), REGISTRY)
+    run(tmp_path / "b", replace(chosen, plan="name"), REGISTRY, until="plan")
+    plan = plans.read(tmp_path / "b" / "plan.toml")
+    plans.write(tmp_path / "b" / "plan.toml", replace(plan, classes={**plan.classes, UNKNOWN[0]: "FaceSwap"}))
+    with pytest.raises(KCEError, match=UNKNOWN[0]):
+        run(tmp_path / "b", replace(chosen, plan="name"), REGISTRY)
+    assert not (tmp_path / "b" / "final.safetensors").exists()
+
+
+def test_a_plan_edited_by_hand_is_the_plan(chosen: Recipe, tmp_path: Path) -> None:
+    by_name = replace(chosen, plan="name")
+    run(tmp_path / "a", by_name, REGISTRY, until="plan")
+    classes = dict.fromkeys(KNOWN, "left") | {KNOWN[0]: "right", KNOWN[1]: "right"}
+    plans.write(tmp_path / "a" / "plan.toml", plans.MergePlan(classes))
+    assert run(tmp_path / "a", by_name, REGISTRY)["plan"] == classes
+    (tmp_path / "mine.toml").write_text((tmp_path / "a" / "plan.toml").read_text())
+    other = run(tmp_path / "b", replace(chosen, plan=str(tmp_path / "mine.toml")), REGISTRY, until="plan")
+    assert other["plan"] == classes
+
+
+def test_a_stopped_run_goes_on_and_ends_alike(
+    chosen: Recipe, done: tuple[Path, dict[str, dict[str, object]]], tmp_path: Path
+) -> None:
+    for stage in STAGES:
+        found = run(tmp_path / "run", chosen, REGISTRY, until=stage)
+    whole = done[1]["clusters"]
+    assert {k: v for k, v in found.items() if k != "folder"} == {k: v for k, v in whole.items() if k != "folder"}
+
+
+def test_a_folder_with_other_choices_is_refused(chosen: Recipe, tmp_path: Path) -> None:
+    run(tmp_path, chosen, REGISTRY, until="first")
+    with pytest.raises(Refused, match=r"clusterer: there 'kmeans', asked for 'hdbscan'"):
+        run(tmp_path, replace(chosen, clusterer="hdbscan"), REGISTRY)
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"unknown": ()}, "no category is held back"),
+        ({"unknown": ("C_Unsen",)}, "Did you mean 'C_Unseen'"),
+        ({"clusterer": "kmean"}, "Did you mean 'kmeans'"),
+        ({"reducer": "pca:n=3"}, "no parameter"),
+        ({"plan": "clusterz"}, "Did you mean 'clusters'"),
+        ({"k": 7}, "k = 7 classes of 6 known"),
+        ({"k": 0}, "no number of classes"),
+        ({"k": 3, "clusterer": "hdbscan"}, "finds its own"),
+        ({"known": ("A_Warp",)}, "nothing to merge"),
+        ({"vote": "mean"}, "Did you mean 'means'"),
+        ({"train": Settings(epochs=0)}, "epochs = 0"),
+        ({"train": Settings(rate=-1.0)}, "no learning rate"),
+        ({"train": Settings(per_class=10_000)}, "10000"),
+    ],
+)
+def test_what_cannot_be_is_said_before_any_work(
+    chosen: Recipe, tmp_path: Path, choices: dict[str, object], message: str
+) -> None:
+    with pytest.raises(KCEError, match=message):
+        run(tmp_path / "run", chosen.changed(**choices), REGISTRY)
+    assert list(tmp_path.rglob("*.safetensors")) == []
+
+
+@pytest.mark.parametrize(
+    "clusterer",
+    [
+        "hdbscan:min_cluster_size=2",
+        "gaussian-mixture:covariance_type=spherical",
+        "agglomerative",
+        "dbscan:eps=5.0,min_samples=1",
+    ],
+)
+def test_components_are_swapped_by_name(
+    chosen: Recipe, done: tuple[Path, dict[str, dict[str, object]]], tmp_path: Path, clusterer: str
+) -> None:
+    found = run(
+        tmp_path,
+        replace(chosen, clusterer=clusterer, vote="rows" if "gauss" in clusterer else "means"),
+        REGISTRY,
+        "plan",
+        [done[0] / "clusters"],
+    )
+    assert set(found["plan"]) == set(KNOWN)
+
+
+def test_the_recipe_of_a_run_is_read_back_as_it_was(chosen: Recipe, tmp_path: Path) -> None:
+    recipe.write(tmp_path / "recipe.toml", chosen, REGISTRY)
+    assert recipe.read(tmp_path / "recipe.toml") == chosen
+    recipe.write(tmp_path / "recipe.toml", replace(chosen, seed=7), REGISTRY)
+    resolved = (tmp_path / "recipe.toml").read_text().partition("[resolved]")[2]
+    assert "kmeans:n_init=10,seed=7,n_clusters=name" in resolved
+
+
+def test_a_recipe_says_where_each_part_came_from_and_what_to_install(chosen: Recipe, tmp_path: Path) -> None:
+    from kce import __version__
+
+    recipe.write(tmp_path / "recipe.toml", chosen, REGISTRY)
+    there = recipe.read(tmp_path / "recipe.toml")
+    assert there == chosen
+    assert set(there.origins.values()) == {f"kce {__version__}"}
+    assert {"backbone tiny", "clusterer kmeans", "evaluator calinski-harabasz"} <= set(there.origins)
+    text = (tmp_path / "recipe.toml").read_text()
+    for origin, hint in (
+        ("kce-genie 0.1.0", 'pip install "kce-genie==0.1.0"'),
+        (f"halves.py sha256:{'0' * 64}", "halves.py (sha256:000000000000...): put that into the `plugins/` folder"),
+    ):
+        text = text.replace('clusterer = "kmeans"', 'clusterer = "genie"').replace(
+            f'"clusterer kmeans" = "kce {__version__}"', f'"clusterer genie" = "{origin}"'
+        )
+        (tmp_path / "recipe.toml").write_text(text)
+        with pytest.raises(UnknownName, match="no clusterer named 'genie'") as error:
+            recipe.check_parts(recipe.read(tmp_path / "recipe.toml"), REGISTRY)
+        assert hint in error.value.hint
+        text = text.replace(origin, f"kce {__version__}").replace("genie", "kmeans")
+
+
+def test_another_version_of_a_part_is_told(chosen: Recipe, caplog: pytest.LogCaptureFixture) -> None:
+    other = replace(chosen, origins={"clusterer kmeans": "kce 0.0.1"})
+    recipe.check_parts(other, REGISTRY)
+    assert "kce 0.0.1" in caplog.text
+
+
+def test_a_recipe_with_an_unknown_key_says_what_was_meant(tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text('bakbone = "tiny"\n')
+    with pytest.raises(UnknownName, match="Did you mean 'backbone'"):
+        recipe.read(tmp_path / "r.toml")
+    (tmp_path / "r.toml").write_text("[train]\nepoch = 3\n")
+    with pytest.raises(UnknownName, match="Did you mean 'epochs'"):
+        recipe.read(tmp_path / "r.toml")
+
+
+def test_reports_are_whole_and_ask_no_network(done: tuple[Path, dict[str, dict[str, object]]], tmp_path: Path) -> None:
+    folder, reports = done
+    told = {"plan": reports["clusters"]["plan"], "plans": compare(reports), "runs": reports}
+    (tmp_path / "report.json").write_text(json.dumps(told))
+    (tmp_path / "runs").symlink_to(folder)
+    for path in (folder / "clusters", tmp_path):
+        report.write(path, REGISTRY)
+        json.loads((path / "report.json").read_text())
+        page = (path / "report.html").read_text()
+        assert page.count("<script src") == page.count('<link rel="stylesheet"') == 0
+        assert all(category in page for category in KNOWN)
+
+
+def test_a_face_that_vanished_is_named(chosen: Recipe, tmp_path: Path) -> None:
+    faces = face_folder(tmp_path)
+    victim = faces / str(folders.read(faces).file[3])
+    victim.unlink()
+    with pytest.raises(KCEError, match=victim.name):
+        run(tmp_path / "run", replace(chosen, faces=str(faces)), REGISTRY)
+
+
+@pytest.fixture(scope="module")
+def with_reals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A face folder of two datasets with reals, and a third one whose fakes are kept unknown."""
+    at = tmp_path_factory.mktemp("reals")
+    root = pictures(at / "pictures")
+    for number, dataset in enumerate("AB"):
+        rng = np.random.default_rng([9, number])
+        for picture in range(12):
+            folder = root / f"{dataset}_real" / f"{picture % 6:03}"
+            folder.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / f"{picture:04}.png"), pattern("smooth", rng))
+    cut(REGISTRY.build("dataset", "folder", root=root), at / "faces", detector="whole", workers=1)
+    return at / "faces"
+
+
+def test_an_aligner_is_brought_the_reals_and_views_it_asks_for(
+    chosen: Recipe, with_reals: Path, tmp_path: Path
+) -> None:
+    wanted = replace(chosen, faces=str(with_reals), aligner="codec-delta", reducer="none")
+    run(tmp_path, wanted, REGISTRY, until="known")
+    faces = folders.read(with_reals)
+    views = ("jpeg70", "scale90+jpeg80", "scale80+jpeg60")
+    for table in ("known", *(f"known+{view}" for view in views)):
+        assert set(store.open_table(tmp_path / "features.h5", table).labels) == set(KNOWN)
+    for table in ("reals", *(f"reals+{view}" for view in views)):
+        assert store.open_table(tmp_path / "features.h5", table).labels == {"A_real": 12, "B_real": 12}
+    assert not set(store.open_table(tmp_path / "features.h5", "reals").load().key.tolist()) - set(
+        faces.key[faces.real].tolist()
+    )
+    found = run(tmp_path, wanted, REGISTRY, until="plan")
+    assert set(found["plan"]) == set(KNOWN)
+
+
+def test_a_category_that_cannot_be_told_from_reals_is_said_to_be_there_by_chance(
+    chosen: Recipe, with_reals: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert PROCESSES["A_Blur"] == "smooth"  # as the reals are
+    train = replace(chosen.train, epochs=6)
+    wanted = replace(chosen, faces=str(with_reals), aligner="real-anchor", reducer="none", train=train)
+    run(tmp_path, wanted, REGISTRY, until="plan")
+    votes = plans.read(tmp_path / "plan.toml").votes
+    assert [category for category in KNOWN if unlearned.NOTE in votes[category]] == ["A_Blur"]
+    assert [record.levelname for record in caplog.records if "A_Blur" in record.getMessage()] == ["WARNING"]
+
+
+def test_a_dataset_without_reals_is_refused_before_any_work(chosen: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(KCEError, match="no reals of A, B") as refused:
+        run(tmp_path, replace(chosen, aligner="real-anchor"), REGISTRY)
+    assert "dataset-centre" in refused.value.hint
+    assert not list(tmp_path.glob("*.safetensors"))
+    run(tmp_path / "name", replace(chosen, aligner="real-anchor", plan="name"), REGISTRY, until="plan")
+
+
+def test_reals_of_another_dataset_stand_in_where_the_registry_says_so(
+    chosen: Recipe, with_reals: Path, tmp_path: Path
+) -> None:
+    faces = folders.read(with_reals)
+    less = faces.take(~(faces.category == "B_real"))
+    (tmp_path / "registry.toml").write_text('[dataset.B]\nuse = "folder:folder"\nreals = "A"\n', encoding="utf-8")
+    registry = Registry.load(tmp_path)
+    assert aligner_inputs.stand_ins(less, {"A", "B"}, registry) == {"A": "A", "B": "A"}
+    table = Features(np.array(["A/1"]), np.array(["A_real"]), np.array(["g"]), np.ones((1, 2), np.float32))
+    both = aligner_inputs.reals_of(table, {"A": "A", "B": "A"})
+    assert both.label.tolist() == ["A_real", "B_real"]
+    assert both.dataset.tolist() == ["A", "B"]
+
+
+def test_within_a_dataset_reals_are_shown_and_each_face_is_told_from_its_own_dataset_alone(
+    chosen: Recipe, with_reals: Path, tmp_path: Path
+) -> None:
+    settings = replace(chosen.train, loss="within-dataset")
+    run(tmp_path, replace(chosen, faces=str(with_reals), train=settings), REGISTRY, until="final")
+    first, final = (weights.read_about(tmp_path / f"{name}.safetensors") for name in ("first", "final"))
+    assert first["classes"] == sorted([*KNOWN, "A_real", "B_real"])
+    assert {"A_real", "B_real"} <= set(final["classes"])
+    assert first["made"]["loss"] == "within-dataset"
+    assert set(store.open_table(tmp_path / "features.h5", "known").labels) == set(KNOWN)
+    assert set(plans.read(tmp_path / "plan.toml").classes) == set(KNOWN)
+
+
+def test_a_category_that_is_alone_in_its_dataset_is_no_class_within_it(chosen: Recipe, tmp_path: Path) -> None:
+    settings = replace(chosen.train, loss="within-dataset")
+    alone = replace(chosen, known=("A_FaceSwap", "B_Paste", "B_FaceSwap"), train=settings)
+    with pytest.raises(KCEError, match="nothing to tell A_FaceSwap from"):
+        run(tmp_path, alone, REGISTRY)

@@ -1,0 +1,152 @@
+"""Laws of the aligners that know a dataset by its means."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from kce.bench import synthetic
+from kce.errors import BadData, KCEError
+from kce.registry.registry import Registry
+from kce.testing import conforms
+
+if TYPE_CHECKING:
+    from kce.types import Features
+
+REGISTRY = Registry.load(Path("/"))
+NAMES = ("real-anchor", "whitened-anchor", "codec-delta", "dataset-centre")
+
+test_without_units = conforms("aligner", "codec-delta", unit=False)
+test_with_units = conforms("aligner", "real-anchor", unit=True)
+
+
+def world(**dials: float) -> synthetic.World:
+    told = {"dim": 48, "rows": 20, "categories": 8, "processes": 4, "datasets": 2, **dials}
+    return synthetic.draw(synthetic.Dials(**told), 5)  # type: ignore[arg-type]
+
+
+def given(made: synthetic.World) -> Features:
+    """A world's fakes as a run brings them to an aligner."""
+    fakes, reals = len(made.features), len(made.reals)
+    seen = {name: rows.take(np.arange(fakes, fakes + reals)) for name, rows in made.views.items()}
+    views = {name: rows.take(np.arange(fakes)) for name, rows in made.views.items()}
+    return replace(made.features, reals=replace(made.reals, views=seen), views=views)
+
+
+def moved(rows: Features, by: dict[str, np.ndarray]) -> Features:
+    """Every row moved by its dataset's vector."""
+    return replace(rows, x=(rows.x + np.stack([by[name] for name in rows.dataset.tolist()])).astype(np.float32))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_dataset_adds_to_all_its_pictures_leaves_no_trace(name: str) -> None:
+    rows = given(world())
+    assert rows.reals is not None
+    random = np.random.default_rng(0)
+    by = {dataset: random.normal(0, 5, rows.x.shape[1]) for dataset in set(rows.dataset.tolist())}
+    seen = {view: moved(table, by) for view, table in rows.reals.views.items()}
+    other = replace(
+        moved(rows, by),
+        reals=replace(moved(rows.reals, by), views=seen),
+        views={view: moved(table, by) for view, table in rows.views.items()},
+    )
+    one, two = (REGISTRY.build("aligner", name).align(table) for table in (rows, other))
+    assert np.allclose(one, two, atol=2e-3 * np.abs(one).max())
+
+
+def test_an_anchored_row_is_its_difference_from_the_mean_of_its_own_reals() -> None:
+    rows = given(world(shift=4.0))
+    assert rows.reals is not None
+    means = {name: rows.reals.x[rows.reals.dataset == name].mean(axis=0) for name in set(rows.dataset.tolist())}
+    wanted = rows.x - np.stack([means[name] for name in rows.dataset.tolist()])
+    assert np.allclose(REGISTRY.build("aligner", "real-anchor").align(rows), wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("spec", ["codec-delta", "real-anchor:unit=true", "whitened-anchor:power=1.0"])
+def test_category_means_have_unit_length(spec: str) -> None:
+    rows = given(world())
+    x = REGISTRY.build("aligner", spec).align(rows)
+    lengths = [np.linalg.norm(x[rows.label == category].mean(axis=0)) for category in rows.categories]
+    assert np.allclose(lengths, 1, atol=1e-4)
+
+
+def test_whitened_rows_scatter_alike_along_every_axis() -> None:
+    rows = given(world(rows=400, dim=32))  # all of them vary
+    x = REGISTRY.build("aligner", "whitened-anchor:power=0.0").align(rows).astype(float)
+    codes = np.unique(rows.label, return_inverse=True)[1]
+    means = np.stack([x[codes == code].mean(axis=0) for code in range(codes.max() + 1)])
+    covariance = np.cov((x - means[codes]).T)
+    assert x.shape[1] <= 48
+    assert np.allclose(covariance, np.eye(len(covariance)), atol=0.2)
+
+
+def test_rows_that_are_one_point_a_category_cannot_be_whitened() -> None:
+    rows = given(world())
+    assert rows.reals is not None
+    codes = np.unique(rows.label, return_inverse=True)[1]
+    flat = np.eye(codes.max() + 1, rows.x.shape[1], dtype=np.float32)[codes]
+    reals = rows.reals.with_x(np.zeros_like(rows.reals.x))
+    with pytest.raises(BadData, match="single point"):
+        REGISTRY.build("aligner", "whitened-anchor").align(replace(rows, x=flat, reals=reals))
+    for spec in ("whitened-anchor:power=1.5", "whitened-anchor:components=0"):
+        with pytest.raises(KCEError):
+            REGISTRY.build("aligner", spec)
+
+
+def test_directions_that_storage_moves_count_for_less_the_larger_their_weight() -> None:
+    rows = given(world(stretch=2.0))
+
+    def share(r: float) -> float:
+        """Of the aligned means' variance, what lies along the moves from view to view."""
+        x = REGISTRY.build("aligner", f"codec-delta:r={r},unit=false").align(rows)
+        seen = REGISTRY.build("aligner", f"codec-delta:r={r},unit=false").align(
+            replace(rows, x=rows.views["jpeg70"].x, reals=replace(rows.reals, x=rows.reals.views["jpeg70"].x))
+        )
+        still, again = (np.stack([table[rows.label == c].mean(axis=0) for c in rows.categories]) for table in (x, seen))
+        return float(((again - still) ** 2).sum() / (still**2).sum())
+
+    assert rows.reals is not None
+    assert share(30.0) < share(3.0) < share(0.0)
+
+
+def test_views_of_some_faces_in_any_order_will_do() -> None:
+    rows = given(world(stretch=1.0))
+    order = np.random.default_rng(1).permutation(len(rows))
+    mixed = replace(rows, views={name: table.take(order) for name, table in rows.views.items()})
+    few = replace(rows, views={name: table.take(np.arange(0, len(rows), 2)) for name, table in rows.views.items()})
+    aligner = REGISTRY.build("aligner", "codec-delta")
+    assert np.allclose(aligner.align(rows), aligner.align(mixed), atol=1e-4)
+    assert aligner.align(few).shape == rows.x.shape
+
+
+def test_a_dataset_without_reals_and_a_table_without_views_are_refused() -> None:
+    rows = given(world())
+    assert rows.reals is not None
+    aligner = REGISTRY.build("aligner", "codec-delta")
+    with pytest.raises(BadData, match="without reals"):
+        aligner.align(replace(rows, reals=None))
+    with pytest.raises(BadData, match="no reals of set2"):
+        aligner.align(replace(rows, reals=rows.reals.take(rows.reals.dataset == "set1")))
+    with pytest.raises(BadData, match="no view 'jpeg70'"):
+        aligner.align(replace(rows, views={}))
+
+
+@pytest.mark.parametrize("spec", ["codec-delta:views=[]", "codec-delta:r=-1", "codec-delta:base=0"])
+def test_weights_and_views_that_are_none_are_refused(spec: str) -> None:
+    with pytest.raises(KCEError):
+        REGISTRY.build("aligner", spec)
+
+
+def test_harmony_brings_shifted_datasets_together() -> None:
+    rows = world(shift=3.0).features
+    x = REGISTRY.build("aligner", "harmony").align(rows)
+
+    def apart(table: np.ndarray) -> float:
+        one, other = (table[rows.dataset == name].mean(axis=0) for name in ("set1", "set2"))
+        return float(np.linalg.norm(one - other))
+
+    assert apart(x) < 0.5 * apart(rows.x)

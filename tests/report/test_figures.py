@@ -1,0 +1,88 @@
+"""What the figures show, before they are drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kce.features import store
+from kce.registry.registry import Registry
+from kce.report import figures
+from kce.types import Features
+
+REGISTRY = Registry.load(Path("/"))
+
+
+def rows(categories: int = 4, each: int = 30, dim: int = 12, seed: int = 0, apart: float = 5.0) -> Features:
+    random = np.random.default_rng(seed)
+    label = np.repeat([f"A_{number}" for number in range(categories)], each)
+    x = apart * random.standard_normal((categories, dim)).repeat(each, 0) + random.standard_normal((len(label), dim))
+    key = np.array([f"{name}/{place}" for place, name in enumerate(label.tolist())])
+    return Features(key, label, key, x.astype(np.float32))
+
+
+def test_like_categories_stand_beside_each_other() -> None:
+    told = rows(6)
+    twin = told.take(np.flatnonzero(told.label == "A_0"))
+    named = Features(np.char.add("B/", twin.key), np.full(len(twin), "Z_twin"), twin.group, twin.x + 0.01)
+    both = Features(*(np.concatenate([getattr(told, c), getattr(named, c)]) for c in ("key", "label", "group", "x")))
+    found = figures.similarity(both)
+    places = {name: place for place, name in enumerate(found.names)}
+    assert abs(places["A_0"] - places["Z_twin"]) == 1
+    assert found.values[places["A_0"], places["Z_twin"]] == pytest.approx(1, abs=1e-2)
+    assert np.allclose(found.values, found.values.T)
+    assert np.allclose(np.diag(found.values), 1)
+
+
+def test_explained_variance_rises_to_all_of_it() -> None:
+    (_, share), *_ = figures.explained({"a": rows()}).lines.values()
+    assert np.all(np.diff(share) >= -1e-9)
+    assert share[-1] == pytest.approx(1)
+    # Four categories that lie far apart span three dimensions.
+    assert share[2] > 0.8
+
+
+def test_the_elbow_of_well_parted_categories_is_their_number() -> None:
+    found = figures.elbow({"a": rows(4, apart=20.0)}, REGISTRY, 0)
+    ks, index = found.lines["a"]
+    assert ks[int(np.argmax(index))] == 4
+    assert found.marks["categories"] == 4
+
+
+@given(bend=st.integers(1, 8), steep=st.floats(2, 50))
+def test_the_knee_of_two_straight_lines_is_where_they_meet(bend: int, steep: float) -> None:
+    x = np.arange(10.0)
+    assert figures.knee(x.tolist(), np.maximum(steep * (bend - x), -x + bend).tolist()) == bend
+
+
+def test_a_map_shows_no_more_than_it_can_and_every_category(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "SHOWN", 50)
+    told = rows(5, each=40)
+    with store.writer(tmp_path / "f.h5", "known", {"by": "test"}) as writer:
+        writer.append(told.key, told.label, told.group, told.x)
+        writer.publish()
+    table = store.open_table(tmp_path / "f.h5", "known")
+    found = figures.sample(table, 0)
+    assert len(found) == 50
+    assert {name: int((found.label == name).sum()) for name in found.categories} == dict.fromkeys(told.categories, 10)
+    assert figures.sample(table, 0).key.tolist() == found.key.tolist() != figures.sample(table, 1).key.tolist()
+
+
+def test_points_bear_the_number_of_their_face() -> None:
+    shown = figures.Faces()
+    told = rows(3, each=10)
+    one = figures.deep(told, shown)
+    again = figures.flat(told, REGISTRY, shown, 0)
+    assert one.face.tolist() == again.face.tolist() == list(range(30))
+    assert one.place.shape == (30, 3)
+    assert again.place.shape == (30, 2)
+    assert list(shown.numbers) == told.key.tolist()
+
+
+def test_a_flow_has_every_category_once() -> None:
+    plan = {"A_1": "x", "A_2": "y", "B_1": "x"}
+    assert sorted(figures.flow(plan).pairs) == sorted(plan.items())

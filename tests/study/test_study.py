@@ -1,0 +1,481 @@
+"""A small study from end to end, with the real engines: this machine's and a Ray cluster of two workers."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from kce.errors import BadData, KCEError
+from kce.faces import folder as folders
+from kce.registry.registry import Registry
+from kce.report import report
+from kce.study import cost, study
+from kce.system import lock, shipped
+from kce.training import weights
+from tests.support import browser
+from tests.support.corpus import KNOWN, UNKNOWN, face_folder
+
+REGISTRY = Registry.load(Path("/"))
+STUDY = """
+title = "small"
+[cut]
+detector = "whole"
+[backbone]
+tiny = "tiny:size=32,width=2"
+other = "tiny:size=32,width=3"
+[run]
+extractor = "tiny"
+rules = [["A_FaceSwap", "B_FaceSwap"]]
+[run.train]
+per_class = 10
+epochs = EPOCHS
+held_out = 0.0
+save_every = 0.0
+rate = 0.01
+[run.evaluate]
+evaluators = ["calinski-harabasz", "permuted-labels:rounds=49"]
+per_category = 12
+resamples = 20
+[plan.none]
+plan = "none"
+backbones = ["tiny"]
+[plan.none-equal]
+plan = "none"
+images_as = "name"
+backbones = ["tiny"]
+[plan.name]
+plan = "name"
+[plan.random]
+plan = "random"
+reducer = "pca:n_components=4"
+backbones = ["tiny"]
+[plan.kmeans]
+reducer = "pca:n_components=4"
+[plan.kmeans-again]
+reducer = "pca:n_components=5"
+backbones = ["tiny"]
+[[group]]
+name = 1
+unknown = ["C_Unseen", "C_Strange"]
+[[group]]
+name = 2
+unknown = ["A_Blur", "B_Reenact"]
+[[published]]
+backbone = "tiny"
+plan = "name"
+groups = [1, 2]
+values = [10.0, 20.0]
+[[published]]
+backbone = "tiny"
+plan = "kmeans"
+groups = [1, 2]
+values = [20.0, 30.0]
+[[claim]]
+backbone = "tiny"
+plan = "kmeans"
+over = "name"
+percent = 66.7
+"""
+
+
+def written(folder: Path, text: str = STUDY, epochs: int = 1) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "small.toml").write_text(text.replace("EPOCHS", str(epochs)))
+    return folder / "small.toml"
+
+
+def done(told: Path, faces: Path, to: Path, engine: str = "local:runs=2,threads=1", **more: Any) -> dict[str, Any]:
+    plan = study.prepare(str(told), to, REGISTRY, faces=faces, **more)
+    workers = REGISTRY.build("engine", engine)
+    try:
+        price = study.price(plan, workers.slots)
+        tasks = study.start(plan, workers, lambda _: None)
+    finally:
+        workers.stop()
+    return study.finish(plan, tasks, price)
+
+
+def outcome(found: dict[str, Any]) -> Any:
+    """What two ways of doing a study must agree in."""
+    return [found[part] for part in ("plans", "differences", "claims", "published", "runs", "failed")]
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return face_folder(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def local(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("study")
+    return folder, done(written(folder), faces, folder / "out")
+
+
+def test_a_plan_whose_aligner_lacks_reals_is_refused_or_left_out(faces: Path, tmp_path: Path) -> None:
+    # A plan by name asks for no reals, whatever its aligner, and does not speak for the one after it.
+    plans = '[plan.by-name]\nplan = "name"\naligner = "real-anchor"\n[plan.anchored]\naligner = "real-anchor"\n'
+    text = STUDY.replace("[[group]]\nname = 1", f"{plans}[[group]]\nname = 1", 1)
+    told = written(tmp_path, text)
+    with pytest.raises(BadData, match=r"plan 'anchored'.*no reals of A, B in") as error:
+        study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces)
+    assert "--allow-missing" in error.value.hint
+    plan = study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces, missing=True)
+    assert {"anchored", "by-name"} & {run.plan for run in plan.grid} == {"by-name"}
+    assert any("left out: the plan anchored" in remark for remark in plan.remarks)
+
+
+def test_every_run_is_there_and_told_with_n_seed_and_interval(local: tuple[Path, dict[str, Any]]) -> None:
+    folder, found = local
+    assert found["failed"] == {}
+    assert len(found["runs"]) == 2 * (4 + 2 * 2)
+    assert found["evaluated rows"] == [24]
+    for line in found["plans"]:
+        assert line["n"] == 2
+        assert line["interval"][0] < line["mean"] < line["interval"][1]
+        assert set(line["groups"]) == {"1", "2"}
+    for run in found["runs"]:
+        assert run["n"] == 24
+        low, high = run["intervals"]["calinski-harabasz"]["calinski_harabasz"]
+        assert low < high
+        assert 0 < run["scores"]["permuted-labels"]["p"] <= 1
+    names = {(line["backbone"], line["plan"]): line for line in found["plans"]}
+    assert names["tiny", "name"]["to name"]["gain"] == 0.0
+    assert json.loads((folder / "out" / "report.json").read_text())["plans"] == json.loads(json.dumps(found["plans"]))
+
+
+def test_what_runs_share_was_made_once(local: tuple[Path, dict[str, Any]], faces: Path) -> None:
+    """Every training leaves other weights; equal ones are one file under several names."""
+    folder, _ = local
+    files = list((folder / "out" / "runs").rglob("*.safetensors"))
+    made: dict[str, set[int]] = {}
+    for path in files:
+        made.setdefault(weights.digest(path), set()).add(path.stat().st_ino)
+    assert all(len(inodes) == 1 for inodes in made.values())
+    assert len(files) > len(made)
+    plan = study.prepare(str(folder / "small.toml"), folder / "out", REGISTRY, faces=faces)
+    assert len(made) <= plan.dry()["trainings"]
+    for group in ("group-1", "group-2"):
+        at = folder / "out" / "runs" / group / "seed-0" / "tiny"
+        assert weights.digest(at / "none" / "final.safetensors") == weights.digest(at / "random" / "first.safetensors")
+        known = [path for path in at.parent.glob("*/*/features.h5") if "known" in h5_tables(path)]
+        assert len(known) == 1
+
+
+def h5_tables(path: Path) -> list[str]:
+    import h5py
+
+    with h5py.File(path) as file:
+        return list(file)
+
+
+def test_the_other_backbone_takes_the_extractor_s_plan(local: tuple[Path, dict[str, Any]]) -> None:
+    folder, found = local
+    plans = {(run["backbone"], run["plan"], run["group"]): run for run in found["runs"]}
+    for group in (1, 2):
+        at = folder / "out" / "runs" / f"group-{group}" / "seed-0"
+        one, other = (at / backbone / "kmeans" / "plan.toml" for backbone in ("tiny", "other"))
+        assert one.read_text() == other.read_text()
+        assert not (other.parent / "first.safetensors").exists()
+        assert plans["other", "kmeans", group]["classes"] == 5
+
+
+def test_a_budget_of_images_is_spent_to_the_last(local: tuple[Path, dict[str, Any]]) -> None:
+    folder, _ = local
+    at = folder / "out" / "runs" / "group-1" / "seed-0" / "tiny"
+    assert weights.read_about(at / "none-equal" / "final.safetensors")["images"] == 50
+    assert weights.read_about(at / "name" / "final.safetensors")["images"] == 50
+    assert weights.read_about(at / "none" / "final.safetensors")["images"] == 60
+
+
+def test_started_again_it_does_nothing_again(local: tuple[Path, dict[str, Any]], faces: Path) -> None:
+    folder, found = local
+    made = [path for path in (folder / "out").rglob("*") if path.suffix in (".safetensors", ".h5", ".toml")]
+    before = {path: path.stat().st_mtime_ns for path in made}
+    again = done(folder / "small.toml", faces, folder / "out")
+    assert outcome(again) == outcome(found)
+    assert {path: path.stat().st_mtime_ns for path in made} == before
+
+
+def test_a_failing_plan_stops_no_other_and_its_reason_is_told(faces: Path, tmp_path: Path) -> None:
+    text = STUDY.replace(
+        "[plan.none-equal]", '[plan.broken]\nreducer = "tsne:n_components=99"\nbackbones = ["tiny"]\n[plan.none-equal]'
+    )
+    text = text[: text.index("[[group]]\nname = 2")] + text[text.index("[[published]]") :]
+    found = done(written(tmp_path, text.replace("groups = [1, 2]", "groups = [1, 9]")), faces, tmp_path / "out")
+    broken = {name: error for name, error in found["failed"].items() if "broken" in name}
+    assert set(broken) == {"group-1/seed-0/tiny/broken: plan", "group-1/seed-0/tiny/broken"} == set(found["failed"])
+    assert "t-SNE to 99" in broken["group-1/seed-0/tiny/broken: plan"]
+    assert {line["plan"]: line["n"] for line in found["plans"] if line["backbone"] == "tiny"} == {
+        "none": 1, "broken": 0, "none-equal": 1, "name": 1, "random": 1, "kmeans": 1, "kmeans-again": 1,
+    }  # fmt: skip
+    # One group alone has no interval, and so no verdict.
+    assert found["claims"][0]["verdict"] == "undecidable"
+
+
+# Ray leaves its log files to the garbage collector.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_ray_cluster_whose_worker_is_killed_ends_with_the_results_of_the_local_engine(
+    local: tuple[Path, dict[str, Any]], faces: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("ray")
+    plan = study.prepare(str(written(tmp_path)), tmp_path / "out", REGISTRY, faces=faces)
+    killed: list[int] = []
+
+    def kill(tasks: Any) -> None:
+        """The worker of the first run that is seen at work."""
+        for task in tasks.values():
+            holder = Path(task.job.parameters["folder"]) / ".lock.holder"
+            if not killed and task.state == "running" and task.job.parameters["until"] == "scores" and holder.is_file():
+                killed.append(json.loads(holder.read_text())["process"])
+                os.kill(killed[0], signal.SIGKILL)
+
+    engine = REGISTRY.build("engine", "ray:runs=2")
+    try:
+        assert engine.slots == 2
+        tasks = study.start(plan, engine, kill)
+    finally:
+        engine.stop()
+    assert killed
+    assert {task.state for task in tasks.values()} == {"done"}
+    found = study.finish(plan, tasks, study.price(plan, 2))
+    assert outcome(found) == outcome(local[1])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_study_goes_on_and_ends_alike(
+    local: tuple[Path, dict[str, Any]], faces: Path, tmp_path: Path, number: int
+) -> None:
+    told, to = written(tmp_path), tmp_path / "out"
+    words = [sys.executable, "-m", "kce", "study", str(told), "--faces", str(faces), "--to", str(to)]
+    if number == signal.SIGTERM:  # as in a script: a shell has its background jobs ignore Ctrl-C
+        words = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *words]
+    going = subprocess.Popen([*words, "--engine", "local:runs=2,threads=1"], stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 120
+    while not list(to.glob("runs/*/*/*/*/final.safetensors")) and time.monotonic() < until:
+        time.sleep(0.1)
+    os.kill(going.pid, number)
+    said = going.communicate(timeout=120)[1]
+    if number != signal.SIGKILL:
+        assert going.returncode == 130, said
+        assert "goes on where it stopped" in said
+    assert len(list(to.glob("runs/*/*/*/*/report.json"))) < 16
+    while any(psutil.pid_exists(worker) for worker in holders(to)):  # a killed study's workers soon see that it is gone
+        time.sleep(0.1)
+    assert outcome(done(told, faces, to)) == outcome(local[1])
+
+
+def holders(folder: Path) -> list[int]:
+    """The processes that were at work in the folder and did not end by themselves."""
+    return [json.loads(path.read_text())["process"] for path in folder.rglob(".lock.holder")]
+
+
+def test_a_second_study_in_the_folder_is_told_who_holds_it(faces: Path, tmp_path: Path) -> None:
+    plan = study.prepare(str(written(tmp_path)), tmp_path / "out", REGISTRY, faces=faces)
+    holder = "import sys, time; from pathlib import Path; from kce import lock\n"
+    holder += f"with lock.held(Path({str(tmp_path / 'out')!r}), 'study'): print('held', flush=True); time.sleep(60)"
+    other = subprocess.Popen([sys.executable, "-c", holder], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        engine = REGISTRY.build("engine", "local:runs=1")
+        with pytest.raises(KCEError, match=rf"at work in .*: process {other.pid} on .*, since 20"):
+            study.start(plan, engine, lambda _: None)
+        engine.stop()
+    finally:
+        other.kill()
+        other.communicate()
+    with lock.held(tmp_path / "out", "study"):  # a killed holder holds nothing
+        pass
+
+
+def test_less_than_the_study_asks_for_is_refused_or_marked(faces: Path, tmp_path: Path) -> None:
+    named = [*KNOWN, *UNKNOWN, "C_Absent"]
+    text = f"categories = {json.dumps(named)}\n{STUDY}"
+    told = written(tmp_path, text)
+    with pytest.raises(KCEError, match="1 categories of the study are missing: C_Absent"):
+        study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces)
+    plan = study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces, missing=True)
+    assert all(run["lacks"] == ["C_Absent"] for run in plan.dry()["runs"])
+
+
+def test_too_few_images_are_told_with_what_would_work(faces: Path, tmp_path: Path) -> None:
+    told = written(tmp_path, STUDY.replace("per_class = 10", "per_class = 100"))
+    with pytest.raises(KCEError, match="too few images") as error:
+        study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces)
+    assert "at most 16" in error.value.hint
+    assert study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces, per_class=16).grid
+
+
+def test_a_study_that_does_not_fit_is_refused_with_numbers(faces: Path, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    plan = study.prepare(str(written(tmp_path)), tmp_path / "out", REGISTRY, faces=faces)
+    found = study.price(plan, 2)
+    assert found.trainings == plan.dry()["trainings"]
+    assert found.seconds > 0
+    assert found.disk > 0
+    cost.refuse(replace(found, disk_free=2**60, memory_free=2**60))
+    with pytest.raises(KCEError, match=r"about 1024.0 GB of disk, and 1 MB are free"):
+        cost.refuse(replace(found, disk=2**40, disk_free=2**20, memory_free=2**60))
+    with pytest.raises(KCEError, match=r"of memory, and 1 MB are free"):
+        cost.refuse(replace(found, disk_free=2**60, memory_free=2**20))
+
+
+def test_a_study_that_goes_on_is_priced_by_what_is_left(
+    local: tuple[Path, dict[str, Any]], faces: Path, tmp_path: Path
+) -> None:
+    told, out = local[0] / "small.toml", tmp_path / "out"
+    new = study.price(study.prepare(str(told), out, REGISTRY, faces=faces), 2)
+    assert new.left == new.trainings
+    shutil.copytree(local[0] / "out", out)
+    plan = study.prepare(str(told), out, REGISTRY, faces=faces)
+    done = study.price(plan, 2)
+    assert (done.trainings, done.left, done.images, done.seconds, done.disk) == (new.trainings, 0, 0, 0, 0)
+    name = out / "runs" / "group-1" / "seed-0" / "other" / "name"
+    (name / "final.safetensors").unlink()
+    (name / "features.h5").write_bytes(b"damaged")
+    some = study.price(plan, 2)
+    assert (some.trainings, some.left, some.images) == (new.trainings, 1, 5 * 10)
+    assert set(some.jobs) == {"group-1/seed-0/other/name"}
+    assert 0 < some.disk < new.disk
+    assert any("1 of " in line for line in cost.lines(some))
+    # What the runs of both networks were clustered from is gone; the other network itself has nothing left to do.
+    shutil.copytree(local[0] / "out" / "runs", out / "runs", dirs_exist_ok=True)
+    one = out / "runs" / "group-1" / "seed-0" / "tiny"
+    (one / "random" / "features.h5").unlink()
+    again = study.price(plan, 2)
+    assert again.left == 0
+    assert set(again.jobs) == {"group-1/seed-0/tiny/random: known features", "group-1/seed-0/tiny/random"}
+
+
+def test_what_the_jobs_are_expected_to_take_adds_up_to_the_whole(faces: Path, tmp_path: Path) -> None:
+    plan = study.prepare(str(written(tmp_path)), tmp_path / "out", REGISTRY, faces=faces)
+    found = study.price(plan, 2)
+    assert set(found.jobs) <= set(plan.tasks())
+    assert sum(found.jobs.values()) == pytest.approx(2 * found.seconds)
+    # The final model of "none" is the first one of the plans by clusters, made in the job that is done before.
+    none, known = "group-1/seed-0/tiny/none", "group-1/seed-0/tiny/random: known features"
+    assert found.jobs[none] < found.jobs[known]
+
+
+def test_faces_cut_otherwise_are_noted(faces: Path, tmp_path: Path) -> None:
+    told = written(tmp_path, STUDY.replace('detector = "whole"', 'detector = "retinaface"'))
+    plan = study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces)
+    assert plan.remarks == ("the faces were cut with whole; the study asks for retinaface",)
+    assert folders.detector(faces) == "whole"
+
+
+def test_the_shell_prints_what_would_be_done_and_starts_nothing(
+    kce_json: Callable[..., Any], kce: Callable[..., Any], faces: Path, tmp_path: Path
+) -> None:
+    told = written(tmp_path)
+    found = kce_json("study", told, "--faces", faces, "--to", "out", "--dry-run")
+    assert len(found["runs"]) == 16
+    assert {"group", "plan", "backbone", "seed", "classes", "images", "known", "unknown"} <= set(found["runs"][0])
+    assert not (tmp_path / "out").exists()
+    assert kce_json("study", "sun2023", "--dry-run", "--seeds", "2")["trainings"] == 112
+    for words, message in (
+        (["study", "sun2024", "--dry-run"], "Did you mean 'sun2023'"),
+        (["study", "sun2023", "--to", "x"], "no faces"),
+        (["study", "sun2023", "--faces", faces], "no folder"),
+        (["study", "sun2023", "--faces", faces, "--to", "x"], "categories of the study are missing"),
+        (["study", "sun2023", "--scale", "smal", "--to", "x"], "Did you mean 'small'"),
+        (["study", told, "--faces", faces, "--to", "x", "--engine", "locl"], "Did you mean 'local'"),
+    ):
+        refused = kce(*words)
+        assert refused.returncode == 2, refused.stderr
+        assert message in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_cut_of_the_paper_s_study_runs_in_small_from_the_shell(
+    kce: Callable[..., Any], kce_json: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The shipped study, its own world with all 31 names, one group and a third of its plans."""
+    text = (shipped.RECIPES / "sun2023.toml").read_text(encoding="utf-8")
+    head, _, rest = text.partition("[[group]]\nname = 2")
+    text = head + rest[rest.index("# Table 4") :]
+    for plan in ("none-equal", "random", "kmeans-none", "kmeans-tsne2", "kmeans-pca32", "kmeans-pca128"):
+        start = text.index(f"[plan.{plan}]")
+        text = text[:start] + text[text.index("\n\n", start) + 2 :]
+    published = [part for part in text.split("\n\n") if not re.search(r"kmeans-(none|tsne2|pca32|pca128)\"", part)]
+    text = "\n\n".join(published).replace("groups = [1, 2, 3, 4]", "groups = [1, 7, 8, 9]")
+    text = text.replace("images=40", "images=16").replace("per_class = 32", "per_class = 12")
+    text = text.replace("epochs = 6", "epochs = 1").replace("resnet18:size=64", "resnet18:size=32")
+    (tmp_path / "cut.toml").write_text(text, encoding="utf-8")
+    done = kce("study", "cut.toml", "--scale", "small", "--to", "out", "--engine", "local:runs=2,threads=1")
+    assert done.returncode == 0, done.stderr
+    assert "note: scaled down (small)" in done.stderr
+    found = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert len(found["runs"]) == 8
+    assert "kmeans-pca64-anchored" in {run["plan"] for run in found["runs"]}  # with the reals of every dataset
+    assert {run["component"] for run in found["runs"]} == {"tiny", "f3net-tiny", "resnet18:size=32"}
+    assert {len(run["known"]) for run in found["runs"]} == {27}
+    assert [run["classes"] for run in found["runs"] if run["plan"] != "none"] == [19] * 7
+    assert len(found["claims"]) == 4
+    for path in ("report.html", "figures/known.png", "tables/claims.tex", "tables/published.csv"):
+        assert (tmp_path / "out" / path).stat().st_size > 0
+    again = kce_json("report", "out")
+    assert str(Path("out") / "report.html") == again["report"]
+
+
+def test_the_files_of_its_tables_have_every_figure_whole(local: tuple[Path, dict[str, Any]]) -> None:
+    folder, found = local
+    report.write(folder / "out", REGISTRY, prints=True)
+
+    def table(name: str) -> list[dict[str, str]]:
+        return list(csv.DictReader((folder / "out" / "tables" / f"{name}.csv").read_text("utf-8").splitlines()))
+
+    for line, run in zip(table("runs"), found["runs"], strict=True):
+        assert line["plan"] == run["plan"]
+        ch = "calinski-harabasz", "calinski_harabasz"
+        assert float(line[" ".join(ch)]) == run["scores"][ch[0]][ch[1]]
+        ends = [float(line[f"{' '.join(ch)} {end}"]) for end in ("low", "high")]
+        assert ends == run["intervals"][ch[0]][ch[1]]
+        assert float(line["permuted-labels p"]) == run["scores"]["permuted-labels"]["p"]
+    for line, difference in zip(table("differences"), found["differences"], strict=True):
+        assert [float(line[key]) for key in ("mean", "low", "high")] == [difference["mean"], *difference["interval"]]
+    assert float(table("claims")[0]["percent"]) == 66.7
+    assert {line["lacks"] for line in table("published")} == {""}
+    for line, plan in zip(table("plans-compared"), found["plans"], strict=True):
+        assert float(line["group 2"]) == plan["groups"]["2"]["mean"]
+
+
+@browser.needed
+def test_the_page_of_a_study_shows_its_tables_and_lets_one_choose(local: tuple[Path, dict[str, Any]]) -> None:
+    folder, found = local
+    report.write(folder / "out", REGISTRY)
+    with browser.opened(folder / "out" / "report.html") as seen:
+        assert seen.page.locator("#plans-compared tbody tr").count() == len(found["plans"])
+        assert seen.page.locator("#claims tbody tr").count() == 1
+        assert seen.page.locator("#published tbody tr").count() == 6
+        assert seen.page.locator("#differences tbody tr").count() == len(found["differences"])
+        assert seen.page.locator("#runs tbody tr").count() == len(found["runs"])
+        browser.drawn(seen.page, "unknown")
+        names = "document.getElementById('plot-unknown').data.map(trace => trace.name).join()"
+        first = seen.page.evaluate(names)
+        seen.page.locator("select[data-for=unknown]").select_option("group 2, tiny, kmeans")
+        seen.page.wait_for_function(f"{names} !== {first!r}")
+        assert seen.page.evaluate(names) == "A_Blur,B_Reenact"
+        browser.drawn(seen.page, "known")
+        assert seen.errors == []
+    with browser.opened(folder / "out" / "report.html", width=320, height=640) as seen:
+        for name in ("bars", "unknown", "known", "similarity", "plans"):
+            browser.drawn(seen.page, name)
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= 320
+        # Between names there is room for what they are about.
+        assert seen.page.locator("#plot-similarity .heatmaplayer").bounding_box()["width"] > 200

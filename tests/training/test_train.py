@@ -1,0 +1,525 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from kce.errors import BadData, KCEError, Refused
+from kce.faces import folder as folders
+from kce.faces.loader import Pixels
+from kce.merging import plans
+from kce.registry.registry import Registry
+from kce.training import history, steps, weights
+from kce.training.device import fabric
+from kce.training.sampling import batches_of, choose, rivals
+from kce.training.settings import Settings
+from kce.training.train import LOG_STEPS, classifier, schedule, train
+from tests.conftest import REPOSITORY
+from tests.support.corpus import KNOWN, UNKNOWN, face_folder
+
+TINY = "tiny:size=16,width=2"
+QUICK = Settings(epochs=2, batch=20, rate=0.01, held_out=0.0, save_every=1e9)
+
+
+@pytest.fixture(scope="module")
+def faces_at(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return face_folder(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture
+def pixels(faces_at: Path) -> Pixels:
+    faces = folders.read(faces_at)
+    return Pixels(faces.take(np.flatnonzero(np.isin(faces.category, KNOWN))), 16)
+
+
+REGISTRY = Registry.load(Path("/"))
+PLAN = plans.unmerged(KNOWN)
+
+
+def trained(pixels: Pixels, to: Path, settings: Settings = QUICK, **more: object) -> str:
+    train(TINY, pixels, PLAN, settings, REGISTRY, to, **more)  # type: ignore[arg-type]
+    return weights.digest(to)
+
+
+def test_one_seed_one_result(pixels: Pixels, tmp_path: Path) -> None:
+    first = trained(pixels, tmp_path / "a.safetensors")
+    assert trained(pixels, tmp_path / "b.safetensors") == first
+    assert trained(pixels, tmp_path / "c.safetensors", replace(QUICK, seed=1)) != first
+
+
+def test_it_learns(pixels: Pixels, tmp_path: Path) -> None:
+    about = train(
+        "tiny:size=32,width=4",
+        Pixels(pixels.faces, 32),
+        PLAN,
+        replace(QUICK, epochs=12),
+        REGISTRY,
+        tmp_path / "a.safetensors",
+    )
+    assert about["history"][-1]["loss"] < 0.6 * about["history"][0]["loss"]
+    rows = history.read(tmp_path / "train.csv", "a")
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 13))
+    assert [float(row["loss"]) for row in rows] == [row["loss"] for row in about["history"]]
+    assert all(float(row["images_per_second"]) > 0 for row in rows)
+    assert "images_per_second" not in about["history"][0], (
+        "the file of weights would differ from one making to the next"
+    )
+
+
+@pytest.mark.parametrize("stop", [1, 4, 5, 7])
+def test_interrupted_anywhere_it_ends_with_the_same_weights(pixels: Pixels, tmp_path: Path, stop: int) -> None:
+    whole = trained(pixels, tmp_path / "whole.safetensors")
+    calls = iter(range(1000))
+
+    def interrupt(what: str, done: int, total: int | None) -> None:
+        if next(calls) == stop:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(pixels, tmp_path / "cut.safetensors", progress=interrupt)
+    assert not (tmp_path / "cut.safetensors").exists()
+    seen: list[int] = []
+    again = trained(pixels, tmp_path / "cut.safetensors", progress=lambda what, done, total: seen.append(done))
+    assert again == whole
+    assert seen[0] > 0, "it began again from nothing"
+    assert not (tmp_path / "cut.safetensors.resume").exists()
+
+
+def test_killed_it_goes_on_from_the_last_saved_state(faces_at: Path, pixels: Pixels, tmp_path: Path) -> None:
+    whole = trained(pixels, tmp_path / "whole.safetensors")
+    script = f"""
+import os
+from pathlib import Path
+from dataclasses import replace
+import numpy as np
+from kce import faces as folders
+from kce.examples import batches_of, choose, rivals
+from kce.pixels import Pixels
+from tests.support.corpus import KNOWN
+from tests.training.test_train import QUICK, trained
+faces = folders.read(Path({str(faces_at)!r}))
+pixels = Pixels(faces.take(np.flatnonzero(np.isin(faces.category, KNOWN))), 16)
+calls = iter(range(1000))
+def die(what, done, total):
+    if next(calls) == 6:
+        os.kill(os.getpid(), 9)
+trained(pixels, Path({str(tmp_path / "cut.safetensors")!r}), replace(QUICK, save_every=0.0), progress=die)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, check=False, env=os.environ)
+    assert done.returncode == -9
+    assert (tmp_path / "cut.safetensors.resume").is_file()
+    assert trained(pixels, tmp_path / "cut.safetensors") == whole
+
+
+def test_every_face_is_seen_once_an_epoch_however_batches_fall(pixels: Pixels, tmp_path: Path) -> None:
+    """Also where one face would be left over: 6 classes of 16 in batches of 19 and 95."""
+    for batch in (19, 95, 96, 1000):
+        seen: list[int] = []
+
+        class Counting(Pixels):
+            def read(self, rows: NDArray[np.int64], seen: list[int] = seen) -> NDArray[np.uint8]:
+                seen.extend(rows.tolist())
+                return super().read(rows)
+
+        to = tmp_path / f"{batch}.safetensors"
+        spec = "timm:model=resnet10t,size=32"  # its last maps are one pixel wide
+        train(spec, Counting(pixels.faces, 32), PLAN, replace(QUICK, batch=batch), REGISTRY, to)
+        assert sorted(seen) == sorted([*range(96), *range(96)])
+
+
+def test_nothing_is_trained_twice(pixels: Pixels, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    trained(pixels, tmp_path / "other" / "first.safetensors")
+    seen: list[str] = []
+    for _ in range(2):
+        trained(
+            pixels,
+            tmp_path / "a.safetensors",
+            places=[tmp_path / "other"],
+            progress=lambda *said: seen.append(str(said)),
+        )
+    assert seen == []
+    assert weights.digest(tmp_path / "a.safetensors") == weights.digest(tmp_path / "other" / "first.safetensors")
+
+
+def test_a_plan_that_only_renames_makes_the_same_weights(pixels: Pixels, tmp_path: Path) -> None:
+    renamed = plans.MergePlan({category: f"class {number}" for number, category in enumerate(sorted(KNOWN))})
+    trained(pixels, tmp_path / "a.safetensors")
+    train(TINY, pixels, renamed, QUICK, REGISTRY, tmp_path / "b.safetensors")
+    a, _ = weights.read(tmp_path / "a.safetensors")
+    b, _ = weights.read(tmp_path / "b.safetensors")
+    assert all((a[name] == b[name]).all() for name in a)
+
+
+def test_weights_made_another_way_are_refused_with_both_causes(pixels: Pixels, tmp_path: Path) -> None:
+    trained(pixels, tmp_path / "a.safetensors")
+    with pytest.raises(Refused, match=r"epochs: there '2', asked for '3'"):
+        trained(pixels, tmp_path / "a.safetensors", replace(QUICK, epochs=3))
+
+
+def test_a_loss_that_is_no_number_is_an_error(pixels: Pixels, tmp_path: Path) -> None:
+    with pytest.raises(KCEError, match="no number any more"):
+        trained(pixels, tmp_path / "a.safetensors", replace(QUICK, rate=1e30, epochs=20))
+    assert not (tmp_path / "a.safetensors").exists()
+
+
+def test_the_callers_random_numbers_are_left_alone(pixels: Pixels, tmp_path: Path) -> None:
+    import torch
+
+    torch.manual_seed(5)
+    wanted = torch.rand(3)
+    torch.manual_seed(5)
+    trained(pixels, tmp_path / "a.safetensors")
+    assert (torch.rand(3) == wanted).all()
+
+
+@pytest.mark.parametrize("content", [b"", b"not weights", b"\x80\x04K\x01."])
+def test_a_file_that_holds_no_weights_says_so(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.safetensors").write_bytes(content)
+    with pytest.raises(BadData, match="holds no weights"):
+        weights.read(tmp_path / "a.safetensors")
+
+
+def test_the_rate_rises_and_falls_to_nothing() -> None:
+    rates = [schedule(step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[10] == 1.0
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[-1] < 0.001
+    assert 0 < schedule(0, 1) <= 1
+
+
+# ------------------------------------------------------------------------------------------------ several processes
+
+
+def test_two_processes_end_where_one_does_and_see_each_face_once(
+    pixels: Pixels, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Shares of a batch differ by a face; batch statistics, loss and accuracy are those of the whole."""
+    settings = replace(QUICK, held_out=0.2, rate=0.003)
+    with caplog.at_level("INFO", "kce.training.train"):
+        one = train(TINY, pixels, PLAN, settings, REGISTRY, tmp_path / "one.safetensors")
+        said: list[tuple[str, int, int | None]] = []
+        two = train(
+            TINY,
+            pixels,
+            PLAN,
+            settings,
+            REGISTRY,
+            tmp_path / "two.safetensors",
+            devices=2,
+            progress=lambda *w: said.append(w),
+        )
+    assert two["made"] == one["made"]
+    a, b = (weights.read(tmp_path / f"{name}.safetensors")[0] for name in ("one", "two"))
+    assert list(a) == list(b)
+    for name, tensor in a.items():
+        np.testing.assert_allclose(b[name].numpy(), tensor.numpy(), rtol=1e-3, atol=1e-4, err_msg=name)
+    for mine, theirs in zip(one["history"], two["history"], strict=True):
+        assert theirs["loss"] == pytest.approx(mine["loss"], rel=1e-3)
+        assert theirs["accuracy"] == pytest.approx(mine["accuracy"], abs=0.03)
+        assert theirs["held_out_accuracy"] == pytest.approx(mine["held_out_accuracy"], abs=0.1)
+    assert [record.message.split(",")[0] for record in caplog.records] == ["one"] * 2 + ["two"] * 2
+    assert said[-1][1] == said[-1][2]
+
+
+def test_processes_share_every_batch_class_by_class(pixels: Pixels) -> None:
+    """What the parts of all processes add up to is what one process would see: each face once, each class as often."""
+    shown, _ = choose(pixels.faces, PLAN, replace(QUICK, held_out=0.2))
+    assert len(set(np.bincount(shown.targets).tolist())) == 1
+    for world in (1, 2, 3):
+        order = np.random.default_rng([0, 1]).permutation(len(shown.rows))
+        seen = [
+            shown.take(order[batch]).rows[rank::world].tolist()
+            for batch in batches_of(len(shown.rows), 20)
+            for rank in range(world)
+        ]
+        assert sorted(row for rows in seen for row in rows) == sorted(shown.rows.tolist())
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_two_processes_that_are_stopped_go_on(pixels: Pixels, tmp_path: Path, number: int) -> None:
+    settings = replace(QUICK, save_every=0.0)
+
+    def stop(what: str, done: int, total: int | None) -> None:
+        if done == 80:
+            victim = multiprocessing.active_children()[1].pid if number == signal.SIGKILL else os.getpid()
+            assert victim is not None
+            os.kill(victim, number)
+
+    wanted = pytest.raises(KCEError, match="killed") if number == signal.SIGKILL else pytest.raises(KeyboardInterrupt)
+    with wanted:
+        trained(pixels, tmp_path / "a.safetensors", settings, devices=2, progress=stop)
+    assert not (tmp_path / "a.safetensors").exists()
+    assert (tmp_path / "a.safetensors.resume").exists()
+    seen: list[int] = []
+    trained(pixels, tmp_path / "a.safetensors", settings, progress=lambda what, done, total: seen.append(done))
+    assert seen[0] > 0
+    whole, again = trained(pixels, tmp_path / "whole.safetensors"), weights.read(tmp_path / "a.safetensors")[0]
+    assert whole
+    for name, tensor in weights.read(tmp_path / "whole.safetensors")[0].items():
+        np.testing.assert_allclose(again[name].numpy(), tensor.numpy(), rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def test_what_one_of_two_processes_cannot_read_is_told_as_by_one(
+    tmp_path: Path, faces_at: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(faces_at, tmp_path / "faces")
+    faces = folders.read(tmp_path / "faces")
+    there = Pixels(faces.take(np.flatnonzero(np.isin(faces.category, KNOWN))), 16)
+    shutil.rmtree(tmp_path / "faces" / KNOWN[0])
+    with pytest.raises(BadData, match="No such file") as told:
+        trained(there, tmp_path / "a.safetensors", devices=2)
+    assert "goes on where it stopped" in told.value.hint
+
+
+def test_more_processes_than_faces_in_a_batch_are_refused(pixels: Pixels, tmp_path: Path) -> None:
+    with pytest.raises(KCEError, match="3 devices for batches of 2"):
+        trained(pixels, tmp_path / "a.safetensors", replace(QUICK, batch=2), devices=3)
+
+
+# --------------------------------------------------------------------------------------------- held-out faces, codec
+
+
+def test_held_out_faces_are_never_trained_on_and_are_the_same_for_every_plan(pixels: Pixels, tmp_path: Path) -> None:
+    read: list[int] = []
+
+    class Counting(Pixels):
+        def ahead(self, batches: Any, change: Any = None) -> Any:
+            batches = list(batches)
+            if change is not None:  # training, and not the measuring
+                read.extend(row for batch in batches for row in batch.tolist())
+            return super().ahead(batches, change)
+
+    settings = replace(QUICK, held_out=0.25, augment=("flip",))
+    joined = plans.MergePlan(dict.fromkeys(KNOWN, "one") | {KNOWN[0]: "two", KNOWN[1]: "two"})
+    held = [choose(pixels.faces, plan, settings)[1].rows.tolist() for plan in (PLAN, joined)]
+    assert held[0] == held[1]
+    assert len(held[0]) >= 24
+    train(TINY, Counting(pixels.faces, 16), PLAN, settings, REGISTRY, tmp_path / "a.safetensors")
+    assert read
+    assert set(read).isdisjoint(held[0])
+    groups = pixels.faces.group
+    assert set(groups[read].tolist()).isdisjoint(groups[held[0]].tolist())
+
+
+def test_the_best_checkpoint_is_the_one_its_row_says(pixels: Pixels, tmp_path: Path) -> None:
+    """At a rate that makes it stumble, so that the last epoch is not the best; also when killed after the best one."""
+    settings = replace(QUICK, epochs=6, rate=0.1, held_out=0.25, checkpoint="best", save_every=0.0)
+    spec, at32 = "tiny:size=32,width=4", Pixels(pixels.faces, 32)
+    found = []
+    for seed in range(4):
+        chosen = replace(settings, seed=seed)
+        about = train(spec, at32, PLAN, chosen, REGISTRY, tmp_path / f"{seed}.safetensors")
+        accuracy = [row["held_out_accuracy"] for row in about["history"]]
+        network = classifier(REGISTRY.build("backbone", spec), len(PLAN.names))
+        network.load_state_dict(weights.read(tmp_path / f"{seed}.safetensors")[0])
+        _, held = choose(at32.faces, PLAN, chosen)
+        assert steps.accuracy(fabric(), network, at32, held, 32) == pytest.approx(max(accuracy))
+        found.append(accuracy.index(max(accuracy)))
+    assert min(found) < 5, "one seed at least must have its best before the last epoch"
+
+    seed = int(np.argmin(found))
+
+    def interrupt(what: str, done: int, total: int | None) -> None:
+        assert total is not None
+        if 5 / 6 < done / total < 1:  # in the last epoch
+            signal.raise_signal(signal.SIGINT)
+
+    chosen = replace(settings, seed=seed)
+    with pytest.raises(KeyboardInterrupt):
+        train(spec, at32, PLAN, chosen, REGISTRY, tmp_path / "again.safetensors", progress=interrupt)
+    train(spec, at32, PLAN, chosen, REGISTRY, tmp_path / "again.safetensors")
+    assert weights.digest(tmp_path / "again.safetensors") == weights.digest(tmp_path / f"{seed}.safetensors")
+
+
+def test_an_unknown_category_cannot_choose_the_checkpoint(faces_at: Path, tmp_path: Path) -> None:
+    """Faces that the plan does not name get no further than the door, whatever share is held out."""
+    every = Pixels(folders.read(faces_at), 16)
+    assert set(UNKNOWN) <= set(every.faces.category.tolist())
+    for share in (0.0, 0.25):
+        with pytest.raises(KCEError, match="which the plan does not name"):
+            trained(every, tmp_path / "a.safetensors", replace(QUICK, held_out=share))
+
+
+def test_there_is_no_best_checkpoint_without_held_out_faces(pixels: Pixels, tmp_path: Path) -> None:
+    with pytest.raises(KCEError, match="no face is held out"):
+        trained(pixels, tmp_path / "a.safetensors", replace(QUICK, checkpoint="best"))
+
+
+def test_augmented_and_interrupted_it_ends_with_the_same_weights(pixels: Pixels, tmp_path: Path) -> None:
+    settings = replace(QUICK, augment=("flip", "codec"))
+    whole = trained(pixels, tmp_path / "whole.safetensors", settings)
+    assert whole != trained(pixels, tmp_path / "plain.safetensors")
+    calls = iter(range(1000))
+
+    def interrupt(what: str, done: int, total: int | None) -> None:
+        if next(calls) == 7:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(pixels, tmp_path / "cut.safetensors", settings, progress=interrupt)
+    assert trained(pixels, tmp_path / "cut.safetensors", settings) == whole
+
+
+def test_a_network_that_draws_lots_ends_with_the_same_weights_too(pixels: Pixels, tmp_path: Path) -> None:
+    """Dropped paths: its random numbers are the step's own."""
+    spec, at32 = "timm:model=convnext_atto,size=32", Pixels(pixels.faces, 32)
+    settings = replace(QUICK, epochs=1, batch=48)
+    train(spec, at32, PLAN, settings, REGISTRY, tmp_path / "whole.safetensors")
+    calls = iter(range(1000))
+
+    def interrupt(what: str, done: int, total: int | None) -> None:
+        if next(calls) == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(spec, at32, PLAN, settings, REGISTRY, tmp_path / "cut.safetensors", progress=interrupt)
+    train(spec, at32, PLAN, settings, REGISTRY, tmp_path / "cut.safetensors")
+    assert weights.digest(tmp_path / "cut.safetensors") == weights.digest(tmp_path / "whole.safetensors")
+
+
+# ------------------------------------------------------------------------------------------------------- what can fail
+
+
+def test_a_folder_that_vanishes_in_mid_run_costs_nothing(faces_at: Path, tmp_path: Path) -> None:
+    shutil.copytree(faces_at, tmp_path / "faces")
+
+    def at() -> Pixels:
+        faces = folders.read(tmp_path / "faces")
+        return Pixels(faces.take(np.flatnonzero(np.isin(faces.category, KNOWN))), 16, budget=0)
+
+    whole = trained(at(), tmp_path / "whole.safetensors")
+    calls = iter(range(1000))
+
+    def unmount(what: str, done: int, total: int | None) -> None:
+        if next(calls) == 4:
+            (tmp_path / "faces").rename(tmp_path / "away")
+
+    with pytest.raises(BadData, match="cannot be read") as told:
+        trained(at(), tmp_path / "a.safetensors", progress=unmount)
+    assert "goes on where it stopped" in told.value.hint
+    (tmp_path / "away").rename(tmp_path / "faces")
+    seen: list[int] = []
+    assert whole == trained(at(), tmp_path / "a.safetensors", progress=lambda what, done, total: seen.append(done))
+    assert seen[0] > 0
+
+
+def test_a_class_of_one_image_is_named(faces_at: Path, tmp_path: Path) -> None:
+    faces = folders.read(faces_at)
+    few = np.flatnonzero(np.isin(faces.category, KNOWN))
+    rows = np.concatenate([few[faces.category[few] != KNOWN[2]], few[faces.category[few] == KNOWN[2]][:1]])
+    with pytest.raises(BadData, match=f"{KNOWN[2]} has 1"):
+        trained(Pixels(faces.take(rows), 16), tmp_path / "a.safetensors")
+
+
+def test_memory_that_runs_out_is_told_with_the_batch_that_fits(faces_at: Path, tmp_path: Path) -> None:
+    """In a process that may take 400 MB more than it has; the rows it had trained on are kept."""
+    script = f"""
+import resource, sys
+from pathlib import Path
+import numpy as np
+import torch
+torch.set_num_threads(1)
+from kce import faces as folders
+from kce.errors import KCEError
+from kce.examples import batches_of, choose, rivals
+from kce.pixels import Pixels
+from kce.settings import Settings
+from kce.train import train
+from tests.support.corpus import KNOWN
+from tests.training.test_train import PLAN, REGISTRY
+faces = folders.read(Path({str(faces_at)!r}))
+pixels = Pixels(faces.take(np.flatnonzero(np.isin(faces.category, KNOWN))), 64)
+to = Path({str(tmp_path)!r})
+spec = "tiny:size=64,width=64"
+train(spec, pixels, PLAN, Settings(epochs=1, batch=4, per_class=2), REGISTRY, to / "warm.safetensors")
+there = int(Path("/proc/self/status").read_text().split("VmSize:")[1].split()[0]) * 1024
+resource.setrlimit(resource.RLIMIT_AS, (there + 400_000_000, -1))
+try:
+    train(spec, pixels, PLAN, Settings(epochs=1, batch=96, held_out=0), REGISTRY, to / "a.safetensors")
+except KCEError as error:
+    print(error)
+    sys.exit(2)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "memory ran out at 96 faces of 64 px a step on cpu" in done.stdout
+    fits = int(re.search(r"a batch of (\d+) faces may fit", done.stdout)[1])  # type: ignore[index]
+    assert fits in (6, 12, 24, 48)
+
+
+def test_rows_come_every_so_many_steps_and_tensorboard_shows_them(pixels: Pixels, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    settings = replace(QUICK, epochs=2, batch=1, held_out=0.25)  # a batch of one is one of two: nothing stands alone
+    about = train(TINY, pixels, PLAN, settings, REGISTRY, tmp_path / "a.safetensors")
+    rows = history.read(tmp_path / "train.csv", "a")
+    steps_in_epoch = about["images"] // 2
+    assert steps_in_epoch > LOG_STEPS / 2
+    wanted = sorted({*range(LOG_STEPS, 2 * steps_in_epoch, LOG_STEPS), steps_in_epoch, 2 * steps_in_epoch})
+    assert [int(row["step"]) for row in rows] == wanted
+    assert [bool(row["held_out_accuracy"]) for row in rows] == [int(row["step"]) % steps_in_epoch == 0 for row in rows]
+    events = EventAccumulator(str(tmp_path / "tensorboard" / "a"))
+    events.Reload()
+    shown = {event.step: event.value for event in events.Scalars("loss")}
+    assert shown == pytest.approx({int(row["step"]): float(row["loss"]) for row in rows}, rel=1e-6)
+
+
+def test_curves_of_both_models_stand_in_one_file(pixels: Pixels, tmp_path: Path) -> None:
+    trained(pixels, tmp_path / "first.safetensors")
+    trained(pixels, tmp_path / "final.safetensors", replace(QUICK, seed=1))
+    assert [row["model"] for row in history.read(tmp_path / "train.csv")] == ["first"] * 2 + ["final"] * 2
+    (tmp_path / "other").mkdir()
+    train(TINY, pixels, PLAN, QUICK, REGISTRY, tmp_path / "other" / "a.safetensors", places=[tmp_path])
+    taken = history.read(tmp_path / "other" / "train.csv")
+    assert [row["loss"] for row in taken] == [row["loss"] for row in history.read(tmp_path / "train.csv", "first")]
+    assert {row["images_per_second"] for row in taken} == {""}
+
+
+@given(st.integers(2, 3000), st.integers(1, 200))
+def test_batches_hold_each_face_once_and_are_of_nearly_one_size(count: int, batch: int) -> None:
+    pieces = batches_of(count, batch)
+    assert np.concatenate(pieces).tolist() == list(range(count))
+    sizes = [len(piece) for piece in pieces]
+    assert max(sizes) - min(sizes) <= 1
+    assert min(sizes) >= 2
+    assert max(sizes) <= max(batch, 3)
+
+
+def test_classes_of_other_datasets_get_no_gradient_from_a_face() -> None:
+    import torch
+
+    scores = torch.randn(4, 3, requires_grad=True)
+    among = torch.tensor([[True, True, False]] * 4)
+    torch.nn.functional.cross_entropy(steps._among(scores, among), torch.tensor([0, 1, 0, 1])).backward()
+    assert scores.grad is not None
+    assert (scores.grad[:, 2] == 0).all()
+    assert (scores.grad[:, :2] != 0).all()
+
+
+def test_a_face_is_told_from_the_classes_its_dataset_has_a_part_in(faces_at: Path) -> None:
+    faces = folders.read(faces_at)
+    plan = plans.unmerged(faces.category.tolist())
+    merged = replace(plan, classes={**plan.classes, "A_FaceSwap": "joint", "B_Paste": "joint"})
+    assert rivals(faces, merged, Settings()) is None
+    told = rivals(faces, merged, Settings(loss="within-dataset"))
+    assert told is not None
+    for row in range(0, len(faces), 7):
+        own = {merged.classes[c] for c in set(faces.category[faces.dataset == faces.dataset[row]].tolist())}
+        allowed = told.of(np.array([row]))[0]
+        assert {name for name, may in zip(merged.names, allowed.tolist(), strict=True) if may} == own
+        assert merged.classes[str(faces.category[row])] in own
