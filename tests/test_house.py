@@ -127,7 +127,7 @@ def loaded(code: str) -> set[str]:
     [
         "import kce",
         "from kce import hookimpl, Sample, Box, Features, MergePlan, Registry, KCEError",
-        "from kce.registry.registry import Registry; Registry.load().rows()",
+        "from kce.registry.registry import Registry; Registry.load().list_components()",
         "from typer.testing import CliRunner\nimport kce.cli\nCliRunner().invoke(kce.cli.app, '--help')",
         "from typer.testing import CliRunner\nimport kce.cli\nCliRunner().invoke(kce.cli.app, 'list')",
     ],

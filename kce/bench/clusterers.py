@@ -19,8 +19,9 @@ from kce.bench.worlds import check_drawn, drawn_features, is_drawn
 from kce.errors import BadData, KCEError
 from kce.evaluation import agreement
 from kce.pipeline import recipe
-from kce.registry import isolation, specs
+from kce.registry import isolation
 from kce.registry.registry import Registry
+from kce.registry.specs import format_spec, parse_spec
 from kce.system.rng import generator
 from kce.system.worker_pool import Died, Workers
 
@@ -91,7 +92,7 @@ def _grounds(world: str, registry: Registry) -> list[str]:
     if not is_drawn(world):
         return benchworlds.named(world)
     check_drawn(world, registry)
-    return [specs.write(*specs.read(world))]
+    return [format_spec(*parse_spec(world))]
 
 
 def run(

@@ -20,7 +20,7 @@ from kce.features import store
 from kce.labels import parts
 from kce.pipeline import recipe
 from kce.pipeline.run import run
-from kce.registry import specs
+from kce.registry.specs import format_spec, parse_spec
 from kce.system.shipped import RECIPES
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def named(text: str) -> list[str]:
     if _is_table(text):
         store.open_table(text)  # raises before any work
         return [text]
-    name, dials = specs.read(text)
+    name, dials = parse_spec(text)
     name, _, version = name.partition("@")
     if name not in _suite():
         raise UnknownName.among("world", name, (*_suite(), ALL, "demo"), "or give FEATURES.h5:/TABLE")
@@ -63,7 +63,7 @@ def named(text: str) -> list[str]:
         raise UnknownName.among(f"version of the world {name}", version, versions)
     own = {key: value for key, value in dials.items() if key != "seed"}
     synthetic.dials({**versions[version], **own}, f"world {name}")  # raises before any work
-    return [specs.write(f"{name}@{version}", dials)]
+    return [format_spec(f"{name}@{version}", dials)]
 
 
 def load(name: str, truth: str = "", views: bool = True) -> Ground:
@@ -75,7 +75,7 @@ def load(name: str, truth: str = "", views: bool = True) -> Ground:
     """
     if _is_table(name):
         return _stored(name, truth)
-    spec, dials = specs.read(name)
+    spec, dials = parse_spec(name)
     world, _, version = spec.partition("@")
     seed = dials.pop("seed", 0)
     if isinstance(seed, bool) or not isinstance(seed, int):
@@ -155,7 +155,7 @@ _RECIPE = RECIPES / "demo.toml"
 
 
 def is_drawn(name: str) -> bool:
-    return ":/" not in name and specs.read(name)[0] == NAME
+    return ":/" not in name and parse_spec(name)[0] == NAME
 
 
 def check_drawn(name: str, registry: Registry) -> None:
@@ -173,7 +173,7 @@ def drawn_features(
     """
     at = folder / re.sub(r"[^0-9A-Za-z.=]+", "_", name)
     told = tomllib.loads(_RECIPE.read_text(encoding="utf-8"))
-    seed = int(specs.read(name)[1].get("seed", 0))
+    seed = int(parse_spec(name)[1].get("seed", 0))
     world: Any = registry.build("dataset", _drawn_spec(name), root=at / "world")
     world.make(progress=progress)
     cut(world, at / "faces", seed=seed, registry_folder=registry.folder, progress=progress, **told["cut"])
@@ -186,8 +186,8 @@ def drawn_features(
 
 def _drawn_spec(name: str) -> str:
     """The demo's world with these dials."""
-    dials = specs.read(name)[1]
-    base, own = specs.read(tomllib.loads(_RECIPE.read_text(encoding="utf-8"))["world"])
+    dials = parse_spec(name)[1]
+    base, own = parse_spec(tomllib.loads(_RECIPE.read_text(encoding="utf-8"))["world"])
     if "root" in dials:
         raise KCEError(f"{name} names a root", "a world of a bench lies in the bench's own folder")
-    return specs.write(base, {**own, **dials})
+    return format_spec(base, {**own, **dials})

@@ -53,7 +53,7 @@ def clusterers(
     from kce.registry.registry import Registry
 
     registry = Registry.load()
-    chosen = clusterer or [row["name"] for row in registry.rows("clusterer") if row["source"] == "built-in"]
+    chosen = clusterer or [row["name"] for row in registry.list_components("clusterer") if row["source"] == "built-in"]
     todo = benching.cells(
         registry, chosen, world or ["suite"], aligner or ["none"], reducer or ["none"], range(seeds),
         str(truth.absolute()) if truth else "",

@@ -78,7 +78,7 @@ def list_(
     registry = Registry.load()
     if plugins:
         return cliauthors.list_plugins(registry, as_json)
-    rows = registry.rows(kind)
+    rows = registry.list_components(kind)
     if as_json:
         return print_json(rows)
     facts: list[dict[str, str]] = [{} for _ in rows]
@@ -113,9 +113,9 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one component: what it is, its parameters with their defaults, and where it comes from."""
-    from kce.registry.registry import Registry, describe
+    from kce.registry.registry import Registry, describe_component
 
-    found = describe(Registry.load(), kind, name)
+    found = describe_component(Registry.load(), kind, name)
     if as_json:
         return print_json(found)
     print_line(f"{found['kind']} {found['name']}  ({found['plugin']}:{found['factory']}, {found['source']})")

@@ -18,7 +18,7 @@ def list_plugins(registry: Registry, as_json: bool) -> None:
     """What ``kce list --plugins`` prints."""
     from kce.registry import distributions
 
-    rows = distributions.rows(registry)
+    rows = distributions.list_distributions(registry)
     if as_json:
         return print_json(rows)
     print_table(
@@ -52,8 +52,8 @@ def new(
     from kce.registry import scaffold as packages
     from kce.registry.registry import Registry
 
-    folder = packages.write(kind, name, author, to, Registry.load())
-    steps = packages.steps(kind, name, folder)
+    folder = packages.write_package(kind, name, author, to, Registry.load())
+    steps = packages.next_steps(kind, name, folder)
     if as_json:
         return print_json({"folder": str(folder), "steps": steps})
     print_line(f"{folder} is ready. Next:\n")

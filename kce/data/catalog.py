@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kce.data.adapter import Tree, WrongRoot, find_root
 from kce.data.scan import ScanFailed
 from kce.errors import KCEError
-from kce.registry import specs
+from kce.registry.specs import parse_spec
 from kce.types import Remark, Sample
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def guessing(registry: Registry, spec: str, root: str | Path) -> Iterator[None]:
     try:
         yield
     except (WrongRoot, ScanFailed) as error:
-        asked = registry.entry("dataset", specs.read(spec)[0]).name
+        asked = registry.entry("dataset", parse_spec(spec)[0]).name
         others = [name for name in looks_like(root, registry) if name != asked]
         if others:
             error.message += f"; it looks like {' or '.join(others)}"

@@ -44,7 +44,7 @@ def evaluators(
     names = [part.entry.name for part in parts]
     with ExitStack() as stack:
         yield {
-            part.entry.name if names.count(part.entry.name) == 1 else part.text: stack.enter_context(
+            part.entry.name if names.count(part.entry.name) == 1 else part.spec: stack.enter_context(
                 isolation.held(part, registry, patience)
             )
             for part in parts

@@ -63,7 +63,7 @@ def cut(
     _check(frames, per_category, margin, workers)
     home = str(Path(registry_folder or Path.cwd()).resolve())
     part = Registry.load(home).resolve("detector", detector)
-    settings = Settings(part.text, frames, seed, float(margin), __version__)
+    settings = Settings(part.spec, frames, seed, float(margin), __version__)
     samples = _listed(dataset, progress)
     with _room(Path(to)) as root:
         ledger = Ledger(root, settings)

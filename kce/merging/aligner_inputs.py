@@ -56,7 +56,7 @@ def lent(tables: Sequence[Features], registry: Registry) -> list[Features]:
 
 def _named(dataset: str, registry: Registry) -> str:
     try:
-        return registry.part("dataset", dataset).entry.reals
+        return registry.component("dataset", dataset).entry.reals
     except UnknownName:  # a dataset that was cut by a plugin which is not here
         return ""
 

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import tomlkit
 
 from kce.errors import KCEError, UnknownName
-from kce.registry import distributions, specs
+from kce.registry import distributions
+from kce.registry.specs import format_spec, parse_spec
 from kce.system.atomic import write_whole
 from kce.training import settings
 from kce.training.settings import Settings
 
 if TYPE_CHECKING:
     from kce.faces.folder import Faces
-    from kce.registry.registry import Part, Registry
+    from kce.registry.registry import Registry, ResolvedComponent
 
 _log = logging.getLogger("kce.pipeline.recipe")
 
@@ -141,21 +142,21 @@ def write(path: Path, recipe: Recipe, registry: Registry) -> None:
     told = document(recipe)
     parts = {kind: registry.resolve_seeded(kind, getattr(recipe, kind), recipe.seed) for kind in _CHOSEN}
     told["resolved"] = {
-        **{kind: part.text for kind, part in parts.items()},
-        "extractor": registry.resolve("backbone", recipe.first).text,
-        "evaluation reducer": registry.resolve_seeded("reducer", recipe.evaluate.reducer, recipe.seed).text,
+        **{kind: part.spec for kind, part in parts.items()},
+        "extractor": registry.resolve("backbone", recipe.first).spec,
+        "evaluation reducer": registry.resolve_seeded("reducer", recipe.evaluate.reducer, recipe.seed).spec,
         "evaluators": [
-            registry.resolve_seeded("evaluator", spec, recipe.seed).text for spec in recipe.evaluate.evaluators
+            registry.resolve_seeded("evaluator", spec, recipe.seed).spec for spec in recipe.evaluate.evaluators
         ],
         "versions": versions(),
         "from": {
-            f"{kind} {part.entry.name}": distributions.origin(registry, part.entry.plugin)
+            f"{kind} {part.entry.name}": distributions.plugin_origin(registry, part.entry.plugin)
             for kind, part in _parts(recipe, registry)
         },
     }
     if registry.takes("clusterer", recipe.clusterer, "n_clusters"):  # its default is not what it will be given
         own = {name: value for name, value in parts["clusterer"].parameters.items() if name != "n_clusters"}
-        told["resolved"]["clusterer"] = specs.write(parts["clusterer"].entry.name, {**own, "n_clusters": recipe.k})
+        told["resolved"]["clusterer"] = format_spec(parts["clusterer"].entry.name, {**own, "n_clusters": recipe.k})
     write_whole(path, tomlkit.dumps(told).encode())
 
 
@@ -194,7 +195,7 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _parts(recipe: Recipe, registry: Registry) -> Iterator[tuple[str, Part]]:
+def _parts(recipe: Recipe, registry: Registry) -> Iterator[tuple[str, ResolvedComponent]]:
     """(kind, part) of every component a recipe names. Raises as ``Registry.resolve`` does, and says what to install
     where the recipe knows it."""
     named = [(kind, getattr(recipe, kind)) for kind in _CHOSEN]
@@ -204,17 +205,20 @@ def _parts(recipe: Recipe, registry: Registry) -> Iterator[tuple[str, Part]]:
         try:
             yield kind, registry.resolve(kind, spec)
         except UnknownName as error:
-            name = specs.read(spec)[0]
+            name = parse_spec(spec)[0]
             origin = recipe.origins.get(f"{kind} {name}")
             if origin is None or not error.message.startswith(f"no {kind} named {name!r}"):
                 raise
-            raise UnknownName(error.message, distributions.to_install(origin)) from error
+            raise UnknownName(error.message, distributions.install_hint(origin)) from error
 
 
 def check_parts(recipe: Recipe, registry: Registry) -> None:
     """Raise for every choice that can be seen to be wrong without the faces."""
     for kind, part in _parts(recipe, registry):
-        there, here = recipe.origins.get(f"{kind} {part.entry.name}"), distributions.origin(registry, part.entry.plugin)
+        there, here = (
+            recipe.origins.get(f"{kind} {part.entry.name}"),
+            distributions.plugin_origin(registry, part.entry.plugin),
+        )
         if there and there != here:
             _log.warning(
                 "the recipe was made with the %s %r of %s; here it is of %s", kind, part.entry.name, there, here

@@ -254,7 +254,7 @@ class _Run:
             own["n_clusters"] = plans.estimated(rows) if k == "estimate" else int(k)
         with self._held("clusterer", chosen.clusterer, **own) as clusterer:
             plan = plans.by_clusters(rows, clusterer, chosen.vote)
-        text = self.registry.resolve_seeded("clusterer", chosen.clusterer, chosen.seed, **own).text
+        text = self.registry.resolve_seeded("clusterer", chosen.clusterer, chosen.seed, **own).spec
         votes = {name: f"{vote}; {faint.NOTE}" if name in unlearned else vote for name, vote in plan.votes.items()}
         plan = replace(plan, votes=votes, made=f"by clusters of {chosen.vote}: {text}")
         if unlearned:

@@ -24,7 +24,7 @@ _KIND_FOLDERS = frozenset(f"{kind}s" for kind in KINDS)
 
 
 @dataclass(frozen=True)
-class Found:
+class DiscoveredPlugin:
     """A plugin that is there.
 
     name    what it is called
@@ -58,7 +58,7 @@ class Found:
         return None
 
 
-def find(folder: Path | None) -> dict[str, Found]:
+def discover_plugins(folder: Path | None) -> dict[str, DiscoveredPlugin]:
     """Every plugin in reach by its name, built-in ones first. `folder` is that of the user's registry.
 
     A built-in keeps its name whatever comes; outsiders of one name all lose it. Who clashes stays in the list, the
@@ -78,7 +78,7 @@ def find(folder: Path | None) -> dict[str, Found]:
     return settled
 
 
-def _in_folder(folder: Path, source: str) -> list[Found]:
+def _in_folder(folder: Path, source: str) -> list[DiscoveredPlugin]:
     """The modules and packages of a folder, and of its folders by kind. `source` is what to call them; empty = each by
     its own path."""
     if not folder.is_dir():
@@ -89,7 +89,9 @@ def _in_folder(folder: Path, source: str) -> list[Found]:
             continue
         if path.suffix == ".py" or (path / "__init__.py").is_file():
             found.append(
-                Found(path.stem, source or str(path), _loader(path, own=source == "built-in"), partial(_code, path))
+                DiscoveredPlugin(
+                    path.stem, source or str(path), _loader(path, own=source == "built-in"), partial(_code, path)
+                )
             )
         elif path.name in _KIND_FOLDERS:
             found += _in_folder(path, source)
@@ -127,11 +129,11 @@ def _loader(path: Path, *, own: bool) -> Callable[[], ModuleType]:
     return load
 
 
-def _installed() -> Iterator[Found]:
+def _installed() -> Iterator[DiscoveredPlugin]:
     for entry in importlib.metadata.entry_points(group="kce"):
         head = _head(entry.dist) if entry.dist else {}
         source = f"{head['name']} {head['version']}" if {"name", "version"} <= head.keys() else entry.value
-        yield Found(entry.name, source, entry.load, partial(_installed_code, entry.module), head)
+        yield DiscoveredPlugin(entry.name, source, entry.load, partial(_installed_code, entry.module), head)
 
 
 def _head(distribution: importlib.metadata.Distribution) -> dict[str, str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kce.registry.registry import Registry
 
 
-def rows(registry: Registry) -> list[dict[str, Any]]:
+def list_distributions(registry: Registry) -> list[dict[str, Any]]:
     """One row per installed package, plugin file, and for all that is built in: for ``kce list --plugins``.
 
     {"distribution", "version", "author", "api", "plugins": [..], "offers": {kind: [names]}, "status", "error"}. A file
@@ -24,7 +24,7 @@ def rows(registry: Registry) -> list[dict[str, Any]]:
     `error` has what is wrong with the plugins and with what they offer, a line each.
     """
     plugins = registry.plugins
-    broken = {(row["plugin"], row["kind"], row["factory"]): row["error"] for row in registry.rows()}
+    broken = {(row["plugin"], row["kind"], row["factory"]): row["error"] for row in registry.list_components()}
     found: dict[str, dict[str, Any]] = {}
     for plugin in plugins.names():
         source = plugins.source(plugin)
@@ -46,7 +46,7 @@ def rows(registry: Registry) -> list[dict[str, Any]]:
     return [found[source] for source in sorted(found, key=lambda source: (source != "built-in", source))]
 
 
-def origin(registry: Registry, plugin: str) -> str:
+def plugin_origin(registry: Registry, plugin: str) -> str:
     """Where a plugin comes from, so that another can get it: "kce-umap 0.1.0", or a file's name and SHA-256."""
     source = registry.plugins.source(plugin)
     if source == "built-in":
@@ -55,7 +55,7 @@ def origin(registry: Registry, plugin: str) -> str:
     return f"{file.name} sha256:{sha256(file.read_bytes()).hexdigest()}" if file.is_file() else source
 
 
-def to_install(origin: str) -> str:
+def install_hint(origin: str) -> str:
     """What to do to get what `origin` names."""
     name, _, version = origin.partition(" ")
     if version.startswith("sha256:"):

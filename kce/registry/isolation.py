@@ -15,11 +15,11 @@ from kce.registry.side_effects import watched
 from kce.system.worker_pool import Died, Workers
 
 if TYPE_CHECKING:
-    from kce.registry.registry import Part
+    from kce.registry.registry import ResolvedComponent
 
 
 @contextmanager
-def held(part: Part, registry: Registry, patience: float = 0, *, aside: bool = True) -> Iterator[Any]:
+def held(part: ResolvedComponent, registry: Registry, patience: float = 0, *, aside: bool = True) -> Iterator[Any]:
     """An aligner, reducer, clusterer or evaluator to be asked as its kind is, inside.
 
     patience  seconds a third party's part may take for an answer; 0 = for ever
@@ -42,7 +42,7 @@ def held(part: Part, registry: Registry, patience: float = 0, *, aside: bool = T
         yield _component(kind, lambda *given: _hand_over(crew, given, who), _hand_over(crew, None, who))
 
 
-def probe(part: Part, registry: Registry, patience: float = 0) -> None:
+def probe(part: ResolvedComponent, registry: Registry, patience: float = 0) -> None:
     """See that a third party's backbone answers two faces as it should, in a process of its own; raises as ``held``."""
     who = _who(part, registry)
     if who.source != "built-in":
@@ -66,13 +66,15 @@ class _Who(NamedTuple):
         return f"`kce check {self.kind} {self.name}` looks at all it promises; choose another, or tell its author"
 
 
-def _who(part: Part, registry: Registry) -> _Who:
+def _who(part: ResolvedComponent, registry: Registry) -> _Who:
     entry = part.entry
     return _Who(entry.kind, entry.name, entry.plugin, registry.plugins.source(entry.plugin))
 
 
-def _aside(make: Callable[..., Any], part: Part, registry: Registry, who: _Who, patience: float) -> Workers:
-    told = (part.text, str(registry.folder.absolute()), who)
+def _aside(
+    make: Callable[..., Any], part: ResolvedComponent, registry: Registry, who: _Who, patience: float
+) -> Workers:
+    told = (part.spec, str(registry.folder.absolute()), who)
     return Workers(1, make, told, limit=patience or None, tries=1, threads=None)
 
 

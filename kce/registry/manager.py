@@ -19,14 +19,14 @@ import pluggy
 from kce import hookspecs
 from kce.errors import BrokenPlugin, UnknownName
 from kce.hookspecs import API, KINDS, Factories
-from kce.registry.discovery import Found, find
+from kce.registry.discovery import DiscoveredPlugin, discover_plugins
 
 
 class Plugins:
     """Every plugin in reach, by name; each is imported the first time something of it is asked for."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._found = find(folder)
+        self._found = discover_plugins(folder)
         self._offers: dict[str, dict[str, Factories] | BrokenPlugin] = {}
         self._declared: dict[str, object] = {}
         self._manager = pluggy.PluginManager("kce")
@@ -38,7 +38,7 @@ class Plugins:
         """All plugins, found or clashing, built-in ones first."""
         return list(self._found)
 
-    def outsiders(self) -> list[str]:
+    def third_party(self) -> list[str]:
         """The plugins that are not built in."""
         return [name for name, found in self._found.items() if found.source != "built-in"]
 
@@ -47,7 +47,7 @@ class Plugins:
         return self._found[name].source if name in self._found else ""
 
     def head(self, name: str) -> Mapping[str, str]:
-        """What the metadata of its package say of a plugin: see ``kce.registry.discovery.Found``."""
+        """What the metadata of its package say of a plugin: see ``kce.registry.discovery.DiscoveredPlugin``."""
         return self._found[name].head
 
     def api(self, name: str) -> str:
@@ -71,7 +71,7 @@ class Plugins:
             raise offers
         return offers
 
-    def _ask(self, found: Found) -> dict[str, Factories]:
+    def _ask(self, found: DiscoveredPlugin) -> dict[str, Factories]:
         def broken(promise: str, reason: str) -> BrokenPlugin:
             return BrokenPlugin(
                 promise,

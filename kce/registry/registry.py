@@ -16,15 +16,15 @@ from typing import Any
 
 from kce.errors import BrokenPlugin, KCEError, UnknownName
 from kce.hookspecs import KINDS
-from kce.registry import specs
 from kce.registry.manager import Plugins
+from kce.registry.specs import bind_parameters, factory_signature, format_spec, parse_spec
 from kce.system.shipped import REGISTRY
 
 _RESERVED = ("use", "enabled", "aliases", "reals")
 
 
 @dataclass(frozen=True)
-class Entry:
+class RegistryEntry:
     """What a name means: a plugin's factory, with parameters.
 
     source  the file that says so
@@ -43,17 +43,17 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Part:
+class ResolvedComponent:
     """A component that could be built: its factory and every parameter it will get."""
 
-    entry: Entry
+    entry: RegistryEntry
     factory: Callable[..., Any]
     parameters: Mapping[str, Any]
 
     @property
-    def text(self) -> str:
+    def spec(self) -> str:
         """The whole configuration in the form of the command line: ``kmeans:n_clusters=19,n_init=10,seed=1``."""
-        return specs.write(self.entry.name, self.parameters)
+        return format_spec(self.entry.name, self.parameters)
 
     def build(self) -> Any:
         """Call the factory. What it raises over its parameters is the user's to mend."""
@@ -61,7 +61,7 @@ class Part:
             return self.factory(**self.parameters)
         except (TypeError, ValueError) as error:
             raise KCEError(
-                f"{self.entry.kind} {self.text!r} cannot be built: {error}",
+                f"{self.entry.kind} {self.spec!r} cannot be built: {error}",
                 f"`kce show {self.entry.kind} {self.entry.name}` lists its parameters",
             ) from error
 
@@ -69,7 +69,7 @@ class Part:
 class Registry:
     """The names in reach of a folder, and what they mean."""
 
-    def __init__(self, entries: Mapping[tuple[str, str], Entry], plugins: Plugins, folder: Path) -> None:
+    def __init__(self, entries: Mapping[tuple[str, str], RegistryEntry], plugins: Plugins, folder: Path) -> None:
         self._entries = dict(entries)
         self.plugins = plugins
         self.folder = folder
@@ -102,36 +102,36 @@ class Registry:
         """
         return self.resolve(kind, spec, **parameters).build()
 
-    def resolve(self, kind: str, spec: str, **parameters: Any) -> Part:
+    def resolve(self, kind: str, spec: str, **parameters: Any) -> ResolvedComponent:
         """All that `build` does short of building, so that errors come before any work."""
-        name, given = specs.read(spec)
+        name, given = parse_spec(spec)
         entry = self.entry(kind, name)
         factory = self._factory(entry)
         twice = sorted(set(given) & set(parameters))
         if twice:
             raise KCEError(f"{kind} {name!r}: {twice[0]!r} is set here already", f"leave it out of {spec!r}")
         what = f"{kind} {entry.name!r}"
-        merged = specs.bind(what, factory, {**entry.parameters, **given, **parameters})
-        return Part(entry, factory, merged)
+        merged = bind_parameters(what, factory, {**entry.parameters, **given, **parameters})
+        return ResolvedComponent(entry, factory, merged)
 
-    def resolve_seeded(self, kind: str, spec: str, seed: int, **parameters: Any) -> Part:
+    def resolve_seeded(self, kind: str, spec: str, seed: int, **parameters: Any) -> ResolvedComponent:
         """As ``resolve``, with this seed if the component takes one and `spec` gives it no other."""
         if self.takes(kind, spec, "seed"):
             parameters["seed"] = seed
         return self.resolve(kind, spec, **parameters)
 
-    def part(self, kind: str, name: str) -> Part:
+    def component(self, kind: str, name: str) -> ResolvedComponent:
         """What a name stands for, with the parameters the registry gives it and no others yet."""
         entry = self.entry(kind, name)
-        return Part(entry, self._factory(entry), entry.parameters)
+        return ResolvedComponent(entry, self._factory(entry), entry.parameters)
 
     def takes(self, kind: str, spec: str, parameter: str) -> bool:
         """Whether the component has this parameter and `spec` leaves it open."""
-        name, given = specs.read(spec)
+        name, given = parse_spec(spec)
         factory = self._factory(self.entry(kind, name))
-        return parameter not in given and parameter in specs.signature(f"{kind} {name!r}", factory).parameters
+        return parameter not in given and parameter in factory_signature(f"{kind} {name!r}", factory).parameters
 
-    def entry(self, kind: str, name: str) -> Entry:
+    def entry(self, kind: str, name: str) -> RegistryEntry:
         """What a name means. Exact names come first, then aliases and other spellings, then what outsiders offer."""
         _check_kind(kind)
         entry = self._entries.get((kind, name)) or self._by_alias(kind, name)
@@ -151,7 +151,7 @@ class Registry:
             raise KCEError(f"{kind} {name!r} is disabled by {entry.source}", "set `enabled = true` there to use it")
         return entry
 
-    def rows(self, kind: str | None = None) -> list[dict[str, str]]:
+    def list_components(self, kind: str | None = None) -> list[dict[str, str]]:
         """One row per component for ``kce list``: kind, name, plugin, factory, source, status and error."""
         if kind is not None:
             _check_kind(kind)
@@ -167,10 +167,10 @@ class Registry:
             listed += self._broken_rows()
         return sorted(listed, key=lambda row: (row["kind"], row["name"]))
 
-    def _row(self, entry: Entry, error: str = "") -> dict[str, str]:
+    def _row(self, entry: RegistryEntry, error: str = "") -> dict[str, str]:
         if not error and entry.enabled:
             try:
-                specs.signature(f"{entry.kind} {entry.name!r}", self._factory(entry), types=False)
+                factory_signature(f"{entry.kind} {entry.name!r}", self._factory(entry), types=False)
             except KCEError as broken:
                 error = broken.message
         status = "disabled" if not entry.enabled else "broken" if error else "ok"
@@ -189,26 +189,28 @@ class Registry:
                 rows.append(_as_row("", plugin, plugin, "", self.plugins.source(plugin), "broken", broken.message))
         return rows
 
-    def _taken(self, entry: Entry) -> str:
+    def _taken(self, entry: RegistryEntry) -> str:
         holder = self._entries.get((entry.kind, entry.name))
         return f"the name belongs to {holder.plugin}:{holder.factory} ({holder.source})" if holder else ""
 
-    def _unnamed(self, kind: str) -> list[Entry]:
+    def _unnamed(self, kind: str) -> list[RegistryEntry]:
         """What outsiders offer of a kind beyond the registry's own tables. Broken plugins offer nothing."""
         named = {(entry.plugin, entry.factory) for entry in self._entries.values() if entry.kind == kind}
         offered = []
-        for plugin in self.plugins.outsiders():
+        for plugin in self.plugins.third_party():
             try:
                 factories = self.plugins.offers(plugin).get(kind, {})
             except BrokenPlugin:
                 continue
             source = self.plugins.source(plugin)
             offered += [
-                Entry(kind, name, plugin, name, source=source) for name in factories if (plugin, name) not in named
+                RegistryEntry(kind, name, plugin, name, source=source)
+                for name in factories
+                if (plugin, name) not in named
             ]
         return offered
 
-    def _by_alias(self, kind: str, name: str) -> Entry | None:
+    def _by_alias(self, kind: str, name: str) -> RegistryEntry | None:
         wanted = _plain(name)
         fits = [
             entry
@@ -217,7 +219,7 @@ class Registry:
         ]
         return fits[0] if len(fits) == 1 else None
 
-    def _factory(self, entry: Entry) -> Callable[..., Any]:
+    def _factory(self, entry: RegistryEntry) -> Callable[..., Any]:
         if not self.plugins.source(entry.plugin):
             message = UnknownName.among("plugin", entry.plugin, self.plugins.names()).message
             raise BrokenPlugin(
@@ -257,7 +259,7 @@ def _nearest(folder: Path) -> Path | None:
     return None
 
 
-def _read(path: Path, known: Mapping[tuple[str, str], Entry]) -> dict[tuple[str, str], Entry]:
+def _read(path: Path, known: Mapping[tuple[str, str], RegistryEntry]) -> dict[tuple[str, str], RegistryEntry]:
     """The tables of one file laid over `known`: with `use` a table stands for itself, without it adds to its like."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -274,7 +276,7 @@ def _read(path: Path, known: Mapping[tuple[str, str], Entry]) -> dict[tuple[str,
     return entries
 
 
-def _entry(path: Path, kind: str, name: str, table: dict[str, Any], like: Entry | None) -> Entry:
+def _entry(path: Path, kind: str, name: str, table: dict[str, Any], like: RegistryEntry | None) -> RegistryEntry:
     where = f"{path}: [{kind}.{name}]"
     use = table.get("use")
     if use is None and like is None:
@@ -288,7 +290,7 @@ def _entry(path: Path, kind: str, name: str, table: dict[str, Any], like: Entry 
         plugin, factory, parameters = like.plugin, like.factory, {**like.parameters, **parameters}
     else:
         plugin, factory = str(use).split(":")
-    return Entry(
+    return RegistryEntry(
         kind,
         name,
         plugin,
@@ -301,12 +303,12 @@ def _entry(path: Path, kind: str, name: str, table: dict[str, Any], like: Entry 
     )
 
 
-def describe(registry: Registry, kind: str, name: str) -> dict[str, Any]:
+def describe_component(registry: Registry, kind: str, name: str) -> dict[str, Any]:
     """All there is to say about a component, for ``kce show``: its docstring, parameters, defaults and origin."""
-    part = registry.part(kind, name)
+    part = registry.component(kind, name)
     entry, factory = part.entry, part.factory
     parameters = []
-    for parameter in specs.signature(f"{kind} {name!r}", factory).parameters.values():
+    for parameter in factory_signature(f"{kind} {name!r}", factory).parameters.values():
         default = None if parameter.default is inspect.Parameter.empty else parameter.default
         parameters.append(
             {

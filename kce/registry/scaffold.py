@@ -39,9 +39,9 @@ _KINDS = {
 """kind -> what its template does, and how to use a component of it."""
 
 
-def files(kind: str, name: str, author: str, year: int) -> dict[str, bytes]:
+def package_files(kind: str, name: str, author: str, year: int) -> dict[str, bytes]:
     """{path below the package's folder: content}. Raises UnknownName for a kind, KCEError for a name that cannot be."""
-    told = facts(kind, name, author, year)
+    told = template_variables(kind, name, author, year)
     templates = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
@@ -58,7 +58,7 @@ def files(kind: str, name: str, author: str, year: int) -> dict[str, bytes]:
     return written
 
 
-def facts(kind: str, name: str, author: str, year: int) -> dict[str, str]:
+def template_variables(kind: str, name: str, author: str, year: int) -> dict[str, str]:
     """What the templates are told."""
     if kind not in KINDS:
         raise UnknownName.among("kind of component", kind, KINDS)
@@ -88,13 +88,13 @@ def facts(kind: str, name: str, author: str, year: int) -> dict[str, str]:
     }
 
 
-def write(kind: str, name: str, author: str, to: Path, registry: Registry) -> Path:
+def write_package(kind: str, name: str, author: str, to: Path, registry: Registry) -> Path:
     """Write the package into a folder of its own below `to`, and return that.
 
     Raises KCEError where the name is taken or the folder is not empty; nothing is written then.
     """
-    content = files(kind, name, author, date.today().year)
-    taken = [row for row in registry.rows(kind) if row["name"] == name]
+    content = package_files(kind, name, author, date.today().year)
+    taken = [row for row in registry.list_components(kind) if row["name"] == name]
     if taken:
         raise KCEError(
             f"there is a {kind} named {name!r} already, of the plugin {taken[0]['plugin']} ({taken[0]['source']})",
@@ -109,9 +109,9 @@ def write(kind: str, name: str, author: str, to: Path, registry: Registry) -> Pa
     return folder
 
 
-def steps(kind: str, name: str, folder: Path) -> list[str]:
+def next_steps(kind: str, name: str, folder: Path) -> list[str]:
     """What to do next, line by line: the commands of the package's README."""
-    told = facts(kind, name, "-", 0)
+    told = template_variables(kind, name, "-", 0)
     return [f"cd {folder}", 'pip install -e ".[test]"', "pytest", f"kce check {kind} {told['check']}", told["use"]]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from kce.errors import BrokenPlugin, KCEError, UnknownName
 
 
-def read(spec: str) -> tuple[str, dict[str, Any]]:
+def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
     """("kmeans", {"n_clusters": 19}) of "kmeans:n_clusters=19". A value that is no TOML is a plain string."""
     name, _, rest = spec.partition(":")
     if not name:
@@ -31,8 +31,8 @@ def read(spec: str) -> tuple[str, dict[str, Any]]:
     return name, parameters
 
 
-def write(name: str, parameters: Mapping[str, Any]) -> str:
-    """The text that `read` turns back into these; values that have no text form are shown by their repr."""
+def format_spec(name: str, parameters: Mapping[str, Any]) -> str:
+    """The text that `parse_spec` turns back into these; values that have no text form are shown by their repr."""
     items = [f"{key}={_text(value)}" for key, value in parameters.items() if value is not None]
     return f"{name}:{','.join(items)}" if items else name
 
@@ -78,7 +78,7 @@ def _value(text: str) -> Any:
 _PLAIN = (bool, int, float, str, list, dict)
 
 
-def signature(what: str, factory: Callable[..., Any], *, types: bool = True) -> inspect.Signature:
+def factory_signature(what: str, factory: Callable[..., Any], *, types: bool = True) -> inspect.Signature:
     """The factory's keyword parameters. Raises BrokenPlugin where they cannot be the whole configuration.
 
     types  their annotations as types, where they are; else as the factory has them, which is found twice as quickly
@@ -100,9 +100,9 @@ def signature(what: str, factory: Callable[..., Any], *, types: bool = True) -> 
     return found
 
 
-def bind(what: str, factory: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def bind_parameters(what: str, factory: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Every parameter the factory will get, defaults included, in the signature's order; checked by name and type."""
-    known = signature(what, factory).parameters
+    known = factory_signature(what, factory).parameters
     for key in given:
         if key not in known:
             raise UnknownName.among(f"parameter of {what}", key, known)

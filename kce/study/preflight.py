@@ -11,7 +11,8 @@ from kce.errors import BadData, KCEError
 from kce.faces import folder as folders
 from kce.merging import aligner_inputs, plans
 from kce.pipeline import recipe
-from kce.registry import isolation, specs
+from kce.registry import isolation
+from kce.registry.specs import parse_spec
 from kce.study import comparison
 from kce.training import sampling
 
@@ -62,7 +63,7 @@ def look(run: Run, table: Faces | None, registry: Registry, drawn: set[Any]) -> 
     drawn  known categories and settings whose training set was drawn before, by an earlier run; those of this one join
     """
     try:
-        scored = {registry.entry("evaluator", specs.read(spec)[0]).name for spec in run.recipe.evaluate.evaluators}
+        scored = {registry.entry("evaluator", parse_spec(spec)[0]).name for spec in run.recipe.evaluate.evaluators}
         if comparison.EVALUATOR not in scored:
             raise KCEError(f"its evaluators lack {comparison.EVALUATOR}", "plans of a study are compared by it: add it")
         if table is None:

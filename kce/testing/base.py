@@ -12,9 +12,9 @@ from typing import Any
 
 from kce.errors import BrokenPromise, KCEError, UnknownName
 from kce.hookspecs import KINDS
-from kce.registry import specs
 from kce.registry.registry import Registry
 from kce.registry.side_effects import watched, within
+from kce.registry.specs import bind_parameters, parse_spec
 
 LIMIT = 60.0
 """Seconds a component has for an answer about the small things the kit asks."""
@@ -58,8 +58,8 @@ class Subject:
         if not isinstance(factory, str):
             return cls(kind, factory, dict(parameters))
         registry = registry or Registry.load()
-        name, written = specs.read(factory)
-        part = registry.part(kind, name)
+        name, written = parse_spec(factory)
+        part = registry.component(kind, name)
         given = {**part.parameters, **written, **parameters}
         return cls(kind, part.factory, given, (str(registry.folder.absolute()), part.entry.name))
 
@@ -86,7 +86,7 @@ class Subject:
     def build(self, **more: Any) -> Any:
         """A new component. What its own code raises comes out as it is."""
         given = {**self.parameters, **more}
-        return self.factory(**specs.bind(self.what, self.factory, given))
+        return self.factory(**bind_parameters(self.what, self.factory, given))
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def factory_of(where: tuple[str, ...]) -> Callable[..., Any]:
 
     if len(where) == 3:
         folder, kind, name = where
-        return Registry.load(Path(folder)).part(kind, name).factory
+        return Registry.load(Path(folder)).component(kind, name).factory
     try:
         at: Any = import_module(where[0])
         for name in where[1].split("."):

@@ -9,8 +9,8 @@ from math import log
 from typing import TYPE_CHECKING, Any
 
 from kce.errors import BrokenPromise
-from kce.registry import specs
 from kce.registry.side_effects import watched
+from kce.registry.specs import factory_signature, format_spec, parse_spec
 from kce.system.worker_pool import Died, Workers
 from kce.testing import resources
 from kce.testing.base import NotChecked, Subject, factory_of, promise, reference
@@ -32,7 +32,7 @@ _BUSY = 0.05  # seconds of processor time that may be spent elsewhere
 def signature(subject: Subject) -> None:
     """The keyword parameters of the factory are its whole configuration: no positional-only ones, no *args or
     **kwargs, and a default for each but a dataset's `root`."""
-    for name, parameter in specs.signature(subject.what, subject.factory).parameters.items():
+    for name, parameter in factory_signature(subject.what, subject.factory).parameters.items():
         given = name in subject.parameters or (subject.kind == "dataset" and name == "root")
         if parameter.default is parameter.empty and not given:
             raise BrokenPromise("", f"its parameter {name!r} has no default")
@@ -201,8 +201,8 @@ def travels(subject: Subject) -> None:
     """It travels as its name and parameters: written as text, read again and built in another process, it answers the
     same."""
     where, given = reference(subject), dict(subject.parameters)
-    text = specs.write("name", given)
-    again = {key: given[key].__class__(value) for key, value in specs.read(text)[1].items()}
+    text = format_spec("name", given)
+    again = {key: given[key].__class__(value) for key, value in parse_spec(text)[1].items()}
     if again != {key: value for key, value in given.items() if value is not None}:
         raise BrokenPromise("", f"its parameters cannot be written as text: {text}")
     factory_of(where)

@@ -44,7 +44,7 @@ def elsewhere(subject: Subject) -> None:
 def errors(subject: Subject) -> None:
     """What a job raises comes out of its future, the hint of a KCEError too, and other jobs go on."""
     with made(subject) as engine:
-        bad = engine.submit(Job("bad", "kce.registry.specs:read", {"spec": ":"}))
+        bad = engine.submit(Job("bad", "kce.registry.specs:parse_spec", {"spec": ":"}))
         good = engine.submit(Job("good", "json:dumps", {"obj": 1}))
         error = bad.exception()
         if not isinstance(error, KCEError) or not error.hint:

@@ -10,7 +10,7 @@ from typing import Any
 from kce.errors import BrokenPlugin, BrokenPromise, KCEError, UnknownName
 from kce.hookspecs import KINDS
 from kce.registry.registry import Registry
-from kce.registry.specs import read
+from kce.registry.specs import parse_spec
 from kce.system.worker_pool import Died, Workers
 
 # The promises of each kind are made where these are imported.
@@ -75,15 +75,15 @@ def check(what: str, name: str | None, registry: Registry, limit: float = LIMIT)
 
 def _wanted(what: str, name: str | None, registry: Registry) -> list[tuple[str, str, str]]:
     """(kind, spec, plugin) of each component; a plugin that cannot say what it offers has no kind."""
-    rows = registry.rows()
+    rows = registry.list_components()
     if what in KINDS:
         if name is not None:
-            entry = registry.entry(what, read(name)[0])
+            entry = registry.entry(what, parse_spec(name)[0])
             return [(what, name, entry.plugin)]
         return [(what, row["name"], row["plugin"]) for row in rows if row["kind"] == what and row["status"] == "ok"]
     mine = [row for row in rows if what in (row["plugin"], row["source"], row["source"].rpartition(" ")[0])]
     if name is not None:
-        mine = [row for row in mine if row["name"] == read(name)[0]]
+        mine = [row for row in mine if row["name"] == parse_spec(name)[0]]
     if not mine:
         known = {row["source"].rpartition(" ")[0] or row["plugin"] for row in rows if row["source"] != "built-in"}
         raise UnknownName.among(
@@ -105,7 +105,7 @@ def _unusable(plugin: str, registry: Registry) -> tuple[str, str, str]:
 
 def _component(kind: str, spec: str, plugin: str, registry: Registry, limit: float) -> Iterator[Verdict]:
     promises_ = of_kind(kind)
-    name = read(spec)[0]
+    name = parse_spec(spec)[0]
     try:
         told = (kind, spec, str(registry.folder.absolute()), limit)
         crew = Workers(1, _examiner, told, limit=3 * limit, tries=1, parents=True)

@@ -104,7 +104,7 @@ def made_of(
     """
     part = registry.resolve("backbone", backbone)
     start = part.parameters.get("weights", "none")
-    made = {"backbone": part.text, "drawn": _digest(faces, shown), "images": str(len(shown.rows))}
+    made = {"backbone": part.spec, "drawn": _digest(faces, shown), "images": str(len(shown.rows))}
     if isinstance(start, str) and Path(start).is_file():
         made["start"] = weights.digest(Path(start))
     if settings.checkpoint == "best":

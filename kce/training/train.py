@@ -14,7 +14,7 @@ import numpy as np
 import xxhash
 
 from kce.errors import BadData, KCEError
-from kce.registry import specs
+from kce.registry.specs import format_spec
 from kce.training import augment, steps, weights
 from kce.training import history as curves
 from kce.training.device import summed
@@ -71,8 +71,8 @@ def train(
         own = {name: value for name, value in part.parameters.items() if name != "weights"}  # which these will replace
         told = {
             "made": made,
-            "backbone": part.text,
-            "architecture": specs.write(part.entry.name, own),
+            "backbone": part.spec,
+            "architecture": format_spec(part.entry.name, own),
             "classes": plan.names,
             "images": len(shown.rows),
         }

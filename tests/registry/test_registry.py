@@ -7,7 +7,7 @@ import pytest
 
 from kce.errors import BrokenPlugin, KCEError, UnknownName
 from kce.hookspecs import KINDS
-from kce.registry.registry import Registry, describe
+from kce.registry.registry import Registry, describe_component
 
 HALVES = """
 from kce import hookimpl
@@ -34,7 +34,7 @@ def write(folder: Path, registry: str = "", **plugins: str) -> Registry:
 
 
 def test_every_shipped_name_works() -> None:
-    rows = Registry.load(Path("/")).rows()
+    rows = Registry.load(Path("/")).list_components()
     assert {row["kind"] for row in rows} == set(KINDS)
     assert [row for row in rows if row["status"] != "ok"] == []
 
@@ -81,7 +81,7 @@ def test_a_broken_plugin_is_listed_with_its_reason_and_stops_nobody_else(tmp_pat
     text, reason = BROKEN[name]
     registry = write(tmp_path, f'[clusterer.wanted]\nuse = "{name}:halves"\n', good=HALVES, **{name: text})
     assert registry.build("clusterer", "halves").axis == 0
-    rows = {(row["kind"], row["name"]): row for row in registry.rows()}
+    rows = {(row["kind"], row["name"]): row for row in registry.list_components()}
     broken = [row for row in rows.values() if row["status"] == "broken" and reason in row["error"]]
     assert broken, rows
     assert rows["backbone", "tiny"]["status"] == "ok"
@@ -95,7 +95,10 @@ def test_two_outsiders_with_one_component_name_are_told_apart_by_the_registry(tm
     registry = write(tmp_path, a=HALVES, b=HALVES)
     with pytest.raises(BrokenPlugin, match="two plugins: a and b"):
         registry.build("clusterer", "halves")
-    assert [row["status"] for row in registry.rows("clusterer") if row["name"] == "halves"] == ["broken", "broken"]
+    assert [row["status"] for row in registry.list_components("clusterer") if row["name"] == "halves"] == [
+        "broken",
+        "broken",
+    ]
     assert write(tmp_path, '[clusterer.halves]\nuse = "b:halves"\n').build("clusterer", "halves")
 
 
@@ -122,7 +125,7 @@ def test_datasets_are_found_by_the_names_people_use() -> None:
 def test_a_disabled_name_is_listed_and_refused(tmp_path: Path) -> None:
     registry = write(tmp_path, "[clusterer.kmeans]\nenabled = false\n")
     assert "kmeans" not in registry.names("clusterer")
-    assert [row["status"] for row in registry.rows("clusterer") if row["name"] == "kmeans"] == ["disabled"]
+    assert [row["status"] for row in registry.list_components("clusterer") if row["name"] == "kmeans"] == ["disabled"]
     with pytest.raises(KCEError, match="disabled by"):
         registry.build("clusterer", "kmeans")
 
@@ -150,13 +153,13 @@ def test_parameters_given_twice_are_refused() -> None:
 
 def test_resolved_text_builds_the_same_again() -> None:
     registry = Registry.load(Path("/"))
-    text = registry.resolve("clusterer", "kmeans:n_clusters=4").text
-    assert registry.resolve("clusterer", text).text == text
+    text = registry.resolve("clusterer", "kmeans:n_clusters=4").spec
+    assert registry.resolve("clusterer", text).spec == text
 
 
 def test_describe_tells_where_defaults_come_from(tmp_path: Path) -> None:
     registry = write(tmp_path, '[clusterer.mine]\nuse = "mine:halves"\naxis = 7\n', mine=HALVES)
-    found = describe(registry, "clusterer", "mine")
+    found = describe_component(registry, "clusterer", "mine")
     assert found["doc"] == "Cuts at the mean of one axis."
     assert found["parameters"] == [{"name": "axis", "type": "int", "required": False, "default": 7, "from": "registry"}]
     json.dumps(found)
@@ -193,7 +196,7 @@ def test_an_installed_package_is_known_by_what_it_offers(tmp_path: Path, monkeyp
     monkeypatch.syspath_prepend(tmp_path)
     registry = Registry.load(Path("/"))
     assert registry.build("clusterer", "halves:axis=2").axis == 2
-    (row,) = [row for row in registry.rows("clusterer") if row["name"] == "halves"]
+    (row,) = [row for row in registry.list_components("clusterer") if row["name"] == "halves"]
     assert (row["status"], row["source"]) == ("ok", "kce_halves 1.0")
 
 
@@ -202,7 +205,7 @@ def test_two_packages_with_one_plugin_name_lose_it_both(tmp_path: Path, monkeypa
     install(tmp_path, "kce_two", same="kce_two")
     monkeypatch.syspath_prepend(tmp_path)
     registry = Registry.load(Path("/"))
-    rows = [row for row in registry.rows() if row["name"].startswith("same")]
+    rows = [row for row in registry.list_components() if row["name"].startswith("same")]
     assert {(row["source"], row["status"]) for row in rows} == {("kce_one 1.0", "broken"), ("kce_two 1.0", "broken")}
     assert all("two plugins are named 'same': kce_one 1.0 and kce_two 1.0" in row["error"] for row in rows)
     assert registry.build("clusterer", "kmeans")
@@ -279,7 +282,9 @@ def test_an_entry_point_that_names_no_module_is_broken_and_stops_nobody(
 ) -> None:
     publish(tmp_path, "kce-odd", f"{HALVES}\nPARTS = {{}}\n", "Author: Ann Author", "kce_odd:PARTS")
     monkeypatch.syspath_prepend(str(tmp_path))
-    broken = {row["name"]: row["error"] for row in Registry.load(Path("/")).rows() if row["status"] == "broken"}
+    broken = {
+        row["name"]: row["error"] for row in Registry.load(Path("/")).list_components() if row["status"] == "broken"
+    }
     assert broken.keys() == {"kce-odd"}
     assert "no module" in broken["kce-odd"]
 
@@ -299,7 +304,7 @@ def test_packages_are_listed_with_version_author_and_what_they_offer(
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     rows = {
         row["distribution"]: row
-        for row in distributions.rows(write(tmp_path, three=HALVES.replace("halves", "thirds")))
+        for row in distributions.list_distributions(write(tmp_path, three=HALVES.replace("halves", "thirds")))
     }
     assert rows["kce-one"]["offers"] == {"clusterer": ["halves"]}
     assert [rows["kce-one"][key] for key in ("version", "author", "api", "status")] == [
@@ -329,7 +334,7 @@ def test_every_source_has_its_row_whatever_it_breaks(tmp_path: Path, monkeypatch
     publish(site, "kce-idle", "", "Author: Zoë\n")
     monkeypatch.syspath_prepend(str(site))
     registry = write(tmp_path, '[clusterer.lost]\nuse = "nobody:lost"\n', three=HALVES.replace("halves", "thirds"))
-    rows = {row["distribution"]: row for row in distributions.rows(registry)}
+    rows = {row["distribution"]: row for row in distributions.list_distributions(registry)}
     file = str(tmp_path / "plugins" / "three.py")
     assert {"kce", "kce_pair", "kce_other", "kce-idle", file} <= rows.keys()
     assert "" not in rows
@@ -350,5 +355,5 @@ def test_metadata_that_cannot_be_read_stop_nobody(tmp_path: Path, monkeypatch: p
     install(tmp_path, "kce_latin", latin="kce_latin")
     (tmp_path / "kce_latin-1.0.dist-info" / "METADATA").write_bytes("Name: kce_latin\nAuthor: Zoë\n".encode("latin-1"))
     monkeypatch.syspath_prepend(str(tmp_path))
-    (row,) = [row for row in Registry.load(Path("/")).rows() if row["name"] == "halves"]
+    (row,) = [row for row in Registry.load(Path("/")).list_components() if row["name"] == "halves"]
     assert (row["status"], row["source"]) == ("ok", "kce_latin")

@@ -32,7 +32,7 @@ def test_a_package_holds_exactly_this(kind: str) -> None:
     tree = (
         {f"tests/tree/{side}/{n:04}.png" for side in ("real", "fake") for n in (1, 2)} if kind == "dataset" else set()
     )
-    assert set(scaffold.files(kind, "my-part", "Ann", 2026)) == tree | {
+    assert set(scaffold.package_files(kind, "my-part", "Ann", 2026)) == tree | {
         ".github/workflows/test.yml",
         ".gitignore",
         "LICENSE",
@@ -48,9 +48,9 @@ def test_a_package_holds_exactly_this(kind: str) -> None:
 def test_any_name_and_author_make_a_package_that_can_be_read(kind: str, name: str, author: str) -> None:
     if not author.isprintable():
         with pytest.raises(KCEError):
-            scaffold.files(kind, name, author, 2026)
+            scaffold.package_files(kind, name, author, 2026)
         return
-    files = scaffold.files(kind, name, author, 2026)
+    files = scaffold.package_files(kind, name, author, 2026)
     project = tomllib.loads(files["pyproject.toml"].decode())["project"]
     (module,) = project["entry-points"]["kce"].values()
     assert project["authors"] == [{"name": author}]
@@ -64,7 +64,7 @@ def test_any_name_and_author_make_a_package_that_can_be_read(kind: str, name: st
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_code_is_clean(kind: str, tmp_path: Path) -> None:
-    folder = scaffold.write(kind, "my-part", "Ann", tmp_path, REGISTRY)
+    folder = scaffold.write_package(kind, "my-part", "Ann", tmp_path, REGISTRY)
     for words in (["check", "--isolated", "--select", "E,F,I,UP,B,SIM,RUF"], ["format", "--isolated", "--check"]):
         command = [sys.executable, "-m", "ruff", *words, "--line-length", "120", "--no-cache", "."]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -76,7 +76,7 @@ def test_the_code_is_clean(kind: str, tmp_path: Path) -> None:
 )
 def test_what_is_no_name_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(KCEError) as error:
-        scaffold.write("clusterer", name, "Ann", tmp_path, REGISTRY)
+        scaffold.write_package("clusterer", name, "Ann", tmp_path, REGISTRY)
     assert error.value.hint
     assert list(tmp_path.iterdir()) == []
 
@@ -85,14 +85,14 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     (tmp_path / "kce-my-part").mkdir()
     (tmp_path / "kce-my-part" / "precious").write_text("mine")
     with pytest.raises(KCEError, match="there already"):
-        scaffold.write("clusterer", "my-part", "Ann", tmp_path, REGISTRY)
+        scaffold.write_package("clusterer", "my-part", "Ann", tmp_path, REGISTRY)
     assert [path.name for path in (tmp_path / "kce-my-part").iterdir()] == ["precious"]
 
 
 def test_a_name_that_is_taken_says_by_whom(tmp_path: Path) -> None:
     with pytest.raises(KCEError, match="of the plugin sklearn_clusterers"):
-        scaffold.write("clusterer", "kmeans", "Ann", tmp_path, REGISTRY)
-    assert scaffold.write("reducer", "kmeans", "Ann", tmp_path, REGISTRY)
+        scaffold.write_package("clusterer", "kmeans", "Ann", tmp_path, REGISTRY)
+    assert scaffold.write_package("reducer", "kmeans", "Ann", tmp_path, REGISTRY)
 
 
 def test_an_unknown_kind_ends_with_a_hint(kce: Callable[..., subprocess.CompletedProcess[str]], at: Path) -> None:
@@ -114,7 +114,7 @@ def test_the_tutorial_is_exactly_these_steps() -> None:
     block = text.partition("```sh\n")[2].partition("```")[0]
     lines = [line.partition(" #")[0].rstrip() for line in block.splitlines()]
     folder = Path("kce-my-clusterer")
-    assert lines == ["kce new clusterer my-clusterer", *scaffold.steps("clusterer", "my-clusterer", folder)]
+    assert lines == ["kce new clusterer my-clusterer", *scaffold.next_steps("clusterer", "my-clusterer", folder)]
 
 
 @pytest.fixture(scope="module")

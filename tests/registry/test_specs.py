@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kce.errors import BrokenPlugin, KCEError, UnknownName
-from kce.registry import specs
+from kce.registry.specs import bind_parameters, factory_signature, format_spec, parse_spec
 
 names = st.from_regex(r"[a-z][a-z0-9_+-]{0,8}", fullmatch=True)
 keys = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
@@ -23,7 +23,7 @@ values = st.one_of(
 
 @given(names, st.dictionaries(keys, values, max_size=4))
 def test_what_is_written_is_read_back(name: str, parameters: dict[str, object]) -> None:
-    assert specs.read(specs.write(name, parameters)) == (name, parameters)
+    assert parse_spec(format_spec(name, parameters)) == (name, parameters)
 
 
 @pytest.mark.parametrize(
@@ -39,13 +39,13 @@ def test_what_is_written_is_read_back(name: str, parameters: dict[str, object]) 
     ],
 )
 def test_values_are_toml_and_everything_else_is_text(spec: str, parameters: dict[str, object]) -> None:
-    assert specs.read(spec)[1] == parameters
+    assert parse_spec(spec)[1] == parameters
 
 
 @pytest.mark.parametrize("spec", ["", ":a=1", "a:b", "a:=1", "a:b=1,b=2", "a:b c=1"])
 def test_what_cannot_be_read_is_refused_with_a_hint(spec: str) -> None:
     with pytest.raises(KCEError) as error:
-        specs.read(spec)
+        parse_spec(spec)
     assert error.value.hint
 
 
@@ -54,7 +54,7 @@ def factory(size: int, rate: float = 0.5, name: str = "x", place: Path | None = 
 
 
 def test_binding_gives_every_parameter_in_order() -> None:
-    assert specs.bind("it", factory, {"size": 3, "rate": 1, "place": "a"}) == {
+    assert bind_parameters("it", factory, {"size": 3, "rate": 1, "place": "a"}) == {
         "size": 3,
         "rate": 1.0,
         "name": "x",
@@ -75,15 +75,15 @@ def test_binding_gives_every_parameter_in_order() -> None:
 )
 def test_wrong_parameters_are_named(given: dict[str, object], message: str) -> None:
     with pytest.raises(KCEError, match=message):
-        specs.bind("it", factory, given)
+        bind_parameters("it", factory, given)
 
 
 def test_an_unknown_parameter_lists_the_known_ones() -> None:
     with pytest.raises(UnknownName, match="Known: loud, name, place, rate, size"):
-        specs.bind("it", factory, {"zzz": 1, "size": 1})
+        bind_parameters("it", factory, {"zzz": 1, "size": 1})
 
 
 @pytest.mark.parametrize("factory", [lambda **options: None, lambda *values: None, lambda value, /: None])
 def test_a_factory_must_name_its_parameters(factory: object) -> None:
     with pytest.raises(BrokenPlugin, match="whole configuration"):
-        specs.signature("it", factory)  # type: ignore[arg-type]
+        factory_signature("it", factory)  # type: ignore[arg-type]

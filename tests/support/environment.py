@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 from tests.conftest import REPOSITORY
@@ -15,7 +14,8 @@ def made(at: Path) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", at / "venv"], check=True)
     install(at / "venv", wheel(REPOSITORY, at / "dist"))
     (site,) = (at / "venv" / "lib").glob("python3*/site-packages")
-    (site / "libraries.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    folders = [folder for folder in sys.path if Path(folder).name in ("site-packages", "dist-packages")]
+    (site / "libraries.pth").write_text("".join(f"{folder}\n" for folder in folders))
     return at / "venv"
 
 

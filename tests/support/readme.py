@@ -41,7 +41,7 @@ def names() -> str:
     """Every shipped component by kind."""
     registry = Registry.load(Path("/"))
     lines = ["| kind | names |", "| --- | --- |"]
-    kinds = dict.fromkeys(row["kind"] for row in registry.rows())
+    kinds = dict.fromkeys(row["kind"] for row in registry.list_components())
     lines += [f"| {kind} | {', '.join(f'`{name}`' for name in registry.names(kind))} |" for kind in kinds]
     return "\n".join(lines)
 
@@ -59,7 +59,7 @@ def kinds() -> str:
     for kind in KINDS:
         protocol = inspect.getsource(getattr(types, kind.capitalize())).removeprefix("@runtime_checkable\n")
         promises = "\n".join(f"- **{promise.name}**: {promise.text}" for promise in checks(kind))
-        example = scaffold.files(kind, f"my-{kind}", "The author", 2026)[f"kce_my_{kind}.py"].decode()
+        example = scaffold.package_files(kind, f"my-{kind}", "The author", 2026)[f"kce_my_{kind}.py"].decode()
         chapters.append(
             f"### {kind}\n\nHook `kce_{kind}s`. From `kce/types.py`:\n\n```python\n{protocol}```\n\n"
             f"It promises:\n\n{promises}\n\nA whole one, as `kce new {kind} my-{kind}` writes it:\n\n"
