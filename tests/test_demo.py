@@ -56,8 +56,8 @@ def test_the_truth_reaches_the_evaluator_alone(found: tuple[Path, dict[str, obje
     truth = folder / "demo" / "world" / "truth.toml"
     text = truth.read_text()
     swapped = dict(zip(said["plan"], reversed(list(said["plan"])), strict=True))
-    lines = tomllib.loads(text)["process"]
-    truth.write_text("[process]\n" + "".join(f'"{c}" = "{lines[swapped.get(c, c)]}"\n' for c in lines))
+    lines = tomllib.loads(text)["method"]
+    truth.write_text("[method]\n" + "".join(f'"{c}" = "{lines[swapped.get(c, c)]}"\n' for c in lines))
     for made in ("clusters/plan.toml", "clusters/final.safetensors", "clusters/train.csv"):
         (folder / "demo" / "runs" / made).unlink()
     again = demo(folder / "demo", Registry.load(Path("/")), told=folder / "small.toml")

@@ -30,7 +30,7 @@ def summary(results: Results) -> list[dict[str, Any]]:
     {..., "worlds", "cells", "failed", "ari", "interval", "worst", "near", "joined", "parted", "faint"}. `ari` is the
     mean over worlds of the mean over networks, with Student's 95 % over worlds (None for one), `worst` that of one
     cell; a cell that failed counts 0. `near` is the share of cells whose number of classes is within one of the truth;
-    `joined` and `parted` say how often which processes were taken for one, and which one was torn; `faint` which one
+    `joined` and `parted` say how often which methods were taken for one, and which one was torn; `faint` which one
     the network had not learned in some dataset.
     """
     ways: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
@@ -78,7 +78,7 @@ def tables(rows: Sequence[Mapping[str, Any]]) -> list[Sheet]:
         for row in rows
     ]  # fmt: skip
     note = (
-        "ARI of the plan against the processes; mean over n cells, interval over worlds (t); k within 1: share of cells"
+        "ARI of the plan against the methods; mean over n cells, interval over worlds (t); k within 1: share of cells"
     )
     wrong = [
         (
@@ -96,7 +96,7 @@ def tables(rows: Sequence[Mapping[str, Any]]) -> list[Sheet]:
     told = ("artefact", "amount", "training", "aligner", "clusterer", "n", "taken for one", "torn apart", "not learned")
     found = [Sheet("aligners", "Agreement with the truth", note, head, figures, [*[False] * 6, *[True] * 7])]
     if wrong:
-        note = "processes, in how many of n cells; the number of classes told"
+        note = "methods, in how many of n cells; the number of classes told"
         found.append(Sheet("mistakes", "What went wrong", note, told, wrong, [*[False] * 5, True, *[False] * 3]))
     return found
 

@@ -64,7 +64,7 @@ class Setting:
 class Cell:
     """One plan of a setting.
 
-    k  "known": as many classes as there are processes; "estimate": as the run thinks; "own": as the clusterer does
+    k  "known": as many classes as there are methods; "estimate": as the run thinks; "own": as the clusterer does
     """
 
     setting: Setting
@@ -159,8 +159,8 @@ def run(
     that failed.
 
     A result is {"id", "world", "kind", "amount", "training", "net", "aligner", "clusterer", "k", "status": "ok" or
-    "failed", "reason", "n": known categories, "classes": processes, "clusters", "ari", "parted": processes whose
-    categories are not together, "joined": pairs of processes that are, as "one + other", "faint": processes that the
+    "failed", "reason", "n": known categories, "classes": methods, "clusters", "ari", "parted": methods whose
+    categories are not together, "joined": pairs of methods that are, as "one + other", "faint": methods that the
     first model does not tell from reals in some dataset, as far as the aligner brings reals}. Worlds, faces, models and
     features are kept in the folder too. Raises Refused for a folder whose results were made otherwise.
     """
@@ -251,22 +251,22 @@ def _make(folder: Path, setting: Setting, document: Mapping[str, Any], registry:
 def _cell(folder: Path, cell: Cell, document: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
     setting = cell.setting
     text = (folder / str(setting.world) / "world" / "truth.toml").read_text(encoding="utf-8")
-    truth = tomllib.loads(text)["process"]
+    truth = tomllib.loads(text)["method"]
     chosen = _recipe(document, setting.training).changed(
         faces=str(folder / setting.faces), aligner=cell.aligner, clusterer=cell.clusterer, seed=setting.net
     )
     held = set(chosen.unknown)
-    process = {its: made for its, made in truth.items() if made != "real" and its not in held}
-    classes = len(set(process.values()))
+    method = {its: made for its, made in truth.items() if made != "real" and its not in held}
+    classes = len(set(method.values()))
     k: int | str = classes if cell.k == "known" else {"estimate": "estimate", "own": "name"}[cell.k]
     # What another plan of the setting has made is taken over: the model, and features with their views.
     made = [path for path in sorted((folder / setting.runs).glob("*")) if path != folder / cell.run]
     run_method(folder / cell.run, replace(chosen, k=k), registry, until="plan", places=made)
     told = plans.read(folder / cell.run / "plan.toml")
     plan = told.classes
-    joined, parted = mistakes(process, plan)
+    joined, parted = mistakes(method, plan)
     numbers = np.unique(list(plan.values()), return_inverse=True)[1]
-    scores = agreement.agreement([process[one] for one in plan], numbers)
+    scores = agreement.agreement([method[one] for one in plan], numbers)
     return {
         **_about(cell),
         "status": "ok",
@@ -277,18 +277,18 @@ def _cell(folder: Path, cell: Cell, document: Mapping[str, Any], registry: Regis
         "ari": scores["ari"],
         "joined": joined,
         "parted": parted,
-        "faint": sorted({process[one] for one, vote in told.votes.items() if unlearned.NOTE in vote}),
+        "faint": sorted({method[one] for one, vote in told.votes.items() if unlearned.NOTE in vote}),
     }
 
 
-def mistakes(process: Mapping[str, str], plan: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """Pairs of processes that have categories in one class, as "one + other"; processes that are in several."""
+def mistakes(method: Mapping[str, str], plan: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """Pairs of methods that have categories in one class, as "one + other"; methods that are in several."""
     joined = {
-        " + ".join(sorted((process[a], process[b])))
+        " + ".join(sorted((method[a], method[b])))
         for a, b in combinations(sorted(plan), 2)
-        if plan[a] == plan[b] and process[a] != process[b]
+        if plan[a] == plan[b] and method[a] != method[b]
     }
     classes: dict[str, set[str]] = {}
     for category, its in plan.items():
-        classes.setdefault(process[category], set()).add(its)
+        classes.setdefault(method[category], set()).add(its)
     return sorted(joined), sorted(name for name, its in classes.items() if len(its) > 1)

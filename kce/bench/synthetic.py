@@ -1,4 +1,4 @@
-"""Feature worlds: tables of drawn features whose truth is known, with a dial for everything that makes them hard."""
+"""Feature worlds: synthetic features with known truth, and a parameter for everything that makes them hard."""
 
 from __future__ import annotations
 
@@ -20,39 +20,45 @@ if TYPE_CHECKING:
     Field = NDArray[np.float64]
 
 VIEWS = ("jpeg70", "scale90+jpeg80", "scale80+jpeg60")
-"""The views of its rows that a world has, under the names aligners ask for."""
+"""The views that a world has of its rows, by the names that aligners use."""
 
-_LATENT = 32  # dimensions that vary; the others hold a little noise
-_SENSITIVE = 6  # of them, those that storage alters
+_LATENT = 32  # dimensions with signal; the others hold a little noise
+_SENSITIVE = 6  # of these, the ones that storage affects
 _FRAMES = 5  # rows of one recording
-_GRID = 1024.0  # values are whole multiples of its inverse: the last bits of a processor's arithmetic leave no trace
+_GRID = 1024.0  # values are whole multiples of 1/1024, so that rounding errors of a processor leave no trace
 
 
 @dataclass(frozen=True)
-class Dials:
-    """What a world is made from. Distances are in standard deviations of a category's rows along one direction.
+class FeatureWorldParameters:
+    """What a feature world is made from; distances are in standard deviations of a category along one direction.
 
-    categories  of fakes, over all datasets; each dataset has reals besides
-    processes   hidden behind the categories: no dataset has one twice, and all occur about equally often
-    datasets    they are spread over, evenly
-    rows        of the largest category (of every one at imbalance 1), in recordings of 5; and of each dataset's reals
-    dim         of the features, from 32; 32 dimensions vary, the others hold a tenth of their noise
-    separation  mean distance between the centres of two processes
-    imbalance   rows of the largest category over those of the smallest
-    spread      standard deviation of the widest category over that of the narrowest
-    recording   share of the variance that rows of one recording have in common; a dataset's categories, and its reals,
-                are made from the same recordings
-    tails       degrees of freedom of Student's t, 3 to 30, at the same variance; 0 = normal
-    outliers    share of rows that lie anywhere, about twice as far out as the processes
-    bend        how far a category's cloud is bent into a parabola
-    shift       how far each dataset moves all its rows
-    stretch     how strongly each dataset alters the traces of the processes in the few directions that storage touches
-    homonyms    pairs of categories that share a name and are of different processes
-    synonyms    categories that bear another name than the others of their process
+    Attributes:
+        categories: Number of categories of fakes, over all datasets, 2 to 1000. Each dataset has reals besides.
+        methods: Number of methods behind the categories, 2 to 1000. No dataset has a method twice, and all methods
+            occur about equally often.
+        datasets: Number of datasets, 1 to 100; the categories are spread evenly over them.
+        rows: Rows of the largest category and of each dataset's reals, in recordings of 5 rows.
+        dim: Dimension of the features, from 32. Of these, 32 carry the signal; the others hold a tenth of its noise.
+        separation: Mean distance between the centres of two methods.
+        imbalance: Rows of the largest category divided by those of the smallest, 1 to 1000.
+        spread: Standard deviation of the widest category divided by that of the narrowest, 1 to 100.
+        recording: Share of the variance that is common to the rows of one recording, 0 to 0.95. A dataset's categories
+            and its reals derive from the same recordings.
+        tails: Degrees of freedom of Student's t distribution, 3 to 30, at the same variance; 0 = normal.
+        outliers: Share of rows at random positions, about twice as far out as the methods, 0 to 0.5.
+        bend: How far each category is bent into a parabola, 0 to 10.
+        shift: Distance by which each dataset moves all its rows, 0 to 1000.
+        stretch: How strongly each dataset alters the traces of methods in the few directions that storage affects,
+            0 to 10.
+        homonyms: Number of pairs of categories that have one name and different methods.
+        synonyms: Number of categories with another name than the other categories of their method.
+
+    Raises:
+        KCEError: For a value of a wrong type or outside its range, and for values that contradict each other.
     """
 
     categories: int = 16
-    processes: int = 8
+    methods: int = 8
     datasets: int = 4
     rows: int = 60
     dim: int = 512
@@ -69,45 +75,46 @@ class Dials:
     synonyms: int = 0
 
     def __post_init__(self) -> None:
-        """Raises KCEError for a dial out of its range, and for dials that contradict each other."""
+        """Check types, ranges and contradictions."""
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             whole = isinstance(value, int) and not isinstance(value, bool)
             if not whole and (name in _WHOLE or not isinstance(value, float)):
-                raise KCEError(f"{name} = {value!r} is no {'whole ' if name in _WHOLE else ''}number", "")
+                kind = "whole number" if name in _WHOLE else "number"
+                raise KCEError(f"{name} = {value!r} is not a {kind}", f"{name} goes from {low:g} to {high:g}")
             if not low <= value <= high:
-                raise KCEError(f"{name} = {value!r} is out of its range", f"{name} goes from {low:g} to {high:g}")
+                raise KCEError(f"{name} = {value!r} is out of range", f"{name} goes from {low:g} to {high:g}")
         most = math.ceil(self.categories / self.datasets)
         for wrong, message, hint in (
             (self.tails in (1, 2), f"tails = {self.tails} has no variance", "0 (normal), or 3 to 30"),
             (
                 self.datasets > self.categories,
                 f"{self.datasets} datasets for {self.categories} categories",
-                "each has one at least",
+                "each dataset has at least one category",
             ),
             (
-                self.processes > self.categories,
-                f"{self.processes} processes for {self.categories} categories",
-                "each process hides behind one category at least",
+                self.methods > self.categories,
+                f"{self.methods} methods for {self.categories} categories",
+                "each method needs at least one category",
             ),
             (
-                self.processes < most,
-                f"{self.processes} processes for {most} categories of one dataset",
-                "no dataset has a process twice: more processes, or more datasets",
+                self.methods < most,
+                f"{self.methods} methods for {most} categories of one dataset",
+                "no dataset has a method twice: use more methods or more datasets",
             ),
             (
                 self.rows / self.imbalance < 2,
-                f"rows = {self.rows} at imbalance = {self.imbalance:g} leaves a category with less than 2",
-                "more rows, or less imbalance",
+                f"rows = {self.rows} at imbalance = {self.imbalance:g} leaves a category with fewer than 2 rows",
+                "use more rows or less imbalance",
             ),
         ):
             if wrong:
                 raise KCEError(message, hint)
 
 
-_WHOLE = ("categories", "processes", "datasets", "rows", "dim", "tails", "homonyms", "synonyms")
+_WHOLE = ("categories", "methods", "datasets", "rows", "dim", "tails", "homonyms", "synonyms")
 _RANGES = {
-    "categories": (2, 1000), "processes": (2, 1000), "datasets": (1, 100), "rows": (2, 1_000_000),
+    "categories": (2, 1000), "methods": (2, 1000), "datasets": (1, 100), "rows": (2, 1_000_000),
     "dim": (_LATENT, 65536), "separation": (0, 1000), "imbalance": (1, 1000), "spread": (1, 100),
     "recording": (0, 0.95), "tails": (0, 30), "outliers": (0, 0.5), "bend": (0, 10), "shift": (0, 1000),
     "stretch": (0, 10), "homonyms": (0, 100), "synonyms": (0, 100),
@@ -115,22 +122,24 @@ _RANGES = {
 
 
 @dataclass(frozen=True, eq=False)
-class World:
-    """A drawn world.
+class FeatureWorld:
+    """Synthetic features with known truth.
 
-    features  the fakes: (n, dim), sorted by category
-    reals     of every dataset
-    views     the same rows as in `features` and `reals`, one after the other, as they come out after other storage
-    process   category -> the process that made it
+    Attributes:
+        features: The fakes, x of shape (n, dim), sorted by category.
+        reals: The reals of every dataset.
+        views: Name of a view -> the rows of `features` followed by those of `reals`, as this kind of storage alters
+            them.
+        method: Category of fakes -> the method behind it.
     """
 
     features: Features
     reals: Features
     views: Mapping[str, Features]
-    process: Mapping[str, str]
+    method: Mapping[str, str]
 
-    def mark(self) -> str:
-        """Hash of all rows: equal worlds, equal marks."""
+    def content_hash(self) -> str:
+        """Hash of all rows, the same for equal worlds (32 hex digits)."""
         total = xxhash.xxh3_128()
         for table in (self.features, self.reals, *self.views.values()):
             for column in (table.key, table.label, table.group):
@@ -139,117 +148,137 @@ class World:
         return total.hexdigest()
 
 
-def dials(document: Mapping[str, Any], where: str) -> Dials:
-    """Dials by name. Raises UnknownName for a name that is none, KCEError as ``Dials`` does."""
-    known = [item.name for item in fields(Dials)]
+def feature_world_parameters(document: Mapping[str, Any], source: str) -> FeatureWorldParameters:
+    """The parameters of a world that a document lists by name.
+
+    Args:
+        document: Parameter -> value; what is not named has its default.
+        source: What the parameters belong to, for messages, such as "world plain".
+
+    Raises:
+        UnknownName: For a parameter that does not exist.
+        KCEError: As ``FeatureWorldParameters`` does.
+    """
+    known = [item.name for item in fields(FeatureWorldParameters)]
     for name in document:
         if name not in known:
-            raise UnknownName.among(f"dial of {where}", name, known)
-    return Dials(**document)
+            raise UnknownName.among(f"parameter of {source}", name, known)
+    return FeatureWorldParameters(**document)
 
 
-def draw(told: Dials, seed: int, views: bool = True) -> World:
-    """The world of these dials and this seed: the same bytes everywhere, whatever the versions of the libraries.
+def make_feature_world(parameters: FeatureWorldParameters, seed: int, views: bool = True) -> FeatureWorld:
+    """Make a feature world.
 
-    views  whether to draw the views too; a world without them has the same rows
+    Equal parameters and seeds give the same bytes on every machine and with every version of the libraries.
+
+    Args:
+        parameters: What the world is made from.
+        seed: Seed of all its random numbers.
+        views: Whether to make the views, too; the other rows do not depend on it.
+
+    Raises:
+        KCEError: Where there is no room for all homonyms and synonyms.
     """
-    return _Draw(told, seed).world(VIEWS if views else ())
+    return _Generator(parameters, seed).world(VIEWS if views else ())
 
 
 @dataclass(frozen=True)
 class _Category:
     dataset: str
-    method: str
-    process: int  # -1: the reals
+    name: str
+    method: int  # -1: the reals
     rows: int
     scale: float
 
     @property
     def label(self) -> str:
-        return f"{self.dataset}_{self.method}"
+        return f"{self.dataset}_{self.name}"
 
 
-class _Draw:
+class _Generator:
     """Everything a world's rows depend on; each part has random numbers of its own, by its name."""
 
-    def __init__(self, told: Dials, seed: int) -> None:
-        self.told, self.seed = told, seed
-        self.categories = _named(told, seed, _assigned(told, seed))
-        # Two independent directions at random are this far apart per unit of length.
-        length = told.separation / math.sqrt(2)
-        self.centres = _unit(self.normal((told.processes, _LATENT), "centres")) * length
-        self.basis = np.linalg.qr(self.normal((told.dim, _LATENT), "basis"))[0].T
-        sensitive = np.linalg.qr(self.normal((_LATENT, _SENSITIVE), "sensitive"))[0]
-        self.sensitive = sensitive
+    def __init__(self, parameters: FeatureWorldParameters, seed: int) -> None:
+        self.parameters, self.seed = parameters, seed
+        self.categories = _named(parameters, seed, _assigned(parameters, seed))
+        # Independent random vectors of this length are `separation` apart on average.
+        length = parameters.separation / math.sqrt(2)
+        self.centres = _unit(self.normal((parameters.methods, _LATENT), "centres")) * length
+        self.basis = np.linalg.qr(self.normal((parameters.dim, _LATENT), "basis"))[0].T
+        self.sensitive = np.linalg.qr(self.normal((_LATENT, _SENSITIVE), "sensitive"))[0]
 
     def normal(self, shape: tuple[int, ...], *what: object) -> Field:
         return normal(shape, self.seed, *what)
 
-    def world(self, views: tuple[str, ...]) -> World:
-        fakes = [category for category in self.categories if category.process >= 0]
-        reals = [category for category in self.categories if category.process < 0]
-        stored = {view: self.table([*fakes, *reals], view) for view in views}
-        process = {category.label: f"process-{category.process + 1:02d}" for category in fakes}
-        return World(self.table(fakes), self.table(reals), stored, process)
+    def world(self, views: tuple[str, ...]) -> FeatureWorld:
+        fakes = [category for category in self.categories if category.method >= 0]
+        reals = [category for category in self.categories if category.method < 0]
+        altered = {view: self.table([*fakes, *reals], view) for view in views}
+        method = {category.label: f"method-{category.method + 1:02d}" for category in fakes}
+        return FeatureWorld(self.table(fakes), self.table(reals), altered, method)
 
     def table(self, categories: list[_Category], view: str = "") -> Features:
         keys, labels, groups = [], [], []
-        x = np.empty((sum(category.rows for category in categories), self.told.dim), np.float32)
+        x = np.empty((sum(category.rows for category in categories), self.parameters.dim), np.float32)
         done = 0
         for category in categories:
             x[done : done + category.rows] = self.rows(category, view)
             done += category.rows
             for i in range(category.rows):
                 recording = f"{category.dataset}:{i // _FRAMES:05d}"
-                keys.append(f"{category.dataset}/{category.method}/{i // _FRAMES:05d}_{i % _FRAMES}")
+                keys.append(f"{category.dataset}/{category.name}/{i // _FRAMES:05d}_{i % _FRAMES}")
                 groups.append(recording)
             labels += [category.label] * category.rows
         return Features(np.array(keys, np.str_), np.array(labels, np.str_), np.array(groups, np.str_), x)
 
     def rows(self, category: _Category, view: str) -> NDArray[np.float32]:
-        told, n = self.told, category.rows
+        parameters, n = self.parameters, category.rows
         recordings = -(-n // _FRAMES)
         common = self.normal((recordings, _LATENT), "recording", category.dataset)
         own = self.normal((n, _LATENT), "own", category.label)
-        if told.tails:
+        if parameters.tails:
             own *= self.heavy(n, category)[:, None]
-        z = math.sqrt(told.recording) * np.repeat(common, _FRAMES, axis=0)[:n] + math.sqrt(1 - told.recording) * own
-        if told.bend:
-            along, across = np.linalg.qr(self.normal((_LATENT, 2), "bend", category.process))[0].T
-            z += told.bend * ((z @ along) ** 2 - 1)[:, None] * across
+        z = (
+            math.sqrt(parameters.recording) * np.repeat(common, _FRAMES, axis=0)[:n]
+            + math.sqrt(1 - parameters.recording) * own
+        )
+        if parameters.bend:
+            along, across = np.linalg.qr(self.normal((_LATENT, 2), "bend", category.method))[0].T
+            z += parameters.bend * ((z @ along) ** 2 - 1)[:, None] * across
         z *= category.scale
-        trace = self.centres[category.process] if category.process >= 0 else np.zeros(_LATENT)
+        trace = self.centres[category.method] if category.method >= 0 else np.zeros(_LATENT)
         z += self.stored(trace, category.dataset, view)
-        if told.outliers and category.process >= 0:
-            lots = uniform((n,), self.seed, "outlier", category.label) < told.outliers
-            far = _unit(self.normal((n, _LATENT), "far", category.label)) * max(2 * told.separation, 6)
-            z[lots] = far[lots]
-        if told.shift:
-            z += _unit(self.normal((1, _LATENT), "shift", category.dataset)) * told.shift
+        if parameters.outliers and category.method >= 0:
+            outliers = uniform((n,), self.seed, "outlier", category.label) < parameters.outliers
+            far = _unit(self.normal((n, _LATENT), "far", category.label)) * max(2 * parameters.separation, 6)
+            z[outliers] = far[outliers]
+        if parameters.shift:
+            z += _unit(self.normal((1, _LATENT), "shift", category.dataset)) * parameters.shift
         x = z @ self.basis
-        if told.dim > _LATENT:
-            x += 0.1 * self.normal((n, told.dim), "noise", category.label)
+        if parameters.dim > _LATENT:
+            x += 0.1 * self.normal((n, parameters.dim), "noise", category.label)
         return np.asarray(np.round(x * _GRID) / _GRID, np.float32)
 
     def stored(self, trace: Field, dataset: str, view: str) -> Field:
-        """A process's trace as the dataset's storage, and that of the view on top of it, leave it."""
-        for amount, what in ((self.told.stretch, dataset), (0.5 * self.told.stretch if view else 0.0, view)):
+        """A method's trace (32,), altered by the storage of the dataset and then by that of the view."""
+        stretch = self.parameters.stretch
+        for amount, what in ((stretch, dataset), (0.5 * stretch if view else 0.0, view)):
             if amount:
                 change = self.normal((_LATENT, _SENSITIVE), "stretch", what) / math.sqrt(_SENSITIVE)
                 trace = trace + amount * (trace @ change) @ self.sensitive.T
         return trace
 
     def heavy(self, n: int, category: _Category) -> Field:
-        """What turns normal rows into Student's t of the same variance."""
-        freedom = self.told.tails
+        """Factors (n,) that turn normal rows into Student's t distribution of the same variance."""
+        freedom = self.parameters.tails
         squares = (self.normal((n, freedom), "tails", category.label) ** 2).sum(axis=1)
         return np.asarray(np.sqrt((freedom - 2) / squares))
 
 
 def uniform(shape: tuple[int, ...], *what: object) -> Field:
-    """Numbers from (0, 1) that depend on `what` alone.
+    """Uniform random numbers from (0, 1) that depend on `what` alone.
 
-    Taken from the raw bits of PCG64, which numpy promises to keep; how it turns them into numbers may change.
+    They are made from the raw bits of PCG64, which numpy guarantees; how numpy turns bits into numbers may change.
     """
     seed = xxhash.xxh3_128_intdigest("\0".join(map(str, what)).encode())
     bits = np.random.PCG64(seed).random_raw(math.prod(shape))
@@ -257,7 +286,7 @@ def uniform(shape: tuple[int, ...], *what: object) -> Field:
 
 
 def normal(shape: tuple[int, ...], *what: object) -> Field:
-    """Standard normal numbers that depend on `what` alone."""
+    """Standard normal random numbers that depend on `what` alone."""
     from scipy.special import ndtri
 
     return np.asarray(ndtri(uniform(shape, *what)))
@@ -267,50 +296,52 @@ def _unit(x: Field) -> Field:
     return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True))
 
 
-def _assigned(told: Dials, seed: int) -> list[tuple[int, int]]:
-    """(dataset, process) of each category: every dataset goes on in the round of processes where the last one ended."""
-    order = np.argsort(uniform((told.processes,), seed, "order of processes"), kind="stable").tolist()
-    sizes = [len(part) for part in np.array_split(np.arange(told.categories), told.datasets)]
-    places = iter(range(told.categories))
-    return [(d, order[next(places) % told.processes]) for d, size in enumerate(sizes) for _ in range(size)]
+def _assigned(parameters: FeatureWorldParameters, seed: int) -> list[tuple[int, int]]:
+    """(dataset, method) of each category: methods are assigned in a random order, again and again from its start."""
+    order = np.argsort(uniform((parameters.methods,), seed, "order of processes"), kind="stable").tolist()
+    sizes = [len(part) for part in np.array_split(np.arange(parameters.categories), parameters.datasets)]
+    turns = iter(range(parameters.categories))
+    return [(d, order[next(turns) % parameters.methods]) for d, size in enumerate(sizes) for _ in range(size)]
 
 
-def _named(told: Dials, seed: int, assigned: list[tuple[int, int]]) -> list[_Category]:
-    names = [f"method-{process + 1:02d}" for _, process in assigned]
-    lots = np.argsort(uniform((told.categories,), seed, "names"), kind="stable").tolist()
-    free = [i for i in lots if sum(process == assigned[i][1] for _, process in assigned) > 1]
-    # The first category of each process keeps its name, so that the others have one to differ from.
-    kept = {process: next(i for i in lots if assigned[i][1] == process) for _, process in assigned}
+def _named(parameters: FeatureWorldParameters, seed: int, assigned: list[tuple[int, int]]) -> list[_Category]:
+    names = [f"method-{method + 1:02d}" for _, method in assigned]
+    shuffled = np.argsort(uniform((parameters.categories,), seed, "names"), kind="stable").tolist()
+    free = [i for i in shuffled if sum(method == assigned[i][1] for _, method in assigned) > 1]
+    # The first category of each method keeps the method's name, so that the others can differ from it.
+    kept = {method: next(i for i in shuffled if assigned[i][1] == method) for _, method in assigned}
     free = [i for i in free if kept[assigned[i][1]] != i]
-    if told.synonyms > len(free):
+    if parameters.synonyms > len(free):
         raise KCEError(
-            f"synonyms = {told.synonyms}, and {len(free)} categories share their process with another one",
-            "fewer processes, or fewer synonyms",
+            f"synonyms = {parameters.synonyms}, but only {len(free)} categories can be renamed",
+            "use fewer methods or fewer synonyms",
         )
-    for number, i in enumerate(free[: told.synonyms]):
+    for number, i in enumerate(free[: parameters.synonyms]):
         names[i] = f"other-{number + 1:02d}"
-    _add_homonyms(told, lots, assigned, names)
-    rows = np.geomspace(told.rows, told.rows / told.imbalance, told.categories)
-    widths = np.geomspace(told.spread**0.5, told.spread**-0.5, told.categories)
-    sizes = np.argsort(uniform((told.categories,), seed, "sizes"), kind="stable").tolist()
-    wide = np.argsort(uniform((told.categories,), seed, "widths"), kind="stable").tolist()
+    _add_homonyms(parameters, shuffled, assigned, names)
+    rows = np.geomspace(parameters.rows, parameters.rows / parameters.imbalance, parameters.categories)
+    widths = np.geomspace(parameters.spread**0.5, parameters.spread**-0.5, parameters.categories)
+    sizes = np.argsort(uniform((parameters.categories,), seed, "sizes"), kind="stable").tolist()
+    wide = np.argsort(uniform((parameters.categories,), seed, "widths"), kind="stable").tolist()
     fakes = [
-        _Category(f"set{d + 1}", name, process, round(float(rows[size])), float(widths[width]))
-        for (d, process), name, size, width in zip(assigned, names, sizes, wide, strict=True)
+        _Category(f"set{d + 1}", name, method, round(float(rows[size])), float(widths[width]))
+        for (d, method), name, size, width in zip(assigned, names, sizes, wide, strict=True)
     ]
-    reals = [_Category(f"set{d + 1}", REAL, -1, told.rows, 1.0) for d in range(told.datasets)]
+    reals = [_Category(f"set{d + 1}", REAL, -1, parameters.rows, 1.0) for d in range(parameters.datasets)]
     return sorted([*fakes, *reals], key=lambda category: category.label)
 
 
-def _add_homonyms(told: Dials, lots: list[int], assigned: list[tuple[int, int]], names: list[str]) -> None:
-    """Give categories of other processes and datasets the name of one whose name nobody has in their dataset."""
+def _add_homonyms(
+    parameters: FeatureWorldParameters, shuffled: list[int], assigned: list[tuple[int, int]], names: list[str]
+) -> None:
+    """Give categories the name of one with another method and dataset, as far as the name is free in their dataset."""
     touched: set[int] = {i for i, name in enumerate(names) if name.startswith("other-")}
-    for done in range(told.homonyms):
+    for done in range(parameters.homonyms):
         pair = next(
             (
                 (i, j)
-                for i in lots
-                for j in lots
+                for i in shuffled
+                for j in shuffled
                 if not {i, j} & touched
                 and assigned[i][0] != assigned[j][0]
                 and assigned[i][1] != assigned[j][1]
@@ -320,8 +351,8 @@ def _add_homonyms(told: Dials, lots: list[int], assigned: list[tuple[int, int]],
         )
         if pair is None:
             raise KCEError(
-                f"homonyms = {told.homonyms}, and there is room for {done}",
-                "more categories or datasets, or fewer homonyms and synonyms",
+                f"homonyms = {parameters.homonyms}, but only {done} are possible",
+                "use more categories or datasets, or fewer homonyms and synonyms",
             )
         names[pair[1]] = names[pair[0]]
         touched |= set(pair)

@@ -62,14 +62,14 @@ def named(text: str) -> list[str]:
     if version not in versions:
         raise UnknownName.among(f"version of the world {name}", version, versions)
     own = {key: value for key, value in dials.items() if key != "seed"}
-    synthetic.dials({**versions[version], **own}, f"world {name}")  # raises before any work
+    synthetic.feature_world_parameters({**versions[version], **own}, f"world {name}")  # raises before any work
     return [format_spec(f"{name}@{version}", dials)]
 
 
 def load(name: str, truth: str = "", views: bool = True) -> Ground:
     """A ground by its full name.
 
-    truth  of stored features: a truth.toml with a table [process]; without it the labels are the truth
+    truth  of stored features: a truth.toml with a table [method]; without it the labels are the truth
     views  whether views are wanted too
     Raises BadData where a table holds nothing to cluster, or the truth says nothing of a category.
     """
@@ -80,7 +80,9 @@ def load(name: str, truth: str = "", views: bool = True) -> Ground:
     seed = dials.pop("seed", 0)
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise KCEError(f"seed = {seed!r} is no whole number", "")
-    drawn = synthetic.draw(synthetic.dials({**_suite()[world][version], **dials}, f"world {world}"), seed, views)
+    drawn = synthetic.make_feature_world(
+        synthetic.feature_world_parameters({**_suite()[world][version], **dials}, f"world {world}"), seed, views
+    )
     fakes = np.arange(len(drawn.features))
     reals = np.arange(len(drawn.reals)) + len(fakes)
     seen = {view: table.take(reals) for view, table in drawn.views.items()}
@@ -89,7 +91,7 @@ def load(name: str, truth: str = "", views: bool = True) -> Ground:
         reals=replace(drawn.reals, views=seen),
         views={view: table.take(fakes) for view, table in drawn.views.items()},
     )
-    return Ground(name, rows, _truths(rows, drawn.process))
+    return Ground(name, rows, _truths(rows, drawn.method))
 
 
 @cache
@@ -112,8 +114,8 @@ def _stored(address: str, truth: str) -> Ground:
             f"{address} holds {len(rows.categories)} forged categories: there is nothing to tell apart",
             "name a table of two categories at least",
         )
-    process = _told(truth, rows.categories) if truth else {}
-    return Ground(address, _with_company(rows, path, table), _truths(rows, process))
+    method = _told(truth, rows.categories) if truth else {}
+    return Ground(address, _with_company(rows, path, table), _truths(rows, method))
 
 
 def _with_company(rows: Features, path: Path, table: str) -> Features:
@@ -131,19 +133,23 @@ def _with_company(rows: Features, path: Path, table: str) -> Features:
 
 def _told(truth: str, categories: list[str]) -> dict[str, str]:
     try:
-        known = tomllib.loads(Path(truth).read_text(encoding="utf-8"))["process"]
-        return {category: str(known[category]) for category in categories}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadData(
-            f"the truth {truth} does not tell: {error}", "it has [process] and a line for each category"
-        ) from error
+        document = tomllib.loads(Path(truth).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadData(f"cannot read the truth {truth}: {error}", "name a truth.toml") from error
+    methods = document.get("method")
+    if not isinstance(methods, dict):
+        hint = "rename its table [process] to [method]" if "process" in document else 'add lines category = "method"'
+        raise BadData(f"the truth {truth} has no table [method]", hint)
+    if missing := [category for category in categories if not isinstance(methods.get(category), str)]:
+        raise BadData(f"the truth {truth} has no method for: {', '.join(missing)}", "add them to its table [method]")
+    return {category: methods[category] for category in categories}
 
 
-def _truths(rows: Features, process: Mapping[str, str]) -> dict[str, Any]:
-    """Several right answers: by process where that is known, else by label; by dataset, and by name."""
+def _truths(rows: Features, method: Mapping[str, str]) -> dict[str, Any]:
+    """Several right answers: by method where that is known, else by label; by dataset, and by name."""
     told = parts(rows)
     labels = rows.label.tolist()
-    first = {"process": [process[label] for label in labels]} if process else {"label": labels}
+    first = {"method": [method[label] for label in labels]} if method else {"label": labels}
     others = {"dataset": [told[label].dataset for label in labels], "name": [told[label].method for label in labels]}
     return {name: np.array(values, np.str_) for name, values in {**first, **others}.items()}
 

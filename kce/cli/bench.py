@@ -34,7 +34,7 @@ def clusterers(
     aligner: Annotated[list[str] | None, typer.Option(help="Before the reducer; none if left out.")] = None,
     reducer: Annotated[list[str] | None, typer.Option(help="Before the clusterer; none if left out.")] = None,
     truth: Annotated[
-        Path | None, typer.Option(help="Of stored features: a truth.toml with [process]; their labels if left out.")
+        Path | None, typer.Option(help="Of stored features: a truth.toml with [method]; their labels if left out.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Of everything drawn by lot: 0, 1, ...")] = 3,
     limit: Annotated[float, typer.Option(min=1, help="Seconds for one clustering with all that comes before.")] = 300,

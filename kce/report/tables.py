@@ -69,7 +69,7 @@ def _demo(plans: Mapping[str, Mapping[str, Any]]) -> Sheet:
     head = ["plan", "classes", "Calinski-Harabasz", "95 % interval", "share of variance", "n", "seed", "ARI"]
     note = (
         "Every plan is scored on the same faces of categories no model has seen; n is their number. ARI: agreement of "
-        "the plan with the true processes (1 = the same, 0 = chance)."
+        "the plan with the true methods (1 = the same, 0 = chance)."
     )
     records = [
         {"plan": plan, **_ends(line["interval"]), **{key: its for key, its in line.items() if key != "interval"}}

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 class Agreement:
     """How well a partition agrees with the truth: the adjusted Rand index, normalised and adjusted mutual information.
 
-    truth   a ``truth.toml`` with a table [process]: category = "the process that made it"; empty = none is known
+    truth   a ``truth.toml`` with a table [method]: category = "the method that made it"; empty = none is known
     n_init  starts of K-means, `seed` its random numbers
 
-    Of a plan, when there is a truth: its classes against the processes of its categories (ari_truth, nmi_truth,
+    Of a plan, when there is a truth: its classes against the methods of its categories (ari_truth, nmi_truth,
     ami_truth). Otherwise of the rows: K-means with as many clusters as there are labels, against the labels, or where
-    there is a truth against their processes (ari, nmi, ami). 1 is full agreement, 0 what chance gives (nmi: more).
+    there is a truth against their methods (ari, nmi, ami). 1 is full agreement, 0 what chance gives (nmi: more).
     """
 
     intervals = False  # a plan has no rows to resample, and K-means anew 200 times would measure K-means
@@ -31,12 +31,12 @@ class Agreement:
         """Raises BadData where the truth cannot be read or says nothing about a category."""
         if plan is not None and self.truth:
             categories = sorted(plan.classes)
-            return _agreement(self._processes(categories), [plan.classes[name] for name in categories], "_truth")
+            return _agreement(self._methods(categories), [plan.classes[name] for name in categories], "_truth")
         labels = features.label.tolist()
         if self.truth:
             categories = features.categories
-            process = dict(zip(categories, self._processes(categories), strict=True))
-            labels = [process[label] for label in labels]
+            method = dict(zip(categories, self._methods(categories), strict=True))
+            labels = [method[label] for label in labels]
         return _agreement(labels, self._clusters(features, len(set(labels))), "")
 
     def _clusters(self, features: Features, count: int) -> list[int]:
@@ -49,20 +49,24 @@ class Agreement:
         found: list[int] = KMeans(count, n_init=self.n_init, random_state=self.seed).fit_predict(features.x).tolist()
         return found
 
-    def _processes(self, categories: Sequence[str]) -> list[str]:
+    def _methods(self, categories: Sequence[str]) -> list[str]:
         import tomllib
         from pathlib import Path
 
         try:
-            known = tomllib.loads(Path(self.truth).read_text(encoding="utf-8")).get("process")
+            document = tomllib.loads(Path(self.truth).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise BadData(f"cannot read the truth {self.truth}: {error}", "name a truth.toml, or none") from error
+        known = document.get("method")
         if not isinstance(known, dict):
-            raise BadData(f"the truth {self.truth} has no table [process]", 'it has lines category = "process"')
+            hint = (
+                "rename its table [process] to [method]" if "process" in document else 'add lines category = "method"'
+            )
+            raise BadData(f"the truth {self.truth} has no table [method]", hint)
         missing = [name for name in categories if not isinstance(known.get(name), str)]
         if missing:
             raise BadData(
-                f"the truth {self.truth} says nothing about: {', '.join(missing)}", "add them below its [process]"
+                f"the truth {self.truth} has no method for: {', '.join(missing)}", "add them to its table [method]"
             )
         return [known[name] for name in categories]
 

@@ -23,23 +23,23 @@ from kce.registry.registry import Registry
 from kce.types import Features, MergePlan
 
 Kce = Callable[..., subprocess.CompletedProcess[str]]
-TOLD = synthetic.Dials(categories=8, processes=4, datasets=4, rows=60, dim=48, separation=8.0, shift=4.0)
+TOLD = synthetic.FeatureWorldParameters(categories=8, methods=4, datasets=4, rows=60, dim=48, separation=8.0, shift=4.0)
 
 
-def world(seed: int = 0, **dials: Any) -> synthetic.World:
-    return synthetic.draw(replace(TOLD, **dials), seed, views=False)
+def world(seed: int = 0, **dials: Any) -> synthetic.FeatureWorld:
+    return synthetic.make_feature_world(replace(TOLD, **dials), seed, views=False)
 
 
-def found(made: synthetic.World) -> dict[str, Any]:
+def found(made: synthetic.FeatureWorld) -> dict[str, Any]:
     return audit([made.features, made.reals], 0)[0]
 
 
-def true_findings(made: synthetic.World) -> dict[str, set[tuple[str, str]]]:
+def true_findings(made: synthetic.FeatureWorld) -> dict[str, set[tuple[str, str]]]:
     told = parts(made.features)
     answer: dict[str, set[tuple[str, str]]] = {DIFFER: set(), AGREE: set()}
-    for a, b in combinations(sorted(made.process), 2):
+    for a, b in combinations(sorted(made.method), 2):
         if told[a].dataset != told[b].dataset:
-            named, made_alike = told[a].method == told[b].method, made.process[a] == made.process[b]
+            named, made_alike = told[a].method == told[b].method, made.method[a] == made.method[b]
             if named != made_alike:
                 answer[DIFFER if named else AGREE].add((a, b))
     return answer
@@ -67,7 +67,7 @@ def test_where_names_tell_the_truth_nothing_is_found(seed: int) -> None:
 def test_the_proposed_plan_is_the_truth_where_all_is_far_apart() -> None:
     made = world(1, homonyms=1, synonyms=2)
     _, plan = audit([made.features, made.reals], 0)
-    assert plans.same_partition(plan, MergePlan(made.process))
+    assert plans.same_partition(plan, MergePlan(made.method))
 
 
 def test_neither_the_order_of_rows_nor_of_tables_matters() -> None:
@@ -92,7 +92,7 @@ def test_every_pair_of_two_datasets_is_told_with_its_figures() -> None:
     report = found(made)
     told = parts(made.features)
     assert {(pair["a"], pair["b"]) for pair in report["pairs"]} == {
-        (a, b) for a, b in combinations(sorted(made.process), 2) if told[a].dataset != told[b].dataset
+        (a, b) for a, b in combinations(sorted(made.method), 2) if told[a].dataset != told[b].dataset
     }
     for pair in report["pairs"]:
         assert 0 < pair["p"] <= pair["p_holm"] <= 1
@@ -103,23 +103,23 @@ def test_every_pair_of_two_datasets_is_told_with_its_figures() -> None:
         assert cluster["reason"] or 0 <= cluster["ilisi"]["value"] <= 1
 
 
-def mixed(made: synthetic.World) -> tuple[Features, set[str]]:
-    """The world with two categories of set2 as one, half of the recordings of each; and the processes in it."""
+def mixed(made: synthetic.FeatureWorld) -> tuple[Features, set[str]]:
+    """The world with two categories of set2 as one, half of the recordings of each; and the methods in it."""
     one, other = [name for name in made.features.categories if name.startswith("set2_")][:2]
     label, group = made.features.label, made.features.group
     half = set(np.unique(group[label == one])[::2].tolist())
     first = np.isin(group, sorted(half))
     rows = made.features.take(((label == one) & first) | ((label == other) & ~first) | ~np.isin(label, [one, other]))
     label = np.where(np.isin(rows.label, [one, other]), "set2_mix", rows.label)
-    return Features(rows.key, label, rows.group, rows.x), {made.process[one], made.process[other]}
+    return Features(rows.key, label, rows.group, rows.x), {made.method[one], made.method[other]}
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_category_of_two_processes_contains_those_of_one(seed: int) -> None:
-    made = world(seed, categories=16, processes=8, rows=120, dim=64)
-    rows, processes = mixed(made)
+    made = world(seed, categories=16, methods=8, rows=120, dim=64)
+    rows, methods = mixed(made)
     report = audit([rows, made.reals], 0)[0]
-    held = {name for name, its in made.process.items() if its in processes and not name.startswith("set2_")}
+    held = {name for name, its in made.method.items() if its in methods and not name.startswith("set2_")}
     assert held
     for pair in report["pairs"]:
         names = {pair["a"], pair["b"]}

@@ -11,11 +11,13 @@ from kce.audit.unlearned import faint
 from kce.bench import synthetic
 from kce.types import Features
 
-DIALS = synthetic.Dials(categories=8, processes=8, datasets=4, rows=60, dim=48, separation=8.0, shift=4.0)
+DIALS = synthetic.FeatureWorldParameters(
+    categories=8, methods=8, datasets=4, rows=60, dim=48, separation=8.0, shift=4.0
+)
 
 
 def table(seed: int) -> Features:
-    made = synthetic.draw(DIALS, seed, views=False)
+    made = synthetic.make_feature_world(DIALS, seed, views=False)
     return replace(made.features, reals=made.reals)
 
 

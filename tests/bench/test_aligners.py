@@ -116,9 +116,9 @@ def test_a_folder_of_another_bench_is_refused(tmp_path: Path, told: Path) -> Non
 
 
 def test_mistakes_are_told_by_process() -> None:
-    process = {"A_x": "warp", "B_y": "warp", "B_z": "blend", "C_x": "halo"}
-    assert mistakes(process, {"A_x": "1", "B_y": "1", "B_z": "2", "C_x": "3"}) == ([], [])
-    assert mistakes(process, {"A_x": "1", "B_y": "2", "B_z": "2", "C_x": "3"}) == (["blend + warp"], ["warp"])
+    method = {"A_x": "warp", "B_y": "warp", "B_z": "blend", "C_x": "halo"}
+    assert mistakes(method, {"A_x": "1", "B_y": "1", "B_z": "2", "C_x": "3"}) == ([], [])
+    assert mistakes(method, {"A_x": "1", "B_y": "2", "B_z": "2", "C_x": "3"}) == (["blend + warp"], ["warp"])
 
 
 def result(world: int, net: int, ari: float | None, amount: float = 1.0, clusters: int = 3) -> dict[str, Any]:

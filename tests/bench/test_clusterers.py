@@ -61,7 +61,7 @@ def test_a_bad_clusterer_is_one_bad_cell_with_its_reason(at: Path) -> None:
         "fails": "no idea", "one": "nothing is told apart",
     }.items():  # fmt: skip
         assert reason in found[name]["reason"], found[name]["reason"]
-    assert found["one"]["scores"]["process"]["ari"] == 0
+    assert found["one"]["scores"]["method"]["ari"] == 0
     assert not found["good"]["reason"]
 
 
@@ -97,9 +97,11 @@ def test_k_is_told_or_estimated_or_the_clusterers_own() -> None:
 
 
 def test_the_estimated_number_is_the_true_one_where_clusters_are_far_apart() -> None:
-    for processes in (3, 6):
-        told = synthetic.Dials(categories=processes, processes=processes, datasets=1, dim=64, separation=14.0, rows=20)
-        assert clusterers.estimated(synthetic.draw(told, 0, views=False).features.x) == processes
+    for methods in (3, 6):
+        told = synthetic.FeatureWorldParameters(
+            categories=methods, methods=methods, datasets=1, dim=64, separation=14.0, rows=20
+        )
+        assert clusterers.estimated(synthetic.make_feature_world(told, 0, views=False).features.x) == methods
     with pytest.raises(BadData, match="too few different rows"):
         clusterers.estimated(np.ones((9, 3), np.float32))
 
@@ -108,9 +110,9 @@ def test_scores_tell_every_truth_and_easy_worlds_are_solved(tmp_path: Path) -> N
     world = "small:separation=20.0,shift=0.0,recording=0.0"
     found = clusterers.run(tmp_path, clusterers.cells(REGISTRY, ["kmeans"], [world], seeds=(0,)), REGISTRY)
     known = next(result for result in found if result["k"] == "known")
-    assert set(known["scores"]) == {"process", "dataset", "name"}
-    assert {*MEASURES, "noise", "clusters"} == set(known["scores"]["process"])
-    assert known["scores"]["process"]["ari"] == 1
+    assert set(known["scores"]) == {"method", "dataset", "name"}
+    assert {*MEASURES, "noise", "clusters"} == set(known["scores"]["method"])
+    assert known["scores"]["method"]["ari"] == 1
     assert known["scores"]["dataset"]["ari"] < 0.5
     assert known["n"] == len(clusterers.answers(tmp_path, [known])[0]) == 6 * 20
     assert known["seconds"] > 0
@@ -121,19 +123,21 @@ def test_what_a_dataset_adds_misleads_until_an_aligner_takes_it_away(tmp_path: P
         REGISTRY, ["kmeans"], ["small:shift=40.0,separation=12.0"], ["none", "real-anchor"], seeds=(0,)
     )
     found = {r["aligner"]: r["scores"] for r in clusterers.run(tmp_path, todo, REGISTRY) if r["k"] == "known"}
-    assert found["none"]["process"]["ari"] < 0.7 < found["real-anchor"]["process"]["ari"]
+    assert found["none"]["method"]["ari"] < 0.7 < found["real-anchor"]["method"]["ari"]
     assert found["none"]["dataset"]["ari"] > found["real-anchor"]["dataset"]["ari"]
 
 
 def test_stored_features_bring_their_reals_and_their_truth(tmp_path: Path) -> None:
-    world = synthetic.draw(synthetic.Dials(categories=4, processes=2, datasets=2, rows=10, dim=32, separation=12.0), 1)
+    world = synthetic.make_feature_world(
+        synthetic.FeatureWorldParameters(categories=4, methods=2, datasets=2, rows=10, dim=32, separation=12.0), 1
+    )
     path = tmp_path / "features.h5"
     for table, rows in (("known", world.features), ("reals", world.reals)):
         with store.writer(path, table, {"made": "here"}) as writer:
             writer.append(rows.key, rows.label, rows.group, rows.x)
             writer.publish()
-    lines = "".join(f'"{category}" = "{process}"\n' for category, process in world.process.items())
-    (tmp_path / "truth.toml").write_text(f"[process]\n{lines}", encoding="utf-8")
+    lines = "".join(f'"{category}" = "{method}"\n' for category, method in world.method.items())
+    (tmp_path / "truth.toml").write_text(f"[method]\n{lines}", encoding="utf-8")
     todo = clusterers.cells(
         REGISTRY, ["agglomerative"], [f"{path}:/known"], ["none", "real-anchor"], truth=str(tmp_path / "truth.toml")
     )
@@ -142,8 +146,15 @@ def test_stored_features_bring_their_reals_and_their_truth(tmp_path: Path) -> No
     assert {result["classes"] for result in found} == {2}
     plain = worlds.load(f"{path}:/known")
     assert list(plain.truths) == ["label", "dataset", "name"]
-    with pytest.raises(BadData, match="does not tell"):
+    with pytest.raises(BadData, match="cannot read the truth"):
         worlds.load(f"{path}:/known", str(tmp_path / "none.toml"))
+    (tmp_path / "few.toml").write_text("[method]\n", encoding="utf-8")
+    with pytest.raises(BadData, match="no method for"):
+        worlds.load(f"{path}:/known", str(tmp_path / "few.toml"))
+    (tmp_path / "old.toml").write_text("[process]\n", encoding="utf-8")
+    with pytest.raises(BadData, match="no table") as caught:
+        worlds.load(f"{path}:/known", str(tmp_path / "old.toml"))
+    assert "[process] to [method]" in caught.value.hint
     with pytest.raises(BadData, match="nothing to tell apart"):
         worlds.load(f"{path}:/reals")
 
@@ -152,7 +163,7 @@ def test_stored_features_bring_their_reals_and_their_truth(tmp_path: Path) -> No
     ("world", "error"),
     [
         ("plan", UnknownName), ("plain@9", UnknownName), ("plain:colour=3", UnknownName),
-        ("plain:processes=2", KCEError), ("plain:rows=much", KCEError),
+        ("plain:methods=2", KCEError), ("plain:rows=much", KCEError),
     ],
 )  # fmt: skip
 def test_worlds_that_cannot_be_are_refused_before_any_work(world: str, error: type[KCEError]) -> None:
@@ -166,7 +177,7 @@ def test_drawn_faces_go_through_a_network_once(tmp_path: Path) -> None:
     results = clusterers.run(tmp_path, todo, REGISTRY, workers=2)
     assert [result["status"] for result in results] == ["ok"] * 4, results
     assert {result["world"] for result in results} == {name}
-    assert {tuple(result["scores"]) for result in results} == {("process", "dataset", "name")}
+    assert {tuple(result["scores"]) for result in results} == {("method", "dataset", "name")}
     model = next((tmp_path / "worlds").rglob("first.safetensors")).stat().st_mtime_ns
     clusterers.run(tmp_path, clusterers.cells(REGISTRY, ["agglomerative"], [name], seeds=(0,)), REGISTRY)
     assert next((tmp_path / "worlds").rglob("first.safetensors")).stat().st_mtime_ns == model
@@ -206,7 +217,7 @@ FROZEN: dict[str, str] = {
 def mark(name: str) -> str:
     ground = worlds.load(name, views=False)
     assert ground.rows.reals is not None
-    return synthetic.World(ground.rows, ground.rows.reals, {}, {}).mark()
+    return synthetic.FeatureWorld(ground.rows, ground.rows.reals, {}, {}).content_hash()
 
 
 @pytest.mark.parametrize("name", FROZEN)

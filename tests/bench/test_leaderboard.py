@@ -23,7 +23,7 @@ def cell(clusterer: str, world: str, ari: float | None, seed: int = 0, k: str = 
         return {**about, "status": "failed", "reason": "it fails"}
     return {**about, "status": "ok", "reason": "", "n": 4, "classes": 2, "asked": 2, "clusters": 2, "seconds": 1.0,
             "peak_mib": None, "subsample": None,
-            "scores": {"process": {"ari": ari, **dict.fromkeys(measures, ari)}}}  # fmt: skip
+            "scores": {"method": {"ari": ari, **dict.fromkeys(measures, ari)}}}  # fmt: skip
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def agreement(folder: Path, artefact: float, seed: int) -> dict[str, float]:
     world = registry.build("dataset", f"world:artefact={artefact}", root=folder / "world", seed=seed)
     cut(world, folder / "faces", seed=seed, **told["cut"])
     chosen = recipe.of({**told["run"], "faces": str(folder / "faces"), "seed": seed}, str(RECIPE))
-    truth = tomllib.loads((folder / "world" / "truth.toml").read_text(encoding="utf-8"))["process"]
+    truth = tomllib.loads((folder / "world" / "truth.toml").read_text(encoding="utf-8"))["method"]
     found = {}
     for plan in ("clusters", "name"):
         run(folder / plan, chosen.changed(plan=plan), registry, until="plan")

@@ -3,7 +3,7 @@
 ``python tests/benchmarks/audit_findings.py [--worlds 20] [--separations 1.5 2 3 4 6 8] [--stretch 0.3 1]``: worlds of
 `kce.bench.synthetic` with 16 categories in 4 datasets that move and alter them (shift 6, stretch as told), as many of
 them with
-three pairs of names that mislead in either way (homonyms, synonyms) as without any. A finding is right if the processes
+three pairs of names that mislead in either way (homonyms, synonyms) as without any. A finding is right if the methods
 say so. Intervals are Wilson's, 95 %: of precision and recall over findings, taken as independent, and of false alarms
 over worlds whose names are all true, of which one with any finding counts. About 10 s a world on one core.
 
@@ -40,14 +40,14 @@ FIRST = 1000  # seeds from here: no margin was set on these worlds
 SHIFT = 6.0
 
 
-def true_findings(rows: Features, process: Mapping[str, str]) -> set[tuple[str, str, str]]:
+def true_findings(rows: Features, method: Mapping[str, str]) -> set[tuple[str, str, str]]:
     """(kind, category, category) of every two categories of different datasets whose names mislead."""
     told = parts(rows)
     called = by_name({category: told[category].method for category in told}).classes
     answer = set()
     for a, b in combinations(rows.categories, 2):
         if told[a].dataset != told[b].dataset:
-            named, alike = called[a] == called[b], process[a] == process[b]
+            named, alike = called[a] == called[b], method[a] == method[b]
             if named != alike:
                 answer.add((DIFFER if named else AGREE, a, b))
     return answer
@@ -74,9 +74,9 @@ class Tally:
     def __init__(self) -> None:
         self.right, self.said, self.true, self.relations = (Counter[str]() for _ in range(4))
 
-    def add(self, tables: tuple[Features, ...], process: Mapping[str, str]) -> None:
+    def add(self, tables: tuple[Features, ...], method: Mapping[str, str]) -> None:
         its, kinds = found(*tables)
-        wanted = true_findings(tables[0], process)
+        wanted = true_findings(tables[0], method)
         for counts, findings in ((self.right, its & wanted), (self.said, its), (self.true, wanted)):
             counts.update(kind for kind, _, _ in findings)
         self.relations += kinds
@@ -97,9 +97,11 @@ def measured(worlds: int, **dials: Any) -> dict[str, Any]:
     tally, alarms = Tally(), 0
     for number in range(worlds):
         seed = FIRST + number
-        made = synthetic.draw(synthetic.Dials(homonyms=3, synonyms=3, **dials), seed, views=False)
-        tally.add((made.features, made.reals), made.process)
-        true = synthetic.draw(synthetic.Dials(**dials), seed, views=False)
+        made = synthetic.make_feature_world(
+            synthetic.FeatureWorldParameters(homonyms=3, synonyms=3, **dials), seed, views=False
+        )
+        tally.add((made.features, made.reals), made.method)
+        true = synthetic.make_feature_world(synthetic.FeatureWorldParameters(**dials), seed, views=False)
         alarms += bool(found(true.features, true.reals)[0])
     return {**tally.told(), "worlds of true names with a finding": share(alarms, worlds)}
 
@@ -110,7 +112,7 @@ def pictured(folder: Path) -> list[dict[str, Any]]:
     settings = sorted({tuple(cell[name] for name in fields) for cell in cell_store.read(folder)})
     tallies: dict[tuple[Any, ...], Tally] = {}
     for kind, amount, training, world, net in settings:
-        truth = tomllib.loads((folder / str(world) / "world" / "truth.toml").read_text(encoding="utf-8"))["process"]
+        truth = tomllib.loads((folder / str(world) / "world" / "truth.toml").read_text(encoding="utf-8"))["method"]
         runs = sorted((folder / Setting(world, kind, amount, training, net).runs).glob("*/features.h5"))
         tables = [next(filter(None, (store.find(path, name) for path in runs)), None) for name in ("known", "reals")]
         if None not in tables:

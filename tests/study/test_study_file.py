@@ -82,7 +82,7 @@ def test_the_published_table_and_the_claims_are_the_paper_s() -> None:
 def test_the_small_scale_bears_the_same_names() -> None:
     world = REGISTRY.resolve("dataset", STUDY.scales["small"].world, root="x")
     truth = table.truth(world.parameters["categories"])
-    assert {category for category, process in truth.items() if process != "real"} == set(PAPER["categories"])
+    assert {category for category, method in truth.items() if method != "real"} == set(PAPER["categories"])
 
 
 def test_missing_categories_leave_the_groups_whose_unknown_are_there() -> None:

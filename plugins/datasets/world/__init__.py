@@ -1,4 +1,4 @@
-"""A corpus with known truth: drawn faces, forged by real image processes, lying on disk as real datasets do."""
+"""A corpus with known truth: drawn faces, forged by real image methods, lying on disk as real datasets do."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from kce import KCEError, Registry, Remark, Sample, hookimpl
 from .table import CELEB, DFD, FF, FORGERIES, NET, UNKNOWN, truth
 
 if TYPE_CHECKING:
-    from .layout import Dials
+    from .layout import WorldParameters
 
 __all__ = ["FOLDERS", "UNKNOWN", "World", "kce_datasets", "truth"]
 
 FOLDERS = {FF: "FaceForensics++", DFD: "FaceForensics++", CELEB: "Celeb-DF-v2", NET: "ForgeryNet"}
 """Dataset -> the folder below the world's root that its adapter reads."""
 
-_DRAWN = 3  # raised when the same dials draw other pictures than before
+_VERSION = 4  # raised when equal parameters give other files than before
 
 
 def _quiet(what: str, done: int, total: int | None) -> None:
@@ -30,12 +30,12 @@ def _quiet(what: str, done: int, total: int | None) -> None:
 
 
 class World:
-    """Forged faces whose forgery process is known, in the layouts of FaceForensics++, DeepFakeDetection, Celeb-DF v2
+    """Forged faces whose forgery method is known, in the layouts of FaceForensics++, DeepFakeDetection, Celeb-DF v2
     and ForgeryNet, and further datasets as plain folders of pictures; needs no download.
 
     It is made below `root` the first time it is read, and then read by the adapters of those datasets. `truth.toml`
-    beside them says which process hides behind which category; some equal names hide different processes, and some
-    equal processes bear different names. Four of the default categories are meant to be kept unknown:
+    beside them says which method hides behind which category; some equal names hide different methods, and some
+    equal methods bear different names. Four of the default categories are meant to be kept unknown:
     FaceForensics++_NeuralTextures, ForgeryNet_SC-FEGAN, ForgeryNet_StarGAN2, ForgeryNet_DiscoFaceGAN.
 
     root        folder to make it in, or that holds it; 18 categories of 100 pictures take about 20 MB
@@ -48,7 +48,7 @@ class World:
                 pairs, and Celeb-DF a fifth more of them, of people whom nobody forged
     artefact    0 to 1: how much the datasets differ in codec, quality and resolution; at 0 they are all alike and
                 visually lossless
-    placement   which processes hide behind which names: 0 is the order the demo knows, any other number deals them anew
+    placement   which methods hide behind which names: 0 is the order the demo knows, any other number deals them anew
 
     Raises KCEError for a dial out of its range, for a root that holds something else, or a world of other dials.
     """
@@ -97,15 +97,15 @@ class World:
         """Draw, forge and store the world, unless it is there. It appears at `root` when it is whole, not before."""
         if self._is_there():
             return
-        from .layout import Dials
+        from .layout import WorldParameters
 
         root = self.root.absolute()
         part = root.with_name(f"{root.name}.part")
         try:
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
-            _fill(part, Dials(**self._dials), progress)
-            lines = [f"{key} = {value}\n" for key, value in {"drawn": _DRAWN, **self._dials}.items()]
+            _fill(part, WorldParameters(**self._dials), progress)
+            lines = [f"{key} = {value}\n" for key, value in {"version": _VERSION, **self._dials}.items()]
             (part / "world.toml").write_text("".join(lines), encoding="utf-8")
             if root.is_dir():
                 root.rmdir()  # it is empty, or it would have been refused
@@ -128,7 +128,12 @@ class World:
                     f"{self.root} holds something that is no finished world",
                     "name a folder that is empty or not there yet, with root=...",
                 ) from error
-            wanted = {"drawn": _DRAWN, **self._dials}
+            wanted = {"version": _VERSION, **self._dials}
+            if found.get("version") != _VERSION:
+                raise KCEError(
+                    f"{self.root} holds a world that another version of KCE made",
+                    "name another folder with root=..., or remove this one to have it made again",
+                )
             if found != wanted:
                 keys = [key for key in sorted({*wanted, *found}) if wanted.get(key) != found.get(key)]
                 there = ", ".join(f"{key}={found.get(key)}" for key in keys)
@@ -143,14 +148,14 @@ class World:
         return False
 
 
-def _fill(part: Path, dials: Dials, progress: Callable[[str, int, int | None], None]) -> None:
+def _fill(part: Path, dials: WorldParameters, progress: Callable[[str, int, int | None], None]) -> None:
     import os
     from concurrent.futures import ThreadPoolExecutor, as_completed
 
     from .layout import jobs
 
-    lines = [f'"{category}" = "{process}"\n' for category, process in truth(dials.categories, dials.placement).items()]
-    (part / "truth.toml").write_text("[process]\n" + "".join(lines), encoding="utf-8")
+    lines = [f'"{category}" = "{method}"\n' for category, method in truth(dials.categories, dials.placement).items()]
+    (part / "truth.toml").write_text("[method]\n" + "".join(lines), encoding="utf-8")
     pool = ThreadPoolExecutor(os.cpu_count() or 1)
     try:
         running = [pool.submit(job) for job in jobs(part, dials)]

@@ -1,6 +1,6 @@
-"""The forgeries: real image processes, each standing for a family of face forgery methods.
+"""The forgeries: real image methods, each standing for a family of face forgery methods.
 
-A process is ``(skin, donor, seat, r) -> skin``: a window about the face as float32 RGB in [0, 255], that window of a
+A method is ``(skin, donor, seat, r) -> skin``: a window about the face as float32 RGB in [0, 255], that window of a
 second person's picture laid over the first by affine map, where the face is in the window, and a generator whose draws
 set this video's strength. It is pure, and called once a frame with the generator in the same state, so that a video is
 forged alike throughout. Traces are coarse (periods and grains of 5 px and more on a face 150 px high), since faces
@@ -42,11 +42,11 @@ class Seat:
         return y - round(self.centre[1]), x - round(self.centre[0])
 
 
-Process = Callable[[Any, Any, Seat, np.random.Generator], Any]
+Method = Callable[[Any, Any, Seat, np.random.Generator], Any]
 
 
 def forge(name: str, image: Image, face: Face, donor: tuple[Image, Face], r: np.random.Generator) -> Image:
-    """The picture with its face forged by the process of that name in `PROCESSES`; nothing else of it is touched."""
+    """The picture with its face forged by the method of that name in `METHODS`; nothing else of it is touched."""
     rows, columns = np.nonzero(face.mask > 0)
     top, left = max(int(rows.min()) - 12, 0), max(int(columns.min()) - 12, 0)
     window = slice(top, int(rows.max()) + 13), slice(left, int(columns.max()) + 13)
@@ -57,7 +57,7 @@ def forge(name: str, image: Image, face: Face, donor: tuple[Image, Face], r: np.
         face.radius,
     )
     skin = image[window].astype(np.float32)
-    over = PROCESSES[name](skin, _laid_over(face, donor)[window].astype(np.float32), seat, r)
+    over = METHODS[name](skin, _laid_over(face, donor)[window].astype(np.float32), seat, r)
     out = image.copy()
     out[window] = np.where(seat.mask[..., None] > 0, over.clip(0, 255) + 0.5, image[window]).astype(np.uint8)
     return out
@@ -200,14 +200,14 @@ def posterise(skin: Field, donor: Field, seat: Seat, r: np.random.Generator) -> 
     return _mix(skin, skin + 0.85 * (tones - light)[..., None], seat.mask)
 
 
-PROCESSES: dict[str, Process] = {
-    process.__name__: process
-    for process in (
+METHODS: dict[str, Method] = {
+    method.__name__: method
+    for method in (
         autoencoder, warp, checkerboard, nearest, bilinear, graphics, mouth, strokes,
         sharpen, smooth, spectral, blend, grid, halo, posterise,
     )
 }  # fmt: skip
-"""Every process by its name, as the truth of a world calls it."""
+"""Every method by its name, as the truth of a world calls it."""
 
 
 def _mix(below: Field, above: Field, cover: Field) -> Field:

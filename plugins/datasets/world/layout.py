@@ -57,7 +57,7 @@ SCENES = (
 
 
 @dataclass(frozen=True)
-class Dials:
+class WorldParameters:
     """What a world is made from; see `World`."""
 
     seed: int
@@ -108,13 +108,13 @@ def codec(dataset: str, artefact: float, copy: str = "") -> Codec:
     return Codec(round(crf), round(quality), scale)
 
 
-def jobs(root: Path, dials: Dials) -> Iterator[Callable[[], None]]:
+def jobs(root: Path, dials: WorldParameters) -> Iterator[Callable[[], None]]:
     """Everything there is to write below `root`, in parts that may run at the same time."""
     for job in (_faceforensics, _deepfakedetection, _celeb, _forgerynet, _further):
         yield from job(root, dials)
 
 
-def _faceforensics(root: Path, dials: Dials) -> Iterator[Callable[[], None]]:
+def _faceforensics(root: Path, dials: WorldParameters) -> Iterator[Callable[[], None]]:
     root = root / "FaceForensics++"
     # Two clips swap faces with each other, so reals come in pairs; so do the people, who stay on one side of the split.
     couples = dials.identities // 2
@@ -143,7 +143,7 @@ def _faceforensics(root: Path, dials: Dials) -> Iterator[Callable[[], None]]:
         yield partial(clip, i)
 
 
-def _deepfakedetection(root: Path, dials: Dials) -> Iterator[Callable[[], None]]:
+def _deepfakedetection(root: Path, dials: WorldParameters) -> Iterator[Callable[[], None]]:
     root = root / "FaceForensics++"
 
     def clip(i: int) -> None:
@@ -166,7 +166,7 @@ def _deepfakedetection(root: Path, dials: Dials) -> Iterator[Callable[[], None]]
         yield partial(clip, i)
 
 
-def _celeb(root: Path, dials: Dials) -> Iterator[Callable[[], None]]:
+def _celeb(root: Path, dials: WorldParameters) -> Iterator[Callable[[], None]]:
     root = root / "Celeb-DF-v2"
     strangers = -(-dials.clips // 5)  # YouTube-real: people without a name, whom nobody forges
     how = codec(CELEB, dials.artefact)
@@ -201,7 +201,7 @@ def _celeb(root: Path, dials: Dials) -> Iterator[Callable[[], None]]:
         yield partial(stranger, i)
 
 
-def _forgerynet(root: Path, dials: Dials) -> Iterator[Callable[[], None]]:
+def _forgerynet(root: Path, dials: WorldParameters) -> Iterator[Callable[[], None]]:
     root = root / "ForgeryNet" / "Training"
     how = codec(NET, dials.artefact)
 
@@ -237,7 +237,7 @@ def _forgerynet(root: Path, dials: Dials) -> Iterator[Callable[[], None]]:
         yield partial(clip, i)
 
 
-def _further(root: Path, dials: Dials) -> Iterator[Callable[[], None]]:
+def _further(root: Path, dials: WorldParameters) -> Iterator[Callable[[], None]]:
     """Pictures in one folder per category, with a csv: these datasets' own layouts are not drawn."""
     root = root / "Further"
     wanted = {dataset: dials.forgeries(dataset) for dataset in FURTHER if dials.forgeries(dataset)}
@@ -261,7 +261,7 @@ def _further(root: Path, dials: Dials) -> Iterator[Callable[[], None]]:
 
     lines = ["path,label,dataset,method,group"]
     for dataset, its in wanted.items():
-        rows = [(forgery.folder, "fake", forgery.method) for forgery in its]
+        rows = [(forgery.folder, "fake", forgery.name) for forgery in its]
         rows += [(f"{dataset}_real", "real", "real")] if dataset in WITH_REALS else []
         for folder, label, method in rows:
             for i in range(dials.clips):
@@ -272,16 +272,18 @@ def _further(root: Path, dials: Dials) -> Iterator[Callable[[], None]]:
             yield partial(clip, dataset, i)
 
 
-def _clip(dials: Dials, dataset: str, number: int, who: Person, frames: int = FRAMES) -> Clip:
+def _clip(dials: WorldParameters, dataset: str, number: int, who: Person, frames: int = FRAMES) -> Clip:
     """The (first) frames of a clip of someone. Drawing a donor's again is cheaper than keeping everybody's."""
     # People and places are the same in every dataset: what tells datasets apart is their storage, by the dial.
     where = scene(dials.seed, number)
     return [draw(who, where, t, dials.seed, dataset, number) for t in range(frames)]
 
 
-def _forged(dials: Dials, forgery: Forgery, number: int, clip: Clip, donor: tuple[Image, Face]) -> list[Image]:
+def _forged(
+    dials: WorldParameters, forgery: Forgery, number: int, clip: Clip, donor: tuple[Image, Face]
+) -> list[Image]:
     seed = (dials.seed, forgery.category, number)
-    return [forge(forgery.process, image, face, donor, rng(*seed)) for image, face in clip]
+    return [forge(forgery.method, image, face, donor, rng(*seed)) for image, face in clip]
 
 
 def _scaled(image: Image, scale: float) -> Image:

@@ -1,4 +1,4 @@
-"""Which process hides behind which category of a world. Nothing heavy is imported here."""
+"""Which method is behind which category of a world. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -9,30 +9,38 @@ from typing import Any, NamedTuple
 
 
 class Forgery(NamedTuple):
-    """A category of fakes: its dataset, its method's name there, the folder its files lie in, and the truth."""
+    """A category of fakes.
+
+    Attributes:
+        dataset: Name of its dataset.
+        name: What the dataset calls the method, as in the category's name.
+        folder: Name of the folder of its files, as the dataset's publishers chose it.
+        method: The truth: name of the image operation, a key of ``forge.METHODS``.
+    """
 
     dataset: str
-    method: str
+    name: str
     folder: str
-    process: str
+    method: str
 
     @property
     def category(self) -> str:
-        return f"{self.dataset}_{self.method}"
+        """Name of the category: dataset + name."""
+        return f"{self.dataset}_{self.name}"
 
 
 FF, DFD, CELEB, NET = DATASETS = ("FaceForensics++", "DeepFakeDetection", "CelebDFv2", "ForgeryNet")
 
-# The six further datasets of Sun et al. 2023; those whose reals are in the world. DeepfakeTIMIT ships none either, but
-# whoever needs them has cut those of VidTIMIT under its name; for DeeperForensics those of FaceForensics++ serve.
+# The six further datasets of Sun et al. 2023. DeepfakeTIMIT ships no reals of its own, but those of VidTIMIT are used
+# under its name. DeeperForensics has none: its reals are those of FaceForensics++.
 CELEB1, DEEPER, MNIST, TIMIT, AV, PATCH = FURTHER = (
     "CelebDFv1", "DeeperForensics", "DeepFakeMnist+", "DeepfakeTIMIT", "FakeAVCeleb", "Patch-wise_Face_Image_Forensics",
 )  # fmt: skip
 WITH_REALS = (*DATASETS, CELEB1, MNIST, TIMIT, AV, PATCH)
 
-# Of the first 18, the 14 that are not in UNKNOWN bear 11 names and hide 11 processes: three names occur twice, each
-# time for two processes (DeepFakes, FaceShifter, FaceSwap), and three processes occur under two names, each time in
-# two datasets (autoencoder, bilinear, graphics). The first four rows have something of both, in four datasets.
+# The first 18 categories without those in UNKNOWN are 14, with 11 names and 11 methods. Three names (DeepFakes,
+# FaceShifter, FaceSwap) occur twice, each time with two methods; three methods (autoencoder, bilinear, graphics) occur
+# under two names, each time in two datasets. The first four rows, one of each dataset, already have both.
 FORGERIES = (
     Forgery(FF, "DeepFakes", "Deepfakes", "autoencoder"),
     Forgery(DFD, "FaceSwap", "DeepFakeDetection", "autoencoder"),
@@ -66,71 +74,73 @@ FORGERIES = (
     Forgery(PATCH, "PROGAN", "Patch-wise_Face_Image_Forensics_PROGAN", "spectral"),
     Forgery(PATCH, "StyleGAN2", "Patch-wise_Face_Image_Forensics_StyleGAN2", "sharpen"),
 )
-"""Every category of fakes there can be, in the order a world takes them up; all of them are the paper's 31."""
+"""All categories of fakes, in the order in which a world takes them; together they are the paper's 31."""
 
 UNKNOWN = ("FaceForensics++_NeuralTextures", "ForgeryNet_SC-FEGAN", "ForgeryNet_StarGAN2", "ForgeryNet_DiscoFaceGAN")
-"""The categories meant to be kept unseen: four processes, of which the first three hide behind no other category of
+"""The categories meant to be held out. They have four methods; the first three of them are behind no other category of
 the default world."""
 
 
-PROCESSES = tuple(sorted({forgery.process for forgery in FORGERIES}))
+METHODS = tuple(sorted({forgery.method for forgery in FORGERIES}))
 
 
 def forgeries(categories: int, placement: int = 0) -> list[Forgery]:
-    """The first so many categories, with the processes behind them.
+    """The first `categories` categories of fakes, with their methods.
 
-    placement  0 is the table above; any other number deals the processes to the categories anew, by lot: which hide
-               behind several names, how many do (a fifth to a third of the known ones), and where. No dataset has one
-               twice, unless there are too few for it; the unknown categories have such as no known one has, as far as
-               there are any
+    Args:
+        categories: Number of categories, 1 to ``len(FORGERIES)``.
+        placement: 0 for the methods of the table above. Any other number assigns methods at random, with this number
+            as the seed: which of them are behind several names, how many are (a fifth to a third of the known
+            categories share a method), and where. No dataset gets a method twice unless it has more categories than
+            there are methods. The unknown categories get methods that no known one has, as far as there are any.
     """
     rows = list(FORGERIES[:categories])
     if not placement:
         return rows
-    lots = random.Random(placement)
+    generator = random.Random(placement)
     for _ in range(1000):
-        dealt = _dealt(rows, lots)
-        held = [(row.dataset, process) for row, process in zip(rows, dealt, strict=True)]
-        if len(set(held)) == len(held) or max(Counter(row.dataset for row in rows).values()) > len(PROCESSES):
+        methods = _assigned_at_random(rows, generator)
+        pairs = [(row.dataset, method) for row, method in zip(rows, methods, strict=True)]
+        if len(set(pairs)) == len(pairs) or max(Counter(row.dataset for row in rows).values()) > len(METHODS):
             break
-    return [row._replace(process=process) for row, process in zip(rows, dealt, strict=True)]
+    return [row._replace(method=method) for row, method in zip(rows, methods, strict=True)]
 
 
-def _dealt(rows: list[Forgery], lots: random.Random) -> list[str]:
-    """A process for each row. Only Random.random is used: its numbers are the same in every version of Python."""
+def _assigned_at_random(rows: list[Forgery], generator: random.Random) -> list[str]:
+    """A method for each row. Uses Random.random alone, whose numbers are the same in every version of Python."""
 
     def shuffled(values: Iterable[Any]) -> list[Any]:
-        return sorted(values, key=lambda _: lots.random())
+        return sorted(values, key=lambda _: generator.random())
 
     known = [number for number, row in enumerate(rows) if row.category not in UNKNOWN]
-    names = shuffled(PROCESSES)
+    names = shuffled(METHODS)
     least, most = len(known) // 5, len(known) // 3
-    kinds = min(len(known) - least - int(lots.random() * (most - least + 1)), len(names))
-    found = [""] * len(rows)
+    different = min(len(known) - least - int(generator.random() * (most - least + 1)), len(names))
+    assigned = [""] * len(rows)
     used: set[tuple[str, str]] = set()
     free = shuffled(known)
     for turn in range(len(known)):
-        name = names[turn % kinds]
-        place = next((place for place in free if (rows[place].dataset, name) not in used), free[0])
-        free.remove(place)
-        used.add((rows[place].dataset, name))
-        found[place] = name
+        name = names[turn % different]
+        row = next((row for row in free if (rows[row].dataset, name) not in used), free[0])
+        free.remove(row)
+        used.add((rows[row].dataset, name))
+        assigned[row] = name
     unknown = [number for number in range(len(rows)) if number not in set(known)]
-    rest = [*names[kinds:], *shuffled(names[:kinds])]
-    for place in shuffled(unknown):
-        found[place] = next((name for name in rest if (rows[place].dataset, name) not in used), rest[0])
-        used.add((rows[place].dataset, found[place]))
-        rest.sort(key=found[place].__eq__)  # the next one takes another
-    return found
+    remaining = [*names[different:], *shuffled(names[:different])]
+    for row in shuffled(unknown):
+        assigned[row] = next((name for name in remaining if (rows[row].dataset, name) not in used), remaining[0])
+        used.add((rows[row].dataset, assigned[row]))
+        remaining.sort(key=assigned[row].__eq__)  # last, so that the next row gets another one
+    return assigned
 
 
 def datasets(categories: int) -> list[str]:
-    """The datasets of a world with that many categories of fakes: the first four always, a further one with its own."""
+    """The datasets of a world: always the first four, and each further one of which there is a category."""
     named = {forgery.dataset for forgery in FORGERIES[:categories]}
     return [*DATASETS, *(dataset for dataset in FURTHER if dataset in named)]
 
 
 def truth(categories: int, placement: int = 0) -> dict[str, str]:
-    """Category -> process, of a world with that many categories of fakes. The reals of every dataset are "real"."""
-    fakes = {forgery.category: forgery.process for forgery in forgeries(categories, placement)}
+    """Category -> method of a world with `categories` categories of fakes; the method of reals is "real"."""
+    fakes = {forgery.category: forgery.method for forgery in forgeries(categories, placement)}
     return fakes | {f"{dataset}_real": "real" for dataset in datasets(categories) if dataset in WITH_REALS}

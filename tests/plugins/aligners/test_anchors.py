@@ -24,12 +24,12 @@ test_without_units = conforms("aligner", "codec-delta", unit=False)
 test_with_units = conforms("aligner", "real-anchor", unit=True)
 
 
-def world(**dials: float) -> synthetic.World:
-    told = {"dim": 48, "rows": 20, "categories": 8, "processes": 4, "datasets": 2, **dials}
-    return synthetic.draw(synthetic.Dials(**told), 5)  # type: ignore[arg-type]
+def world(**dials: float) -> synthetic.FeatureWorld:
+    told = {"dim": 48, "rows": 20, "categories": 8, "methods": 4, "datasets": 2, **dials}
+    return synthetic.make_feature_world(synthetic.FeatureWorldParameters(**told), 5)  # type: ignore[arg-type]
 
 
-def given(made: synthetic.World) -> Features:
+def given(made: synthetic.FeatureWorld) -> Features:
     """A world's fakes as a run brings them to an aligner."""
     fakes, reals = len(made.features), len(made.reals)
     seen = {name: rows.take(np.arange(fakes, fakes + reals)) for name, rows in made.views.items()}

