@@ -1,0 +1,300 @@
+r"""Documents: TOML and JSON files with a schema, read into typed models and written from them.
+
+A document is a frozen dataclass (or a ``msgspec.Struct``, where a key differs from its attribute) that inherits from
+``Document``. Its fields, with their types and defaults, are the only place that defines the keys of the file; tables
+inside are models too. msgspec converts what fits; what does not fit is refused by file, key, value and expected type.
+
+>>> import tempfile
+>>> from dataclasses import dataclass
+>>> @dataclass(frozen=True)
+... class Cell(Document):
+...     NOUN = "a cell of a benchmark"
+...     RENAMED = {"clusters": "n_clusters"}
+...     clusterer: str
+...     n_clusters: int | None = None
+...     scores: tuple[float, ...] = ()
+>>> path = Path(tempfile.mkdtemp()) / "cell.json"
+>>> write_document(path, Cell("kmeans", scores=(0.5, 1.0)))
+>>> print(path.read_text().replace("\n", ""))
+{ "schema": 1, "clusterer": "kmeans", "n_clusters": null, "scores": [  0.5,  1.0 ]}
+>>> read_document(path, Cell)
+Cell(clusterer='kmeans', n_clusters=None, scores=(0.5, 1.0))
+
+Wrong types, old keys, unknown keys and other schemas are errors with a hint:
+
+>>> from kce.errors import KCEError
+>>> for table in ({"clusterer": True}, {"clusterer": "kmeans", "clusters": 3}, {"clusterer": "kmeans", "score": []}):
+...     try:
+...         document_from_table({"schema": 1, **table}, Cell, "cell.json")
+...     except KCEError as error:
+...         print(error)
+cell.json: clusterer = true is not a text
+hint: write a text in quotes
+cell.json: clusters is now called n_clusters
+hint: write n_clusters instead of clusters
+no key of cell.json named 'score'. Did you mean 'scores'? Known: clusterer, n_clusters, schema, scores
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin
+
+import msgspec
+
+from kce.errors import BadData, UnknownName
+from kce.system.atomic import write_json, write_whole
+
+_D = TypeVar("_D", bound="Document")
+_T = TypeVar("_T")
+
+
+class Document:
+    """What all documents share.
+
+    Attributes:
+        NOUN: What errors call it, with its article: "a recipe".
+        HINT: What to do about a file that is not one.
+        SCHEMA: The version of its keys. It rises when a key changes its name, its type or its meaning.
+        BY_HAND: Whether people write it from scratch; `schema` may then be left out, and means this version.
+        RENAMED: Old key -> new key. The tables inside a document may have this too.
+    """
+
+    NOUN: ClassVar[str] = "a document"
+    HINT: ClassVar[str] = ""
+    SCHEMA: ClassVar[int] = 1
+    BY_HAND: ClassVar[bool] = False
+    RENAMED: ClassVar[Mapping[str, str]] = {}
+
+
+def read_document(path: Path, model: type[_D]) -> _D:
+    """Read a TOML or JSON file.
+
+    Args:
+        path: The file; its suffix says which of the two it is.
+        model: The class of the document.
+
+    Returns:
+        The document, with the defaults of what the file leaves out.
+
+    Raises:
+        BadData: It cannot be read, has another schema, lacks a key, or a value is of another type.
+        UnknownName: A key that the document does not have.
+    """
+    return document_from_table(read_table(path, model), model, str(path))
+
+
+def read_table(path: Path, model: type[Document]) -> dict[str, Any]:
+    """Read a TOML or JSON file as it is, to be looked at before ``document_from_table``. Raises BadData."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadData(
+            f"{path} cannot be read: {error.strerror or error}", "check the path and its permissions"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise BadData(f"{path} is not {model.NOUN}: it is not UTF-8 text", model.HINT) from error
+    try:
+        table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadData(f"{path} is not {model.NOUN}: {error}", model.HINT) from error
+    if not isinstance(table, dict):
+        raise BadData(f"{path} is not {model.NOUN}: it is not a table", model.HINT)
+    return table
+
+
+def document_from_table(table: Mapping[str, Any], model: type[_D], where: str) -> _D:
+    """The document of a parsed file; `where` is what errors call the file. Raises as ``read_document`` does."""
+    _refuse_old_keys(table, model, where, "")
+    if "schema" not in table and not model.BY_HAND:
+        raise BadData(
+            f"{where} has no schema version: it was written by an older KCE, or is not {model.NOUN}",
+            f"if it is {model.NOUN}, add the line: schema = {model.SCHEMA}",
+        )
+    version = table.get("schema", model.SCHEMA)
+    if version != model.SCHEMA or isinstance(version, bool):
+        raise BadData(
+            f"{where} has schema {_shown(version)}; this KCE reads and writes {model.NOUN} of schema {model.SCHEMA}",
+            "use the KCE that wrote it, or make it again with this one",
+        )
+    return model_from_table({key: value for key, value in table.items() if key != "schema"}, model, where)
+
+
+def model_from_table(table: Any, model: type[_T], where: str, key: str = "") -> _T:
+    """Any model from plain tables, lists and values, without a schema version.
+
+    Args:
+        table: What was parsed.
+        model: A dataclass or a ``msgspec.Struct``.
+        where: What errors call the file.
+        key: Where in the file the table is, with dots; empty = at the top.
+
+    Raises:
+        BadData: A key is missing or was renamed, or a value is of another type.
+        UnknownName: A key that the model does not have.
+    """
+    _check_value(table, model, where, key)
+    return msgspec.convert(table, model)
+
+
+def check_types(model: Any, where: str) -> None:
+    """Raise as ``model_from_table`` does where a dataclass or Struct was made in Python with values of other types."""
+    _check_value(msgspec.to_builtins(model), type(model), where, "")
+
+
+def write_document(path: Path, document: Document) -> None:
+    """Write a document whole or not at all, with its schema version; the suffix of `path` says TOML or JSON."""
+    write_table(path, document_to_table(document))
+
+
+def write_table(path: Path, table: Mapping[str, Any]) -> None:
+    """Write plain tables whole or not at all; a ``tomlkit`` document keeps its comments."""
+    if path.suffix == ".json":
+        return write_json(path, table)
+    import tomlkit
+
+    text = tomlkit.dumps(table if isinstance(table, tomlkit.TOMLDocument) else _without_none(table))
+    return write_whole(path, text.encode())
+
+
+def document_to_table(document: Document) -> dict[str, Any]:
+    """The document as plain tables, lists and values, `schema` first: what ``document_from_table`` reads."""
+    return {"schema": document.SCHEMA, **model_to_table(document)}
+
+
+def model_to_table(model: Any) -> dict[str, Any]:
+    """A dataclass or Struct as plain tables, lists and values."""
+    table: dict[str, Any] = _with_lists(msgspec.to_builtins(model))
+    return table
+
+
+def _with_lists(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _with_lists(item) for key, item in value.items()}
+    return [_with_lists(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no null: a key without a value is left out."""
+    if isinstance(value, Mapping):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return [_without_none(item) for item in value] if isinstance(value, list) else value
+
+
+@functools.cache
+def _keys(model: Any) -> Mapping[str, tuple[Any, bool]]:
+    """Key -> (type, whether it must be there), of a dataclass or a Struct."""
+    if issubclass(model, msgspec.Struct):
+        return {item.encode_name: (item.type, item.required) for item in msgspec.structs.fields(model)}
+    hints = typing.get_type_hints(model)
+    missing = dataclasses.MISSING
+    return {
+        item.name: (hints[item.name], item.default is missing and item.default_factory is missing)
+        for item in dataclasses.fields(model)
+    }
+
+
+def _is_model(hint: Any) -> bool:
+    return isinstance(hint, type) and (dataclasses.is_dataclass(hint) or issubclass(hint, msgspec.Struct))
+
+
+def _check_value(value: Any, hint: Any, where: str, key: str) -> None:
+    """Raise for the first key below `key` that is unknown, missing, renamed or of another type than `hint`."""
+    if get_origin(hint) in (typing.Union, types.UnionType):
+        inner = [part for part in get_args(hint) if _holds(part, value)]
+        hint = inner[0] if inner else hint
+    if _is_model(hint) and isinstance(value, Mapping):
+        _check_keys(value, hint, where, key)
+        for name, item in value.items():
+            _check_value(item, _keys(hint)[name][0], where, _joined(key, name))
+    elif _holds(hint, value) and get_args(hint):
+        of = get_args(hint)
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for name, item in items:
+            _check_value(item, of[1] if isinstance(value, Mapping) else of[0], where, _joined(key, name))
+    else:
+        _check_leaf(value, hint, where, key)
+
+
+def _holds(hint: Any, value: Any) -> bool:
+    """Whether `hint` is a kind of table or list, and the value one as well."""
+    kind = get_origin(hint) or hint
+    if isinstance(value, Mapping):
+        return _is_model(kind) or kind in (dict, Mapping)
+    return isinstance(value, list | tuple) and kind in (list, tuple, Sequence)
+
+
+def _check_keys(table: Mapping[str, Any], model: type, where: str, key: str) -> None:
+    known = _keys(model)
+    top = ["schema"] if not key and issubclass(model, Document) else []
+    _refuse_old_keys(table, model, where, key)
+    for name in table:
+        if name not in known:
+            raise UnknownName.among(f"key of {where}{f': [{key}]' if key else ''}", name, [*known, *top])
+    for name, (hint, required) in known.items():
+        if required and name not in table:
+            raise BadData(f"{where}: {_joined(key, name)} is missing", f"it is {_expected(hint)}")
+
+
+def _refuse_old_keys(table: Mapping[str, Any], model: type, where: str, key: str) -> None:
+    renamed: Mapping[str, str] = getattr(model, "RENAMED", {})
+    for old in table:
+        if old in renamed:
+            new = renamed[old]
+            raise BadData(f"{where}: {_joined(key, old)} is now called {new}", f"write {new} instead of {old}")
+
+
+def _check_leaf(value: Any, expected: Any, where: str, key: str) -> None:
+    if get_origin(expected) is Literal and isinstance(value, str) and value not in get_args(expected):
+        raise UnknownName.among(f"{key} (in {where})", value, map(str, get_args(expected)))
+    try:
+        msgspec.convert(value, expected)
+    except msgspec.ValidationError as error:
+        what, hint = _expected(expected, short=True), f"write {_expected(expected)}"
+        raise BadData(f"{where}: {key or 'it'} = {_shown(value)} is not {what}", hint) from error
+
+
+def _joined(key: str, name: str | int) -> str:
+    if isinstance(name, int):
+        return f"{key}[{name}]"
+    bare = name and all(letter.isalnum() or letter in "_-" for letter in name)
+    return f"{key}.{name if bare else _shown(name)}".lstrip(".")
+
+
+def _shown(value: Any) -> str:
+    """A value as TOML and JSON write it, not too long."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+_WORDS = {
+    bool: ("true or false", ""),
+    int: ("a whole number", ""),
+    float: ("a number", ""),
+    str: ("a text", " in quotes"),
+    Path: ("a path", " in quotes"),
+    type(None): ("nothing", ""),
+}
+
+
+def _expected(hint: Any, short: bool = False) -> str:
+    """A type in plain words; with how it is written unless `short`."""
+    kind, of = get_origin(hint) or hint, get_args(hint)
+    if kind in (typing.Union, types.UnionType):
+        return " or ".join(_expected(part, short) for part in of if part is not type(None))
+    if kind is Literal:
+        return "one of " + ", ".join(_shown(option) for option in of)
+    if kind in (list, tuple, Sequence):
+        inner = f" ({_expected(of[0], short=True)} each)" if of and of[0] is not Any else ""
+        return f"a list{inner}" + ("" if short else " in brackets")
+    if _is_model(kind) or kind in (dict, Mapping):
+        return "a table" + ("" if short else ", one key = value a line")
+    words, written = _WORDS.get(kind, (f"a {getattr(kind, '__name__', kind)}", ""))
+    return words if short else words + written
