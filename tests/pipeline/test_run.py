@@ -24,7 +24,7 @@ from kce.report import report
 from kce.training import weights
 from kce.training.settings import Settings
 from kce.types import Features
-from tests.support.corpus import KNOWN, PROCESSES, UNKNOWN, face_folder, pattern, pictures, truth
+from tests.support.corpus import KNOWN, METHODS, UNKNOWN, face_folder, pattern, pictures, truth
 
 REGISTRY = Registry.load(Path("/"))
 
@@ -306,7 +306,7 @@ def test_an_aligner_is_brought_the_reals_and_views_it_asks_for(
 def test_a_category_that_cannot_be_told_from_reals_is_said_to_be_there_by_chance(
     chosen: Recipe, with_reals: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert PROCESSES["A_Blur"] == "smooth"  # as the reals are
+    assert METHODS["A_Blur"] == "smooth"  # as the reals are
     train = replace(chosen.train, epochs=6)
     wanted = replace(chosen, faces=str(with_reals), aligner="real-anchor", reducer="none", train=train)
     run(tmp_path, wanted, REGISTRY, until="plan")

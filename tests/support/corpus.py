@@ -12,8 +12,8 @@ import tomlkit
 from kce.faces.cut import cut
 from kce.registry.registry import Registry
 
-# Two datasets; A_FaceSwap and B_Paste are one process under two names, A_FaceSwap and B_FaceSwap two under one.
-PROCESSES = {
+# A_FaceSwap and B_Paste have one method and two names, A_FaceSwap and B_FaceSwap one name and two methods.
+METHODS = {
     "A_FaceSwap": "stripes",
     "A_Warp": "dots",
     "A_Blur": "smooth",
@@ -23,12 +23,12 @@ PROCESSES = {
     "C_Unseen": "smooth",
     "C_Strange": "checks",
 }
-KNOWN = [category for category in PROCESSES if not category.startswith("C_")]
-UNKNOWN = [category for category in PROCESSES if category.startswith("C_")]
+KNOWN = [category for category in METHODS if not category.startswith("C_")]
+UNKNOWN = [category for category in METHODS if category.startswith("C_")]
 
 
-def pattern(process: str, rng: np.random.Generator, size: int = 40) -> np.ndarray:
-    """One grey-brown picture (size, size, 3) with the trace of a process."""
+def pattern(method: str, rng: np.random.Generator, size: int = 40) -> np.ndarray:
+    """One grey-brown picture (size, size, 3) with the trace of a method."""
     base = rng.normal(120, 25, 3) + cv2.GaussianBlur(rng.normal(0, 60, (size, size, 3)), (0, 0), 4)
     y, x = np.mgrid[:size, :size]
     trace = {
@@ -36,19 +36,19 @@ def pattern(process: str, rng: np.random.Generator, size: int = 40) -> np.ndarra
         "dots": 40.0 * ((x % 8 < 3) & (y % 8 < 3)),
         "checks": 30.0 * (((x // 4) + (y // 4)) % 2),
         "smooth": np.zeros((size, size)),
-    }[process]
-    noise = rng.normal(0, 1.0 if process == "smooth" else 6.0, (size, size, 3))
+    }[method]
+    noise = rng.normal(0, 1.0 if method == "smooth" else 6.0, (size, size, 3))
     return np.clip(base + trace[..., None] + noise, 0, 255).astype(np.uint8)
 
 
 def pictures(root: Path, count: int = 16, seed: int = 0, groups: int = 8) -> Path:
     """`count` pictures of each category below root/<category>/<recording>/."""
-    for number, (category, process) in enumerate(PROCESSES.items()):
+    for number, (category, method) in enumerate(METHODS.items()):
         rng = np.random.default_rng([seed, number])
         for picture in range(count):
             folder = root / category / f"{picture % groups:03}"
             folder.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(folder / f"{picture:04}.png"), pattern(process, rng))
+            cv2.imwrite(str(folder / f"{picture:04}.png"), pattern(method, rng))
     return root
 
 
@@ -60,9 +60,9 @@ def face_folder(root: Path, count: int = 16, seed: int = 0) -> Path:
 
 
 def truth(path: Path) -> Path:
-    """The processes, as the evaluator `agreement` reads them."""
-    lines = "\n".join(f'"{category}" = "{process}"' for category, process in PROCESSES.items())
-    path.write_text(f"[process]\n{lines}\n", encoding="utf-8")
+    """The methods, as the evaluator `agreement` reads them."""
+    lines = "\n".join(f'"{category}" = "{method}"' for category, method in METHODS.items())
+    path.write_text(f"[method]\n{lines}\n", encoding="utf-8")
     return path
 
 
