@@ -1,4 +1,4 @@
-"""What engines call by name in a worker process (``"kce.jobs:begin"``)."""
+"""The entry point that engines call by name in their worker processes (``"kce.jobs:begin"``)."""
 
 from __future__ import annotations
 

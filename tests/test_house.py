@@ -141,6 +141,17 @@ def test_listing_does_not_wait_for_pydantic() -> None:
     assert loaded(code).isdisjoint({"pydantic"})
 
 
+@pytest.mark.parametrize("module", [name for name in MODULES if not name.startswith("kce.system.")])
+def test_there_is_one_lock_and_one_atomic_writer(module: str) -> None:
+    assert not {name for name in imports(MODULES[module]) if name.split(".")[0] in ("filelock", "fcntl", "msvcrt")}
+    calls = {
+        ast.unparse(node.func)
+        for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+    }
+    assert calls.isdisjoint({"os.replace", "os.rename", "os.fsync", "part.replace", "temporary.replace"})
+
+
 def test_one_opencv_is_installed() -> None:
     names = {(d.name or "").lower().replace("_", "-") for d in importlib.metadata.distributions()}
     assert len({name for name in names if name.startswith("opencv")}) == 1

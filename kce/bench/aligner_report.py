@@ -13,7 +13,7 @@ from kce.bench.aligners import ALIKE
 from kce.evaluation import paired_tests
 from kce.report import html_page, matplotlib_charts, table_export
 from kce.report.charts import Chart, Exhibit, Lines, Sheet
-from kce.system.atomic import write_json, write_whole
+from kce.system.atomic import write_atomic, write_json
 
 if TYPE_CHECKING:
     Results = Sequence[Mapping[str, Any]]
@@ -149,7 +149,7 @@ def write(folder: Path, rows: Sequence[Mapping[str, Any]], results: Results) -> 
             name = f"{exhibit.name}-{label.replace(', training ', '-').replace(', ', '-')}"
             written += matplotlib_charts.write(folder / "figures", name, chart)
     path = folder / "aligners.html"
-    write_whole(path, html_page.page("Aligners on worlds of known truth", shown, figures).encode())
+    write_atomic(path, html_page.page("Aligners on worlds of known truth", shown, figures).encode())
     return [*written, path]
 
 

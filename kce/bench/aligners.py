@@ -26,7 +26,7 @@ from kce.pipeline import recipe
 from kce.pipeline.run import run as run_method
 from kce.registry.registry import Registry
 from kce.system.shipped import RECIPES
-from kce.system.worker_pool import Died, Workers
+from kce.system.worker_pool import TaskLost, Workers
 
 if TYPE_CHECKING:
     from kce.pipeline.recipe import Recipe
@@ -192,7 +192,7 @@ def run(
             count = len(todo) - len(missing)
             for its in settings.values():
                 answer = crew.take()
-                results = [_lost(cell, answer.reason) for cell in its] if isinstance(answer, Died) else answer
+                results = [_lost(cell, answer.reason) for cell in its] if isinstance(answer, TaskLost) else answer
                 done |= {result["id"]: result for result in results}
                 cell_store.add(folder, results)
                 count += len(its)
@@ -201,12 +201,12 @@ def run(
 
 
 def _see(answer: Any) -> None:
-    if isinstance(answer, Died):
+    if isinstance(answer, TaskLost):
         raise BadData(f"a world could not be made: {answer.reason}", "is there memory and disk enough?")
 
 
 def _lost(cell: Cell, reason: str) -> dict[str, Any]:
-    return {**_about(cell), "status": "failed", "reason": reason.replace("that read it", "it ran in")}
+    return {**_about(cell), "status": "failed", "reason": reason}
 
 
 def _about(cell: Cell) -> dict[str, Any]:

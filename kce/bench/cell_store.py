@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kce.errors import BadData, Refused
-from kce.system.atomic import write_json, write_whole
+from kce.system.atomic import write_atomic, write_json
 
 _FILE, _MADE = "cells.jsonl", "bench.json"
 
@@ -33,7 +33,7 @@ def begin(folder: Path) -> dict[str, dict[str, Any]]:
     """The results a folder holds, by their "id". Its file is written anew: a line that a kill cut short would spoil the
     next one."""
     kept = {result["id"]: result for result in _lines(folder)}
-    write_whole(folder / _FILE, "".join(json.dumps(result) + "\n" for result in kept.values()).encode())
+    write_atomic(folder / _FILE, "".join(json.dumps(result) + "\n" for result in kept.values()).encode())
     return kept
 
 

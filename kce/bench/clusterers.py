@@ -23,7 +23,7 @@ from kce.registry import isolation
 from kce.registry.registry import Registry
 from kce.registry.specs import format_spec, parse_spec
 from kce.system.rng import generator
-from kce.system.worker_pool import Died, Workers
+from kce.system.worker_pool import TaskLost, Workers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -105,7 +105,7 @@ def run(
 ) -> list[dict[str, Any]]:
     """The results of all cells, in their order; those that `folder` holds already are not computed again.
 
-    A result is the cell's own fields with {"status": "ok", "failed" or "late", "reason", "n", "classes", "asked",
+    A result is the cell's own fields with {"status": "ok", "failed" or "timeout", "reason", "n", "classes", "asked",
     "clusters", "seconds", "peak_mib", "subsample", "scores": {truth: {measure: value}}}. `seconds` is the clusterer's
     own time with one thread, `peak_mib` what its process grew by at most (None where the system does not tell),
     `subsample` the ARI between its answer and that for 80 % of the rows. Raises Refused for a folder of other versions.
@@ -144,9 +144,8 @@ def answers(folder: Path, results: Sequence[Mapping[str, Any]]) -> list[NDArray[
 
 
 def _result(cell: Cell, answer: Any) -> dict[str, Any]:
-    if isinstance(answer, Died):
-        reason = answer.reason if answer.late else answer.reason.replace("that read it", "it ran in")
-        answer = {"status": "late" if answer.late else "failed", "reason": reason}
+    if isinstance(answer, TaskLost):
+        answer = {"status": "timeout" if answer.timed_out else "failed", "reason": answer.reason}
     return {"id": cell.id, **asdict(cell), **answer}
 
 

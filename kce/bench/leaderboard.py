@@ -14,7 +14,7 @@ from kce.bench import clusterers
 from kce.evaluation import agreement, paired_tests
 from kce.report import html_page, table_export
 from kce.report.charts import Bars, Chart, Exhibit, Sheet
-from kce.system.atomic import write_json, write_whole
+from kce.system.atomic import write_atomic, write_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,7 +87,7 @@ def write(folder: Path, boards: Mapping[str, Any], results: Results) -> list[Pat
     for one in (*shown, _cells(results)):
         written += table_export.write(folder / "tables", one)
     path = folder / "leaderboard.html"
-    write_whole(path, html_page.page("Clusterers on worlds of known truth", shown, [_bars(boards)]).encode())
+    write_atomic(path, html_page.page("Clusterers on worlds of known truth", shown, [_bars(boards)]).encode())
     return [*written, path]
 
 

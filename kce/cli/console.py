@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from kce.errors import KCEError
-from kce.system.signals import answered, logged
+from kce.system.signals import capturing_log, handling_signal
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -72,7 +72,7 @@ def _ending_well(command: Command) -> Command:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
             # Standard output is the command's alone: what a library or a plugin prints goes where our log goes.
-            with _answering(), contextlib.redirect_stdout(sys.stderr), answered(signal.SIGTERM, _end):
+            with _answering(), contextlib.redirect_stdout(sys.stderr), handling_signal(signal.SIGTERM, _end):
                 return command(*args, **kwargs)
         except KCEError as error:
             _fail(error.message, error.hint)
@@ -283,4 +283,4 @@ def _standing(tasks: Mapping[str, Task], expected: Mapping[str, float]) -> str:
 def _log_on(console: Console) -> contextlib.AbstractContextManager[None]:
     """What KCE logs, a line each, above the bars."""
     show = functools.partial(console.print, style=None, markup=False, highlight=False, soft_wrap=True)
-    return logged(show, logging.INFO)
+    return capturing_log(show, logging.INFO)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kce.data.media import is_video, read_image, video_frames
 from kce.errors import BadData
-from kce.system.worker_pool import Died, Workers
+from kce.system.worker_pool import TaskLost, Workers
 
 if TYPE_CHECKING:
     from kce.types import Sample
@@ -29,7 +29,7 @@ def undecodable(samples: Iterable[Sample], workers: int | None = None) -> Iterat
 
         def oldest() -> tuple[Sample, str]:
             said = hands.take()
-            return waiting.popleft(), said.reason if isinstance(said, Died) else said
+            return waiting.popleft(), said.reason if isinstance(said, TaskLost) else said
 
         for sample in samples:
             hands.submit(str(sample.path))

@@ -6,16 +6,17 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import xxhash
 
 from kce.data.splits import NONE, Sides, Split, disjoint, official
 from kce.data.walk import escaped
 from kce.errors import BadData, KCEError, UnknownName
+from kce.system.atomic import atomic_replace
 from kce.types import Dataset, Progress, Remark, Sample
 
 COLUMNS = ("key", "path", "dataset", "method", "category", "label", "group", "identities", "split", "frame")
@@ -236,37 +237,40 @@ def _relative(path: str, prefix: str) -> str:
 @contextmanager
 def _rows(path: Path) -> Iterator[Callable[[Sequence[str]], None]]:
     """Writes rows to a file that appears whole, or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise KCEError(f"{path} is a folder", "give the name of a file for the csv")
-        file = part.open("w", encoding="utf-8", errors="backslashreplace", newline="")
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    plain = csv.writer(file, lineterminator="\n")
-    quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    with ExitStack() as stack:
+        with _reporting_unwritable(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise KCEError(f"{path} is a folder", "give the name of a file for the csv")
+            part = stack.enter_context(atomic_replace(path, path.with_name(f".{path.name}.{os.getpid()}.part")))
+            file = part.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+            stack.callback(_close, file)
+        plain = csv.writer(file, lineterminator="\n")
+        quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
 
-    def write(row: Sequence[str]) -> None:
-        try:
-            # To readers a carriage return ends a row, but the writer quotes only the line ends that it writes.
-            (quoted if "\r" in "".join(row) else plain).writerow(row)
-        except OSError as error:
-            raise _unwritable(path, error) from error
+        def write(row: Sequence[str]) -> None:
+            with _reporting_unwritable(path):
+                # To readers a carriage return ends a row, but the writer quotes only the line ends that it writes.
+                (quoted if "\r" in "".join(row) else plain).writerow(row)
 
-    try:
         write(COLUMNS)
         yield write
-        try:
+        with _reporting_unwritable(path):
             file.close()
-            part.replace(path)
-        except OSError as error:
-            raise _unwritable(path, error) from error
-    finally:
-        with suppress(OSError):  # closing writes what is left, and fails again on a full disk
-            file.close()
-        part.unlink(missing_ok=True)
+            stack.close()
 
 
-def _unwritable(path: Path, error: OSError) -> KCEError:
-    return KCEError(f"{path} cannot be written: {error.strerror}", "is there room, and may you write there?")
+def _close(file: IO[str]) -> None:
+    with suppress(OSError):  # closing writes what is left, and fails again on a full disk
+        file.close()
+
+
+@contextmanager
+def _reporting_unwritable(path: Path) -> Iterator[None]:
+    """Turn an OSError about the file into an error for the user."""
+    try:
+        yield
+    except OSError as error:
+        raise KCEError(
+            f"{path} cannot be written: {error.strerror}", "is there room, and may you write there?"
+        ) from error

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import xxhash
-from filelock import FileLock, Timeout
 
 from kce import __version__
 from kce.data.media import is_video
@@ -29,7 +28,9 @@ from kce.faces.crop import Found, cutter
 from kce.faces.folder import LOCK, Row, digest, place
 from kce.faces.journal import Done, Ledger, Problem, Settings, base_of, limits_agree
 from kce.registry.registry import Registry
-from kce.system.worker_pool import Died, Inline, Workers, crew
+from kce.system.atomic import atomic_replace
+from kce.system.lock import file_lock
+from kce.system.worker_pool import InlineWorkers, TaskLost, Workers, start_workers
 from kce.types import Progress, Remark, Sample
 
 
@@ -75,7 +76,7 @@ def cut(
         _verify(quotas, ledger, progress)
         if any(quota.following for quota in quotas):
             count = workers or min(os.cpu_count() or 1, 8)
-            with crew(count, cutter, (detector, home, frames, margin)) as hands:
+            with start_workers(count, cutter, (detector, home, frames, margin)) as hands:
                 ledger.begin(limits)
                 _cut(quotas, ledger, hands, frames, progress)
         ledger.finish(limits, lambda base: rank(seed, base))
@@ -170,7 +171,7 @@ def _is_whole(root: Path, row: Row) -> bool:
         return False
 
 
-def _cut(quotas: list[Quota], ledger: Ledger, hands: Workers | Inline, frames: int, progress: Progress) -> None:
+def _cut(quotas: list[Quota], ledger: Ledger, hands: Workers | InlineWorkers, frames: int, progress: Progress) -> None:
     """Cut until every quota is met or has nothing left. Results come in the order of the draw, whoever made them."""
 
     def most(sample: Sample) -> int:
@@ -196,7 +197,7 @@ def _cut(quotas: list[Quota], ledger: Ledger, hands: Workers | Inline, frames: i
             return
         quota, base, sample = waiting.popleft()
         result = hands.take()
-        found, reasons = ([], [f"unreadable: {result.reason}"]) if isinstance(result, Died) else result
+        found, reasons = ([], [f"unreadable: {result.reason}"]) if isinstance(result, TaskLost) else result
         found = thin(found, quota.limit - quota.have)
         _keep(ledger, base, sample, found, reasons)
         quota.promised -= most(sample)
@@ -224,9 +225,8 @@ def _keep(ledger: Ledger, base: str, sample: Sample, found: list[Found], reasons
         file = place(sample.category, key)
         path = ledger.root / file
         path.parent.mkdir(exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        part.write_bytes(face.png)
-        part.replace(path)
+        with atomic_replace(path, sync=False) as part:  # flushing a million small files takes hours
+            part.write_bytes(face.png)
         rows.append(
             Row(
                 key=key,
@@ -332,12 +332,14 @@ def _check(frames: int, per_category: int | None, margin: float, workers: int | 
 @contextmanager
 def _room(root: Path) -> Iterator[Path]:
     """The folder, for one cut at a time; what the disk refuses is the user's to mend."""
+
+    def busy() -> KCEError:
+        return KCEError(f"another cut is working in {root}", "wait until it ends, or cut into another folder")
+
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / LOCK, timeout=0):
+        with file_lock(root / LOCK, busy):
             yield root
-    except Timeout as error:
-        raise KCEError(f"another cut is working in {root}", "wait until it ends, or cut into another folder") from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise KCEError(

@@ -14,7 +14,7 @@ import numpy as np
 from kce.data.media import encode_png, read_image, rejpeg, shrink
 from kce.errors import KCEError, UnknownName
 from kce.faces import folder as folders
-from kce.system.atomic import write_whole
+from kce.system.atomic import write_atomic
 from kce.system.rng import generator
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def degrade(
         done = []
         for number, image in zip(numbers, images, strict=True):
             png = encode_png(image)
-            write_whole(to / rows[number].file, png)
+            write_atomic(to / rows[number].file, png)
             done.append((number, folders.digest(png)))
         return done
 

@@ -21,7 +21,7 @@ import xxhash
 
 from kce.data.media import read_image, resize
 from kce.errors import BadData, KCEError
-from kce.system.atomic import write_whole
+from kce.system.atomic import write_atomic
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -225,7 +225,7 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(rows)
-    write_whole(path, text.getvalue().encode())
+    write_atomic(path, text.getvalue().encode())
 
 
 def read_rows(root: Path) -> Iterator[Row]:

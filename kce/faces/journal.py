@@ -25,7 +25,7 @@ from kce.faces.folder import (
     read_table,
     write_table,
 )
-from kce.system.atomic import write_whole
+from kce.system.atomic import write_atomic
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Ledger:
         for category in sorted(self.limits):
             table.add(category, self.limits[category])
         document.add("per_category", table)
-        write_whole(self.root / SETTINGS, tomlkit.dumps(document).encode())
+        write_atomic(self.root / SETTINGS, tomlkit.dumps(document).encode())
 
     def _read(self) -> None:
         rows: dict[str, list[Row]] = {}

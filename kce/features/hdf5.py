@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import h5py
 import numpy as np
 
 from kce.errors import BadData, KCEError
+from kce.system.atomic import atomic_replace
 from kce.types import Features
 
 if TYPE_CHECKING:
@@ -201,20 +201,14 @@ def replacing(path: Path, temporary: Path) -> Iterator[NewFile]:
     Raises KCEError when the disk is full or the place cannot be written.
     """
     try:
-        with _Output(temporary, "w+b") as output:
+        with atomic_replace(path, temporary) as part, _Output(part, "w+b") as output:
             with h5py.File(output, "w") as file:
                 new = NewFile(file, output, path)
                 yield new
             with new.settled():  # closing has written the rest
                 pass
-            os.fsync(output.fileno())
-        temporary.replace(path)
-        sync_folder(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def cannot_write(path: Path, error: OSError) -> KCEError:
@@ -222,13 +216,3 @@ def cannot_write(path: Path, error: OSError) -> KCEError:
         f"cannot write {path}: {error.strerror or error}",
         "make room on the disk (or the right to write there) and start the command again: it goes on where it stopped",
     )
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in this folder outlive a power cut, where the system can."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

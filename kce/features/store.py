@@ -12,16 +12,17 @@ import re
 import shutil
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import filelock
 import numpy as np
 
 from kce.errors import BadData, KCEError, Refused
 from kce.features import hdf5, shards
 from kce.features.table import Table, attributes, find, first_twice, holds, mark, open_table, split_address
+from kce.system.lock import file_lock
 from kce.types import Features
 
 if TYPE_CHECKING:
@@ -68,14 +69,14 @@ class Writer:
         self._keys: set[str] = set()
         self._buffer: list[Features] = []
         self._since = 0.0
-        self._held: filelock.BaseFileLock | None = None
+        self._lock = ExitStack()  # holds the right to change the file
 
     def __enter__(self) -> Writer:
         if self._look() and not self._parts.exists():
             return self
         try:
             self._shards.parent.mkdir(parents=True, exist_ok=True)
-            self._held = _lock(self.path)
+            self._lock.enter_context(_file_lock(self.path))
         except Refused:
             if self.finished:  # the one who finished it is tidying up
                 return self
@@ -88,7 +89,7 @@ class Writer:
             else:
                 self._resume()
         except BaseException:
-            self._held.release()
+            self._lock.close()
             raise
         return self
 
@@ -99,8 +100,7 @@ class Writer:
             if error is None:  # what ended the work is the better message
                 raise
         finally:
-            if self._held is not None:
-                self._held.release()
+            self._lock.close()
 
     def append(self, key: Iterable[str], label: Iterable[str], group: Iterable[str], x: ArrayLike) -> None:
         """Add rows: texts (n,), x (n, dim), any n.
@@ -236,14 +236,13 @@ def _keep_others(path: Path, table: str, new: hdf5.NewFile) -> None:
                     new.copy_group(file[other], other)
 
 
-def _lock(path: Path) -> filelock.BaseFileLock:
-    """The right to change a feature file, held. One lock a file: publishing one table copies the others."""
-    lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise Refused(f"another process is writing {path}", "wait until it is done, or stop it") from error
-    return lock
+def _file_lock(path: Path) -> AbstractContextManager[None]:
+    """Lock a feature file: one lock for all its tables, since publishing a table copies the others."""
+
+    def busy() -> Refused:
+        return Refused(f"another process is writing {path}", "wait until it is done, or stop it")
+
+    return file_lock(path.with_name(f".{path.name}.lock"), busy)
 
 
 def _refuse_other(

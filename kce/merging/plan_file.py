@@ -11,7 +11,7 @@ from pathlib import Path
 import tomlkit
 
 from kce.errors import BadData
-from kce.system.atomic import write_whole
+from kce.system.atomic import write_atomic
 from kce.types import MergePlan
 
 _HINT = 'each line below [classes] is "category" = "class", and each category has one line'
@@ -31,7 +31,7 @@ def write(path: Path, plan: MergePlan) -> None:
             line.comment(_one_line(plan.votes[category]))
         classes.add(tomlkit.key(category) if category else category, line)
     document["classes"] = classes
-    write_whole(path, tomlkit.dumps(document).encode())
+    write_atomic(path, tomlkit.dumps(document).encode())
 
 
 def read(path: Path) -> MergePlan:

@@ -16,7 +16,7 @@ import tomlkit
 from kce.errors import KCEError, UnknownName
 from kce.registry import distributions
 from kce.registry.specs import format_spec, parse_spec
-from kce.system.atomic import write_whole
+from kce.system.atomic import write_atomic
 from kce.training import settings
 from kce.training.settings import Settings
 
@@ -157,7 +157,7 @@ def write(path: Path, recipe: Recipe, registry: Registry) -> None:
     if registry.takes("clusterer", recipe.clusterer, "n_clusters"):  # its default is not what it will be given
         own = {name: value for name, value in parts["clusterer"].parameters.items() if name != "n_clusters"}
         told["resolved"]["clusterer"] = format_spec(parts["clusterer"].entry.name, {**own, "n_clusters": recipe.k})
-    write_whole(path, tomlkit.dumps(told).encode())
+    write_atomic(path, tomlkit.dumps(told).encode())
 
 
 def as_text(recipe: Recipe) -> dict[str, str]:

@@ -63,7 +63,7 @@ def run(
         raise KCEError(
             f"{unknown[0]} alone cannot come apart from anything", "hold back two unknown categories or more"
         )
-    with lock.held(folder, "run"):
+    with lock.folder_lock(folder, "run"):
         _settle_recipe(folder / "recipe.toml", chosen, registry)
         work = _Run(folder, chosen, registry, all_faces, known, unknown, list(places), devices, progress)
         del all_faces  # taken apart: a million rows are a gigabyte

@@ -12,7 +12,7 @@ from kce.errors import BrokenPromise, KCEError
 from kce.registry import validation
 from kce.registry.registry import Registry
 from kce.registry.side_effects import watched
-from kce.system.worker_pool import Died, Workers
+from kce.system.worker_pool import TaskLost, Workers
 
 if TYPE_CHECKING:
     from kce.registry.registry import ResolvedComponent
@@ -155,8 +155,8 @@ def _third_party(call: Callable[[], Any], who: _Who) -> Any:
 def _hand_over(crew: Workers, given: Any, who: _Who) -> Any:
     crew.submit(given)
     found = crew.take()
-    if isinstance(found, Died):
-        promise = "in-time" if found.late else "stays"
+    if isinstance(found, TaskLost):
+        promise = "in-time" if found.timed_out else "stays"
         with _blamed(who):
-            raise BrokenPromise(promise, found.reason if found.late else f"it ends the process: {found.reason}")
+            raise BrokenPromise(promise, found.reason if found.timed_out else f"it ends the process: {found.reason}")
     return found

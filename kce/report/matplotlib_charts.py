@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kce.report.charts import Bars, Chart, Flow, Lines, Matrix, Points, colour, marker
-from kce.system.atomic import replacing
+from kce.system.atomic import atomic_replace
 
 _SIGNS = {"circle": "o", "diamond": "D", "square": "s", "cross": "P", "triangle-up": "^"}
 _DASHES = ("-", "--", ":", "-.")
@@ -31,7 +31,7 @@ def write(folder: Path, name: str, chart: Chart) -> list[Path]:
         _draw(chart, figure)
         for kind, more in (("png", {"dpi": DOTS}), ("svg", {"metadata": {"Date": None}})):
             path = folder / f"{name}.{kind}"
-            with replacing(path) as part:
+            with atomic_replace(path) as part:
                 figure.savefig(part, format=kind, **more)
             written.append(path)
     return written

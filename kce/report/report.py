@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kce.report import figures, html_page, matplotlib_charts, sources, table_export, thumbnails
 from kce.report import tables as reporttables
 from kce.report.figures import Faces
-from kce.system.atomic import write_whole
+from kce.system.atomic import write_atomic
 
 if TYPE_CHECKING:
     from kce.registry.registry import Registry
@@ -33,7 +33,7 @@ def write(
     tables = reporttables.of(found)
     charts = figures.all_figures(found, registry, shown, progress)
     path = folder / "report.html"
-    write_whole(path, _page(found, tables, charts, shown).encode())
+    write_atomic(path, _page(found, tables, charts, shown).encode())
     written = [path]
     if prints:
         for sheet in tables:

@@ -6,7 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
-from kce.system.atomic import write_whole
+from kce.system.atomic import write_atomic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ def write(folder: Path, sheet: Sheet) -> list[Path]:
     written = []
     for kind, form in (("csv", as_csv), ("md", as_markdown), ("tex", as_latex)):
         path = folder / f"{sheet.name}.{kind}"
-        write_whole(path, form(sheet).encode())
+        write_atomic(path, form(sheet).encode())
         written.append(path)
     return written
 

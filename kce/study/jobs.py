@@ -16,8 +16,8 @@ from typing import Any
 from kce.pipeline import recipe
 from kce.pipeline.run import run
 from kce.registry.registry import Registry
-from kce.system.atomic import write_whole
-from kce.system.signals import logged
+from kce.system.atomic import write_atomic
+from kce.system.signals import capturing_log
 
 PROGRESS = "progress.json"
 _EVERY = 1.0  # seconds between two notes of progress
@@ -32,7 +32,7 @@ def do(folder: str, chosen: Mapping[str, Any], registry: str, until: str, places
     """
     here, warned = Path(folder), list[str]()
     # On standard error it would be lost: the screen is the board's of the study.
-    with logged(warned.append, logging.WARNING), _progress(here / PROGRESS) as progress:
+    with capturing_log(warned.append, logging.WARNING), _progress(here / PROGRESS) as progress:
         told = recipe.of(chosen, f"the study's recipe of {folder}")
         run(here, told, Registry.load(registry), until, [Path(place) for place in places], progress=progress)
     return warned
@@ -63,7 +63,7 @@ def _progress(path: Path) -> Iterator[Any]:
         now = time.monotonic()
         if now - last > _EVERY and path.parent.is_dir():
             last = now
-            write_whole(path, json.dumps({"what": what, "done": done, "total": total}).encode())
+            write_atomic(path, json.dumps({"what": what, "done": done, "total": total}).encode())
 
     try:
         yield note

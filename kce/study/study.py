@@ -22,9 +22,9 @@ from kce.registry import isolation
 from kce.study import comparison, cost, grid, preflight, study_file
 from kce.study.jobs import PROGRESS
 from kce.study.scheduler import Task, carry_out
-from kce.system import lock
 from kce.system.atomic import write_json
 from kce.system.job import Job
+from kce.system.lock import folder_lock
 from kce.types import MergePlan
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def start(plan: Plan, engine: Engine, told: Callable[[Mapping[str, Task]], None]
         write_json(plan.to / STATES, document)
         told(now)
 
-    with lock.held(plan.to, "study"):
+    with folder_lock(plan.to, "study"):
         carry_out(tasks, engine, account)
     return tasks
 

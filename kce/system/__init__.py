@@ -1,5 +1,5 @@
-"""The operating system as KCE uses it: whole or no files, locks, signals, worker processes, repeatable random numbers.
+"""The operating system as KCE uses it: atomic files, locks, signals, worker processes, reproducible random numbers.
 
-Nothing in here knows of faces, plugins or runs. What asks the system for something
-and would be useful to any program enters here.
+Nothing here knows about faces, plugins or runs. Code that talks to the operating
+system and would be useful to any program belongs here.
 """

@@ -50,7 +50,7 @@ from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin
 import msgspec
 
 from kce.errors import BadData, UnknownName
-from kce.system.atomic import write_json, write_whole
+from kce.system.atomic import write_atomic, write_json
 
 _D = TypeVar("_D", bound="Document")
 _T = TypeVar("_T")
@@ -161,7 +161,7 @@ def write_table(path: Path, table: Mapping[str, Any]) -> None:
     import tomlkit
 
     text = tomlkit.dumps(table if isinstance(table, tomlkit.TOMLDocument) else _without_none(table))
-    return write_whole(path, text.encode())
+    return write_atomic(path, text.encode())
 
 
 def document_to_table(document: Document) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A piece of work that may be done in another process or on another machine."""
+"""A piece of work that can run in another process or on another machine."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from kce.system.signals import answered
+from kce.system.signals import handling_signal
 
 
 @dataclass(frozen=True)
 class Job:
-    """A piece of a study's work, as an engine gets it: a name and plain parameters, which may go to any machine that
-    sees the same files. Calling it does the work in the calling process.
+    """One job of a study, as an engine receives it; calling it does the work in the calling process.
 
-    name         what people call it
-    function     what does it, as "module:function"; is given the parameters
-    parameters   JSON's own types only
-    gpus         how many it can use; an engine whose machines have none gives it none
-    threads      how many it was planned for
-    environment  variables set before the work; an engine adds those that give a job its threads and its GPU
+    A job is a function's name and plain parameters, so it can go to any machine that sees the same files.
+
+    Attributes:
+        name: Shown to the user.
+        function: What does the work, as "module:function"; it is called with `parameters`.
+        parameters: Keyword arguments, of JSON's types only.
+        gpus: How many GPUs it can use; an engine whose machines have none gives it none.
+        threads: How many threads it was planned for.
+        environment: Variables that are set before the work; an engine adds those that assign threads and a GPU.
     """
 
     name: str
@@ -33,10 +35,11 @@ class Job:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self) -> Any:
+        """Do the work and return its result; raises whatever the function raises."""
         # Before the import: torch reads these when it is loaded.
         os.environ.update({"OMP_NUM_THREADS": str(self.threads), **self.environment})
         module, _, function = self.function.partition(":")
         work = getattr(import_module(module), function)
-        # A worker is deaf to Ctrl-C but while it works: libraries that load take it badly.
-        with answered(signal.SIGINT, signal.default_int_handler):
+        # Workers ignore Ctrl-C except while they work: an interrupt during imports breaks some libraries.
+        with handling_signal(signal.SIGINT, signal.default_int_handler):
             return work(**self.parameters)

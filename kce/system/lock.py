@@ -1,11 +1,11 @@
-"""One at a time in a folder: a lock that says who holds it, and that is let go when its holder is killed."""
+"""Locks between processes. A lock is released when the process that holds it is killed."""
 
 from __future__ import annotations
 
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -14,36 +14,65 @@ from filelock import FileLock, Timeout
 
 from kce.errors import KCEError
 
-_HOLDER = ".lock.holder"  # beside the lock, for Windows lets nobody read a file that is locked
+_HOLDER = ".lock.holder"  # a file of its own: on Windows a locked file cannot be read
 
 
 @contextmanager
-def held(folder: Path, what: str) -> Iterator[None]:
-    """Hold the folder while inside. Raises KCEError, naming the holder, if another process does.
+def file_lock(path: Path, busy: Callable[[], KCEError]) -> Iterator[None]:
+    """Hold a lock file inside the block, without waiting for it.
 
-    what  what is at work in it: "run", "study"
-    Works across machines where the file system's locks do.
+    Works across machines if the file system's locks do.
+
+    Args:
+        path: The lock file; its folder must exist.
+        busy: Makes the error to raise if another process holds the lock.
+
+    Raises:
+        KCEError: What `busy` returns.
+        OSError: If the lock file cannot be opened.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
+    lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
-    except Timeout as busy:
-        raise KCEError(
-            f"another {what} is at work in {folder}{_holder(folder)}", "wait for it, or name another folder"
-        ) from busy
+    except Timeout as timeout:
+        raise busy() from timeout
     try:
-        told = {"process": os.getpid(), "machine": socket.gethostname(), "since": f"{datetime.now():%Y-%m-%d %H:%M:%S}"}
-        (folder / _HOLDER).write_text(json.dumps(told), encoding="utf-8")
         yield
     finally:
-        (folder / _HOLDER).unlink(missing_ok=True)
         lock.release()
 
 
-def _holder(folder: Path) -> str:
+@contextmanager
+def folder_lock(folder: Path, what: str) -> Iterator[None]:
+    """Hold the lock of a folder inside the block, and record which process holds it.
+
+    Args:
+        folder: The folder; it is created if it does not exist.
+        what: What is running in it, for the message: "run", "study".
+
+    Raises:
+        KCEError: If another process holds the lock; the message names that process.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def busy() -> KCEError:
+        return KCEError(
+            f"another {what} is running in {folder}{_describe_holder(folder)}", "wait for it, or use another folder"
+        )
+
+    with file_lock(folder / ".lock", busy):
+        since = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
+        holder = {"process": os.getpid(), "machine": socket.gethostname(), "since": since}
+        try:
+            (folder / _HOLDER).write_text(json.dumps(holder), encoding="utf-8")
+            yield
+        finally:
+            (folder / _HOLDER).unlink(missing_ok=True)
+
+
+def _describe_holder(folder: Path) -> str:
     try:
-        told = json.loads((folder / _HOLDER).read_text(encoding="utf-8"))
-        return f": process {told['process']} on {told['machine']}, since {told['since']}"
-    except (OSError, ValueError, KeyError, TypeError):  # it is just beginning, or just going
+        holder = json.loads((folder / _HOLDER).read_text(encoding="utf-8"))
+        return f": process {holder['process']} on {holder['machine']}, since {holder['since']}"
+    except (OSError, ValueError, KeyError, TypeError):  # the holder is just starting or ending
         return ""

@@ -1,4 +1,4 @@
-"""Random numbers that can be repeated: each purpose has a stream of its own."""
+"""Reproducible random numbers: each purpose has a stream of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def generator(seed: int, *purpose: str) -> np.random.Generator:
-    """Random numbers that depend on the seed and on what they are for, and on nothing else."""
+    """Return a generator that depends on the seed and on the words for its purpose, and on nothing else."""
     import numpy as np
 
     return np.random.default_rng(xxhash.xxh3_128_intdigest("\0".join((str(seed), *purpose)).encode()))

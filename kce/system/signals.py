@@ -1,4 +1,4 @@
-"""What a process hears while it works: signals, and what KCE logs. Both for a while, and then as it was before."""
+"""Temporary handlers, for a signal and for what KCE logs; the previous state is restored afterwards."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from typing import Any
 
 
 @contextmanager
-def answered(number: int, answer: Callable[[int, Any], Any]) -> Iterator[None]:
-    """A signal gets this answer inside. Nothing changes in a thread that is not the main one: it hears of none."""
+def handling_signal(number: int, handler: Callable[[int, Any], Any]) -> Iterator[None]:
+    """Install a signal handler inside the block. Does nothing outside the main thread, which alone receives signals."""
     try:
-        before = signal.signal(number, answer)
+        previous = signal.signal(number, handler)
     except ValueError:
         yield
         return
     try:
         yield
     finally:
-        signal.signal(number, before)
+        signal.signal(number, previous)
 
 
 @contextmanager
-def logged(tell: Callable[[str], None], level: int) -> Iterator[None]:
-    """`tell` gets what KCE logs inside, at this level or above."""
+def capturing_log(receive: Callable[[str], None], level: int) -> Iterator[None]:
+    """Pass every message that KCE logs at this level or above inside the block to `receive`."""
 
-    class Lines(logging.Handler):
+    class Receiver(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            tell(record.getMessage())
+            receive(record.getMessage())
 
-    log, lines = logging.getLogger("kce"), Lines(level)
-    before = log.level
-    log.setLevel(level)
-    log.addHandler(lines)
+    logger, receiver = logging.getLogger("kce"), Receiver(level)
+    previous = logger.level
+    logger.setLevel(level)
+    logger.addHandler(receiver)
     try:
         yield
     finally:
-        log.removeHandler(lines)
-        log.setLevel(before)
+        logger.removeHandler(receiver)
+        logger.setLevel(previous)

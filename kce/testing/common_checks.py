@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kce.errors import BrokenPromise
 from kce.registry.side_effects import watched
 from kce.registry.specs import factory_signature, format_spec, parse_spec
-from kce.system.worker_pool import Died, Workers
+from kce.system.worker_pool import TaskLost, Workers
 from kce.testing import resources
 from kce.testing.base import NotChecked, Subject, factory_of, promise, reference
 from kce.testing.probes import ROWS, ask, check_answer, made, question, same
@@ -211,7 +211,7 @@ def travels(subject: Subject) -> None:
     with Workers(1, _elsewhere, (subject.kind, where, again, subject.limit)) as other:
         other.submit(None)
         there = other.take()
-    if isinstance(there, Died):
+    if isinstance(there, TaskLost):
         raise BrokenPromise("", f"in another process it fails: {there.reason}")
     if not same(_portable(here), there):
         raise BrokenPromise("", "in another process it answers differently")

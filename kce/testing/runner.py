@@ -11,7 +11,7 @@ from kce.errors import BrokenPlugin, BrokenPromise, KCEError, UnknownName
 from kce.hookspecs import KINDS
 from kce.registry.registry import Registry
 from kce.registry.specs import parse_spec
-from kce.system.worker_pool import Died, Workers
+from kce.system.worker_pool import TaskLost, Workers
 
 # The promises of each kind are made where these are imported.
 from kce.testing import (
@@ -122,9 +122,9 @@ def _component(kind: str, spec: str, plugin: str, registry: Registry, limit: flo
                 continue
             crew.submit(promise.name)
             found = crew.take()
-            if isinstance(found, Died):
-                lost = "it gives no answer" if found.late else "it ends the process"
-                blamed = "in-time" if found.late else promise.name
+            if isinstance(found, TaskLost):
+                lost = "it gives no answer" if found.timed_out else "it ends the process"
+                blamed = "in-time" if found.timed_out else promise.name
                 if blamed != promise.name:
                     yield Verdict(kind, name, plugin, promise.name, "not checked", lost)
                 yield Verdict(kind, name, plugin, blamed, "broken", f"{lost}: {found.reason}")

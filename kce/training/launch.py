@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, cast
 
 from kce.errors import KCEError
-from kce.system.signals import answered
-from kce.system.worker_pool import environment_kept
+from kce.system.signals import handling_signal
+from kce.system.worker_pool import preserved_environment
 from kce.training.device import fabric
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def spread(work: Work, arguments: Sequence[Any], devices: int, progress: Progres
     listener.start()
     try:
         # The launcher leaves its port in the environment, where the next one's would have to be.
-        kept = environment_kept("MASTER_ADDR", "MASTER_PORT")
+        kept = preserved_environment("MASTER_ADDR", "MASTER_PORT")
         with interrupts_held(lambda: setattr(stop, "value", 1)), kept:
             # Bound, since the launcher takes arguments apart in search of networks, and stumbles over frozen ones.
             result = fabric(devices).launch(partial(_one, work, tuple(arguments)), told, stop)
@@ -157,5 +157,5 @@ def interrupts_held(tell: Callable[[], None] = lambda: None) -> Iterator[Callabl
         came = True
         tell()
 
-    with answered(signal.SIGINT, note):
+    with handling_signal(signal.SIGINT, note):
         yield lambda: came

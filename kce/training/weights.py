@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kce.errors import BadData, Refused
-from kce.system.atomic import replacing
+from kce.system.atomic import atomic_replace
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +30,7 @@ def write(path: Path, tensors: Mapping[str, torch.Tensor], about: Mapping[str, A
     from safetensors.torch import save_file
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with replacing(path) as part:
+    with atomic_replace(path) as part:
         try:
             save_file(plain, part, metadata={"kce": json.dumps(about)})
         except SafetensorError as error:
@@ -104,7 +104,7 @@ def adopt(to: Path, made: Mapping[str, str], places: Iterable[Path]) -> bool:
     for place in places:
         for candidate in sorted(place.glob("*.safetensors")):
             if candidate != to and read_about(candidate).get("made") == dict(made):
-                with replacing(to) as part:
+                with atomic_replace(to) as part:
                     try:
                         part.hardlink_to(candidate)
                     except OSError:  # another disk, or a file system without links

@@ -53,7 +53,7 @@ def test_a_bad_clusterer_is_one_bad_cell_with_its_reason(at: Path) -> None:
     todo = clusterers.cells(registry, NAMES, [SMALL])
     found = {result["clusterer"]: result for result in clusterers.run(at / "out", todo, registry, limit=8)}
     assert {name: result["status"] for name, result in found.items()} == {
-        "good": "ok", "short": "failed", "floats": "failed", "one": "ok", "hangs": "late", "exits": "failed",
+        "good": "ok", "short": "failed", "floats": "failed", "one": "ok", "hangs": "timeout", "exits": "failed",
         "fails": "failed",
     }  # fmt: skip
     for name, reason in {

@@ -58,9 +58,7 @@ def test_a_file_that_kills_its_decoder_is_told_and_the_others_are_done(monkeypat
     samples = [Sample(name, Path(name), "A", "m") for name in names]
     said = list(undecodable(samples, workers=2))
     assert [sample for sample, _ in said] == samples
-    assert [(sample.key, why) for sample, why in said if why] == [
-        ("deadly.png", "the process that read it died (SIGKILL)")
-    ]
+    assert [(sample.key, why) for sample, why in said if why] == [("deadly.png", "its process died (SIGKILL)")]
 
 
 def test_a_scan_lists_what_is_corrupt_and_counts_it_all_the_same(tmp_path: Path) -> None:

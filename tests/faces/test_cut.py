@@ -409,7 +409,7 @@ def test_a_process_that_dies_costs_only_the_file_that_killed_it(corpus: Corpus, 
     report = quick(corpus, tmp_path / "a", home, detector="half:die=true", workers=2)
     assert report["faces"] == 44
     assert report["unreadable"] == 1
-    assert report["problems"] == [f"{corpus.root}/real/white.png: unreadable: the process that read it died (SIGSEGV)"]
+    assert report["problems"] == [f"{corpus.root}/real/white.png: unreadable: its process died (SIGSEGV)"]
 
 
 def test_a_second_run_touches_nothing_and_what_is_damaged_is_cut_again(
@@ -457,7 +457,7 @@ def script(corpus: Corpus, to: Path, home: Path, **settings: Any) -> list[str]:
     code = f"""
 import sys
 from pathlib import Path
-from kce.cut import cut
+from kce.faces.cut import cut
 from kce.types import Sample
 if __name__ == "__main__":
     samples = [Sample(key, Path(path), *rest) for key, path, *rest in {samples!r}]

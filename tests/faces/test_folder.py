@@ -218,10 +218,10 @@ def test_harmless_names_stay(name: str) -> None:
 
 def test_a_file_that_holds_the_same_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    atomic.write_whole(path, b"1")
+    atomic.write_atomic(path, b"1")
     os.utime(path, ns=(1, 1))
-    atomic.write_whole(path, b"1")
+    atomic.write_atomic(path, b"1")
     assert path.stat().st_mtime_ns == 1
-    atomic.write_whole(path, b"2")
+    atomic.write_atomic(path, b"2")
     assert path.read_bytes() == b"2"
     assert [p.name for p in tmp_path.iterdir()] == ["a"]

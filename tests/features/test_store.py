@@ -412,7 +412,7 @@ def python(code: str, *words: object) -> subprocess.CompletedProcess[str]:
 WRITE = """
 import sys
 from pathlib import Path
-from kce import store
+from kce.features import store
 from tests.features.test_store import put, rows
 store._SHARD_ROWS = 50
 print("go", flush=True)
@@ -423,7 +423,7 @@ put(Path(sys.argv[1]), "known", rows(3000, 64), batch=23)
 EVERY_STEP = """
 import os, sys
 from pathlib import Path
-from kce import store
+from kce.features import store
 from tests.features.test_store import MADE, put, rows, same
 folder, wanted = Path(sys.argv[1]), rows(25)
 put(folder / "f.h5", "unknown", rows(5, seed=1))

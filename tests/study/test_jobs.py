@@ -9,13 +9,13 @@ import pytest
 from kce.cli.console import study_board
 from kce.study.scheduler import Task
 from kce.system.job import Job
-from kce.system.signals import logged
+from kce.system.signals import capturing_log
 
 
 def test_what_kce_warns_of_is_kept_and_nothing_else() -> None:
     log = logging.getLogger("kce.pipeline.run")
     said: list[str] = []
-    with logged(said.append, logging.WARNING):
+    with capturing_log(said.append, logging.WARNING):
         log.warning("be careful with %s", "this")
         log.info("all is well")
     log.warning("later")

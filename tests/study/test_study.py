@@ -23,7 +23,8 @@ from kce.faces import folder as folders
 from kce.registry.registry import Registry
 from kce.report import report
 from kce.study import cost, study
-from kce.system import lock, shipped
+from kce.system import shipped
+from kce.system.lock import folder_lock
 from kce.training import weights
 from tests.support import browser
 from tests.support.corpus import KNOWN, UNKNOWN, face_folder
@@ -284,20 +285,20 @@ def holders(folder: Path) -> list[int]:
 
 def test_a_second_study_in_the_folder_is_told_who_holds_it(faces: Path, tmp_path: Path) -> None:
     plan = study.prepare(str(written(tmp_path)), tmp_path / "out", REGISTRY, faces=faces)
-    holder = "import sys, time; from pathlib import Path; from kce import lock\n"
-    holder += f"with lock.held(Path({str(tmp_path / 'out')!r}), 'study'): print('held', flush=True); time.sleep(60)"
+    holder = "import sys, time; from pathlib import Path; from kce.system.lock import folder_lock\n"
+    holder += f"with folder_lock(Path({str(tmp_path / 'out')!r}), 'study'): print('held', flush=True); time.sleep(60)"
     other = subprocess.Popen([sys.executable, "-c", holder], stdout=subprocess.PIPE, text=True)
     try:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         engine = REGISTRY.build("engine", "local:runs=1")
-        with pytest.raises(KCEError, match=rf"at work in .*: process {other.pid} on .*, since 20"):
+        with pytest.raises(KCEError, match=rf"running in .*: process {other.pid} on .*, since 20"):
             study.start(plan, engine, lambda _: None)
         engine.stop()
     finally:
         other.kill()
         other.communicate()
-    with lock.held(tmp_path / "out", "study"):  # a killed holder holds nothing
+    with folder_lock(tmp_path / "out", "study"):  # a killed holder holds nothing
         pass
 
 

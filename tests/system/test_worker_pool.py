@@ -15,7 +15,7 @@ from tests.conftest import REPOSITORY
 
 THREADS = """
 import torch
-from kce.workers import Workers
+from kce.system.worker_pool import Workers
 
 def make():
     from threadpoolctl import threadpool_info
@@ -24,15 +24,15 @@ def make():
 if __name__ == "__main__":
     import os
     before = dict(os.environ)
-    with Workers(1, make, (), threads=1) as crew:
-        crew.submit(0)
-        print(crew.take())
+    with Workers(1, make, (), threads=1) as workers:
+        workers.submit(0)
+        print(workers.take())
     assert dict(os.environ) == before
 """
 PARENT = """
 import os, sys, time
 from pathlib import Path
-from kce.workers import Workers
+from kce.system.worker_pool import Workers
 
 def make(folder):
     def work(number):
@@ -41,14 +41,14 @@ def make(folder):
     return work
 
 if __name__ == "__main__":
-    with Workers(2, make, (sys.argv[1],), parents=True) as crew:
-        crew.submit(0)
-        crew.submit(1)
-        crew.take()
+    with Workers(2, make, (sys.argv[1],), parents=True) as workers:
+        workers.submit(0)
+        workers.submit(1)
+        workers.take()
 """
 
 
-def test_workers_end_with_a_parent_that_is_killed_in_the_midst_of_their_tasks(tmp_path: Path) -> None:
+def test_workers_end_with_a_parent_that_is_killed_during_their_tasks(tmp_path: Path) -> None:
     script, told = tmp_path / "parent.py", tmp_path / "told"
     script.write_text(PARENT, encoding="utf-8")
     told.mkdir()
@@ -57,13 +57,13 @@ def test_workers_end_with_a_parent_that_is_killed_in_the_midst_of_their_tasks(tm
         try:
             while len(list(told.iterdir())) < 2:
                 assert parent.poll() is None
-            workers = [psutil.Process(int(path.name)) for path in told.iterdir()]
+            processes = [psutil.Process(int(path.name)) for path in told.iterdir()]
         finally:
             parent.send_signal(signal.SIGKILL)
-    assert psutil.wait_procs(workers, timeout=30)[1] == []
+    assert psutil.wait_procs(processes, timeout=30)[1] == []
 
 
-def test_the_libraries_that_a_task_brings_along_have_as_many_threads_as_told(tmp_path: Path) -> None:
+def test_the_libraries_that_a_task_brings_along_have_the_requested_number_of_threads(tmp_path: Path) -> None:
     (tmp_path / "few.py").write_text(THREADS, encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.endswith(("_THREADS", "_NUM"))}
     done = subprocess.run(
