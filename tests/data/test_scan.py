@@ -259,7 +259,7 @@ def test_memory_grows_by_the_keys_alone(tmp_path: Path) -> None:
 import tracemalloc
 from pathlib import Path
 from kce import Sample
-from kce.scan import scan
+from kce.data.scan import scan
 
 class Many:
     name = "Many"
