@@ -39,8 +39,9 @@ def run(
         int | None, typer.Option(help="Training faces of each class; as many as all have if left out.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="3 if left out, as in the paper.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Faces a step; 32 if left out.")] = None,
-    rate: Annotated[float | None, typer.Option(help="Highest learning rate; 0.001 if left out.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Faces a step; 32 if left out.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Highest learning rate; 0.001 if left out.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Of AdamW; 0.01 if left out.")] = None,
     augment: Annotated[
         str | None, typer.Option(help="Changes to training faces: none (if left out), or flip,codec or one of them.")
     ] = None,
@@ -55,6 +56,9 @@ def run(
         str | None, typer.Option(help="Weights to keep: last (if left out), or best on the held-out faces.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn by lot; 0 if left out.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds a third party's component may take for an answer; 7200 if left out.")
+    ] = None,
     devices: Annotated[int, typer.Option(help="GPUs, or processes without one; they share each batch.")] = 1,
     threads: Annotated[int | None, typer.Option(help="Of each process; one a core if left out.")] = None,
     until: Annotated[str, typer.Option(help="Stop after: first, known, plan, final, unknown, scores.")] = "scores",
@@ -81,11 +85,13 @@ def run(
         plan=plan,
         k=int(k) if k and k.isdigit() else k,
         seed=seed,
+        timeout=timeout,
         train={
             "per_class": per_class,
             "epochs": epochs,
-            "batch": batch,
-            "rate": rate,
+            "batch_size": batch_size,
+            "lr": lr,
+            "weight_decay": weight_decay,
             "augment": tuple(augment.split(",")) if augment else None,
             "loss": loss,
             "held_out": held_out,

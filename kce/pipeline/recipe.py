@@ -17,8 +17,7 @@ from kce.errors import KCEError, UnknownName
 from kce.registry import distributions
 from kce.registry.specs import format_spec, parse_spec
 from kce.system.atomic import write_atomic
-from kce.training import settings
-from kce.training.settings import Settings
+from kce.training.settings import TrainSettings, check_train_settings
 
 if TYPE_CHECKING:
     from kce.faces.folder import Faces
@@ -58,8 +57,8 @@ class Recipe:
     vote: Literal["means", "rows"] = "means"  # what is clustered: category "means", or "rows" with a majority vote
     rules: tuple[tuple[str, ...], ...] = ()  # of the plan by name; empty = equal method names
     seed: int = 0
-    patience: float = 7200.0  # seconds a third party's part may take for an answer; 0 = for ever
-    train: Settings = field(default_factory=Settings)
+    timeout: float = 7200.0  # seconds a third party's part may take for an answer; 0 = for ever
+    train: TrainSettings = field(default_factory=TrainSettings)
     evaluate: Evaluate = field(default_factory=Evaluate)
     # Of a recipe that was read: "kind name" -> the package or file each component came from. No choice of its own.
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
@@ -104,7 +103,7 @@ def choose(folder: Path, file: Path | None, **choices: Any) -> Recipe:
 
 def of(document: Mapping[str, Any], where: str) -> Recipe:
     """A recipe from a parsed document; `where` is what errors call it."""
-    tables = {"train": Settings, "evaluate": Evaluate}
+    tables = {"train": TrainSettings, "evaluate": Evaluate}
     plain = {key: value for key, value in document.items() if key not in (*tables, "resolved")}
     built = {name: _fill(kind, document.get(name, {}), f"{where}: [{name}]") for name, kind in tables.items()}
     recipe: Recipe = _fill(Recipe, {**plain, **built}, where)
@@ -162,7 +161,7 @@ def write(path: Path, recipe: Recipe, registry: Registry) -> None:
 
 def as_text(recipe: Recipe) -> dict[str, str]:
     """Every choice as key -> text, to be laid beside another recipe's. Evaluation is left out: it can be done again."""
-    flat = {key: value for key, value in asdict(recipe).items() if key not in ("evaluate", "patience", "origins")}
+    flat = {key: value for key, value in asdict(recipe).items() if key not in ("evaluate", "timeout", "origins")}
     settings = {f"train.{key}": value for key, value in flat.pop("train").items() if key != "save_every"}
     return {key: str(value) for key, value in {**flat, **settings}.items()}
 
@@ -257,9 +256,9 @@ def _check_numbers(recipe: Recipe) -> None:
     k = recipe.k
     if not (k in ("name", "estimate") or (isinstance(k, int) and not isinstance(k, bool) and k >= 1)):
         raise KCEError(f"k = {k!r} is no number of classes", 'give a number from 1, "name", or "estimate"')
-    if isinstance(recipe.patience, bool) or not isinstance(recipe.patience, int | float) or recipe.patience < 0:
-        raise KCEError(f"patience = {recipe.patience!r} is no number of seconds", "give one from 0 on; 0 is for ever")
-    settings.check(recipe.train)
+    if isinstance(recipe.timeout, bool) or not isinstance(recipe.timeout, int | float) or recipe.timeout < 0:
+        raise KCEError(f"timeout = {recipe.timeout!r} is not a number of seconds", "give one from 0 on; 0 is for ever")
+    check_train_settings(recipe.train)
     evaluate = recipe.evaluate
     for name, value, least in (
         ("evaluate.per_category", evaluate.per_category, 2),

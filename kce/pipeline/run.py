@@ -104,7 +104,7 @@ class _Run:
             self.shown = _together(faces, self.known, self.reals.take(np.isin(self.reals.dataset, sorted(sets))))
             _see_rivals(self.shown)
         for spec in {chosen.backbone, chosen.first}:
-            isolation.probe(registry.resolve("backbone", spec), registry, chosen.patience)
+            isolation.probe(registry.resolve("backbone", spec), registry, chosen.timeout)
         sizes = {spec: int(registry.build("backbone", spec).size) for spec in {chosen.backbone, chosen.first}}
         self.size = sizes[chosen.backbone]
         self.first_size = sizes[chosen.first]
@@ -153,7 +153,7 @@ class _Run:
     def _extract(self, pixels: Pixels, network: str, table: str) -> None:
         weights = self.folder / f"{network}.safetensors"
         # A batch that could be trained on fits all the more where nothing is trained.
-        batch = self.recipe.train.batch
+        batch = self.recipe.train.batch_size
         extract.extract(pixels, weights, self.registry, self.table, table, batch, self.devices, self.progress)
 
     def _first_tables(self) -> Iterator[tuple[Pixels, str]]:
@@ -268,7 +268,7 @@ class _Run:
 
     def _held(self, kind: str, spec: str, **own: Any) -> AbstractContextManager[Any]:
         part = self.registry.resolve_seeded(kind, spec, self.recipe.seed, **own)
-        return isolation.held(part, self.registry, self.recipe.patience)
+        return isolation.held(part, self.registry, self.recipe.timeout)
 
     def _scores(self, plan: MergePlan) -> dict[str, Any]:
         evaluate = self.recipe.evaluate
@@ -277,8 +277,8 @@ class _Run:
         self.progress("scoring", 0, 1)
         with self._held("reducer", evaluate.reducer) as reducer:
             reduced = rows.with_x(reducer.fit_transform(rows.x))
-        seed, patience = self.recipe.seed, self.recipe.patience
-        with scoring.evaluators(self.registry, evaluate.evaluators, seed, patience) as asked:
+        seed, timeout = self.recipe.seed, self.recipe.timeout
+        with scoring.evaluators(self.registry, evaluate.evaluators, seed, timeout) as asked:
             found = intervals.score(reduced, asked, seed=seed, plan=plan, resamples=evaluate.resamples)
         self.progress("scoring", 1, 1)
         return {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kce.pipeline.recipe import Recipe
     from kce.registry.registry import Registry
     from kce.study.study_file import Group, Name, Plan, Study
-    from kce.training.settings import Settings
+    from kce.training.settings import TrainSettings
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def _run(
     return Run(group.name, plan.name, backbone, chosen.seed, chosen, chosen.known, classes, images, trains, lacks)
 
 
-def _how(chosen: Recipe) -> Settings:
+def _how(chosen: Recipe) -> TrainSettings:
     """The settings of a training but for its number of images."""
     return replace(chosen.train, per_class=None, images=None, seed=chosen.seed)
 

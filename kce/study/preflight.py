@@ -35,7 +35,7 @@ def with_reals(runs: list[Run], table: Faces | None, registry: Registry, missing
     for run in runs:
         spec = run.recipe.aligner
         if spec not in wants:
-            with isolation.held(registry.resolve("aligner", spec), registry, run.recipe.patience) as aligner:
+            with isolation.held(registry.resolve("aligner", spec), registry, run.recipe.timeout) as aligner:
                 wants[spec] = aligner.reals
         if run.recipe.clusters and wants[spec]:
             try:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-COLUMNS = ("model", "epoch", "step", "loss", "accuracy", "held_out_accuracy", "rate", "images_per_second")
+COLUMNS = ("model", "epoch", "step", "loss", "accuracy", "held_out_accuracy", "lr", "images_per_second")
 """model is the weights' name (first, final); loss and accuracy are those of the training faces since the row before;
 held_out_accuracy is there at the end of an epoch, where faces are held out: the mean over classes of the share that is
-right; rate is the learning rate; images_per_second counts training alone."""
+right; lr is the learning rate; images_per_second counts training alone."""
 
 _log = logging.getLogger("kce.training.train")
 
@@ -44,14 +44,14 @@ def say(model: str, row: Mapping[str, Any], epochs: int) -> None:
     """One line of the log for an epoch."""
     held = row.get("held_out_accuracy")
     _log.info(
-        "%s, epoch %d of %d: loss %.4f, accuracy %.1f %%%s, rate %.2g, %.1f images/s",
+        "%s, epoch %d of %d: loss %.4f, accuracy %.1f %%%s, lr %.2g, %.1f images/s",
         model,
         row["epoch"],
         epochs,
         row["loss"],
         100 * row["accuracy"],
         "" if held is None else f", on held-out faces {100 * held:.1f} %",
-        row["rate"],
+        row["lr"],
         row["images_per_second"],
     )
 

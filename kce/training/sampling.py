@@ -14,7 +14,7 @@ import xxhash
 from kce.errors import BadData, KCEError
 from kce.system.rng import generator
 from kce.training import weights
-from kce.training.settings import Settings, check
+from kce.training.settings import TrainSettings, check_train_settings
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -47,7 +47,7 @@ class Rivals:
         return self.mask[self.sets[rows]]
 
 
-def rivals(faces: Faces, plan: MergePlan, settings: Settings) -> Rivals | None:
+def rivals(faces: Faces, plan: MergePlan, settings: TrainSettings) -> Rivals | None:
     """The classes that have a member in a face's own dataset; None where a face is told from all."""
     if settings.loss == "softmax":
         return None
@@ -59,9 +59,9 @@ def rivals(faces: Faces, plan: MergePlan, settings: Settings) -> Rivals | None:
     return Rivals(sets, mask)
 
 
-def choose(faces: Faces, plan: MergePlan, settings: Settings) -> tuple[Examples, Examples]:
+def choose(faces: Faces, plan: MergePlan, settings: TrainSettings) -> tuple[Examples, Examples]:
     """What is trained on, and what is held out to measure accuracy. Held out is the same whatever the plan."""
-    check(settings)
+    check_train_settings(settings)
     foreign = sorted(set(faces.category.tolist()) - set(plan.classes))
     if foreign:
         raise KCEError(
@@ -88,7 +88,7 @@ def choose(faces: Faces, plan: MergePlan, settings: Settings) -> tuple[Examples,
     )
 
 
-def _per_class(plan: MergePlan, settings: Settings) -> int | list[int] | None:
+def _per_class(plan: MergePlan, settings: TrainSettings) -> int | list[int] | None:
     if settings.images is None:
         return settings.per_class
     share, more = divmod(settings.images, len(plan.names))
@@ -96,7 +96,7 @@ def _per_class(plan: MergePlan, settings: Settings) -> int | list[int] | None:
 
 
 def made_of(
-    backbone: str, faces: Faces, shown: Examples, held: Examples, settings: Settings, registry: Registry
+    backbone: str, faces: Faces, shown: Examples, held: Examples, settings: TrainSettings, registry: Registry
 ) -> dict[str, str]:
     """All that makes the weights: the network and where it starts, which faces with which class, the settings.
 

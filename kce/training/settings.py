@@ -2,53 +2,78 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from kce.errors import KCEError, UnknownName
 from kce.training import augment
 
 LOSSES = ("softmax", "within-dataset")
+CHECKPOINTS = ("last", "best")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How to train. The paper says 3 epochs (section 3) and nothing of the rest.
+class TrainSettings:
+    """How to train: the table ``[train]`` of a recipe.
 
-    With the loss "within-dataset" a face's softmax runs over the classes that its own dataset has a part in, and the
-    reals of each dataset are a class beside its forgeries: telling datasets apart earns nothing.
+    Three epochs are those of Sun et al. 2023, section 3, which says nothing about the rest.
+
+    Attributes:
+        epochs: Passes over the training faces.
+        batch_size: Faces a step, over all devices.
+        lr: AdamW's learning rate at its highest: it rises over a tenth of the steps, then falls to zero as a cosine.
+        weight_decay: AdamW's.
+        augment: Changes to training faces, in order: none, or names of ``kce.training.augment`` (flip, codec ...).
+        loss: "softmax" over all classes; or "within-dataset", over the classes that a face's own dataset has a part in,
+            with the reals of each dataset as a class beside its forgeries: telling datasets apart earns nothing.
+        held_out: Share of the known faces that is not trained on and measures accuracy; 0 = none.
+        checkpoint: Which weights are the result: the "last", or the "best" on the held-out faces.
+        per_class: Images of each class; None = as many as all classes can give.
+        images: Images of all classes together, instead of per_class; the first classes have one more.
+        seed: Of the order of faces, augmentation and new weights.
+        save_every: Seconds of training that a kill can cost.
     """
 
+    RENAMED: ClassVar[Mapping[str, str]] = {"rate": "lr", "decay": "weight_decay", "batch": "batch_size"}
+
     epochs: int = 3
-    batch: int = 32  # faces a step, over all devices
-    rate: float = 1e-3  # AdamW's, at its highest: a tenth of the steps of rise, then a cosine down to nothing
-    decay: float = 1e-2
-    augment: tuple[str, ...] = (
-        "none",
-    )  # changes to training faces, in order: none, flip, codec (``kce.training.augment``)
-    loss: Literal["softmax", "within-dataset"] = "softmax"  # over all classes, or those of the face's own dataset
-    held_out: float = 0.1  # share of the known faces that is not trained on and measures accuracy; 0 = none
-    checkpoint: Literal["last", "best"] = "last"  # which weights are the result: best on the held-out faces
-    per_class: int | None = None  # images of each class; None = as many as all classes can give
-    images: int | None = None  # images of all classes together, instead of per_class; the first classes have one more
+    batch_size: int = 32
+    lr: float = 1e-3
+    weight_decay: float = 1e-2
+    augment: tuple[str, ...] = ("none",)
+    loss: Literal["softmax", "within-dataset"] = "softmax"
+    held_out: float = 0.1
+    checkpoint: Literal["last", "best"] = "last"
+    per_class: int | None = None
+    images: int | None = None
     seed: int = 0
-    save_every: float = 30.0  # seconds of training that a kill can cost
+    save_every: float = 30.0
 
 
-def check(settings: Settings) -> None:
-    """Raises KCEError for settings that no training can have."""
+def check_train_settings(settings: TrainSettings) -> None:
+    """Raise KCEError for settings that no training can have."""
     augment.check(settings.augment)
-    for name in ("epochs", "batch", "per_class", "images"):
+    for name in ("epochs", "batch_size", "per_class", "images"):
         value = getattr(settings, name)
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise KCEError(f"{name} = {value!r} is not a whole number from 1", "")
+        if value is not None and (type(value) is not int or value < 1):
+            raise KCEError(f"{name} = {value!r} is not a whole number from 1", f"for example {name} = 32")
     if settings.per_class is not None and settings.images is not None:
         raise KCEError("per_class and images are both given", "images of each class, or of all together: choose one")
-    if not isinstance(settings.rate, int | float) or not settings.rate > 0:
-        raise KCEError(f"rate = {settings.rate!r} is no learning rate", "a number above 0, such as 0.001")
-    if not isinstance(settings.held_out, int | float) or not 0 <= settings.held_out <= 0.5:
-        raise KCEError(f"held_out = {settings.held_out!r} is no share to hold out", "a number from 0 (none) to 0.5")
+    if not _is_number(settings.lr) or settings.lr <= 0:
+        raise KCEError(f"lr = {settings.lr!r} is not a learning rate", "a number above 0, such as 0.001")
+    for name in ("weight_decay", "save_every"):
+        value = getattr(settings, name)
+        if not _is_number(value) or value < 0:
+            raise KCEError(f"{name} = {value!r} is not a number from 0", "a number such as 0.01")
+    if not _is_number(settings.held_out) or not 0 <= settings.held_out <= 0.5:
+        raise KCEError(f"held_out = {settings.held_out!r} is not a share to hold out", "a number from 0 (none) to 0.5")
     if settings.loss not in LOSSES:
         raise UnknownName.among("loss", str(settings.loss), LOSSES)
-    if settings.checkpoint not in ("last", "best"):
-        raise UnknownName.among("checkpoint", str(settings.checkpoint), ("last", "best"))
+    if settings.checkpoint not in CHECKPOINTS:
+        raise UnknownName.among("checkpoint", str(settings.checkpoint), CHECKPOINTS)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -86,7 +86,7 @@ def _out_of_memory(
     tried = f"a batch of {fits * machine.world_size} faces may fit" if fits else "not even one face fits"
     return KCEError(
         f"memory ran out at {len(images)} faces of {images.shape[1]} px a step on {machine.device}",
-        f"{tried}: choose it with --batch, which trains anew; where memory is free again, the same command goes on",
+        f"{tried}: choose it with --batch-size and train again; where memory is free again, the same command goes on",
     )
 
 

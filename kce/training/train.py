@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kce.faces.loader import Pixels
     from kce.registry.registry import Registry
     from kce.training.sampling import Examples, Rivals
-    from kce.training.settings import Settings
+    from kce.training.settings import TrainSettings
     from kce.types import Image, MergePlan, Progress
 
 LOG_STEPS = 50  # a row of train.csv at least so often, and one at the end of each epoch
@@ -41,7 +41,7 @@ def train(
     backbone: str,
     pixels: Pixels,
     plan: MergePlan,
-    settings: Settings,
+    settings: TrainSettings,
     registry: Registry,
     to: Path,
     places: Sequence[Path] = (),
@@ -62,7 +62,7 @@ def train(
     any more, KCEError where the loss is no number any more, memory runs out, or a choice cannot be.
     """
     shown, held = choose(pixels.faces, plan, settings)
-    least = min(map(len, batches_of(len(shown.rows), settings.batch)))
+    least = min(map(len, batches_of(len(shown.rows), settings.batch_size)))
     if devices > least:
         raise KCEError(f"{devices} devices for batches of {least} faces", "each needs a face a step: use fewer devices")
     made = made_of(backbone, pixels.faces, shown, held, settings, registry)
@@ -91,7 +91,7 @@ def _loop(  # noqa: PLR0915 - one straight loop reads better than its pieces
     shown: Examples,
     held: Examples,
     told_from: Rivals | None,
-    settings: Settings,
+    settings: TrainSettings,
     registry: Registry,
     to: Path,
     progress: Progress,
@@ -101,7 +101,7 @@ def _loop(  # noqa: PLR0915 - one straight loop reads better than its pieces
     import torch
 
     part = slice(machine.global_rank, None, machine.world_size)
-    batches = batches_of(len(shown.rows), settings.batch)
+    batches = batches_of(len(shown.rows), settings.batch_size)
     total = len(batches) * settings.epochs
     what = f"training {to.stem}"
     # Whoever called us keeps their random numbers; ours start from the seed alone.
@@ -109,14 +109,14 @@ def _loop(  # noqa: PLR0915 - one straight loop reads better than its pieces
         torch.manual_seed(settings.seed)
         network = classifier(registry.build("backbone", about["backbone"]), len(about["classes"]))
         network = synchronised(network.to(memory_format=torch.channels_last), machine)
-        adam = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=settings.decay)
+        adam = torch.optim.AdamW(network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
         model, optimizer = machine.setup(network, adam)
         state = State(to.with_name(to.name + ".resume"), about["made"], machine, network, optimizer)
         state.restore()
         board = curves.Board(to.parent, to.stem, state.step) if machine.is_global_zero else None
         # Loss, right answers, and whether anybody was told to stop; on the device, since to look at them is to wait.
         sums = torch.tensor([state.loss, state.right, 0.0], dtype=torch.float64, device=machine.device)
-        progress(what, state.step * settings.batch, total * settings.batch)
+        progress(what, state.step * settings.batch_size, total * settings.batch_size)
         saved = since = time.monotonic()
         for epoch in range(state.epoch, settings.epochs):
             model.train()
@@ -134,7 +134,7 @@ def _loop(  # noqa: PLR0915 - one straight loop reads better than its pieces
                 state.images += len(batch.rows)
                 now = time.monotonic()
                 state.seconds, since = state.seconds + now - since, now
-                progress(what, state.step * settings.batch, total * settings.batch)
+                progress(what, state.step * settings.batch_size, total * settings.batch_size)
                 if state.step % LOG_STEPS == 0 and state.step - before < len(batches):
                     _finish_row(state, sums, settings, total, board, to, epoch)
                 # Only here, between two steps, do network, optimizer and counters agree with each other.
@@ -144,7 +144,7 @@ def _loop(  # noqa: PLR0915 - one straight loop reads better than its pieces
                     saved = since = time.monotonic()
                 if halt:
                     raise KeyboardInterrupt
-            accuracy = steps.accuracy(machine, network, pixels, held, settings.batch, told_from)
+            accuracy = steps.accuracy(machine, network, pixels, held, settings.batch_size, told_from)
             _finish_row(state, sums, settings, total, board, to, epoch, accuracy)
             curves.say(to.stem, state.rows[-1], settings.epochs)
             if settings.checkpoint == "best" and accuracy is not None:
@@ -160,17 +160,17 @@ def _loop(  # noqa: PLR0915 - one straight loop reads better than its pieces
             state.path.unlink(missing_ok=True)
 
 
-def _prepare(optimizer: Any, settings: Settings, step: int, total: int, process: int) -> None:
-    """The rate of a step, and its own random numbers: a training that goes on needs none from before."""
+def _prepare(optimizer: Any, settings: TrainSettings, step: int, total: int, process: int) -> None:
+    """The learning rate of a step, and its own random numbers: a training that goes on needs none from before."""
     import torch
 
     torch.manual_seed(xxhash.xxh3_64_intdigest(f"{settings.seed} {step} {process}".encode()))
     for group in optimizer.param_groups:
-        group["lr"] = settings.rate * schedule(step, total)
+        group["lr"] = settings.lr * schedule(step, total)
 
 
 def schedule(step: int, total: int) -> float:
-    """The share of the full rate at a step: a rise over the first tenth, then a cosine to zero."""
+    """The share of the full learning rate at a step: a rise over the first tenth, then a cosine to zero."""
     rise = max(total // 10, 1)
     if step < rise:
         return (step + 1) / rise
@@ -185,7 +185,7 @@ def classifier(backbone: nn.Module, classes: int) -> nn.Module:
     return nn.Sequential(OrderedDict(backbone=backbone, head=head))
 
 
-def _augmented(pixels: Pixels, settings: Settings, epoch: int, image: Image, row: int) -> Image:
+def _augmented(pixels: Pixels, settings: TrainSettings, epoch: int, image: Image, row: int) -> Image:
     return augment.changed(image, settings.augment, settings.seed, epoch, str(pixels.faces.key[row]))
 
 
@@ -208,7 +208,7 @@ def _save(state: State, sums: torch.Tensor) -> None:
 def _finish_row(
     state: State,
     sums: torch.Tensor,
-    settings: Settings,
+    settings: TrainSettings,
     total: int,
     board: curves.Board | None,
     to: Path,
@@ -217,14 +217,13 @@ def _finish_row(
 ) -> None:
     """Turn what was summed up since the last row into one more: here alone the loss is looked at."""
     loss, right = sums[:2].tolist()
-    rate = settings.rate * schedule(state.step - 1, total)
     if not math.isfinite(loss):
         raise KCEError(
             f"the loss is no number any more in epoch {epoch + 1}, at step {state.step} or shortly before",
-            f"train with a lower rate than {settings.rate:g}, in another folder: the last good state stays in this one",
+            f"train with a lower --lr than {settings.lr:g}, in another folder: the last good state stays in this one",
         )
     row = {"epoch": epoch + 1, "step": state.step, "loss": loss / state.images, "accuracy": right / state.images}
-    row |= {"held_out_accuracy": accuracy, "rate": rate}
+    row |= {"held_out_accuracy": accuracy, "lr": settings.lr * schedule(state.step - 1, total)}
     state.rows.append({**row, "images_per_second": state.images / max(state.seconds, 1e-9)})
     state.images, state.seconds = 0, 0.0
     sums[:2] = 0

@@ -24,7 +24,7 @@ from kce.faces.loader import Pixels
 from kce.features import extract
 from kce.merging import plans
 from kce.registry.registry import Registry
-from kce.training.settings import Settings
+from kce.training.settings import TrainSettings
 from kce.training.train import train
 
 COUNTS = (1_000, 4_000, 16_000)
@@ -34,7 +34,7 @@ SIDE = 32
 def one(root: Path) -> None:
     registry = Registry.load(Path("/"))
     pixels = Pixels(folders.read(root), SIDE, budget=0)
-    settings = Settings(epochs=1, batch=64)
+    settings = TrainSettings(epochs=1, batch_size=64)
     to = root.parent / "a.safetensors"
     train(f"tiny:size={SIDE}", pixels, plans.unmerged(CATEGORIES), settings, registry, to)
     extract.extract(pixels, to, registry, root.parent / "f.h5", "known", 64)

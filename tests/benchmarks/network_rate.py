@@ -33,7 +33,7 @@ from kce.features import extract
 from kce.merging import plans
 from kce.registry.registry import Registry
 from kce.training import history
-from kce.training.settings import Settings
+from kce.training.settings import TrainSettings
 from kce.training.train import train
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def bare(model: str, size: int, batch: int, rounds: int) -> dict[str, float]:
 def ours(spec: str, faces: Faces, size: int, batch: int, to: Path) -> dict[str, float]:
     """Images/s of KCE, as train.csv has it, and of an extraction from its first batch to the table that is there."""
     registry = Registry.load(Path("/"))
-    settings = Settings(epochs=1, batch=batch, held_out=0.0)
+    settings = TrainSettings(epochs=1, batch_size=batch, held_out=0.0)
     to.mkdir()
     train(spec, Pixels(faces, size), plans.unmerged(CATEGORIES), settings, registry, to / "a.safetensors")
     seen: list[float] = []

@@ -13,7 +13,7 @@ from kce.features import extract, store
 from kce.merging import plans
 from kce.registry.registry import Registry
 from kce.training import weights
-from kce.training.settings import Settings
+from kce.training.settings import TrainSettings
 from kce.training.train import train
 from tests.support.corpus import face_folder
 
@@ -26,7 +26,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pixels, Path]:
     faces = folders.read(face_folder(at))
     pixels = Pixels(faces, 16)
     plan = plans.unmerged(sorted(set(faces.category.tolist())))
-    train("tiny:size=16,width=2", pixels, plan, Settings(epochs=1), REGISTRY, at / "first.safetensors")
+    train("tiny:size=16,width=2", pixels, plan, TrainSettings(epochs=1), REGISTRY, at / "first.safetensors")
     return pixels, at / "first.safetensors"
 
 

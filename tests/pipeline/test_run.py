@@ -22,7 +22,7 @@ from kce.pipeline.run import STAGES, run
 from kce.registry.registry import Registry
 from kce.report import report
 from kce.training import weights
-from kce.training.settings import Settings
+from kce.training.settings import TrainSettings
 from kce.types import Features
 from tests.support.corpus import KNOWN, METHODS, UNKNOWN, face_folder, pattern, pictures, truth
 
@@ -38,7 +38,7 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
         unknown=tuple(UNKNOWN),
         backbone="tiny:size=32,width=2",
         reducer="pca:n_components=8",
-        train=Settings(epochs=2, rate=0.01),
+        train=TrainSettings(epochs=2, lr=0.01),
         evaluate=Evaluate("pca:n_components=8", ("calinski-harabasz", agreement), 12, 30),
     )
 
@@ -168,9 +168,9 @@ def test_a_folder_with_other_choices_is_refused(chosen: Recipe, tmp_path: Path) 
         ({"k": 3, "clusterer": "hdbscan"}, "finds its own"),
         ({"known": ("A_Warp",)}, "nothing to merge"),
         ({"vote": "mean"}, "Did you mean 'means'"),
-        ({"train": Settings(epochs=0)}, "epochs = 0"),
-        ({"train": Settings(rate=-1.0)}, "no learning rate"),
-        ({"train": Settings(per_class=10_000)}, "10000"),
+        ({"train": TrainSettings(epochs=0)}, "epochs = 0"),
+        ({"train": TrainSettings(lr=-1.0)}, "not a learning rate"),
+        ({"train": TrainSettings(per_class=10_000)}, "10000"),
     ],
 )
 def test_what_cannot_be_is_said_before_any_work(

@@ -19,7 +19,7 @@ from kce.pipeline.recipe import Evaluate, Recipe
 from kce.pipeline.run import run
 from kce.registry.registry import Registry
 from kce.report import charts, matplotlib_charts, plotly_charts, report, table_export, thumbnails
-from kce.training.settings import Settings
+from kce.training.settings import TrainSettings
 from tests.support import browser
 from tests.support.corpus import KNOWN, UNKNOWN, face_folder
 
@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         unknown=tuple(UNKNOWN),
         backbone="tiny:size=32,width=2",
         reducer="pca:n_components=8",
-        train=Settings(epochs=1, rate=0.01, held_out=0.2),
+        train=TrainSettings(epochs=1, lr=0.01, held_out=0.2),
         evaluate=Evaluate("pca:n_components=8", ("calinski-harabasz",), 12, 30),
     )
     run(at / "run", chosen, REGISTRY)

@@ -45,7 +45,7 @@ per_class = 10
 epochs = EPOCHS
 held_out = 0.0
 save_every = 0.0
-rate = 0.01
+lr = 0.01
 [run.evaluate]
 evaluators = ["calinski-harabasz", "permuted-labels:rounds=49"]
 per_category = 12

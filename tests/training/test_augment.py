@@ -10,14 +10,14 @@ import pytest
 
 from kce.errors import KCEError
 from kce.training import augment
-from kce.training.settings import Settings, check
+from kce.training.settings import TrainSettings, check_train_settings
 from tests.conftest import REPOSITORY
 from tests.support.corpus import pattern
 
 FACE = pattern("dots", np.random.default_rng(0), 64)
 CODE = """
 import numpy as np, xxhash
-from kce import augment
+from kce.training import augment
 from tests.support.corpus import pattern
 face = pattern("dots", np.random.default_rng(0), 64)
 for key in ("a", "b"):
@@ -77,9 +77,9 @@ def test_crop_comes_closer_and_camera_adds_edges_and_grain() -> None:
 @pytest.mark.parametrize("names", [("flop",), ("none", "flip"), (), ("flip", "flip")])
 def test_names_that_mean_nothing_are_refused(names: tuple[str, ...]) -> None:
     with pytest.raises(KCEError):
-        check(replace(Settings(), augment=names))
+        check_train_settings(replace(TrainSettings(), augment=names))
 
 
 def test_every_name_is_accepted(tmp_path: Path) -> None:
     for name in augment.NAMES:
-        check(replace(Settings(), augment=(name,)))
+        check_train_settings(replace(TrainSettings(), augment=(name,)))

@@ -25,13 +25,13 @@ from kce.registry.registry import Registry
 from kce.training import history, steps, weights
 from kce.training.device import fabric
 from kce.training.sampling import batches_of, choose, rivals
-from kce.training.settings import Settings
+from kce.training.settings import TrainSettings
 from kce.training.train import LOG_STEPS, classifier, schedule, train
 from tests.conftest import REPOSITORY
 from tests.support.corpus import KNOWN, UNKNOWN, face_folder
 
 TINY = "tiny:size=16,width=2"
-QUICK = Settings(epochs=2, batch=20, rate=0.01, held_out=0.0, save_every=1e9)
+QUICK = TrainSettings(epochs=2, batch_size=20, lr=0.01, held_out=0.0, save_every=1e9)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ REGISTRY = Registry.load(Path("/"))
 PLAN = plans.unmerged(KNOWN)
 
 
-def trained(pixels: Pixels, to: Path, settings: Settings = QUICK, **more: object) -> str:
+def trained(pixels: Pixels, to: Path, settings: TrainSettings = QUICK, **more: object) -> str:
     train(TINY, pixels, PLAN, settings, REGISTRY, to, **more)  # type: ignore[arg-type]
     return weights.digest(to)
 
@@ -105,9 +105,9 @@ import os
 from pathlib import Path
 from dataclasses import replace
 import numpy as np
-from kce import faces as folders
-from kce.examples import batches_of, choose, rivals
-from kce.pixels import Pixels
+from kce.faces import folder as folders
+from kce.training.sampling import batches_of, choose, rivals
+from kce.faces.loader import Pixels
 from tests.support.corpus import KNOWN
 from tests.training.test_train import QUICK, trained
 faces = folders.read(Path({str(faces_at)!r}))
@@ -136,7 +136,7 @@ def test_every_face_is_seen_once_an_epoch_however_batches_fall(pixels: Pixels, t
 
         to = tmp_path / f"{batch}.safetensors"
         spec = "timm:model=resnet10t,size=32"  # its last maps are one pixel wide
-        train(spec, Counting(pixels.faces, 32), PLAN, replace(QUICK, batch=batch), REGISTRY, to)
+        train(spec, Counting(pixels.faces, 32), PLAN, replace(QUICK, batch_size=batch), REGISTRY, to)
         assert sorted(seen) == sorted([*range(96), *range(96)])
 
 
@@ -172,7 +172,7 @@ def test_weights_made_another_way_are_refused_with_both_causes(pixels: Pixels, t
 
 def test_a_loss_that_is_no_number_is_an_error(pixels: Pixels, tmp_path: Path) -> None:
     with pytest.raises(KCEError, match="no number any more"):
-        trained(pixels, tmp_path / "a.safetensors", replace(QUICK, rate=1e30, epochs=20))
+        trained(pixels, tmp_path / "a.safetensors", replace(QUICK, lr=1e30, epochs=20))
     assert not (tmp_path / "a.safetensors").exists()
 
 
@@ -209,7 +209,7 @@ def test_two_processes_end_where_one_does_and_see_each_face_once(
     pixels: Pixels, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Shares of a batch differ by a face; batch statistics, loss and accuracy are those of the whole."""
-    settings = replace(QUICK, held_out=0.2, rate=0.003)
+    settings = replace(QUICK, held_out=0.2, lr=0.003)
     with caplog.at_level("INFO", "kce.training.train"):
         one = train(TINY, pixels, PLAN, settings, REGISTRY, tmp_path / "one.safetensors")
         said: list[tuple[str, int, int | None]] = []
@@ -288,7 +288,7 @@ def test_what_one_of_two_processes_cannot_read_is_told_as_by_one(
 
 def test_more_processes_than_faces_in_a_batch_are_refused(pixels: Pixels, tmp_path: Path) -> None:
     with pytest.raises(KCEError, match="3 devices for batches of 2"):
-        trained(pixels, tmp_path / "a.safetensors", replace(QUICK, batch=2), devices=3)
+        trained(pixels, tmp_path / "a.safetensors", replace(QUICK, batch_size=2), devices=3)
 
 
 # --------------------------------------------------------------------------------------------- held-out faces, codec
@@ -318,7 +318,7 @@ def test_held_out_faces_are_never_trained_on_and_are_the_same_for_every_plan(pix
 
 def test_the_best_checkpoint_is_the_one_its_row_says(pixels: Pixels, tmp_path: Path) -> None:
     """At a rate that makes it stumble, so that the last epoch is not the best; also when killed after the best one."""
-    settings = replace(QUICK, epochs=6, rate=0.1, held_out=0.25, checkpoint="best", save_every=0.0)
+    settings = replace(QUICK, epochs=6, lr=0.1, held_out=0.25, checkpoint="best", save_every=0.0)
     spec, at32 = "tiny:size=32,width=4", Pixels(pixels.faces, 32)
     found = []
     for seed in range(4):
@@ -378,7 +378,7 @@ def test_augmented_and_interrupted_it_ends_with_the_same_weights(pixels: Pixels,
 def test_a_network_that_draws_lots_ends_with_the_same_weights_too(pixels: Pixels, tmp_path: Path) -> None:
     """Dropped paths: its random numbers are the step's own."""
     spec, at32 = "timm:model=convnext_atto,size=32", Pixels(pixels.faces, 32)
-    settings = replace(QUICK, epochs=1, batch=48)
+    settings = replace(QUICK, epochs=1, batch_size=48)
     train(spec, at32, PLAN, settings, REGISTRY, tmp_path / "whole.safetensors")
     calls = iter(range(1000))
 
@@ -434,23 +434,23 @@ from pathlib import Path
 import numpy as np
 import torch
 torch.set_num_threads(1)
-from kce import faces as folders
+from kce.faces import folder as folders
 from kce.errors import KCEError
-from kce.examples import batches_of, choose, rivals
-from kce.pixels import Pixels
-from kce.settings import Settings
-from kce.train import train
+from kce.training.sampling import batches_of, choose, rivals
+from kce.faces.loader import Pixels
+from kce.training.settings import TrainSettings
+from kce.training.train import train
 from tests.support.corpus import KNOWN
 from tests.training.test_train import PLAN, REGISTRY
 faces = folders.read(Path({str(faces_at)!r}))
 pixels = Pixels(faces.take(np.flatnonzero(np.isin(faces.category, KNOWN))), 64)
 to = Path({str(tmp_path)!r})
 spec = "tiny:size=64,width=64"
-train(spec, pixels, PLAN, Settings(epochs=1, batch=4, per_class=2), REGISTRY, to / "warm.safetensors")
+train(spec, pixels, PLAN, TrainSettings(epochs=1, batch_size=4, per_class=2), REGISTRY, to / "warm.safetensors")
 there = int(Path("/proc/self/status").read_text().split("VmSize:")[1].split()[0]) * 1024
 resource.setrlimit(resource.RLIMIT_AS, (there + 400_000_000, -1))
 try:
-    train(spec, pixels, PLAN, Settings(epochs=1, batch=96, held_out=0), REGISTRY, to / "a.safetensors")
+    train(spec, pixels, PLAN, TrainSettings(epochs=1, batch_size=96, held_out=0), REGISTRY, to / "a.safetensors")
 except KCEError as error:
     print(error)
     sys.exit(2)
@@ -465,7 +465,7 @@ except KCEError as error:
 def test_rows_come_every_so_many_steps_and_tensorboard_shows_them(pixels: Pixels, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    settings = replace(QUICK, epochs=2, batch=1, held_out=0.25)  # a batch of one is one of two: nothing stands alone
+    settings = replace(QUICK, epochs=2, batch_size=1, held_out=0.25)  # a batch of one is one of two
     about = train(TINY, pixels, PLAN, settings, REGISTRY, tmp_path / "a.safetensors")
     rows = history.read(tmp_path / "train.csv", "a")
     steps_in_epoch = about["images"] // 2
@@ -515,8 +515,8 @@ def test_a_face_is_told_from_the_classes_its_dataset_has_a_part_in(faces_at: Pat
     faces = folders.read(faces_at)
     plan = plans.unmerged(faces.category.tolist())
     merged = replace(plan, classes={**plan.classes, "A_FaceSwap": "joint", "B_Paste": "joint"})
-    assert rivals(faces, merged, Settings()) is None
-    told = rivals(faces, merged, Settings(loss="within-dataset"))
+    assert rivals(faces, merged, TrainSettings()) is None
+    told = rivals(faces, merged, TrainSettings(loss="within-dataset"))
     assert told is not None
     for row in range(0, len(faces), 7):
         own = {merged.classes[c] for c in set(faces.category[faces.dataset == faces.dataset[row]].tolist())}
