@@ -46,21 +46,21 @@ class UnknownName(KCEError):
         return cls(f"no {what} named {name!r}.{guess} Known: {listed}", hint)
 
 
-class BrokenPromise(KCEError):
-    """A component that does not do what its kind promises; `promise` is the one it breaks, by name."""
+class CheckFailed(KCEError):
+    """A component that fails a check of its kind; `check` is the name of the check."""
 
-    def __init__(self, promise: str, message: str, hint: str = "") -> None:
+    def __init__(self, check: str, message: str, hint: str = "") -> None:
         super().__init__(message, hint)
-        self.promise = promise
+        self.check = check
 
     def __reduce__(self) -> tuple[type[KCEError], tuple[str, ...]]:
-        return type(self), (self.promise, self.message, self.hint)
+        return type(self), (self.check, self.message, self.hint)
 
 
-class BrokenPlugin(BrokenPromise):
+class BrokenPlugin(CheckFailed):
     """A plugin that was found and cannot be used; raised only to whoever asks for it.
 
-    `promise` is what it breaks as a plugin: "imports", "api", "hooks" (known ones, that return factories by name),
+    `check` is the one it fails as a plugin: "imports", "api", "hooks" (known ones, that return factories by name),
     "names" (nobody else's) or "signature" (keyword parameters that are the whole configuration).
     """
 

@@ -181,14 +181,14 @@ def _cluster(
     asked = _number(cell, x, classes, kept)
     own = {} if asked is None else {"n_clusters": asked}
     part = registry.resolve_seeded("clusterer", cell.clusterer, cell.seed, **own)
-    with isolation.held(part, registry, aside=False) as clusterer:
+    with isolation.component(part, registry, isolate=False) as clusterer:
         before = _peak(anew=True)
         start = time.perf_counter()
         found = np.asarray(clusterer.fit_predict(x))
         seconds = time.perf_counter() - start
         peak = _peak()
     some = np.sort(generator(cell.seed, "subsample").permutation(len(x))[: max(round(SHARE * len(x)), 2)])
-    with isolation.held(part, registry, aside=False) as clusterer:
+    with isolation.component(part, registry, isolate=False) as clusterer:
         again = np.asarray(clusterer.fit_predict(x[some]))
     np.save(_labels(folder, cell.id), found.astype(np.int64), allow_pickle=False)
     clusters = len(np.unique(found[found >= 0]))
@@ -235,9 +235,13 @@ def _number(cell: Cell, x: NDArray[np.float32], classes: int, kept: dict[tuple[s
 
 
 def _prepared(cell: Cell, rows: Features, registry: Registry) -> NDArray[np.float32]:
-    with isolation.held(registry.resolve_seeded("aligner", cell.aligner, cell.seed), registry, aside=False) as aligner:
+    with isolation.component(
+        registry.resolve_seeded("aligner", cell.aligner, cell.seed), registry, isolate=False
+    ) as aligner:
         rows = rows.with_x(aligner.align(rows))
-    with isolation.held(registry.resolve_seeded("reducer", cell.reducer, cell.seed), registry, aside=False) as reducer:
+    with isolation.component(
+        registry.resolve_seeded("reducer", cell.reducer, cell.seed), registry, isolate=False
+    ) as reducer:
         return np.asarray(reducer.fit_transform(rows.x), np.float32)
 
 

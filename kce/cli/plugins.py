@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kce.cli.console import AsJson, print_json, print_line, print_table, progress_bars, say
-from kce.errors import BrokenPromise
+from kce.errors import CheckFailed
 
 if TYPE_CHECKING:
     from kce.registry.registry import Registry
@@ -70,29 +70,29 @@ def check(
     limit: Annotated[float, typer.Option(help="Seconds a component may take for an answer.")] = 60.0,
     as_json: AsJson = False,
 ) -> None:
-    """See whether components keep what their kind promises; each is looked at in a process of its own."""
+    """Check that components do what their kind requires; each is checked in another process."""
     from kce.registry.registry import Registry
-    from kce.testing import runner as kit
+    from kce.testing import runner
 
-    verdicts = []
+    results = []
     with progress_bars() as progress:
-        for verdict in kit.check(what, name, Registry.load(), limit):
-            verdicts.append(verdict)
-            progress(f"{verdict.kind} {verdict.name}", len(verdicts), None)
+        for result in runner.check_components(what, name, Registry.load(), limit):
+            results.append(result)
+            progress(f"{result.kind} {result.name}", len(results), None)
     if as_json:
-        print_json(kit.table(verdicts))
+        print_json(runner.rows(results))
     else:
-        several = len({(verdict.kind, verdict.name) for verdict in verdicts}) > 1
-        print_table(*(kit.summary(verdicts) if several else kit.lines(verdicts)))
-        for verdict in verdicts:
-            if verdict.verdict in ("broken", "known fault") and (several or verdict.verdict == "broken"):
-                print_line(f"{verdict.kind} {verdict.name}: {verdict.promise}: {verdict.verdict}: {verdict.detail}")
-                print_line(f"  promised: {kit.sentence(verdict)}")
-    broken = [verdict for verdict in verdicts if verdict.verdict == "broken"]
-    if broken:
-        raise BrokenPromise(
-            broken[0].promise,
-            f"{len(broken)} of {len(verdicts)} promises are broken",
-            "mend them, or declare with the reason what cannot be kept: the factory's attribute `known_faults`",
+        several = len({(result.kind, result.name) for result in results}) > 1
+        print_table(*(runner.summary_table(results) if several else runner.detail_table(results)))
+        for result in results:
+            if result.result in ("failed", "known fault") and (several or result.result == "failed"):
+                print_line(f"{result.kind} {result.name}: {result.check}: {result.result}: {result.detail}")
+                print_line(f"  check: {runner.sentence(result)}")
+    failed = [result for result in results if result.result == "failed"]
+    if failed:
+        raise CheckFailed(
+            failed[0].check,
+            f"{len(failed)} of {len(results)} checks failed",
+            "fix what they report, or declare a check with the reason in the factory's attribute `known_faults`",
         )
-    say(f"none broken: {kit.tally(verdicts)}")
+    say(f"no check failed: {runner.tally(results)}")

@@ -29,7 +29,7 @@ def score_table(
     """Reduce and score a stored table ("FEATURES.h5:/known") by its labels: figures with n, seed and intervals."""
     part = registry.resolve_seeded("reducer", reducer, seed)
     path, table = store.split_address(address)
-    with evaluators(registry, specs, seed) as named, isolation.held(part, registry) as reduce:
+    with evaluators(registry, specs, seed) as named, isolation.component(part, registry) as reduce:
         rows = store.open_table(path, table).load()
         reduced = rows.with_x(reduce.fit_transform(rows.x))
         return intervals.score(reduced, named, seed=seed, resamples=resamples)
@@ -45,7 +45,7 @@ def evaluators(
     with ExitStack() as stack:
         yield {
             part.entry.name if names.count(part.entry.name) == 1 else part.spec: stack.enter_context(
-                isolation.held(part, registry, patience)
+                isolation.component(part, registry, patience)
             )
             for part in parts
         }

@@ -72,12 +72,12 @@ class Plugins:
         return offers
 
     def _ask(self, found: DiscoveredPlugin) -> dict[str, Factories]:
-        def broken(promise: str, reason: str) -> BrokenPlugin:
+        def broken(check: str, reason: str) -> BrokenPlugin:
             return BrokenPlugin(
-                promise,
+                check,
                 f"plugin {found.name!r} ({found.source}) cannot be used: {reason}",
                 "install a KCE of that version, or another version of the plugin"
-                if promise == "api"
+                if check == "api"
                 else "`kce list` shows what works; mend or remove this plugin, or choose another component",
             )
 

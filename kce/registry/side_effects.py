@@ -1,4 +1,4 @@
-"""What a component does to the process around it: what it prints, and what of the process's own state it changes."""
+"""Observes what a component does to its process besides answering, and undoes it: output, global states, threads."""
 
 from __future__ import annotations
 
@@ -12,111 +12,119 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kce.errors import BrokenPromise
+from kce.errors import CheckFailed
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 @dataclass
-class Seen:
-    """What was seen of a stretch of work, once it is over: promise -> what breaks it."""
+class SideEffects:
+    """The side effects of some work, complete once it is over.
 
-    breaches: dict[str, str]
+    Attributes:
+        failures: Check ("silent", "random-state", "warnings" or "threads") -> what the work did.
+        output: What it printed to standard output.
+    """
 
-    def complain(self, *promises: str) -> None:
-        """Raise BrokenPromise for the first of these promises that was broken, or of all."""
-        for promise, text in self.breaches.items():
-            if not promises or promise in promises:
-                raise BrokenPromise(promise, text)
+    failures: dict[str, str] = field(default_factory=dict)
+    output: str = ""
+
+    def raise_for(self, *checks: str) -> None:
+        """Raise CheckFailed for the first of these checks that failed, by default of all."""
+        for check, text in self.failures.items():
+            if not checks or check in checks:
+                raise CheckFailed(check, text)
 
 
 @contextmanager
-def watched(*, pools: bool = True) -> Iterator[Seen]:
-    """Notes what the work inside prints and changes; its standard output goes nowhere, and changes are taken back.
+def observed(*, pools: bool = True) -> Iterator[SideEffects]:
+    """Observe the side effects of the work inside, and undo them when it is over.
 
-    pools  also ask the numeric libraries how many threads each would use, which takes a few milliseconds
-    The promises are "silent", "random-state", "warnings" and "threads". Work that also imports libraries is given the
-    benefit of the doubt over random state and warnings, since some libraries touch them when they are imported: what
-    they changed is put back and not held against the component. ``kce check`` asks a component before it looks.
+    Standard output is captured, also that of C libraries. Work that imports a module is not blamed for a changed random
+    state or changed warnings, since some libraries change them when they are imported; both are restored all the same.
+
+    Args:
+        pools: Also ask the thread pools of numeric libraries for their sizes, which takes a few milliseconds.
     """
-    seen = Seen({})
-    states, filters, threads = _random_states(), list(warnings.filters), _threads(pools)
+    effects = SideEffects()
+    states, filters, threads = _random_states(), list(warnings.filters), _thread_counts(pools)
     environment = {name: os.environ.get(name) for name in _THREADS}
-    show, loaded = warnings.showwarning, len(sys.modules)
+    show, modules = warnings.showwarning, len(sys.modules)
     try:
-        with _stdout() as printed:
-            yield seen
+        with _captured_output() as output:
+            yield effects
     finally:
-        if said := "".join(printed):
-            seen.breaches["silent"] = f"it prints to standard output: {said[:80]!r}"
-        _restore_random(states, seen)
+        effects.output = "".join(output)
+        if effects.output:
+            effects.failures["silent"] = f"it prints to standard output: {effects.output[:80]!r}"
+        _restore_random(states, effects)
         if warnings.filters != filters or warnings.showwarning is not show:
-            seen.breaches["warnings"] = "it changes which warnings others see"
+            effects.failures["warnings"] = "it changes the filters of `warnings` or how warnings are shown"
             warnings.filters[:] = filters  # type: ignore[index] # typeshed calls it a Sequence
             warnings.showwarning = show
-        _restore_threads(threads, environment, pools, seen)
-        if len(sys.modules) > loaded:
+        _restore_threads(threads, environment, pools, effects)
+        if len(sys.modules) > modules:
             for doubtful in ("random-state", "warnings"):
-                seen.breaches.pop(doubtful, None)
+                effects.failures.pop(doubtful, None)
 
 
 @contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """Raises BrokenPromise ("in-time") in the work inside after so many seconds.
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise CheckFailed ("time-limit") in the work inside after so many seconds.
 
-    Only in the main thread and where the system has SIGALRM; what does not come back to Python is not interrupted.
+    Works only in the main thread and where the system has SIGALRM, and only if the work returns to Python.
     """
     if seconds <= 0 or threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
         return
 
-    def ring(*_: object) -> None:
-        raise _Rang
+    def interrupt(*_: object) -> None:
+        raise _TimeIsUp
 
-    before = signal.signal(signal.SIGALRM, ring)
+    before = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
-    except _Rang:
-        raise BrokenPromise("in-time", f"it gives no answer in {seconds:g} seconds") from None
+    except _TimeIsUp:
+        raise CheckFailed("time-limit", f"it does not answer in {seconds:g} seconds") from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
 
-class _Rang(BaseException):
+class _TimeIsUp(BaseException):
     """Not an Exception: a component that catches those must not catch this one."""
 
 
 @contextmanager
-def _stdout() -> Iterator[list[str]]:
-    """Keeps standard output to itself, what C libraries write too; what it was is in the list afterwards."""
-    said: list[str] = []
+def _captured_output() -> Iterator[list[str]]:
+    """Capture standard output, also of C libraries; the list holds the text once the work is over."""
+    output: list[str] = []
     text = io.StringIO()
     with tempfile.TemporaryFile() as raw:
-        kept = None
-        with suppress(OSError):  # there may be no such file
+        original = None
+        with suppress(OSError):  # the process may have no file 1
             if sys.__stdout__ is not None:
                 sys.__stdout__.flush()
-            kept = os.dup(1)
+            original = os.dup(1)
             os.dup2(raw.fileno(), 1)
         try:
             with redirect_stdout(text):
-                yield said
+                yield output
         finally:
-            if kept is not None:
-                os.dup2(kept, 1)
-                os.close(kept)
+            if original is not None:
+                os.dup2(original, 1)
+                os.close(original)
             raw.seek(0)
-            said += [text.getvalue(), raw.read().decode(errors="replace")]
+            output += [text.getvalue(), raw.read().decode(errors="replace")]
 
 
 def _random_states() -> dict[str, Any]:
-    """Of every library that is loaded; numpy's comes as a tuple with an array in it."""
+    """The global random states of the libraries that are loaded; numpy's is a tuple with an array in it."""
     states: dict[str, Any] = {"random": random.getstate()}
     if "numpy" in sys.modules:
         import numpy as np
@@ -129,12 +137,12 @@ def _random_states() -> dict[str, Any]:
     return states
 
 
-def _restore_random(before: dict[str, Any], seen: Seen) -> None:
+def _restore_random(before: dict[str, Any], effects: SideEffects) -> None:
     after = _random_states()
-    moved = [name for name, state in before.items() if not _same(state, after[name])]
+    moved = [name for name, state in before.items() if not _equal_states(state, after[name])]
     if not moved:
         return
-    seen.breaches["random-state"] = f"it changes the random state that others share: {', '.join(moved)}"
+    effects.failures["random-state"] = f"it changes the global random state of {', '.join(moved)}"
     if "random" in moved:
         random.setstate(before["random"])
     if "numpy" in moved:
@@ -147,42 +155,55 @@ def _restore_random(before: dict[str, Any], seen: Seen) -> None:
         torch.set_rng_state(before["torch"])
 
 
-def _same(a: Any, b: Any) -> bool:
+def _equal_states(a: Any, b: Any) -> bool:
     if isinstance(a, tuple):
-        return a == b if len(a) > 9 else all(_same(one, other) for one, other in zip(a, b, strict=True))
+        return a == b if len(a) > 9 else all(_equal_states(one, other) for one, other in zip(a, b, strict=True))
     return bool((a == b).all()) if hasattr(a, "all") else bool(a == b)
 
 
-def _threads(pools: bool) -> dict[str, int]:
-    found = {}
+def _thread_counts(pools: bool) -> dict[str, int]:
+    counts = {}
     if pools:
         from threadpoolctl import threadpool_info
 
-        found = {pool["filepath"]: int(pool["num_threads"]) for pool in threadpool_info()}
-    for module, ask in (
-        ("torch", "get_num_threads"),
-        ("cv2", "getNumThreads"),
-    ):  # numba starts threads when it is asked
-        there = sys.modules.get(module)
-        if there is not None and hasattr(there, ask):
-            found[module] = int(getattr(there, ask)())
-    return found
+        counts = {pool["filepath"]: int(pool["num_threads"]) for pool in threadpool_info()}
+    # numba is not asked: asking it starts its threads.
+    for name, getter in (("torch", "get_num_threads"), ("cv2", "getNumThreads")):
+        module = sys.modules.get(name)
+        if module is not None and hasattr(module, getter):
+            counts[name] = int(getattr(module, getter)())
+    return counts
 
 
-def _restore_threads(before: dict[str, int], environment: dict[str, str | None], pools: bool, seen: Seen) -> None:
-    after = _threads(pools)
+def _restore_threads(
+    before: dict[str, int], environment: dict[str, str | None], pools: bool, effects: SideEffects
+) -> None:
+    after = _thread_counts(pools)
     moved = [name for name, count in before.items() if after.get(name, count) != count]
+    if pools and any(name not in ("torch", "cv2") for name in moved):
+        _restore_pools(before)
+    if "torch" in moved:
+        import torch
+
+        torch.set_num_threads(before["torch"])
+    if "cv2" in moved:
+        import cv2
+
+        cv2.setNumThreads(before["cv2"])
     for name, value in environment.items():
         if os.environ.get(name) != value:
             moved.append(name)
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
-    if not moved:
-        return
-    names = ", ".join(Path(name).name for name in moved)
-    seen.breaches["threads"] = f"it changes how many threads others use: {names}"
-    if "torch" in moved:
-        import torch
+    if moved:
+        names = ", ".join(Path(name).name for name in moved)
+        effects.failures["threads"] = f"it changes the number of threads of numeric libraries: {names}"
 
-        torch.set_num_threads(before["torch"])
+
+def _restore_pools(before: dict[str, int]) -> None:
+    from threadpoolctl import ThreadpoolController
+
+    for pool in ThreadpoolController().lib_controllers:
+        if pool.filepath in before:
+            pool.set_num_threads(before[pool.filepath])

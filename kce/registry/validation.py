@@ -1,4 +1,4 @@
-"""What a component may answer: the shapes, types and ranges of each kind, said once for runs and for ``kce check``."""
+"""What the answer of a component may be: types, shapes and ranges of each kind, for runs and for ``kce check``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce.errors import BrokenPromise
+from kce.errors import CheckFailed
 from kce.types import Box
 
 if TYPE_CHECKING:
@@ -23,109 +23,126 @@ METHODS = {
     "clusterer": "fit_predict",
     "evaluator": "score",
 }
-"""kind -> what a component of it is asked. Datasets are iterated over, backbones called, engines handed jobs."""
+"""Kind -> the method that is called. Datasets are iterated over, backbones called, engines given jobs."""
 
 
-def check(kind: str, answer: Any, given: Any) -> None:
-    """Raise BrokenPromise ("type", "shape", "range" or "own-memory") for an answer that is none.
+def check_answer(kind: str, answer: Any, given: Any) -> None:
+    """Raise CheckFailed ("type", "shape" or "range") for an answer that is not one of its kind.
 
-    given  what was asked about: Features of an aligner and an evaluator, x of a reducer and a clusterer, a picture of a
-           detector
+    Args:
+        kind: A key of ``METHODS``.
+        answer: What the component returned.
+        given: Its input: Features of an aligner or evaluator, x of a reducer or clusterer, the picture of a detector.
     """
-    _CHECKS[kind](answer, given)
+    _ANSWERS[kind](answer, given)
 
 
-def aligned(answer: Any, features: Features) -> None:
-    """x (n, any dim) of floats, in memory of its own."""
-    _floats(answer, len(features))
-    _own(answer, features.x)
+def check_finite(kind: str, answer: Any) -> None:
+    """Raise CheckFailed ("finite") for NaN or infinity in a valid answer of an aligner, reducer or evaluator."""
+    if kind in ("aligner", "reducer") and not np.isfinite(answer).all():
+        rows = int((~np.isfinite(answer)).any(axis=1).sum())
+        raise CheckFailed("finite", f"its answer has NaN or infinity in {rows} of {len(answer)} rows")
+    if kind == "evaluator":
+        for name, value in answer.items():
+            if not math.isfinite(value):
+                raise CheckFailed("finite", f"its score {name!r} is {value}")
 
 
-def reduced(answer: Any, x: NDArray[Any]) -> None:
-    """x (n, from 1 to dim) of floats, in memory of its own."""
-    _floats(answer, len(x))
+def check_own_memory(kind: str, answer: Any, given: Any) -> None:
+    """Raise CheckFailed ("own-memory") for an answer of an aligner or reducer that is a view of its input."""
+    if kind not in ("aligner", "reducer"):
+        return
+    x = given.x if kind == "aligner" else given
+    if np.may_share_memory(answer, x):  # compares the bounds only, which suffices for separate arrays
+        raise CheckFailed("own-memory", "its answer is a view of its input")
+
+
+def check_aligned(answer: Any, features: Features) -> None:
+    """Check the answer of an aligner: float (n, any dim)."""
+    _check_floats(answer, len(features))
+
+
+def check_reduced(answer: Any, x: NDArray[Any]) -> None:
+    """Check the answer of a reducer: float (n, 1 to dim)."""
+    _check_floats(answer, len(x))
     if answer.shape[1] > x.shape[1]:
-        raise BrokenPromise("shape", f"it answers {answer.shape[1]} dimensions for {x.shape[1]}")
-    _own(answer, x)
+        raise CheckFailed("shape", f"its answer has {answer.shape[1]} columns, more than the {x.shape[1]} of its input")
 
 
-def clustered(answer: Any, x: NDArray[Any]) -> None:
-    """Cluster numbers (n,), whole, from -1 on."""
-    _array(answer)
+def check_clusters(answer: Any, x: NDArray[Any]) -> None:
+    """Check the answer of a clusterer: integer (n,), from -1."""
+    _check_array(answer)
     if answer.dtype.kind not in "iu":
-        raise BrokenPromise("type", f"it answers {answer.dtype}, and not whole numbers")
+        raise CheckFailed("type", f"its answer is of {answer.dtype}, not of integers")
     if answer.shape != (len(x),):
-        raise BrokenPromise("shape", f"it answers shape {answer.shape} for {len(x)} rows, and not ({len(x)},)")
+        raise CheckFailed("shape", f"its answer for {len(x)} rows has the shape {answer.shape}, not ({len(x)},)")
     if len(answer) and int(answer.min()) < -1:
-        raise BrokenPromise("range", f"it answers the cluster {int(answer.min())}; noise is -1, clusters count from 0")
+        raise CheckFailed("range", f"its answer has the cluster {int(answer.min())}; noise is -1, clusters start at 0")
 
 
-def figures(answer: Any, features: Features) -> None:  # noqa: ARG001 - all kinds are checked alike
-    """Named figures, each a number."""
+def check_scores(answer: Any, features: Features) -> None:  # noqa: ARG001 - all kinds are checked with the same call
+    """Check the answer of an evaluator: a mapping with at least one name -> number."""
     if not isinstance(answer, Mapping):
-        raise BrokenPromise("type", f"it answers {_named(answer)}, and not {{figure: value}}")
+        raise CheckFailed("type", f"its answer is {_type_name(answer)}, not {{name: value}}")
     if not answer:
-        raise BrokenPromise("shape", "it answers no figure at all")
+        raise CheckFailed("shape", "its answer has no score")
     for name, value in answer.items():
         if not isinstance(name, str) or not name:
-            raise BrokenPromise("type", f"it calls a figure {name!r}, which is no name")
+            raise CheckFailed("type", f"the name of a score is {name!r}, not text")
         if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-            raise BrokenPromise("type", f"its figure {name!r} is {_named(value)}, and not a number")
+            raise CheckFailed("type", f"its score {name!r} is {_type_name(value)}, not a number")
 
 
-def boxes(answer: Any, image: Image) -> None:
-    """A list of ``Box``: finite, with an area, over the picture, score in [0, 1]."""
+def check_boxes(answer: Any, image: Image) -> None:
+    """Check the answer of a detector: a list of ``Box``, finite, with an area, in the picture, score in [0, 1]."""
     if not isinstance(answer, list) or not all(isinstance(box, Box) for box in answer):
-        raise BrokenPromise("type", f"it answers {_named(answer)}, and not a list of Box")
+        raise CheckFailed("type", f"its answer is {_type_name(answer)}, not a list of Box")
     height, width = image.shape[:2]
     for box in answer:
-        sides = (box.left, box.top, box.right, box.bottom, box.score)
-        if not all(isinstance(side, int | float) and math.isfinite(side) for side in sides):
-            raise BrokenPromise("type", f"its {box} is not made of finite numbers")
+        values = (box.left, box.top, box.right, box.bottom, box.score)
+        if not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
+            raise CheckFailed("type", f"the numbers of {box} are not all finite")
         if box.right <= box.left or box.bottom <= box.top:
-            raise BrokenPromise("shape", f"its {box} has no area")
+            raise CheckFailed("shape", f"{box} has no area")
         if box.right <= 0 or box.bottom <= 0 or box.left >= width or box.top >= height:
-            raise BrokenPromise("range", f"its {box} lies outside the picture of {width} x {height}")
+            raise CheckFailed("range", f"{box} is outside of the picture of {width} x {height}")
         if not 0 <= box.score <= 1:
-            raise BrokenPromise("range", f"the score of its {box} is not in [0, 1]")
+            raise CheckFailed("range", f"the score of {box} is not in [0, 1]")
 
 
-_CHECKS: dict[str, Callable[[Any, Any], None]] = {
-    "aligner": aligned,
-    "reducer": reduced,
-    "clusterer": clustered,
-    "evaluator": figures,
-    "detector": boxes,
+_ANSWERS: dict[str, Callable[[Any, Any], None]] = {
+    "aligner": check_aligned,
+    "reducer": check_reduced,
+    "clusterer": check_clusters,
+    "evaluator": check_scores,
+    "detector": check_boxes,
 }
 
 
-def rows(answer: Any, count: int, dim: int) -> None:
-    """What a backbone makes of `count` faces: a float tensor (count, dim)."""
+def check_features(answer: Any, count: int, dim: int) -> None:
+    """Check the answer of a backbone to `count` faces: a float tensor (count, dim)."""
     import torch
 
     if not isinstance(answer, torch.Tensor) or not answer.is_floating_point():
-        raise BrokenPromise("type", f"it answers {_named(answer)}, and not a tensor of floats")
+        raise CheckFailed("type", f"its answer is {_type_name(answer)}, not a tensor of floats")
     if tuple(answer.shape) != (count, dim):
-        raise BrokenPromise("shape", f"it answers {tuple(answer.shape)} for {count} faces, and not ({count}, {dim})")
+        raise CheckFailed(
+            "shape", f"its answer to {count} faces has the shape {tuple(answer.shape)}, not ({count}, {dim})"
+        )
 
 
-def _floats(answer: Any, count: int) -> None:
-    _array(answer)
+def _check_floats(answer: Any, count: int) -> None:
+    _check_array(answer)
     if answer.dtype.kind != "f":
-        raise BrokenPromise("type", f"it answers {answer.dtype}, and not floats")
+        raise CheckFailed("type", f"its answer is of {answer.dtype}, not of floats")
     if answer.ndim != 2 or len(answer) != count or (count and not answer.shape[1]):
-        raise BrokenPromise("shape", f"it answers shape {answer.shape} for {count} rows, and not ({count}, dim)")
+        raise CheckFailed("shape", f"its answer for {count} rows has the shape {answer.shape}, not ({count}, dim)")
 
 
-def _array(answer: Any) -> None:
+def _check_array(answer: Any) -> None:
     if type(answer) is not np.ndarray:
-        raise BrokenPromise("type", f"it answers {_named(answer)}, and not a numpy array")
+        raise CheckFailed("type", f"its answer is {_type_name(answer)}, not a numpy array")
 
 
-def _own(answer: NDArray[Any], given: NDArray[Any]) -> None:
-    if np.may_share_memory(answer, given):  # by their bounds alone: an array of its own lies elsewhere
-        raise BrokenPromise("own-memory", "it answers a view of what it was given, which the next change alters")
-
-
-def _named(value: Any) -> str:
+def _type_name(value: Any) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")

@@ -1,14 +1,16 @@
-"""The conformance kit, for the tests of those who write components.
+"""The conformance kit: the checks of ``kce check``, as pytest tests of your own components.
 
-One line in a test file gives one test per promise of the kind:
+Enters: a kind and what builds the component. Leaves: one test per check of the kind, or the list of checks. One line in
+a test file is enough:
 
     test_halves = conforms("clusterer", Halves)
 
-What a component is known not to keep, its factory says with the reason, and then it must really not keep it:
+A check that a component is known to fail is declared by its factory with the reason; that check must then really fail,
+so that no declaration outlives its reason. `growth` declares the power of n that time or memory grows with (default 1):
 
     class Halves:
         known_faults = {"row-order": "the first row decides"}
-        growth = {"time": 2}  # the power of n that time (or memory) grows with at most; 1 if nothing is said
+        growth = {"time": 2}
 """
 
 from __future__ import annotations
@@ -16,41 +18,70 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kce.errors import BrokenPromise
-from kce.testing.base import NotChecked, Promise, Subject
-from kce.testing.runner import of_kind
+from kce.errors import CheckFailed
+from kce.testing.base import Check, CheckSkipped, Subject
+from kce.testing.runner import checks_of
 
-__all__ = ["BrokenPromise", "Promise", "checks", "conforms"]
+__all__ = ["Check", "CheckFailed", "checks", "conforms"]
 
 
-def checks(kind: str) -> list[Promise]:
-    """The promises of a kind, in the order they are looked at. Raises UnknownName for a kind that does not exist."""
-    return of_kind(kind)
+def checks(kind: str) -> list[Check]:
+    """Return the checks of a kind, in the order in which they run.
+
+    Args:
+        kind: One of ``kce.hookspecs.KINDS``: "dataset", "detector", "backbone", "aligner", "reducer", "clusterer",
+            "evaluator" or "engine".
+
+    Raises:
+        UnknownName: There is no such kind.
+
+    Example:
+        >>> [check.name for check in checks("clusterer")][:3]
+        ['signature', 'builds', 'protocol']
+        >>> checks("clusterer")[3].text
+        'It does not end the process.'
+    """
+    return checks_of(kind)
 
 
 def conforms(kind: str, factory: Callable[..., Any] | str, **parameters: Any) -> Callable[..., None]:
-    """A pytest test with one case per promise, for a module-level name that begins with `test_`.
+    """Return a pytest test with one case per check, to be bound to a module-level name that begins with ``test_``.
 
-    factory     what builds the component, or a name that `kce list` shows
-    parameters  given to the factory; a dataset needs `root`, a folder with a small tree of its own
+    A component that hangs is stopped after 60 seconds (where the system has SIGALRM) if it returns to Python, and one
+    that ends the process ends pytest: ``kce check`` runs each component in another process and reports both.
 
-    A hanging component is stopped after 60 seconds (where the system has SIGALRM), if it comes back to Python at all;
-    one that ends the process ends pytest: ``kce check`` looks at both from outside.
+    Args:
+        kind: As for ``checks``.
+        factory: What builds the component, or a name that ``kce list`` shows.
+        **parameters: Passed to the factory. A dataset needs `root`, a folder with a small tree of its own.
+
+    Raises:
+        UnknownName: There is no such kind, or no component of that name.
+
+    Example:
+        >>> import numpy as np
+        >>> class Signs:
+        ...     def fit_predict(self, x):
+        ...         return (x[:, 0] > 0).astype(int)
+        >>> test_signs = conforms("clusterer", Signs)
+        >>> cases = test_signs.pytestmark[0].args[1]
+        >>> [case.id for case in cases][:3]
+        ['signature', 'builds', 'protocol']
     """
     import pytest
 
-    subject = Subject.of(kind, factory, parameters)
+    subject = Subject.create(kind, factory, parameters)
     cases = []
-    for promise in of_kind(kind):
-        reason = subject.known_faults.get(promise.name)
-        marks = [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True, raises=BrokenPromise)]
-        cases.append(pytest.param(promise, id=promise.name, marks=marks))
+    for check in checks_of(kind):
+        reason = subject.known_faults.get(check.name)
+        marks = [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True, raises=CheckFailed)]
+        cases.append(pytest.param(check, id=check.name, marks=marks))
 
-    @pytest.mark.parametrize("promise", cases)
-    def test(promise: Promise) -> None:
+    @pytest.mark.parametrize("check", cases)
+    def test(check: Check) -> None:
         try:
-            promise.keep(subject)
-        except NotChecked as skipped:
+            check.run(subject)
+        except CheckSkipped as skipped:
             pytest.skip(str(skipped))
 
     return test

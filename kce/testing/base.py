@@ -1,4 +1,4 @@
-"""A promise: what a component of some kind always does, as a sentence and as a function that looks whether it does."""
+"""What a check is, and the component that is being checked."""
 
 from __future__ import annotations
 
@@ -10,29 +10,41 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kce.errors import BrokenPromise, KCEError, UnknownName
+from kce.errors import CheckFailed, KCEError, UnknownName
 from kce.hookspecs import KINDS
 from kce.registry.registry import Registry
-from kce.registry.side_effects import watched, within
+from kce.registry.side_effects import observed, time_limit
 from kce.registry.specs import bind_parameters, parse_spec
 
 LIMIT = 60.0
-"""Seconds a component has for an answer about the small things the kit asks."""
+"""Seconds a component has to answer one of the small questions of the kit."""
 
 
-class NotChecked(Exception):
-    """Raised by a check that cannot be made here, with the reason."""
+class CheckSkipped(Exception):
+    """A check that cannot be run here; the message is the reason."""
+
+
+class Failure(Exception):
+    """What a check found wrong. ``Check.run`` makes a ``CheckFailed`` of it, which names the check."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
 
 
 @dataclass(eq=False)
 class Subject:
-    """A component under examination: how to build it, and what it says of itself.
+    """A component that is being checked: how to build it, and what its factory declares.
 
-    kind        one of ``kce.hookspecs.KINDS``
-    factory     what builds it
-    parameters  given to the factory
-    named       (folder of the registry, name) where it is known by name, else None
-    limit       seconds for an answer
+    Attributes:
+        kind: One of ``kce.hookspecs.KINDS``.
+        factory: What builds the component.
+        parameters: Passed to the factory.
+        named: (folder of the registry, name) of a component known by name, else None.
+        limit: Seconds for an answer.
+        hopeless: Why no further check can be run; empty while they can.
+        engine: A started engine, which serves several checks.
     """
 
     kind: str
@@ -40,19 +52,28 @@ class Subject:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     named: tuple[str, str] | None = None
     limit: float = LIMIT
-    hopeless: str = ""  # why nothing more can be asked of it
-    engine: Any = None  # one that was started, and serves several promises
+    hopeless: str = ""
+    engine: Any = None
 
     @classmethod
-    def of(
+    def create(
         cls,
         kind: str,
         factory: Callable[..., Any] | str,
         parameters: Mapping[str, Any],
         registry: Registry | None = None,
     ) -> Subject:
-        """Of a factory, or of a name that a registry knows, here that of the working folder; parameters may be written
-        with the name."""
+        """Return the subject of a factory, or of a name in a registry.
+
+        Args:
+            kind: One of ``kce.hookspecs.KINDS``.
+            factory: What builds the component, or its name, with or without parameters ("kmeans:n_init=3").
+            parameters: Passed to the factory.
+            registry: Where names are looked up; by default the registry of the working folder.
+
+        Raises:
+            UnknownName: There is no such kind or name.
+        """
         if kind not in KINDS:
             raise UnknownName.among("kind of component", kind, KINDS)
         if not isinstance(factory, str):
@@ -65,117 +86,146 @@ class Subject:
 
     @property
     def what(self) -> str:
-        """How messages call it."""
+        """The component as messages call it: ``clusterer 'kmeans'``."""
         name = self.named[1] if self.named else getattr(self.factory, "__qualname__", repr(self.factory))
         return f"{self.kind} {name!r}"
 
     @cached_property
     def known_faults(self) -> dict[str, str]:
-        """promise -> why its author says it is not kept; the factory's attribute `known_faults`."""
+        """Check -> why the component fails it, by the factory's attribute `known_faults`."""
         return dict(getattr(self.factory, "known_faults", {}))
 
     @cached_property
     def growth(self) -> dict[str, float]:
-        """The powers of n that time and memory grow with at most: the factory's attribute `growth`, else 1."""
+        """The highest powers of n that time and memory grow with, by the factory's attribute `growth`; default 1."""
         return {"time": 1.0, "memory": 1.0, **getattr(self.factory, "growth", {})}
 
     def takes(self, parameter: str) -> bool:
-        """Whether the factory has a parameter that is not given."""
+        """Return whether the factory has a parameter that is not given yet."""
         return parameter not in self.parameters and parameter in inspect.signature(self.factory).parameters
 
     def build(self, **more: Any) -> Any:
-        """A new component. What its own code raises comes out as it is."""
+        """Build a new component. Errors of its own code come out unchanged."""
         given = {**self.parameters, **more}
         return self.factory(**bind_parameters(self.what, self.factory, given))
 
 
 @dataclass(frozen=True)
-class Promise:
-    """`text` is the sentence; `keep` raises BrokenPromise where it is not kept."""
+class Check:
+    """One thing that every component of some kinds must do.
+
+    Attributes:
+        name: What results and `known_faults` call it: "row-order".
+        text: One sentence: what the component must do.
+        kinds: The kinds it applies to.
+        function: Raises ``Failure`` or ``CheckFailed`` for a component that does otherwise.
+
+    Example:
+        >>> from kce.testing import checks
+        >>> (check,) = [check for check in checks("reducer") if check.name == "own-memory"]
+        >>> check.text
+        'Its answer is not a view of its input.'
+    """
 
     name: str
     text: str
     kinds: tuple[str, ...]
-    check: Callable[[Subject], None]
+    function: Callable[[Subject], None]
 
-    def keep(self, subject: Subject) -> None:
-        """Raise BrokenPromise, naming this promise, if `subject` breaks it; NotChecked if that cannot be seen here."""
-        if subject.hopeless and self.name not in ("stays", "in-time"):
-            raise NotChecked(subject.hopeless)
+    def run(self, subject: Subject) -> None:
+        """Check one component.
+
+        Raises:
+            CheckFailed: It fails; the error names this check.
+            CheckSkipped: The check cannot be run here.
+        """
+        if subject.hopeless and self.name not in ("no-exit", "time-limit"):
+            raise CheckSkipped(subject.hopeless)
         try:
-            # What one promise's questions do to the process must not hide it from the next.
-            # Rows that are all alike are worth a warning, which is kept here, and no error.
-            with warnings.catch_warnings(record=True), watched(pools=False), within(subject.limit):
+            # The side effects of one check must not hide those of the next.
+            # Libraries rightly warn of degenerate rows; such a warning is recorded here and is not an error.
+            with warnings.catch_warnings(record=True), observed(pools=False), time_limit(subject.limit):
                 warnings.simplefilter("default")
-                self.check(subject)
-        except NotChecked:
+                self.function(subject)
+        except CheckSkipped:
             raise
-        except BrokenPromise as broken:
-            if broken.promise == "in-time":
-                subject.hopeless = "it gives no answer in time"
-                if self.name == "stays":
-                    raise NotChecked(subject.hopeless) from broken
-            raise BrokenPromise(self.name, broken.message or self.text, broken.hint) from broken
+        except Failure as failure:
+            raise CheckFailed(self.name, failure.message, failure.hint) from failure
+        except CheckFailed as failed:
+            if failed.check == "time-limit":
+                subject.hopeless = "it does not answer in time"
+                if self.name == "no-exit":
+                    raise CheckSkipped(subject.hopeless) from failed
+            raise CheckFailed(self.name, failed.message, failed.hint) from failed
         except SystemExit as error:
             subject.hopeless = "it ends the process"
-            raise BrokenPromise(self.name, "it ends the process") from error
+            raise CheckFailed(self.name, "it ends the process") from error
         except KCEError as error:
-            raise BrokenPromise(self.name, f"it refuses: {error.message}", error.hint) from error
+            raise CheckFailed(self.name, f"it raises KCEError: {error.message}", error.hint) from error
         except Exception as error:
-            raise BrokenPromise(self.name, f"it raises {type(error).__name__}: {error}") from error
+            raise CheckFailed(self.name, f"it raises {type(error).__name__}: {error}") from error
 
 
-ALL: list[Promise] = []
-"""As they are made; ``kce.testing.runner.of_kind`` has them in order."""
+ALL: list[Check] = []
+"""Every check, in the order of definition; ``kce.testing.runner.checks_of`` sorts those of a kind."""
 
 
-def promise(*kinds: str) -> Callable[[Callable[[Subject], None]], Callable[[Subject], None]]:
-    """Make a promise of a function: its name with "-", its docstring the sentence."""
+def check(*kinds: str) -> Callable[[Callable[[Subject], None]], Callable[[Subject], None]]:
+    """Make a check of these kinds (default: all) of a function: its name with "-", its docstring as the text."""
 
-    def note(check: Callable[[Subject], None]) -> Callable[[Subject], None]:
-        text = " ".join((check.__doc__ or "").split())
-        ALL.append(Promise(check.__name__.strip("_").replace("_", "-"), text, kinds or KINDS, check))
-        return check
+    def register(function: Callable[[Subject], None]) -> Callable[[Subject], None]:
+        text = " ".join((function.__doc__ or "").split())
+        ALL.append(Check(function.__name__.strip("_").replace("_", "-"), text, kinds or KINDS, function))
+        return function
 
-    return note
+    return register
 
 
-def refuses(call: Callable[[], Any], what: str) -> bool:
-    """Whether the call refuses in words (KCEError, or ValueError as libraries do) instead of answering.
+def raises_clear_error(call: Callable[[], Any], what: str) -> bool:
+    """Return whether a call raises a clear error: KCEError, or ValueError as libraries do, with a message.
 
-    Raises BrokenPromise for any other error, and for a refusal that says nothing.
+    Args:
+        call: Asks the component.
+        what: What it is asked, for the message: "no rows".
+
+    Raises:
+        Failure: The call raises any other error, or one without a message.
     """
     try:
         call()
-    except BrokenPromise:
+    except (CheckFailed, Failure):
         raise
     except (KCEError, ValueError) as error:
         if not str(error).strip():
-            raise BrokenPromise("", f"it refuses {what} without a word") from error
+            raise Failure(f"for {what} it raises {type(error).__name__} without a message") from error
         return True
     except Exception as error:
-        raise BrokenPromise("", f"for {what} it raises {type(error).__name__}: {error}") from error
+        raise Failure(f"for {what} it raises {type(error).__name__}: {error}") from error
     return False
 
 
 def reference(subject: Subject) -> tuple[str, ...]:
-    """How another process finds the factory: (folder, kind, name) or (module, qualified name)."""
+    """Return how another process finds the factory: (folder, kind, name) or (module, qualified name)."""
     if subject.named:
         return (subject.named[0], subject.kind, subject.named[1])
     return (subject.factory.__module__, subject.factory.__qualname__)
 
 
 def factory_of(where: tuple[str, ...]) -> Callable[..., Any]:
-    """The factory of a reference. Raises NotChecked where it is no global name of an importable module."""
+    """Return the factory of a ``reference``.
+
+    Raises:
+        CheckSkipped: It is not a global name of an importable module.
+    """
     from importlib import import_module
 
     if len(where) == 3:
         folder, kind, name = where
         return Registry.load(Path(folder)).component(kind, name).factory
     try:
-        at: Any = import_module(where[0])
+        factory: Any = import_module(where[0])
         for name in where[1].split("."):
-            at = getattr(at, name)
+            factory = getattr(factory, name)
     except (ImportError, AttributeError) as error:
-        raise NotChecked(f"another process cannot import {':'.join(where)}") from error
-    return at  # type: ignore[no-any-return]
+        raise CheckSkipped(f"another process cannot import {':'.join(where)}") from error
+    return factory  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""What every component promises, whatever its kind."""
+"""The checks of every kind of component."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from math import log
 from typing import TYPE_CHECKING, Any
 
-from kce.errors import BrokenPromise
-from kce.registry.side_effects import watched
+from kce.errors import CheckFailed
+from kce.registry import validation
+from kce.registry.side_effects import observed
 from kce.registry.specs import factory_signature, format_spec, parse_spec
+from kce.registry.validation import METHODS
 from kce.system.worker_pool import TaskLost, Workers
 from kce.testing import resources
-from kce.testing.base import NotChecked, Subject, factory_of, promise, reference
-from kce.testing.probes import ROWS, ask, check_answer, made, question, same
+from kce.testing.base import CheckSkipped, Failure, Subject, check, factory_of, reference
+from kce.testing.probes import ROWS, ask, check_answer, made, question, same, seen_by
 from kce.types import Aligner, Clusterer, Dataset, Detector, Engine, Evaluator, Reducer
 
 if TYPE_CHECKING:
@@ -28,17 +30,17 @@ _SMALL, _LARGE = 200, 800  # rows that are compared for growth
 _BUSY = 0.05  # seconds of processor time that may be spent elsewhere
 
 
-@promise()
+@check()
 def signature(subject: Subject) -> None:
     """The keyword parameters of the factory are its whole configuration: no positional-only ones, no *args or
     **kwargs, and a default for each but a dataset's `root`."""
     for name, parameter in factory_signature(subject.what, subject.factory).parameters.items():
         given = name in subject.parameters or (subject.kind == "dataset" and name == "root")
         if parameter.default is parameter.empty and not given:
-            raise BrokenPromise("", f"its parameter {name!r} has no default")
+            raise Failure(f"its parameter {name!r} has no default")
 
 
-@promise()
+@check()
 def builds(subject: Subject) -> None:
     """The factory builds a component, and another one when it is called again."""
     _needs_root(subject)
@@ -48,15 +50,15 @@ def builds(subject: Subject) -> None:
                 return
             with made(subject) as other:
                 if one is other:
-                    raise BrokenPromise("", "it builds one and the same object twice")
+                    raise Failure("it returns the same object twice")
     except Exception as error:
         subject.hopeless = f"it cannot be built: {error}".splitlines()[0]
         raise
 
 
-@promise()
+@check()
 def protocol(subject: Subject) -> None:
-    """It has what its kind asks for: the methods of the Protocol; a backbone is a torch.nn.Module with `size` and
+    """It has the methods and attributes of its Protocol in kce.types; a backbone is a torch.nn.Module with `size` and
     `dim`."""
     with _made(subject) as component:
         if subject.kind == "backbone":
@@ -70,62 +72,62 @@ def protocol(subject: Subject) -> None:
             kind = next(kind for kind in _PROTOCOLS if kind.__name__.lower() == subject.kind)
             fits = isinstance(component, kind)
         if not fits:
-            subject.hopeless = "it is nothing of its kind"
-            raise BrokenPromise("", f"{component.__class__.__qualname__} has not what kce.types says of its kind")
+            subject.hopeless = "it does not fit the Protocol of its kind"
+            raise Failure(f"{component.__class__.__qualname__} does not fit the Protocol of its kind in kce.types")
 
 
-@promise()
-def stays(subject: Subject) -> None:
+@check()
+def no_exit(subject: Subject) -> None:
     """It does not end the process."""
     _is_asked(subject)
 
 
-@promise()
-def in_time(subject: Subject) -> None:
-    """It answers small questions within the time limit (60 seconds, if nothing else is said)."""
+@check()
+def time_limit(subject: Subject) -> None:
+    """It answers small questions within the time limit (by default 60 seconds)."""
     if _is_asked(subject) > subject.limit:
-        raise BrokenPromise("in-time", f"it gives no answer in {subject.limit:g} seconds")
+        raise CheckFailed("time-limit", f"it does not answer in {subject.limit:g} seconds")
 
 
 def _is_asked(subject: Subject) -> float:
-    """Ask it something small, whatever it answers; returns the seconds it took."""
+    """Ask it a small question, ignore the answer, and return the seconds it took."""
     with _made(subject) as component:
         start = time.monotonic()
         try:
             ask(subject.kind, component, question(subject, component))
-        except Exception as error:  # other promises say what is wrong with that
-            raise NotChecked(f"it raises {error.__class__.__name__}: {error}") from error
+        except Exception as error:  # other checks report what is wrong with that
+            raise CheckSkipped(f"it raises {error.__class__.__name__}: {error}") from error
         return time.monotonic() - start
 
 
-@promise()
+@check()
 def silent(subject: Subject) -> None:
-    """It prints nothing to standard output, which belongs to the command's own answer."""
+    """It prints nothing to standard output, which is for the answer of the command."""
     _behaves(subject, "silent")
 
 
-@promise()
+@check()
 def random_state(subject: Subject) -> None:
-    """It leaves the random states alone that all share: of `random`, of numpy and of torch."""
+    """It leaves the global random states of `random`, numpy and torch unchanged."""
     _behaves(subject, "random-state")
 
 
-@promise()
+@check()
 def warnings(subject: Subject) -> None:
-    """It does not change which warnings others see."""
+    """It does not change the filters of `warnings`, or how warnings are shown."""
     _behaves(subject, "warnings")
 
 
-@promise()
+@check()
 def threads(subject: Subject) -> None:
-    """It does not change how many threads other libraries use."""
+    """It does not change how many threads numeric libraries use."""
     _behaves(subject, "threads")
 
 
-@promise(*COMPUTE)
+@check(*COMPUTE)
 def thread_limit(subject: Subject) -> None:
-    """Told to use one thread (OMP_NUM_THREADS, threadpoolctl, torch), it works in the thread that asks it alone, and in
-    no other process."""
+    """Where numeric libraries are limited to one thread (OMP_NUM_THREADS, threadpoolctl, torch), it works only in the
+    calling thread and in no other process."""
     with _made(subject) as component, resources.one_thread():
         asked = question(subject, component, _SMALL)
         ask(subject.kind, component, asked)  # what it imports may start threads that then do nothing
@@ -135,76 +137,76 @@ def thread_limit(subject: Subject) -> None:
             ask(subject.kind, component, asked)
         here, everywhere = time.thread_time() - here, resources.spent() - everywhere
     if everywhere - here > max(_BUSY, 0.2 * here):
-        raise BrokenPromise(
-            "", f"of {everywhere:.2f} seconds of work {everywhere - here:.2f} were done in other threads"
-        )
+        raise Failure(f"of {everywhere:.2f} seconds of work {everywhere - here:.2f} were done in other threads")
 
 
-@promise(*COMPUTE)
-def type(subject: Subject) -> None:  # noqa: A001 - its name is the promise's
-    """Its answer is of its kind's type: a numpy array, a list of Box, {figure: number}, a tensor."""
+@check(*COMPUTE)
+def type(subject: Subject) -> None:  # noqa: A001 - its name is that of the check
+    """Its answer has the type of its kind: a numpy array, a list of Box, {name: number} or a tensor."""
     _answers(subject, "type")
 
 
-@promise(*COMPUTE)
+@check(*COMPUTE)
 def shape(subject: Subject) -> None:
-    """Its answer has its kind's shape: a row for a row, boxes with an area, one figure at least."""
+    """Its answer has the shape of its kind: one row per row, boxes with an area, at least one score."""
     _answers(subject, "shape")
 
 
-@promise("clusterer", "detector")
+@check("clusterer", "detector")
 def range(subject: Subject) -> None:  # noqa: A001
-    """Its answer lies where its kind's may: clusters from -1 on, boxes on the picture with a score in [0, 1]."""
+    """Its answer is in the range of its kind: cluster numbers from -1, boxes in the picture with a score in [0, 1]."""
     _answers(subject, "range")
 
 
-@promise("aligner", "reducer")
+@check("aligner", "reducer")
 def own_memory(subject: Subject) -> None:
-    """Its answer is no view of what it was given."""
-    _answers(subject, "own-memory")
+    """Its answer is not a view of its input."""
+    with _made(subject) as component:
+        given = seen_by(subject.kind, component, question(subject, component))
+        validation.check_own_memory(subject.kind, getattr(component, METHODS[subject.kind])(given), given)
 
 
-def _answers(subject: Subject, wanted: str) -> None:
+def _answers(subject: Subject, name: str) -> None:
+    """Check the answer to a small question; failures of another name are for another check to report."""
     with _made(subject) as component:
         asked = question(subject, component)
-        found = ask(subject.kind, component, asked)
+        answer = ask(subject.kind, component, asked)
         try:
-            check_answer(subject.kind, component, asked, found)
-        except BrokenPromise as broken:
-            if broken.promise == wanted:
+            check_answer(subject.kind, component, asked, answer)
+        except CheckFailed as failed:
+            if failed.check == name:
                 raise
 
 
-@promise(*PASSIVE)
+@check(*PASSIVE)
 def deterministic(subject: Subject) -> None:
-    """Two components built alike give the same answer to the last bit."""
+    """Two components built with the same parameters give the same answer, to the last bit."""
     with _made(subject) as one, _made(subject) as other:
         asked = question(subject, one)
         if not same(ask(subject.kind, one, asked), ask(subject.kind, other, asked)):
-            raise BrokenPromise("", "two of them, built alike, answer differently")
+            raise Failure("two of them, built with the same parameters, answer differently")
 
 
-@promise(*PASSIVE)
-def asked_again(subject: Subject) -> None:
-    """Asked again, it gives the same answer: it keeps nothing of what it was asked before."""
+@check(*PASSIVE)
+def repeatable(subject: Subject) -> None:
+    """Called again with the same input, it gives the same answer: it carries over nothing from earlier calls."""
     with _made(subject) as component:
         asked = question(subject, component)
         first = ask(subject.kind, component, asked)
         if subject.kind in COMPUTE:
             ask(subject.kind, component, question(subject, component, 64))
         if not same(first, ask(subject.kind, component, asked)):
-            raise BrokenPromise("", "asked again it answers differently")
+            raise Failure("called again with the same input, it answers differently")
 
 
-@promise(*PASSIVE)
-def travels(subject: Subject) -> None:
-    """It travels as its name and parameters: written as text, read again and built in another process, it answers the
-    same."""
+@check(*PASSIVE)
+def rebuilt(subject: Subject) -> None:
+    """Rebuilt in another process from its name and its parameters, written as text, it gives the same answer."""
     where, given = reference(subject), dict(subject.parameters)
     text = format_spec("name", given)
     again = {key: given[key].__class__(value) for key, value in parse_spec(text)[1].items()}
     if again != {key: value for key, value in given.items() if value is not None}:
-        raise BrokenPromise("", f"its parameters cannot be written as text: {text}")
+        raise Failure(f"its parameters cannot be written as text: {text}")
     factory_of(where)
     with _made(subject) as component:
         here = ask(subject.kind, component, question(subject, component))
@@ -212,16 +214,16 @@ def travels(subject: Subject) -> None:
         other.submit(None)
         there = other.take()
     if isinstance(there, TaskLost):
-        raise BrokenPromise("", f"in another process it fails: {there.reason}")
+        raise Failure(f"in another process it fails: {there.reason}")
     if not same(_portable(here), there):
-        raise BrokenPromise("", "in another process it answers differently")
+        raise Failure("in another process it answers differently")
 
 
 def _elsewhere(kind: str, where: tuple[str, ...], parameters: dict[str, Any], limit: float) -> Callable[[Any], Any]:
     subject = Subject(kind, factory_of(where), parameters, limit=limit)
 
     def work(_: None) -> Any:
-        with watched(pools=False), made(subject) as component:
+        with observed(pools=False), made(subject) as component:
             return _portable(ask(kind, component, question(subject, component)))
 
     return work
@@ -231,17 +233,17 @@ def _portable(answer: Any) -> Any:
     return answer.detach().numpy().copy() if hasattr(answer, "detach") else answer
 
 
-@promise(*COMPUTE)
+@check(*COMPUTE)
 def time_growth(subject: Subject) -> None:
-    """Its time grows no faster with n than it says: the power `growth["time"]` of the factory, 1 if it says nothing (n:
-    rows, faces or pixels)."""
+    """Its time grows with n (rows, faces or pixels) at most as declared: with the power `growth["time"]` of the
+    factory, by default 1."""
     _grows(subject, "time", resources.seconds, 0.6)
 
 
-@promise(*COMPUTE)
+@check(*COMPUTE)
 def memory_growth(subject: Subject) -> None:
-    """Its memory, as far as Python sees it, grows no faster with n than it says: the power `growth["memory"]` of the
-    factory, 1 if it says nothing."""
+    """Its memory, as far as Python can see it, grows with n at most as declared: with the power `growth["memory"]` of
+    the factory, by default 1."""
     _grows(subject, "memory", resources.memory, 0.4)
 
 
@@ -252,23 +254,26 @@ def _grows(subject: Subject, what: str, measure: Callable[[Callable[[], Any]], f
         taken = [measure(lambda asked=asked: ask(subject.kind, component, asked)) for asked in (small, large)]  # type: ignore[misc]
     power = log(max(taken[1], 1e-9) / max(taken[0], 1e-9)) / log(_LARGE / _SMALL)
     if power > subject.growth[what] + slack:
-        raise BrokenPromise(
+        raise CheckFailed(
             "",
-            f"its {what} grows with the power {power:.1f} of n, and it says {subject.growth[what]:g}",
-            f'say so in the factory\'s attribute: growth = {{"{what}": {power:.0f}}}',
+            f"its {what} grows with the power {power:.1f} of n; {subject.growth[what]:g} is declared",
+            f'declare it in the factory\'s attribute: growth = {{"{what}": {power:.0f}}}',
         )
 
 
 def _behaves(subject: Subject, what: str) -> None:
     with _made(subject) as component:
         asked = question(subject, component)
-        with watched():  # imports what it needs; what it changes is put back
+        with observed():  # imports what it needs; changes are undone
             ask(subject.kind, component, asked)
-        with watched() as seen:
-            if subject.kind not in ("backbone", "engine"):  # weights are drawn, engines are costly
+        with observed() as seen:
+            if subject.kind not in (
+                "backbone",
+                "engine",
+            ):  # drawing weights uses random numbers, engines are slow to start
                 subject.build()
             ask(subject.kind, component, asked)
-    seen.complain(what)
+    seen.raise_for(what)
 
 
 @contextmanager
@@ -280,4 +285,4 @@ def _made(subject: Subject) -> Iterator[Any]:
 
 def _needs_root(subject: Subject) -> None:
     if subject.kind == "dataset" and "root" not in subject.parameters:
-        raise NotChecked("it needs a tree to read: give root=FOLDER")
+        raise CheckSkipped("it needs a tree to read: give root=FOLDER")

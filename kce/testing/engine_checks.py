@@ -1,4 +1,4 @@
-"""What engines promise: where the runs of a study are done."""
+"""The checks of engines, which run the jobs of a study."""
 
 from __future__ import annotations
 
@@ -8,65 +8,65 @@ import time
 from concurrent.futures import Future
 from pathlib import Path
 
-from kce.errors import BrokenPromise, KCEError
+from kce.errors import KCEError
 from kce.system.job import Job
-from kce.testing.base import Subject, promise
+from kce.testing.base import Failure, Subject, check
 from kce.testing.probes import ask, made, question
 
 
-@promise("engine")
+@check("engine")
 def slots(subject: Subject) -> None:
-    """It says how many jobs can be at work at a time: a whole number from 1 on."""
+    """Its attribute `slots` is the number of jobs that can run at the same time: an integer of at least 1."""
     with made(subject) as engine:
         if not isinstance(engine.slots, int) or engine.slots < 1:
-            raise BrokenPromise("", f"its slots are {engine.slots!r}")
+            raise Failure(f"its slots are {engine.slots!r}")
 
 
-@promise("engine")
+@check("engine")
 def futures(subject: Subject) -> None:
-    """A job handed out gives a concurrent.futures.Future at once, and through it what the job returns."""
+    """`submit` returns a concurrent.futures.Future at once, whose result is what the job returns."""
     with made(subject) as engine:
         if not isinstance(engine.submit(Job("text", "json:dumps", {"obj": 1})), Future):
-            raise BrokenPromise("", "it gives no concurrent.futures.Future")
+            raise Failure("`submit` does not return a concurrent.futures.Future")
         if ask("engine", engine, question(subject, engine)) != ["[1, null]", 3.5]:
-            raise BrokenPromise("", "jobs do not give what they return")
+            raise Failure("the results of futures are not what the jobs return")
 
 
-@promise("engine")
-def elsewhere(subject: Subject) -> None:
-    """Jobs are done in other processes than the study's own."""
+@check("engine")
+def other_process(subject: Subject) -> None:
+    """Jobs run in other processes than that of the study."""
     with made(subject) as engine:
         if engine.submit(Job("where", "os:getpid", {})).result() == os.getpid():
-            raise BrokenPromise("", "it does a job in the process that hands it out")
+            raise Failure("a job runs in the process that submits it")
 
 
-@promise("engine")
+@check("engine")
 def errors(subject: Subject) -> None:
-    """What a job raises comes out of its future, the hint of a KCEError too, and other jobs go on."""
+    """What a job raises is the exception of its future, with the hint of a KCEError, and other jobs continue."""
     with made(subject) as engine:
         bad = engine.submit(Job("bad", "kce.registry.specs:parse_spec", {"spec": ":"}))
         good = engine.submit(Job("good", "json:dumps", {"obj": 1}))
         error = bad.exception()
         if not isinstance(error, KCEError) or not error.hint:
-            raise BrokenPromise("", f"of a KCEError with a hint it makes {error!r}")
+            raise Failure(f"a KCEError with a hint becomes {error!r}")
         if good.result() != "1":
-            raise BrokenPromise("", "after a job that fails others do not give what they return")
+            raise Failure("after a job that fails, the results of others are not what they return")
 
 
-@promise("engine")
+@check("engine")
 def lost_workers(subject: Subject) -> None:
-    """A job whose process ends again and again fails with an error; those after it are done all the same."""
+    """A job whose process ends at every attempt fails with an error; the jobs after it run all the same."""
     with made(subject) as engine:
         lost = engine.submit(Job("lost", "os:_exit", {"status": 3})).exception()
         if lost is None:
-            raise BrokenPromise("", "a job that ended its process is called done")
+            raise Failure("a job that ended its process counts as done")
         if engine.submit(Job("next", "json:dumps", {"obj": 1})).result() != "1":
-            raise BrokenPromise("", "after a process was lost it does no more jobs")
+            raise Failure("after a process was lost, it runs no more jobs")
 
 
-@promise("engine")
-def stops(subject: Subject) -> None:
-    """`stop` ends every job at work, waits for them, and returns; asked twice it does nothing more."""
+@check("engine")
+def stop(subject: Subject) -> None:
+    """`stop` ends every running job, waits for them, and returns; a second call does nothing."""
     with made(subject) as engine, tempfile.TemporaryDirectory() as folder:
         begun = Path(folder) / "begun"
         begin = f"import pathlib, time; pathlib.Path({str(begun)!r}).touch()"
@@ -78,6 +78,6 @@ def stops(subject: Subject) -> None:
         engine.stop()
         subject.engine = None
         if not future.done():
-            raise BrokenPromise("", "a job is still open after `stop`")
+            raise Failure("a job is still running after `stop`")
         if not future.cancelled() and future.exception() is None:
-            raise BrokenPromise("", "a job that was ended is called done")
+            raise Failure("a job that was stopped counts as done")

@@ -1,4 +1,4 @@
-"""What the parts that work on rows of features promise: aligners, reducers, clusterers, evaluators."""
+"""The checks of components that work on rows of features: aligners, reducers, clusterers, evaluators."""
 
 from __future__ import annotations
 
@@ -7,60 +7,56 @@ from typing import Any
 
 import numpy as np
 
-from kce.errors import BrokenPromise
 from kce.registry import validation
-from kce.testing.base import Subject, promise, refuses
+from kce.testing.base import Failure, Subject, check, raises_clear_error
 from kce.testing.probes import BLOBS, ROWS, ask, check_answer, made, permuted, same, table
 from kce.types import Features, MergePlan
 
 
-@promise(*ROWS)
-def input_untouched(subject: Subject) -> None:
-    """It changes nothing of what it is given."""
+@check(*ROWS)
+def input_unchanged(subject: Subject) -> None:
+    """It does not change its input."""
     given = table()
     with made(subject) as component:
         ask(subject.kind, component, given)
     fresh = table()
     for name in ("x", "label", "key", "group"):
         if not same(getattr(given, name), getattr(fresh, name)):
-            raise BrokenPromise("", f"it changes the {name} it is given")
+            raise Failure(f"it changes the {name} of its input")
 
 
-@promise("aligner", "reducer", "evaluator")
+@check("aligner", "reducer", "evaluator")
 def finite(subject: Subject) -> None:
-    """Of finite features it makes finite numbers."""
+    """For finite features its answer is finite."""
     with made(subject) as component:
-        answer = ask(subject.kind, component, table())
-    values = np.array([float(value) for value in answer.values()]) if subject.kind == "evaluator" else answer
-    if not np.isfinite(values).all():
-        raise BrokenPromise("", "it answers NaN or infinity for finite features")
+        validation.check_finite(subject.kind, ask(subject.kind, component, table()))
 
 
-@promise("reducer", "clusterer")
+@check("reducer", "clusterer")
 def row_for_row(subject: Subject) -> None:
-    """Its answer's rows stand in the order of the rows given. Of groups far apart, each clustering respects one side: a
-    cluster holds one group, or a group lies in one cluster; and a reduced row lies next to one of its own group."""
+    """Row n of its answer belongs to row n of its input. In data of well separated groups, a cluster holds rows of one
+    group only or a group is in one cluster, and a reduced row is next to a row of its own group."""
     given = table()
     with made(subject) as component:
         answer = ask(subject.kind, component, given)
     if subject.kind == "clusterer":
         numbers, labels = answer[answer >= 0], given.label[answer >= 0]
         if not len(numbers):
-            raise BrokenPromise("", f"it calls all of {BLOBS} groups far apart noise")
+            raise Failure(f"it takes all of {BLOBS} well separated groups for noise")
         pairs = len(set(zip(numbers.tolist(), labels.tolist(), strict=True)))
         if pairs not in (len(set(numbers.tolist())), len(set(labels.tolist()))):
-            raise BrokenPromise("", f"its clusters mix the rows of {BLOBS} groups far apart")
+            raise Failure(f"its clusters mix the rows of {BLOBS} well separated groups")
         return
     gaps = _gaps(answer)
     np.fill_diagonal(gaps, np.inf)
     right = given.label[gaps.argmin(axis=1)] == given.label
     if right.mean() < 0.9:
-        raise BrokenPromise("", f"only {right.mean():.0%} of rows lie next to a row of their own group")
+        raise Failure(f"only {right.mean():.0%} of rows are next to a row of their own group")
 
 
-@promise(*ROWS)
+@check(*ROWS)
 def row_order(subject: Subject) -> None:
-    """The order of the rows changes nothing: clusters, distances and figures are the same, within rounding."""
+    """The order of the rows does not matter: clusters, distances and scores are the same, within rounding."""
     given = table()
     mixed, order = permuted(given)
     with made(subject) as component:
@@ -68,7 +64,7 @@ def row_order(subject: Subject) -> None:
     with made(subject) as component:
         other = ask(subject.kind, component, mixed)
     if subject.kind == "evaluator":
-        alike = _same_figures(one, other, 1e-4)
+        alike = _same_scores(one, other, 1e-4)
     elif subject.kind == "clusterer":
         alike = _partition(one[order]) == _partition(other)
     elif subject.kind == "aligner":
@@ -77,56 +73,57 @@ def row_order(subject: Subject) -> None:
         gaps = _gaps(one)
         alike = np.allclose(gaps[np.ix_(order, order)], _gaps(other), rtol=0.01, atol=0.01 * float(gaps.max()))
     if not alike:
-        raise BrokenPromise("", "the same rows in another order are answered differently")
+        raise Failure("it answers differently for the same rows in another order")
 
 
-@promise(*ROWS)
+@check(*ROWS)
 def no_rows(subject: Subject) -> None:
-    """No rows at all are answered with none, or refused in words."""
-    _answers_or_refuses(subject, table().take(np.arange(0)), "no rows")
+    """For no rows it answers with no rows, or raises a clear error (KCEError or ValueError)."""
+    _answers_or_raises(subject, table().take(np.arange(0)), "no rows")
 
 
-@promise(*ROWS)
+@check(*ROWS)
 def one_row(subject: Subject) -> None:
-    """One row is answered, or refused in words."""
-    _answers_or_refuses(subject, table().take(np.arange(1)), "one row")
+    """For one row it answers, or raises a clear error."""
+    _answers_or_raises(subject, table().take(np.arange(1)), "one row")
 
 
-@promise(*ROWS)
+@check(*ROWS)
 def few_rows(subject: Subject) -> None:
-    """Two and three rows are answered, or refused in words."""
+    """For two and three rows it answers, or raises a clear error."""
     for count in (2, 3):
-        _answers_or_refuses(subject, table().take(np.arange(count)), f"{count} rows")
+        _answers_or_raises(subject, table().take(np.arange(count)), f"{count} rows")
 
 
-@promise(*ROWS)
-def rows_all_alike(subject: Subject) -> None:
-    """Rows that are all the same are answered, or refused in words."""
+@check(*ROWS)
+def identical_rows(subject: Subject) -> None:
+    """For rows that are all the same it answers, or raises a clear error."""
     given = table()
-    _answers_or_refuses(subject, given.with_x(np.ones_like(given.x)), "rows that are all the same")
+    _answers_or_raises(subject, given.with_x(np.ones_like(given.x)), "rows that are all the same")
 
 
-@promise(*ROWS)
+@check(*ROWS)
 def constant_columns(subject: Subject) -> None:
-    """Columns that are the same in every row do no harm."""
+    """It works with columns that are constant."""
     given = table()
     x = np.concatenate([given.x, np.zeros_like(given.x), np.full_like(given.x, 3)], axis=1)
     _answers(subject, given.with_x(x))
 
 
-@promise(*ROWS)
-def duplicated_rows(subject: Subject) -> None:
-    """Rows that stand there twice do no harm, and a clusterer gives both the same number."""
+@check(*ROWS)
+def duplicate_rows(subject: Subject) -> None:
+    """It works with rows that occur twice, and a clusterer puts both into the same cluster."""
     given = table()
     twice = np.repeat(np.arange(len(given)), 2)
     answer = _answers(subject, given.take(twice))
     if subject.kind == "clusterer" and not (answer[::2] == answer[1::2]).all():
-        raise BrokenPromise("", "it puts two rows that are the same into two clusters")
+        raise Failure("it puts two equal rows into two clusters")
 
 
-@promise(*ROWS)
-def not_finite(subject: Subject) -> None:
-    """NaN and infinity are refused in words, or stay to be seen: NaN in that row or figure, noise among clusters."""
+@check(*ROWS)
+def nan_and_infinity(subject: Subject) -> None:
+    """For NaN and infinity it raises a clear error, or they remain visible: that row or score is not finite, that row
+    is noise."""
     for bad in (np.nan, np.inf):
         given = table()
         given.x[5, 3] = bad
@@ -137,7 +134,7 @@ def not_finite(subject: Subject) -> None:
             with made(subject) as component, np.errstate(all="ignore"):
                 answer = ask(subject.kind, component, given)
 
-        if refuses(call, f"a {bad} among the features"):
+        if raises_clear_error(call, f"a {bad} among the features"):
             continue
         if subject.kind == "evaluator":
             seen = not all(np.isfinite(float(value)) for value in answer.values())
@@ -146,13 +143,13 @@ def not_finite(subject: Subject) -> None:
         else:
             seen = not np.isfinite(answer[5]).all()
         if not seen:
-            raise BrokenPromise("", f"it answers as if nothing were wrong with a {bad} among the features")
+            raise Failure(f"it hides a {bad} among the features")
 
 
-@promise("clusterer")
+@check("clusterer")
 def cluster_count(subject: Subject) -> None:
-    """A factory that takes `n_clusters` makes no more clusters than it is told, and refuses none, and more than there
-    are rows."""
+    """If its factory takes `n_clusters`, it makes at most that many clusters, and raises a clear error for 0 clusters
+    and for more clusters than rows."""
     if not subject.takes("n_clusters") and "n_clusters" not in subject.parameters:
         return
     given = table()
@@ -160,20 +157,20 @@ def cluster_count(subject: Subject) -> None:
         with made(subject, n_clusters=count) as component:
             numbers = set(ask("clusterer", component, given).tolist()) - {-1}
         if len(numbers) > count:
-            raise BrokenPromise("", f"told to make {count} clusters it makes {len(numbers)}")
+            raise Failure(f"with n_clusters={count} it makes {len(numbers)} clusters")
     for count, rows in ((0, 8), (9, 8)):
 
         def call(count: int = count, rows: int = rows) -> None:
             with made(subject, n_clusters=count) as component:
                 ask("clusterer", component, given.take(np.arange(rows)))
 
-        if not refuses(call, f"{count} clusters of {rows} rows"):
-            raise BrokenPromise("", f"it makes {count} clusters of {rows} rows without a word")
+        if not raises_clear_error(call, f"{count} clusters of {rows} rows"):
+            raise Failure(f"it raises no error for {count} clusters of {rows} rows")
 
 
-@promise("evaluator")
+@check("evaluator")
 def one_label(subject: Subject) -> None:
-    """Rows of one label alone are refused in words: nothing comes apart."""
+    """For rows of a single label it raises a clear error: there is nothing to separate."""
     given = table()
     alone = Features(given.key, np.full_like(given.label, given.label[0]), given.group, given.x)
 
@@ -181,30 +178,30 @@ def one_label(subject: Subject) -> None:
         with made(subject) as component:
             ask("evaluator", component, alone)
 
-    if not refuses(call, "one label alone"):
-        raise BrokenPromise("", "it scores rows of one label as if there were something to tell apart")
+    if not raises_clear_error(call, "a single label"):
+        raise Failure("it scores rows of a single label")
 
 
-@promise("evaluator")
-def names_mean_nothing(subject: Subject) -> None:
-    """What categories are called changes no figure."""
+@check("evaluator")
+def label_names(subject: Subject) -> None:
+    """The names of categories do not change any score."""
     given = table()
     renamed = Features(given.key, np.char.add("Z", given.label), given.group, given.x)
     with made(subject) as component:
         one, other = ask("evaluator", component, given), ask("evaluator", component, renamed)
-    if not _same_figures(one, other, 1e-9):
-        raise BrokenPromise("", "the same rows under other names get other figures")
+    if not _same_scores(one, other, 1e-9):
+        raise Failure("the same rows with other label names get other scores")
 
 
-@promise("evaluator")
-def same_figures(subject: Subject) -> None:
-    """It gives the same figures, by name, whatever the rows; with a plan too."""
+@check("evaluator")
+def score_names(subject: Subject) -> None:
+    """It returns the same names of scores for any rows, and accepts a plan."""
     with made(subject) as component:
         one = list(component.score(table()))
         other = list(component.score(table(96, 8)))
-        validation.figures(component.score(table(), _plan()), table())
+        validation.check_scores(component.score(table(), _plan()), table())
     if one != other:
-        raise BrokenPromise("", f"of one table it says {', '.join(one)}, of another {', '.join(other)}")
+        raise Failure(f"for one table it returns {', '.join(one)}, for another {', '.join(other)}")
 
 
 def _plan() -> MergePlan:
@@ -215,21 +212,17 @@ def _plan() -> MergePlan:
 def _answers(subject: Subject, given: Features) -> Any:
     with made(subject) as component:
         answer = ask(subject.kind, component, given)
-        try:
-            check_answer(subject.kind, component, given, answer)
-        except BrokenPromise as broken:
-            if broken.promise != "own-memory":  # that is said once
-                raise
-    if subject.kind in ("aligner", "reducer") and not np.isfinite(answer).all():
-        raise BrokenPromise("", "it answers NaN or infinity for finite features")
+        check_answer(subject.kind, component, given, answer)
+    if subject.kind in ("aligner", "reducer"):
+        validation.check_finite(subject.kind, answer)
     return answer
 
 
-def _answers_or_refuses(subject: Subject, given: Features, what: str) -> None:
-    refuses(lambda: _answers(subject, given), what)
+def _answers_or_raises(subject: Subject, given: Features, what: str) -> None:
+    raises_clear_error(lambda: _answers(subject, given), what)
 
 
-def _same_figures(one: Mapping[str, Any], other: Mapping[str, Any], rtol: float) -> bool:
+def _same_scores(one: Mapping[str, Any], other: Mapping[str, Any], rtol: float) -> bool:
     return one.keys() == other.keys() and all(np.isclose(one[name], other[name], rtol=rtol) for name in one)
 
 
@@ -239,5 +232,5 @@ def _gaps(x: Any) -> Any:
 
 
 def _partition(numbers: Any) -> set[tuple[int, ...]]:
-    """Which rows are together, whatever the clusters are called."""
+    """The sets of rows that are together, without the numbers of their clusters."""
     return {(int(number == -1), *np.flatnonzero(numbers == number).tolist()) for number in set(numbers.tolist())}

@@ -76,9 +76,9 @@ def question(subject: Subject, component: Any, size: int = 0) -> Any:
 
 
 def ask(kind: str, component: Any, asked: Any) -> Any:
-    """The answer of a component of `kind` to a question."""
+    """Return the answer of a component of `kind` to a question."""
     if kind in ROWS:
-        return getattr(component, METHODS[kind])(_given(kind, component, asked))
+        return getattr(component, METHODS[kind])(seen_by(kind, component, asked))
     if kind == "detector":
         return [component.detect(picture) for picture in asked]
     if kind == "backbone":
@@ -92,17 +92,17 @@ def ask(kind: str, component: Any, asked: Any) -> Any:
 
 
 def check_answer(kind: str, component: Any, asked: Any, answer: Any) -> None:
-    """Raise BrokenPromise for an answer to that question that is none of its kind; see ``kce.registry.validation``."""
+    """Raise CheckFailed for an answer to that question that is none of its kind; see ``kce.registry.validation``."""
     if kind == "detector":
         for boxes, picture in zip(answer, asked, strict=True):
-            validation.check(kind, boxes, picture)
+            validation.check_answer(kind, boxes, picture)
     elif kind == "backbone":
-        validation.rows(answer, len(asked), component.dim)
+        validation.check_features(answer, len(asked), component.dim)
     else:
-        validation.check(kind, answer, _given(kind, component, asked))
+        validation.check_answer(kind, answer, seen_by(kind, component, asked))
 
 
-def _given(kind: str, component: Any, asked: Features) -> Any:
+def seen_by(kind: str, component: Any, asked: Features) -> Any:
     """What of a table a component of `kind` gets to see; an aligner also gets the reals and views it asks for."""
     if kind == "aligner":
         views = tuple(getattr(component, "views", ()))
@@ -130,7 +130,7 @@ def _viewed(rows: Features, views: tuple[str, ...]) -> Features:
 def made(subject: Subject, **more: Any) -> Iterator[Any]:
     """A component to ask: a clusterer is told how many clusters there are, the weights of a backbone have a seed.
 
-    Starting an engine takes seconds, so one serves all promises until the last one has stopped it.
+    Starting an engine takes seconds, so one serves all checks until the last one has stopped it.
     """
     if subject.kind == "clusterer" and subject.takes("n_clusters"):
         more = {"n_clusters": BLOBS, **more}

@@ -184,7 +184,7 @@ def optics(min_samples: int = 5, xi: float = 0.05) -> _Clusterer:
 
 optics.growth = {"time": 2}  # type: ignore[attr-defined] # one row after the other, each against all
 optics.known_faults = {  # type: ignore[attr-defined]
-    "duplicated-rows": "a cluster may begin or end between two rows that are the same"
+    "duplicate-rows": "a cluster may begin or end between two rows that are the same"
 }
 
 

@@ -1,6 +1,6 @@
-"""Every built-in component keeps every promise of its kind, but for the faults it declares.
+"""Every built-in component passes every check of its kind, except for the known faults it declares.
 
-The world, which makes its own tree, and RetinaFace, which needs weights, are looked at in their own files.
+The world, which makes its own tree, and RetinaFace, which needs weights, are checked in their own files.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytest
 from kce.hookspecs import KINDS
 from kce.registry.registry import Registry
 from kce.testing.base import Subject
-from tests.support.kept import broken
+from tests.support.conformance import failed_checks
 from tests.support.planted import plant
 
 REGISTRY = Registry.load(Path("/"))
@@ -80,13 +80,13 @@ GIVEN = {
         if kind != "dataset" and name != "retinaface"
     ],
 )
-def test_a_part_keeps_its_promises(kind: str, name: str) -> None:
-    assert broken(Subject.of(kind, GIVEN.get((kind, name), name), {}, REGISTRY)) == {}
+def test_a_component_passes_its_checks(kind: str, name: str) -> None:
+    assert failed_checks(Subject.create(kind, GIVEN.get((kind, name), name), {}, REGISTRY)) == {}
 
 
 @pytest.mark.parametrize("name", [name for name in REGISTRY.names("dataset") if name != "world"])
-def test_a_dataset_keeps_its_promises(name: str, tmp_path: Path) -> None:
+def test_a_dataset_passes_its_checks(name: str, tmp_path: Path) -> None:
     root = tmp_path / "tree"
     for path in TREES[name]:
         plant(root, [path], TEXTS.get(path, ""))
-    assert broken(Subject.of("dataset", name, {"root": root}, REGISTRY)) == {}
+    assert failed_checks(Subject.create("dataset", name, {"root": root}, REGISTRY)) == {}

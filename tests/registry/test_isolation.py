@@ -1,4 +1,4 @@
-"""Parts of third parties in a run: one that breaks a promise ends its run with its name, and nothing else."""
+"""Parts of third parties in a run: one that breaks a check ends its run with its name, and nothing else."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kce.errors import BrokenPromise, KCEError
+from kce.errors import CheckFailed, KCEError
 from kce.registry import isolation
 from kce.registry.registry import Registry
 from kce.registry.validation import METHODS
 from kce.testing.probes import same, table
 from tests.registry.test_registry import write
 from tests.support.corpus import face_folder, small_study
-from tests.testing.test_runner import plugin
+from tests.testing.test_checks import plugin
 
 
 def registry(at: Path, kind: str, factory: str) -> Registry:
@@ -24,7 +24,7 @@ def registry(at: Path, kind: str, factory: str) -> Registry:
 
 
 @pytest.mark.parametrize(
-    ("kind", "factory", "promise"),
+    ("kind", "factory", "check"),
     [
         ("clusterer", "Prints", "silent"),
         ("clusterer", "PrintsFromC", "silent"),
@@ -36,28 +36,28 @@ def registry(at: Path, kind: str, factory: str) -> Registry:
         ("clusterer", "WrongShape", "shape"),
         ("clusterer", "WrongType", "type"),
         ("reducer", "View", "own-memory"),
-        ("clusterer", "Hangs", "in-time"),
-        ("clusterer", "Exits", "stays"),
-        ("clusterer", "ExitsAtOnce", "stays"),
+        ("clusterer", "Hangs", "time-limit"),
+        ("clusterer", "Exits", "no-exit"),
+        ("clusterer", "ExitsAtOnce", "no-exit"),
         ("evaluator", "Words", "type"),
     ],
 )
-def test_a_broken_promise_names_part_plugin_and_promise(at: Path, kind: str, factory: str, promise: str) -> None:
+def test_a_broken_promise_names_part_plugin_and_promise(at: Path, kind: str, factory: str, check: str) -> None:
     own = registry(at, kind, factory)
     state, environment = random.getstate(), dict(os.environ)
 
     def ask() -> None:
-        patience = 3 if factory == "Hangs" else 0
-        with isolation.held(own.resolve(kind, "mine"), own, patience) as part:
+        timeout = 3 if factory == "Hangs" else 0
+        with isolation.component(own.resolve(kind, "mine"), own, timeout) as part:
             given = table() if kind == "evaluator" else table().x
             for _ in range(2):  # the first time torch is imported, and nobody else's threads are changed
                 getattr(part, METHODS[kind])(given)
 
-    with pytest.raises(BrokenPromise) as error:
+    with pytest.raises(CheckFailed) as error:
         ask()
-    assert error.value.promise == promise
+    assert error.value.check == check
     assert f"{kind} 'mine' (plugin mine, " in error.value.message
-    assert repr(promise) in error.value.message
+    assert repr(check) in error.value.message
     assert f"kce check {kind} mine" in error.value.hint
     assert (random.getstate(), dict(os.environ)) == (state, environment)
 
@@ -66,7 +66,7 @@ def test_a_sound_part_answers_as_it_would_here(at: Path) -> None:
     from tests.support.faulty import Sound
 
     own, given = registry(at, "clusterer", "Sound"), table()
-    with isolation.held(own.resolve("clusterer", "mine:n_clusters=3"), own) as part:
+    with isolation.component(own.resolve("clusterer", "mine:n_clusters=3"), own) as part:
         found = [part.fit_predict(given.x) for _ in range(2)]
     here = Sound(3).fit_predict(given.x)
     assert all(same(one, here) for one in found)
@@ -76,7 +76,7 @@ def test_what_a_part_refuses_is_told_as_it_says_it(at: Path) -> None:
     own = registry(at, "clusterer", "Sound")
     with (
         pytest.raises(KCEError, match="too few rows") as error,
-        isolation.held(own.resolve("clusterer", "mine"), own) as part,
+        isolation.component(own.resolve("clusterer", "mine"), own) as part,
     ):
         part.fit_predict(np.ones((1, 4), np.float32))
     assert error.value.hint == "take more"
@@ -86,7 +86,7 @@ def test_any_other_error_of_a_third_party_is_its_authors(at: Path) -> None:
     own = registry(at, "reducer", "NeedsRows")
     with (
         pytest.raises(KCEError, match=r"reducer 'mine' \(plugin mine, .*\) fails with IndexError"),
-        isolation.held(own.resolve("reducer", "mine"), own) as part,
+        isolation.component(own.resolve("reducer", "mine"), own) as part,
     ):
         part.fit_transform(np.ones((0, 4), np.float32))
 
@@ -94,23 +94,23 @@ def test_any_other_error_of_a_third_party_is_its_authors(at: Path) -> None:
 @pytest.mark.parametrize(("kind", "name"), [("aligner", "none"), ("reducer", "pca"), ("clusterer", "kmeans")])
 def test_built_in_parts_are_asked_here(kind: str, name: str) -> None:
     own, given = Registry.load(Path("/")), table()
-    with isolation.held(own.resolve(kind, name), own) as part:
+    with isolation.component(own.resolve(kind, name), own) as part:
         answer = part.align(given) if kind == "aligner" else getattr(part, METHODS[kind])(given.x)
     assert len(answer) == len(given)
 
 
 @pytest.mark.parametrize(
-    ("code", "promise"),
+    ("code", "check"),
     [
         ("return faces.mean(dim=(2, 3))", "shape"),
         ("return faces.mean(dim=(2, 3)).numpy()", "type"),
         ("print('forward'); return faces.mean(dim=(1, 2, 3))[:, None]", "silent"),
-        ("import os; os._exit(0)", "stays"),
+        ("import os; os._exit(0)", "no-exit"),
         ("import torch; torch.manual_seed(0); return faces.mean(dim=(1, 2, 3))[:, None]", "random-state"),
         ("return faces.mean(dim=(1, 2, 3))[:, None]", ""),
     ],
 )
-def test_a_network_is_tried_before_it_is_trained(at: Path, code: str, promise: str) -> None:
+def test_a_network_is_tried_before_it_is_trained(at: Path, code: str, check: str) -> None:
     own = write(
         at,
         mine="from kce import hookimpl\n\ndef net(size: int = 16):\n    from torch import nn\n"
@@ -118,12 +118,12 @@ def test_a_network_is_tried_before_it_is_trained(at: Path, code: str, promise: s
         f"        def forward(self, faces):\n            {code}\n"
         "    return Net()\n\n@hookimpl\ndef kce_backbones():\n    return {'mine': net}\n",
     )
-    if not promise:
-        isolation.probe(own.resolve("backbone", "mine"), own)
+    if not check:
+        isolation.check_backbone(own.resolve("backbone", "mine"), own)
         return
-    with pytest.raises(BrokenPromise) as error:
-        isolation.probe(own.resolve("backbone", "mine"), own)
-    assert error.value.promise == promise
+    with pytest.raises(CheckFailed) as error:
+        isolation.check_backbone(own.resolve("backbone", "mine"), own)
+    assert error.value.check == check
 
 
 def test_the_price_of_a_study_does_without_a_network_that_fails(at: Path) -> None:

@@ -227,7 +227,7 @@ def test_a_plugin_of_another_api_is_refused_with_the_reason(
     registry = write(tmp_path, mine=f"KCE_API = {declared}\n{more}{HALVES}")
     with pytest.raises(BrokenPlugin) as error:
         registry.plugins.offers("mine")
-    assert error.value.promise == "api"
+    assert error.value.check == "api"
     assert reason in error.value.message
     assert "kmeans" in registry.names("clusterer")
     assert "halves" not in registry.names("clusterer")
@@ -245,7 +245,7 @@ def test_the_version_is_read_inside_a_package_that_cannot_be_imported(
     registry = Registry.load(Path("/"))
     with pytest.raises(BrokenPlugin, match=r"a newer version of the plugin API, 2\.0") as error:
         registry.plugins.offers("kce-next")
-    assert error.value.promise == "api"
+    assert error.value.check == "api"
     assert registry.plugins.api("kce-next") == "2.0"
 
 
@@ -255,7 +255,7 @@ def test_a_plugin_of_this_api_or_a_later_minor_is_taken(tmp_path: Path, declared
 
 
 @pytest.mark.parametrize(
-    ("text", "promise"),
+    ("text", "check"),
     [
         ("import nosuchmodule", "imports"),
         ("raise SystemExit(3)", "imports"),
@@ -266,10 +266,10 @@ def test_a_plugin_of_this_api_or_a_later_minor_is_taken(tmp_path: Path, declared
         ("from kce import hookimpl\n@hookimpl\ndef kce_clusterers():\n    raise SystemExit(3)", "hooks"),
     ],
 )
-def test_what_a_plugin_breaks_has_a_name(tmp_path: Path, text: str, promise: str) -> None:
+def test_what_a_plugin_fails_has_a_name(tmp_path: Path, text: str, check: str) -> None:
     with pytest.raises(BrokenPlugin) as error:
         write(tmp_path, mine=text).plugins.offers("mine")
-    assert error.value.promise == promise
+    assert error.value.check == check
 
 
 def test_a_module_that_answers_to_every_name_offers_only_its_own(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Packages that `kce new` writes: they are sound, install, keep every promise, and work in runs by name."""
+"""Packages that `kce new` writes: they are sound, install, pass every check, and work in runs by name."""
 
 from __future__ import annotations
 
@@ -137,11 +137,11 @@ def test_all_are_there_by_name(environment: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_keeps_every_promise(environment: Path, kind: str, tmp_path: Path) -> None:
+def test_each_passes_every_check(environment: Path, kind: str, tmp_path: Path) -> None:
     tree = environment.parent / f"kce-my-{kind}" / "tests" / "tree"
     name = f"my-{kind}:root={tree}" if kind == "dataset" else f"my-{kind}"
     rows = json.loads(call(environment, tmp_path, "check", kind, name, "--json"))
-    assert {row["verdict"] for row in rows} == {"kept"}
+    assert {row["result"] for row in rows} == {"passed"}
 
 
 def test_the_dataset_and_the_detector_make_faces(environment: Path, tmp_path: Path) -> None:

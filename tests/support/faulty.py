@@ -1,4 +1,4 @@
-"""Plugins that are each faulty in one way, with the promise they break: what a conformance kit is there to catch."""
+"""Plugins that are each faulty in one way, with the checks they must fail."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kce import Box, KCEError, Remark, Sample
 
 
 class Sound:
-    """A clusterer that keeps every promise: the nearest of `n_clusters` rows that are far from each other."""
+    """A clusterer that passes every check: the nearest of `n_clusters` rows that are far from each other."""
 
     def __init__(self, n_clusters: int = 4) -> None:
         if n_clusters < 1:
@@ -38,7 +38,7 @@ class Sound:
 
 
 class Center:
-    """A reducer that keeps every promise: the first columns."""
+    """A reducer that passes every check: the first columns."""
 
     def fit_transform(self, x: Any) -> Any:
         return x[:, :4].copy()
@@ -371,34 +371,34 @@ FAULTS: list[tuple[str, Callable[..., Any], set[str]]] = [
     ("clusterer", WrongType, {"type"}),
     ("clusterer", Floats, {"type"}),
     ("reducer", View, {"own-memory"}),
-    ("reducer", WritesIntoItsInput, {"input-untouched"}),
+    ("reducer", WritesIntoItsInput, {"input-unchanged"}),
     ("reducer", Rolls, {"row-for-row"}),
     ("clusterer", FirstRowDecides, {"row-order"}),
     ("reducer", Draws, {"deterministic"}),
-    ("reducer", Remembers, {"asked-again"}),
-    ("reducer", DependsOnTheProcess, {"travels"}),
-    ("reducer", SwallowsNaN, {"not-finite"}),
+    ("reducer", Remembers, {"repeatable"}),
+    ("reducer", DependsOnTheProcess, {"rebuilt"}),
+    ("reducer", SwallowsNaN, {"nan-and-infinity"}),
     ("reducer", DividesByTheSpread, {"constant-columns"}),
     ("reducer", NeedsRows, {"no-rows"}),
     ("clusterer", MakesMoreClusters, {"cluster-count"}),
-    ("clusterer", SplitsTwins, {"duplicated-rows"}),
+    ("clusterer", SplitsTwins, {"duplicate-rows"}),
     ("reducer", Cubic, {"time-growth"}),
     ("reducer", AllPairs, {"memory-growth"}),
-    ("clusterer", Hangs, {"in-time"}),
-    ("clusterer", Exits, {"stays"}),
+    ("clusterer", Hangs, {"time-limit"}),
+    ("clusterer", Exits, {"no-exit"}),
     ("clusterer", positional, {"signature"}),
     ("clusterer", anything, {"signature"}),
     ("clusterer", Nothing, {"protocol"}),
     ("reducer", Singleton, {"builds"}),
     ("evaluator", Words, {"type"}),
-    ("evaluator", Sized, {"names-mean-nothing", "one-label", "not-finite"}),
+    ("evaluator", Sized, {"label-names", "one-label", "nan-and-infinity"}),
     ("detector", Outside, {"range"}),
     ("detector", Inverted, {"shape"}),
-    ("detector", Paints, {"picture-untouched"}),
-    ("backbone", forgets_its_scale, {"batch-of-one", "weights-return"}),
-    ("dataset", Tree, {"stray-files", "inside", "namespaces", "no-root", "odd-names"}),
-    ("dataset", Notes, {"tree-untouched"}),
+    ("detector", Paints, {"picture-unchanged"}),
+    ("backbone", forgets_its_scale, {"batch-independent", "weights-round-trip"}),
+    ("dataset", Tree, {"stray-files", "links", "namespaces", "missing-root", "odd-names"}),
+    ("dataset", Notes, {"tree-unchanged"}),
     ("dataset", Stems, {"keys", "labels"}),
-    ("engine", Inline, {"slots", "elsewhere", "errors", "lost-workers"}),
+    ("engine", Inline, {"slots", "other-process", "errors", "lost-workers"}),
 ]
-"""kind, what is faulty, and the promises that must be found broken."""
+"""kind, what is faulty, and the checks that must fail."""

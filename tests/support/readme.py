@@ -15,7 +15,7 @@ from kce.hookspecs import KINDS
 from kce.registry import scaffold
 from kce.registry.registry import Registry
 from kce.testing import checks
-from kce.testing.runner import PLUGIN
+from kce.testing.runner import PLUGIN_CHECKS
 from tests.conftest import REPOSITORY
 
 README = REPOSITORY / "README.md"
@@ -53,16 +53,16 @@ def adapter() -> str:
 
 
 def kinds() -> str:
-    """A chapter for each kind: its Protocol, what it promises, and a component that is whole."""
-    whole = "\n".join(f"- **{name}**: {text}" for name, text in PLUGIN.items())
-    chapters = [f"Every plugin promises:\n\n{whole}"]
+    """A chapter for each kind: its Protocol, its checks, and a component that is whole."""
+    whole = "\n".join(f"- **{name}**: {text}" for name, text in PLUGIN_CHECKS.items())
+    chapters = [f"Checks of every plugin:\n\n{whole}"]
     for kind in KINDS:
         protocol = inspect.getsource(getattr(types, kind.capitalize())).removeprefix("@runtime_checkable\n")
-        promises = "\n".join(f"- **{promise.name}**: {promise.text}" for promise in checks(kind))
+        listed = "\n".join(f"- **{check.name}**: {check.text}" for check in checks(kind))
         example = scaffold.package_files(kind, f"my-{kind}", "The author", 2026)[f"kce_my_{kind}.py"].decode()
         chapters.append(
             f"### {kind}\n\nHook `kce_{kind}s`. From `kce/types.py`:\n\n```python\n{protocol}```\n\n"
-            f"It promises:\n\n{promises}\n\nA whole one, as `kce new {kind} my-{kind}` writes it:\n\n"
+            f"Its checks:\n\n{listed}\n\nA whole one, as `kce new {kind} my-{kind}` writes it:\n\n"
             f"```python\n{example}```"
         )
     return "\n\n".join(chapters)

@@ -56,7 +56,7 @@ class World:
     name = "world"
     known_faults: ClassVar = {
         "labels": "its samples are of the datasets it holds",
-        "no-root": "it is made there",
+        "missing-root": "it is made there",
         "empty-root": "it is made there",
     }
 

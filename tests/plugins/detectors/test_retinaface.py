@@ -16,7 +16,7 @@ from kce import Box, KCEError, Registry
 from kce.testing.base import Subject
 from kce.types import Detector
 from tests.conftest import REPOSITORY
-from tests.support.kept import broken
+from tests.support.conformance import failed_checks
 
 
 def export(path: Path) -> None:
@@ -58,8 +58,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_it_keeps_the_promises_of_a_detector(weights: Path) -> None:
-    assert broken(Subject.of("detector", "retinaface", {"weights": str(weights)})) == {}
+def test_it_passes_the_checks_of_a_detector(weights: Path) -> None:
+    assert failed_checks(Subject.create("detector", "retinaface", {"weights": str(weights)})) == {}
 
 
 def build(weights: Path | str, **parameters: float) -> Detector:

@@ -1,4 +1,4 @@
-"""The conformance kit: what is sound passes, and every fault is found under the name of the promise it breaks."""
+"""The conformance kit: what is sound passes, and every fault is found by the check that is there for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from kce.hookspecs import KINDS
 from kce.testing import checks, conforms
 from kce.testing.base import Subject
-from kce.testing.runner import judge, of_kind
+from kce.testing.runner import checks_of, run_check
 from tests.conftest import REPOSITORY
 from tests.registry.test_registry import install, write
 from tests.support import faulty
@@ -35,54 +35,54 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path / "tree"
 
 
-def broken(subject: Subject, among: set[str] | None = None) -> set[str]:
-    looked_at = [promise for promise in of_kind(subject.kind) if among is None or promise.name in among]
-    return {promise.name for promise in looked_at if judge(promise, subject)[0] == "broken"}
+def failing(subject: Subject, among: set[str] | None = None) -> set[str]:
+    looked_at = [check for check in checks_of(subject.kind) if among is None or check.name in among]
+    return {check.name for check in looked_at if run_check(check, subject)[0] == "failed"}
 
 
 @pytest.mark.parametrize(
-    ("kind", "factory", "promises"), faulty.FAULTS, ids=[factory.__name__ for _, factory, _ in faulty.FAULTS]
+    ("kind", "factory", "checks_"), faulty.FAULTS, ids=[factory.__name__ for _, factory, _ in faulty.FAULTS]
 )
-def test_a_fault_is_found_by_the_promise_it_breaks(kind: str, factory: Any, promises: set[str], tree: Path) -> None:
+def test_a_fault_is_found_by_its_check(kind: str, factory: Any, checks_: set[str], tree: Path) -> None:
     given = {"root": tree} if kind == "dataset" else {}
     subject = Subject(kind, factory, given, limit=1 if factory is faulty.Hangs else 60)
-    assert broken(subject, promises) == promises
+    assert failing(subject, checks_) == checks_
 
 
-def test_a_fault_of_one_kind_breaks_few_other_promises() -> None:
-    # A kit that calls everything broken would find every fault too.
-    assert broken(Subject("clusterer", faulty.Reseeds)) == {"random-state"}
-    assert broken(Subject("reducer", faulty.View)) == {"own-memory"}
-    assert broken(Subject("reducer", faulty.SwallowsNaN)) == {"not-finite"}
+def test_a_fault_fails_few_other_checks() -> None:
+    # A kit that calls everything failing would find every fault too.
+    assert failing(Subject("clusterer", faulty.Reseeds)) == {"random-state"}
+    assert failing(Subject("reducer", faulty.View)) == {"own-memory"}
+    assert failing(Subject("reducer", faulty.SwallowsNaN)) == {"nan-and-infinity"}
 
 
 def test_a_declared_fault_must_be_one() -> None:
     class Declared(faulty.SwallowsNaN):
-        known_faults: ClassVar = {"not-finite": "0 is as good", "silent": "it is not"}
+        known_faults: ClassVar = {"nan-and-infinity": "0 is as good", "silent": "it is not"}
 
     subject = Subject("reducer", Declared)
-    found = {promise.name: judge(promise, subject) for promise in of_kind("reducer")}
-    assert found["not-finite"][0] == "known fault"
-    assert "0 is as good" in found["not-finite"][1]
-    assert found["silent"][0] == "broken"
-    assert "take the declaration out" in found["silent"][1]
+    found = {check.name: run_check(check, subject) for check in checks_of("reducer")}
+    assert found["nan-and-infinity"][0] == "known fault"
+    assert "0 is as good" in found["nan-and-infinity"][1]
+    assert found["silent"][0] == "failed"
+    assert "remove the declaration" in found["silent"][1]
 
 
-def test_growth_that_is_declared_is_kept() -> None:
+def test_declared_growth_passes() -> None:
     class Declared(faulty.AllPairs):
         growth: ClassVar = {"memory": 2}
 
-    assert "memory-growth" not in broken(Subject("reducer", Declared))
+    assert "memory-growth" not in failing(Subject("reducer", Declared))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_promises_have_names_of_their_own_and_sentences(kind: str) -> None:
-    promises = checks(kind)
-    assert [promise.name for promise in promises][:3] == ["signature", "builds", "protocol"]
-    assert len({promise.name for promise in promises}) == len(promises) > 5
-    for promise in promises:
-        assert promise.text.endswith("."), promise.name
-        assert promise.name.replace("-", "").islower()
+def test_checks_have_unique_names_and_sentences(kind: str) -> None:
+    checks_ = checks(kind)
+    assert [check.name for check in checks_][:3] == ["signature", "builds", "protocol"]
+    assert len({check.name for check in checks_}) == len(checks_) > 5
+    for check in checks_:
+        assert check.text.endswith("."), check.name
+        assert check.name.replace("-", "").islower()
 
 
 def plugin(at: Path, name: str, kind: str, factory: str) -> Registry:
@@ -96,25 +96,25 @@ def plugin(at: Path, name: str, kind: str, factory: str) -> Registry:
 
 
 @pytest.mark.parametrize(
-    ("factory", "promise"),
+    ("factory", "check"),
     [
         ("Prints", "silent"),
         ("PrintsFromC", "silent"),
-        ("ExitsAtOnce", "stays"),
-        ("Hangs", "in-time"),
+        ("ExitsAtOnce", "no-exit"),
+        ("Hangs", "time-limit"),
         ("anything", "signature"),
     ],
 )
-def test_the_command_finds_it_and_ends_with_2(kce: Kce, at: Path, factory: str, promise: str) -> None:
+def test_the_command_finds_it_and_ends_with_2(kce: Kce, at: Path, factory: str, check: str) -> None:
     plugin(at, "mine", "clusterer", factory)
     done = kce("check", "clusterer", "mine", "--limit", "2", "--json")
     assert done.returncode == 2, done.stderr
     assert "hint: " in done.stderr
     rows = json.loads(done.stdout)
-    assert promise in {row["promise"] for row in rows if row["verdict"] == "broken"}
-    assert sorted(row["promise"] for row in rows) == sorted(one.name for one in checks("clusterer"))
-    if promise in ("stays", "in-time"):
-        assert "not checked" in {row["verdict"] for row in rows}
+    assert check in {row["check"] for row in rows if row["result"] == "failed"}
+    assert sorted(row["check"] for row in rows) == sorted(one.name for one in checks("clusterer"))
+    if check in ("no-exit", "time-limit"):
+        assert "skipped" in {row["result"] for row in rows}
 
 
 def test_the_command_says_that_all_is_well(kce: Kce, at: Path) -> None:
@@ -122,34 +122,34 @@ def test_the_command_says_that_all_is_well(kce: Kce, at: Path) -> None:
     done = kce("check", "mine")
     assert done.returncode == 0, done.stderr
     assert "row-for-row" in done.stdout
-    assert "none broken" in done.stderr
+    assert "no check failed" in done.stderr
 
 
-def test_a_whole_plugin_is_looked_at(kce_json: Callable[..., Any], at: Path) -> None:
+def test_a_whole_plugin_is_checked(kce_json: Callable[..., Any], at: Path) -> None:
     rows = kce_json("check", "plain")
     assert {(row["kind"], row["name"]) for row in rows} == {("aligner", "none"), ("reducer", "none")}
-    assert {row["verdict"] for row in rows} == {"kept"}
+    assert {row["result"] for row in rows} == {"passed"}
 
 
 @pytest.mark.parametrize(
     "words", [["nosuch"], ["clusterer", "nosuch"], ["plain", "nosuch"], ["clusterer", "kmeans:k=3"]]
 )
-def test_what_is_not_there_is_told(kce: Kce, at: Path, words: list[str]) -> None:
+def test_unknown_names_are_errors(kce: Kce, at: Path, words: list[str]) -> None:
     done = kce("check", *words)
     assert done.returncode == 2
     assert "error: " in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_plugin_that_cannot_be_imported_is_told_by_name(kce: Kce, at: Path) -> None:
+def test_a_plugin_that_cannot_be_imported_is_reported_by_name(kce: Kce, at: Path) -> None:
     write(at, mine="import nosuchmodule\n")
     done = kce("check", "mine", "--json")
     assert done.returncode == 2
-    assert [(row["promise"], row["verdict"]) for row in json.loads(done.stdout)] == [("imports", "broken")]
-    assert "promised: Its module can be imported." in kce("check", "mine").stdout
+    assert [(row["check"], row["result"]) for row in json.loads(done.stdout)] == [("imports", "failed")]
+    assert "check: Its module can be imported." in kce("check", "mine").stdout
 
 
-def test_a_package_with_two_plugins_of_one_name_is_told_by_name(
+def test_a_package_with_two_plugins_of_one_name_is_reported_by_name(
     kce: Kce, at: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(at, "kce_one", same="kce_one")
@@ -160,5 +160,5 @@ def test_a_package_with_two_plugins_of_one_name_is_told_by_name(
         done = kce("check", package, "--json", env={"PYTHONPATH": str(at)})
         assert done.returncode == 2
         rows = json.loads(done.stdout)
-        assert {(row["promise"], row["verdict"]) for row in rows} == {("names", "broken")}
+        assert {(row["check"], row["result"]) for row in rows} == {("names", "failed")}
         assert "two plugins are named 'same'" in rows[0]["detail"]
