@@ -98,6 +98,7 @@ def _handle(kind: str, component: Any, who: _Who) -> tuple[Callable[..., Any], d
         with _blamed(who):
             seen.raise_for()
             validation.check_answer(kind, answer, given[0])
+            validation.check_own_memory(kind, answer, given[0])
         return answer
 
     return call, {trait: getattr(component, trait, default) for trait, default in _TRAITS.items()}

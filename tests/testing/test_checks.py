@@ -126,13 +126,20 @@ def test_the_command_says_that_all_is_well(kce: Kce, at: Path) -> None:
 
 
 def test_a_whole_plugin_is_checked(kce_json: Callable[..., Any], at: Path) -> None:
-    rows = kce_json("check", "plain")
-    assert {(row["kind"], row["name"]) for row in rows} == {("aligner", "none"), ("reducer", "none")}
+    text = (
+        f"import sys\nsys.path.insert(0, {str(REPOSITORY)!r})\n"
+        "from kce import hookimpl\nfrom tests.support import faulty\n\n"
+        "@hookimpl\ndef kce_clusterers():\n    return {'one': faulty.Sound}\n\n"
+        "@hookimpl\ndef kce_reducers():\n    return {'two': faulty.Center}\n"
+    )
+    write(at, both=text)
+    rows = kce_json("check", "both")
+    assert {(row["kind"], row["name"]) for row in rows} == {("clusterer", "one"), ("reducer", "two")}
     assert {row["result"] for row in rows} == {"passed"}
 
 
 @pytest.mark.parametrize(
-    "words", [["nosuch"], ["clusterer", "nosuch"], ["plain", "nosuch"], ["clusterer", "kmeans:k=3"]]
+    "words", [["nosuch"], ["clusterer", "nosuch"], ["no_reducer", "nosuch"], ["clusterer", "kmeans:k=3"]]
 )
 def test_unknown_names_are_errors(kce: Kce, at: Path, words: list[str]) -> None:
     done = kce("check", *words)
