@@ -104,11 +104,7 @@ class _Run:
             self.shown = _together(faces, self.known, self.reals.take(np.isin(self.reals.dataset, sorted(sets))))
             _see_rivals(self.shown)
         for spec in {chosen.backbone, chosen.first}:
-<<<<<<< HEAD
-            isolation.probe(registry.resolve("backbone", spec), registry, chosen.timeout)
-=======
-            isolation.check_backbone(registry.resolve("backbone", spec), registry, chosen.patience)
->>>>>>> 62b142d (Checks, not promises: CheckFailed, results passed/failed/known fault/skipped; image and engine checks run again)
+            isolation.check_backbone(registry.resolve("backbone", spec), registry, chosen.timeout)
         sizes = {spec: int(registry.build("backbone", spec).size) for spec in {chosen.backbone, chosen.first}}
         self.size = sizes[chosen.backbone]
         self.first_size = sizes[chosen.first]
@@ -272,11 +268,7 @@ class _Run:
 
     def _held(self, kind: str, spec: str, **own: Any) -> AbstractContextManager[Any]:
         part = self.registry.resolve_seeded(kind, spec, self.recipe.seed, **own)
-<<<<<<< HEAD
-        return isolation.held(part, self.registry, self.recipe.timeout)
-=======
-        return isolation.component(part, self.registry, self.recipe.patience)
->>>>>>> 62b142d (Checks, not promises: CheckFailed, results passed/failed/known fault/skipped; image and engine checks run again)
+        return isolation.component(part, self.registry, self.recipe.timeout)
 
     def _scores(self, plan: MergePlan) -> dict[str, Any]:
         evaluate = self.recipe.evaluate

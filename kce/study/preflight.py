@@ -35,11 +35,7 @@ def with_reals(runs: list[Run], table: Faces | None, registry: Registry, missing
     for run in runs:
         spec = run.recipe.aligner
         if spec not in wants:
-<<<<<<< HEAD
             with isolation.component(registry.resolve("aligner", spec), registry, run.recipe.timeout) as aligner:
-=======
-            with isolation.component(registry.resolve("aligner", spec), registry, run.recipe.patience) as aligner:
->>>>>>> 62b142d (Checks, not promises: CheckFailed, results passed/failed/known fault/skipped; image and engine checks run again)
                 wants[spec] = aligner.reals
         if run.recipe.clusters and wants[spec]:
             try:

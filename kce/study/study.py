@@ -197,7 +197,9 @@ def price(plan: Plan, slots: int, progress: Progress = lambda *_: None) -> cost.
     for number, spec in enumerate(networks):
         progress("measuring networks", number, len(networks))
         try:
-            isolation.check_backbone(plan.registry.resolve("backbone", spec), plan.registry, plan.grid[0].recipe.timeout)
+            isolation.check_backbone(
+                plan.registry.resolve("backbone", spec), plan.registry, plan.grid[0].recipe.timeout
+            )
         except KCEError as error:
             _log.warning("%s", error.message)  # its runs will end with it, and others go on
             continue
