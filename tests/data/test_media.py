@@ -343,7 +343,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path: Path, width: int, heig
     code = f"""
 import resource, sys
 import cv2, numpy, PIL.Image
-from kce import media
+from kce.data import media
 from kce.errors import BadData
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 150_000_000,) * 2)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from kce.errors import BadData
 from kce.merging import class_count, plans
-from kce.pipeline import recipe
 from kce.registry.registry import Registry
 from kce.types import Features
 from tests.conftest import REPOSITORY
@@ -70,7 +69,7 @@ def test_a_plan_that_cannot_link_never_joins_a_dataset_s_own(processes: int, see
     labels = np.array([f"{dataset}_{number:02}" for number, dataset in enumerate(datasets.tolist())])
     k = max(np.unique(datasets, return_counts=True)[1].max(), len(means) - 3)
     rows = Features(labels.copy(), labels, labels.copy(), means.astype(np.float32))
-    part = recipe.resolve(REGISTRY, "clusterer", f"cannot-link:linkage={link}", 0, n_clusters=int(k))
+    part = REGISTRY.resolve_seeded("clusterer", f"cannot-link:linkage={link}", 0, n_clusters=int(k))
     plan = plans.by_clusters(rows, part.build())
     assert len(plan.names) == k
     for name in plan.names:

@@ -18,7 +18,7 @@ from kce.faces import folder as folders
 from kce.pipeline.recipe import Evaluate, Recipe
 from kce.pipeline.run import run
 from kce.registry.registry import Registry
-from kce.report import charts, matplotlib_charts, plotly_charts, report, table_export, thumbnails
+from kce.report import charts, matplotlib_charts, plotly_charts, report, sources, table_export, thumbnails
 from kce.training.settings import TrainSettings
 from tests.support import browser
 from tests.support.corpus import KNOWN, UNKNOWN, face_folder
@@ -141,7 +141,7 @@ def test_names_from_elsewhere_are_words_and_no_code(folder: Path, tmp_path: Path
     points = charts.Points(np.zeros((3, 2), np.float32), np.array([name] * 3), np.arange(3), ("a", "b"))
     sheet = charts.Sheet("t", name, name, [name], [[name]], [False])
     exhibit = charts.Exhibit("known", name, name, {name: points})
-    found = report.views.Folder(tmp_path, "run", {"remarks": [name]}, report.views.read(folder).views)
+    found = sources.Folder(tmp_path, "run", {"remarks": [name]}, sources.read(folder).views)
     shown = report.Faces()
     shown.of([name, f"{name}2", "<!--<script>"])
     (tmp_path / "p.html").write_text(report._page(found, [sheet], [exhibit], shown), encoding="utf-8")
@@ -169,7 +169,7 @@ def test_twenty_thousand_points_fit_into_a_page_and_are_drawn(folder: Path, tmp_
         tmp_path, key=names, category=blank, dataset=blank, method=blank, real=np.zeros(n, bool), group=blank,
         file=files, hash=blank,
     )  # fmt: skip
-    found = replace(report.views.read(folder))
+    found = replace(sources.read(folder))
     found.__class__.faces, kept = (lambda _: faces), found.__class__.faces  # type: ignore[assignment]
     try:
         shown = report.Faces()

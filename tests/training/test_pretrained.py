@@ -165,7 +165,7 @@ def test_no_code_of_a_file_runs(at: Path, zipped: bool) -> None:
 
 def test_a_whole_network_is_refused_by_the_name_of_its_class(tmp_path: Path) -> None:
     torch.save(Small(), tmp_path / "w.pth")
-    with pytest.raises(BadData, match=r"holds tests\.test_checkpoints\.Small") as error:
+    with pytest.raises(BadData, match=r"holds tests\.training\.test_pretrained\.Small") as error:
         read_weights(tmp_path / "w.pth")
     assert "state_dict()" in error.value.hint
 
