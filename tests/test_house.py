@@ -160,12 +160,12 @@ def test_one_opencv_is_installed() -> None:
 def test_every_kind_has_its_hook_its_protocol_and_its_chapter() -> None:
     from kce import hookspecs, types
 
-    chapter = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    chapters = [(CORE / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("components", "plugins")]
     for kind in KINDS:
         hook = getattr(hookspecs, f"kce_{kind}s")
         assert hook.__doc__
         assert getattr(types, kind.capitalize()).__doc__
-        assert f"`kce_{kind}s`" in chapter
+        assert all(f"`kce_{kind}s`" in chapter for chapter in chapters)
     assert {name for name in vars(hookspecs) if name.startswith("kce_")} == {f"kce_{kind}s" for kind in KINDS}
 
 

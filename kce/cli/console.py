@@ -186,6 +186,22 @@ def print_table(head: list[str], rows: list[list[str]]) -> None:
     Console(file=_answers(), width=None if _answers().isatty() else 250).print(table)
 
 
+def print_markdown(text: str) -> None:
+    """Show a page: rendered, page by page, where a person reads it; as it is written in a pipe or a file."""
+    output = _answers()
+    if not output.isatty():
+        return print_line(text.rstrip("\n"))
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    os.environ.setdefault("LESS", "FRX")  # colours, and no pager for what fits on the screen
+    with contextlib.redirect_stdout(output):  # where the pager looks for a terminal
+        console = Console(file=output)
+        with console.pager(styles=True):
+            console.print(Markdown(text))
+    return None
+
+
 @contextlib.contextmanager
 def progress_bars() -> Iterator[types.Progress]:
     """Bars on standard error, one for each thing that is being done, with rate and time left."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kce.cli import audit, bench, run, study
+from kce.cli import audit, bench, docs, run, study
 from kce.cli import plugins as cliauthors
 from kce.cli.console import (
     App,
@@ -244,6 +244,7 @@ app.command()(audit.audit)
 app.add_typer(bench.bench)
 app.command()(cliauthors.new)
 app.command()(cliauthors.check)
+app.command()(docs.docs)
 
 
 @app.command()

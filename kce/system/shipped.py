@@ -1,4 +1,4 @@
-"""Where the files lie that come with KCE: recipes, templates, the registry and the built-in plugins."""
+"""Where the files lie that come with KCE: recipes, templates, the manual, the registry and the built-in plugins."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1]
 RECIPES = PACKAGE / "recipes"
 TEMPLATES = PACKAGE / "templates"
+DOCS = PACKAGE / "docs"
 
 # In a wheel these lie inside the package, in a checkout beside it.
 _BUNDLED = (PACKAGE / "builtin").is_dir()

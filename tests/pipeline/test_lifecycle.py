@@ -1,4 +1,4 @@
-"""What happens to a plugin at each stage of a run: CONTRIBUTING.md says it, and a plugin that takes notes proves it."""
+"""What happens to a plugin at each stage of a run: the manual says it, and a plugin that takes notes proves it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
-from tests.conftest import REPOSITORY
+from kce.system.shipped import DOCS
 from tests.registry.test_registry import write
 from tests.support.corpus import small_recipe
 
@@ -83,8 +83,8 @@ def kce_evaluators(): return offer("evaluator", Evaluator)
 
 
 def stages() -> list[str]:
-    """The ordered list of CONTRIBUTING.md."""
-    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    """The ordered list of the manual."""
+    text = (DOCS / "plugins.md").read_text(encoding="utf-8")
     chapter = text.partition("## What happens to a plugin in a run")[2].partition("\n## ")[0]
     return re.findall(r"^[0-9]+\. \*\*([^*]+)\*\*", chapter, re.MULTILINE)
 

@@ -19,7 +19,7 @@ from kce.errors import KCEError
 from kce.hookspecs import KINDS
 from kce.registry import scaffold
 from kce.registry.registry import Registry
-from tests.conftest import REPOSITORY
+from kce.system.shipped import DOCS
 from tests.support.corpus import face_folder, small_recipe, small_study
 from tests.support.environment import call, install, made
 
@@ -110,7 +110,7 @@ def test_next_steps_are_those_of_the_readme(kce_json: Callable[..., Any], at: Pa
 
 
 def test_the_tutorial_is_exactly_these_steps() -> None:
-    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    text = (DOCS / "plugins.md").read_text(encoding="utf-8")
     block = text.partition("```sh\n")[2].partition("```")[0]
     lines = [line.partition(" #")[0].rstrip() for line in block.splitlines()]
     folder = Path("kce-my-clusterer")

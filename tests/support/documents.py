@@ -1,0 +1,183 @@
+"""Writes the parts of the documents that repeat the code: ``python -m tests.support.documents``."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from typer.main import get_command
+from typer.testing import CliRunner
+
+import kce
+from kce import types
+from kce.cli.main import app
+from kce.data.catalog import about
+from kce.hookspecs import KINDS
+from kce.registry import scaffold
+from kce.registry.registry import Registry, describe
+from kce.system.shipped import DOCS
+from kce.testing import checks
+from kce.testing.runner import PLUGIN_CHECKS
+from tests.conftest import REPOSITORY
+
+README = REPOSITORY / "README.md"
+CONTRIBUTING = REPOSITORY / "CONTRIBUTING.md"
+MANUAL = sorted(DOCS.glob("*.md"))
+PAGES = [README, CONTRIBUTING, *MANUAL]
+
+ADAPTER = REPOSITORY / "plugins" / "datasets" / "uadfv.py"
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Every command by its name, with what typer made of it."""
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", None)
+        yield from ((f"{name} {under}", part) for under, part in inner.items()) if inner else ((name, command),)
+
+
+def help_of(name: str) -> str:
+    """What ``kce NAME --help`` prints, at a fixed width: it would change with the terminal it is written in."""
+    environment = {"COLUMNS": "110", "NO_COLOR": "1"}
+    return CliRunner().invoke(app, [*name.split(), "--help"], prog_name="kce", env=environment).output.strip()
+
+
+def command_help() -> str:
+    return "\n\n".join(f"## kce {name}\n\n```text\n{help_of(name)}\n```" for name, _ in commands())
+
+
+def command_table() -> str:
+    return table(["command", "what it does"], [[f"`kce {name}`", sentence(part.help)] for name, part in commands()])
+
+
+def names() -> str:
+    registry = Registry.load(Path("/"))
+    return table(["kind", "names"], [[kind, code(registry.names(kind))] for kind in KINDS])
+
+
+def components() -> str:
+    registry = Registry.load(Path("/"))
+    chapters = []
+    for kind in KINDS:
+        rows = []
+        for name in registry.names(kind):
+            facts = list(about(registry, name).values()) if kind == "dataset" else []
+            rows.append([f"`{name}`", sentence(describe(registry, kind, name)["doc"]), *facts])
+        head = ["name", "what it is", *(("methods", "media", "licence") if kind == "dataset" else ())]
+        chapters.append(f"### Built-in: {kind}\n\n{table(head, rows)}")
+    return "\n\n".join(chapters)
+
+
+def common_checks() -> str:
+    by_name = {check.name: check for kind in KINDS for check in checks(kind)}
+    everywhere = [[f"`{check.name}`", check.text] for check in by_name.values() if set(check.kinds) >= set(KINDS)]
+    several = [
+        [f"`{check.name}`", check.text, ", ".join(kind for kind in KINDS if kind in check.kinds)]
+        for check in by_name.values()
+        if 1 < len(set(check.kinds)) < len(KINDS)
+    ]
+    plugin = [[f"`{name}`", text] for name, text in PLUGIN_CHECKS.items()]
+    return "\n\n".join(
+        [
+            "### Every plugin\n\n" + table(["check", "what must hold"], plugin),
+            "### Every kind of component\n\n" + table(["check", "what must hold"], everywhere),
+            "### Several kinds\n\n" + table(["check", "what must hold", "kinds"], several),
+        ]
+    )
+
+
+def kinds() -> str:
+    chapters = []
+    for kind in KINDS:
+        protocol = inspect.getsource(getattr(types, kind.capitalize())).removeprefix("@runtime_checkable\n")
+        own = [[f"`{check.name}`", check.text] for check in checks(kind) if check.kinds == (kind,)]
+        shared = [check.name for check in checks(kind) if 1 < len(set(check.kinds)) < len(KINDS)]
+        example = scaffold.package_files(kind, f"my-{kind}", "The author", 2026)[f"kce_my_{kind}.py"].decode()
+        parts = [
+            f"### {kind}\n\nHook: `kce_{kind}s`. The protocol, from `kce/types.py`:\n\n```python\n{protocol}```",
+            f"Checked beside what every component is checked for: {code(shared)}." if shared else "",
+            "Checks of this kind only:\n\n" + table(["check", "what must hold"], own) if own else "",
+            f"A complete one, as `kce new {kind} my-{kind}` writes it:\n\n```python\n{example}```",
+        ]
+        chapters.append("\n\n".join(part for part in parts if part))
+    return "\n\n".join(chapters)
+
+
+def hooks() -> str:
+    from kce import hookspecs
+
+    rows = [[f"`kce_{kind}s`", kind, sentence(getattr(hookspecs, f"kce_{kind}s").__doc__)] for kind in KINDS]
+    return table(["hook", "kind", "what it offers"], rows)
+
+
+def adapter() -> str:
+    return f"```python\n{ADAPTER.read_text(encoding='utf-8')}```"
+
+
+def public_names() -> str:
+    rows = []
+    for name in sorted(kce.__all__):
+        value = getattr(kce, name)
+        documented = inspect.isclass(value) or inspect.isfunction(value)
+        rows.append([f"`kce.{name}`", sentence(value.__doc__) if documented else _constants()[name]])
+    return table(["name", "what it is"], rows)
+
+
+def _constants() -> dict[str, str]:
+    """The docstrings below the public names that are neither classes nor functions."""
+    return {
+        "API": "The version of the plugin interface, major.minor.",
+        "Image": "A picture: uint8 (height, width, 3), RGB.",
+        "hookimpl": "Marks a function of a plugin as the implementation of the hook of its name.",
+    }
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The code of a page in one language."""
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def code(words: list[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def sentence(docstring: str | None) -> str:
+    """The first paragraph of a docstring, up to the end of its first sentence, on one line."""
+    paragraph = " ".join((docstring or "").strip().partition("\n\n")[0].split())
+    return re.split(r"(?<!et al[.])(?<=[.?!])\s", paragraph, maxsplit=1)[0]
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "adapter": adapter,
+    "checks": common_checks,
+    "command-help": command_help,
+    "commands": command_table,
+    "components": components,
+    "hooks": hooks,
+    "kinds": kinds,
+    "names": names,
+    "public-names": public_names,
+}
+
+
+def rendered(text: str) -> str:
+    """The text with its generated parts as they should be."""
+    for name, part in PARTS.items():
+        begin = f"<!-- generated by `python -m tests.support.documents`: {name} -->"
+        pattern = re.compile(re.escape(begin) + r".*?<!-- end -->", re.DOTALL)
+        if begin in text:
+            fresh = f"{begin}\n{part()}\n<!-- end -->"
+            text = pattern.sub(lambda _, fresh=fresh: fresh, text)
+    return text
+
+
+if __name__ == "__main__":
+    for page in PAGES:
+        page.write_text(rendered(page.read_text(encoding="utf-8")), encoding="utf-8")
