@@ -17,7 +17,7 @@ from kce.cli.main import app
 from kce.data.catalog import about
 from kce.hookspecs import KINDS
 from kce.registry import scaffold
-from kce.registry.registry import Registry, describe
+from kce.registry.registry import Registry, describe_component
 from kce.system.shipped import DOCS
 from kce.testing import checks
 from kce.testing.runner import PLUGIN_CHECKS
@@ -64,7 +64,7 @@ def components() -> str:
         rows = []
         for name in registry.names(kind):
             facts = list(about(registry, name).values()) if kind == "dataset" else []
-            rows.append([f"`{name}`", sentence(describe(registry, kind, name)["doc"]), *facts])
+            rows.append([f"`{name}`", sentence(describe_component(registry, kind, name)["doc"]), *facts])
         head = ["name", "what it is", *(("methods", "media", "licence") if kind == "dataset" else ())]
         chapters.append(f"### Built-in: {kind}\n\n{table(head, rows)}")
     return "\n\n".join(chapters)
