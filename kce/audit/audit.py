@@ -7,23 +7,26 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kce.audit import relations, traces
-from kce.audit.dataset_mixing import mixing
-from kce.audit.proposals import listed, propose
+from kce.audit.dataset_mixing import mixing_scores
+from kce.audit.proposals import list_changes, propose_plan
+from kce.audit.relations import find_relations, shared_method_names
+from kce.audit.traces import Traces, compute_traces, concatenate_tables
 from kce.errors import BadData
 from kce.labels import parts
-from kce.merging import plans
+from kce.merging.plan_file import check_plan, write_plan
 from kce.system.atomic import write_json
 
 if TYPE_CHECKING:
     from kce.audit.auroc import Auroc
-    from kce.audit.relations import Pair
+    from kce.audit.relations import CategoryPair
     from kce.types import Features, MergePlan
 
 DIFFER, AGREE = "same name, differ", "different names, agree"
 
 
-def audit(tables: Sequence[Features], seed: int, plan: MergePlan | None = None) -> tuple[dict[str, Any], MergePlan]:
+def audit_tables(
+    tables: Sequence[Features], seed: int, plan: MergePlan | None = None
+) -> tuple[dict[str, Any], MergePlan]:
     """The report, in JSON's own types, and the plan that is proposed.
 
     tables  taken together as rows; the reals of a dataset are the rows with the label ``<dataset>_real``
@@ -31,15 +34,15 @@ def audit(tables: Sequence[Features], seed: int, plan: MergePlan | None = None) 
     Raises BadData for forgeries of one dataset only, features that do not vary, keys that stand twice, other dims, and
     a plan that does not fit.
     """
-    features = traces.together(tables)
+    features = concatenate_tables(tables)
     _see_datasets(features)
-    told = traces.of(features, seed)
+    told = compute_traces(features, seed)
     forged = [told.names[number] for number in told.forged]
     if plan is not None:
-        plans.check(plan, forged)
-    pairs, within, margin = relations.relations(told, seed)
-    start = plan.classes if plan else relations.names(told)
-    proposed = propose(pairs, start, {name: told.parts[name].dataset for name in forged})
+        check_plan(plan, forged)
+    pairs, within, margin = find_relations(told, seed)
+    start = plan.classes if plan else shared_method_names(told)
+    proposed = propose_plan(pairs, start, {name: told.parts[name].dataset for name in forged})
     looked_at = plan or proposed
     report = {
         "n": len(features),
@@ -64,21 +67,21 @@ def audit(tables: Sequence[Features], seed: int, plan: MergePlan | None = None) 
                 "class": name,
                 "members": looked_at.members(name),
                 "datasets": sorted({told.parts[member].dataset for member in looked_at.members(name)}),
-                **mixing(told, [told.names.index(member) for member in looked_at.members(name)], seed),
+                **mixing_scores(told, [told.names.index(member) for member in looked_at.members(name)], seed),
             }
             for name in looked_at.names
         ],
-        "proposals": listed(proposed, start),
+        "proposals": list_changes(proposed, start),
         "plan": dict(proposed.classes),
     }
     return report, proposed
 
 
-def write(folder: Path, report: dict[str, Any], plan: MergePlan) -> None:
+def write_audit(folder: Path, report: dict[str, Any], plan: MergePlan) -> None:
     """audit.json, with all figures, and plan.toml, to be edited."""
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "audit.json", report)
-    plans.write(folder / "plan.toml", plan)
+    write_plan(folder / "plan.toml", plan)
 
 
 def _see_datasets(features: Features) -> None:
@@ -90,13 +93,13 @@ def _see_datasets(features: Features) -> None:
         )
 
 
-def _dataset(told: traces.Traces, name: str) -> dict[str, Any]:
+def _dataset(told: Traces, name: str) -> dict[str, Any]:
     reals = [label for label in told.names if told.parts[label].dataset == name and told.parts[label].real]
     count = sum(len(told.rows(told.names.index(label))) for label in reals)
     return {"name": name, "reals": count, "anchor": "its reals" if reals else "its categories: it has no reals"}
 
 
-def _pair(pair: Pair, seed: int) -> dict[str, Any]:
+def _pair(pair: CategoryPair, seed: int) -> dict[str, Any]:
     told = pair.difference
     return {
         "a": pair.a,
@@ -123,7 +126,7 @@ def _auroc(its: Auroc | None, seed: int) -> dict[str, Any] | None:
     return {**asdict(its), "interval": list(its.interval), "seed": seed} if its else None
 
 
-def _finding(pair: Pair, told: traces.Traces) -> dict[str, Any] | None:
+def _finding(pair: CategoryPair, told: Traces) -> dict[str, Any] | None:
     one, other = (f"{told.parts[name].method} of {told.parts[name].dataset}" for name in (pair.a, pair.b))
     if pair.same_name and pair.relation == "different":
         kind, p, words = DIFFER, pair.p_holm, "share a name and differ"

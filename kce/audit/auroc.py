@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kce.audit.traces import means
+from kce.audit.traces import group_means
 from kce.evaluation.paired_tests import LEVEL
 from kce.system.rng import generator
 
@@ -33,21 +33,21 @@ class Auroc:
     n: int
 
 
-def axes(traces: Traces) -> Field:
+def discriminant_axes(traces: Traces) -> Field:
     """For each label what tells it from the rest of its dataset: linear discriminant, in whitened space (labels, axes).
 
     The rest is the mean of the other labels, so that a large one does not stand for all. NaN where there is no rest.
     """
-    return _axes(traces, means(traces.x, traces.label, len(traces.names)))
+    return _axes(traces, group_means(traces.x, traces.label, len(traces.names)))
 
 
-def across(traces: Traces) -> dict[tuple[int, int], Auroc]:
+def cross_dataset_auroc(traces: Traces) -> dict[tuple[int, int], Auroc]:
     """(a, b) -> AUROC of b against the rest of its dataset by the score that was trained on a against its own rest.
 
     For all forgeries a and b of different datasets whose datasets hold something else too.
     """
     found: dict[tuple[int, int], Auroc] = {}
-    scores = traces.x @ axes(traces).T
+    scores = traces.x @ discriminant_axes(traces).T
     for b in traces.forged:
         at = np.flatnonzero(traces.dataset == traces.home(b))
         trained = [a for a in traces.forged if traces.home(a) != traces.home(b) and not np.isnan(scores[0, a])]
@@ -57,7 +57,7 @@ def across(traces: Traces) -> dict[tuple[int, int], Auroc]:
     return found
 
 
-def within(traces: Traces, seed: int) -> dict[int, Auroc]:
+def within_dataset_auroc(traces: Traces, seed: int) -> dict[int, Auroc]:
     """Forgery -> AUROC against the rest of its own dataset, trained on other recordings than those it is tested on.
 
     Of the forgeries that have recordings enough to be on both sides, in datasets that hold something else too.
@@ -67,7 +67,7 @@ def within(traces: Traces, seed: int) -> dict[int, Auroc]:
     scores = np.full((len(traces.x), len(traces.names)), np.nan)
     for number in range(_FOLDS):
         inside, outside = fold == number, fold != number
-        centres = means(traces.x[outside], traces.label[outside], len(traces.names))
+        centres = group_means(traces.x[outside], traces.label[outside], len(traces.names))
         # A score is taken from the middle between both sides, so that those of all folds can be ranked together.
         middles = centres - _axes(traces, centres) / 2
         own = _axes(traces, centres)
@@ -80,7 +80,7 @@ def within(traces: Traces, seed: int) -> dict[int, Auroc]:
     return found
 
 
-def singled_out(traces: Traces, rounds: int, seed: int) -> dict[tuple[int, int], float]:
+def permutation_p_values(traces: Traces, rounds: int, seed: int) -> dict[tuple[int, int], float]:
     """(a, b) -> p of the AUROC of `across`, one-sided: is b singled out by a's score more than by chance?
 
     By permutation: in b's dataset, what belongs to one recording and one label stays together, and the labels of these
@@ -90,7 +90,7 @@ def singled_out(traces: Traces, rounds: int, seed: int) -> dict[tuple[int, int],
     from scipy.stats import rankdata
 
     found: dict[tuple[int, int], float] = {}
-    scores = traces.x @ axes(traces).T
+    scores = traces.x @ discriminant_axes(traces).T
     for home, name in enumerate(traces.datasets):
         at = np.flatnonzero(traces.dataset == home)
         inside = [b for b in traces.forged if traces.home(b) == home and traces.siblings(b)]
@@ -99,7 +99,7 @@ def singled_out(traces: Traces, rounds: int, seed: int) -> dict[tuple[int, int],
             continue
         ranks = rankdata(scores[at][:, trained], axis=0)
         pairs, block = np.unique(np.stack([traces.label[at], traces.group[at]]), axis=1, return_inverse=True)
-        sums = means(ranks, block, pairs.shape[1]) * np.bincount(block)[:, None]
+        sums = group_means(ranks, block, pairs.shape[1]) * np.bincount(block)[:, None]
         sizes = np.bincount(block).astype(np.float64)
         seen = {b: _from_ranks(pairs[0][None] == b, sums, sizes)[0] for b in inside}
         beaten = {b: np.zeros(len(trained)) for b in inside}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce.audit.traces import means
+from kce.audit.traces import group_means
 from kce.evaluation.paired_tests import LEVEL
 from kce.system.rng import generator
 
@@ -25,7 +25,7 @@ _DRAWS = 500
 _TAILS = (50 * (1 - LEVEL), 100 - 50 * (1 - LEVEL))
 
 
-def mixing(traces: Traces, members: Sequence[int], seed: int) -> dict[str, Any]:
+def mixing_scores(traces: Traces, members: Sequence[int], seed: int) -> dict[str, Any]:
     """Of a cluster with these labels: {"reason": why there are no figures, or "", "chance", and for the rows as they
     are and (..._anchored) without the means of their datasets' reals "probe" and "ilisi"; "forgery"}; each may be None.
 
@@ -143,7 +143,7 @@ def _forgery(traces: Traces, members: Sequence[int], seed: int) -> dict[str, Any
 
 def _means(x: Field, label: Codes, weight: Field, count: int) -> Field:
     """Weighted mean of each label's rows; NaN for a label without rows."""
-    sums = means(np.column_stack([x * weight[:, None], weight]), label, count)
+    sums = group_means(np.column_stack([x * weight[:, None], weight]), label, count)
     return np.asarray(sums[:, :-1] / sums[:, -1:])
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from kce.types import MergePlan
 
 if TYPE_CHECKING:
-    from kce.audit.relations import Pair
+    from kce.audit.relations import CategoryPair
 
 
-def propose(pairs: Sequence[Pair], start: Mapping[str, str], datasets: Mapping[str, str]) -> MergePlan:
+def propose_plan(pairs: Sequence[CategoryPair], start: Mapping[str, str], datasets: Mapping[str, str]) -> MergePlan:
     """The plan nearest to `start` (category -> class) that does not contradict the pairs.
 
     Categories that are the same come together, the nearest first; then those that `start` joins and nothing speaks
@@ -40,7 +40,7 @@ def propose(pairs: Sequence[Pair], start: Mapping[str, str], datasets: Mapping[s
     return MergePlan(classes, votes, "kce audit")
 
 
-def listed(plan: MergePlan, start: Mapping[str, str]) -> list[dict[str, object]]:
+def list_changes(plan: MergePlan, start: Mapping[str, str]) -> list[dict[str, object]]:
     """What the plan changes: {"kind": split, merge or rename, "classes", "categories", "text"}."""
     found: list[dict[str, object]] = []
     before = MergePlan(start)
@@ -83,7 +83,7 @@ def _named(groups: Sequence[Sequence[str]], start: Mapping[str, str]) -> dict[st
     return dict(sorted(found.items()))
 
 
-def _vote(category: str, classes: Mapping[str, str], pairs: Sequence[Pair]) -> str:
+def _vote(category: str, classes: Mapping[str, str], pairs: Sequence[CategoryPair]) -> str:
     """How a category stands to its class mates, and to those that bear its name elsewhere."""
     said = []
     for pair in pairs:
@@ -96,12 +96,12 @@ def _vote(category: str, classes: Mapping[str, str], pairs: Sequence[Pair]) -> s
     return "; ".join(said) or "agrees with none"
 
 
-def _with(pair: Pair, other: str) -> str:
+def _with(pair: CategoryPair, other: str) -> str:
     if pair.relation == "different":
         return f"different{_p(pair)} from {other}"
     return f"{pair.relation} with {other}" + (f": {pair.reason}" if pair.relation == "undecided" else "")
 
 
-def _p(pair: Pair) -> str:
+def _p(pair: CategoryPair) -> str:
     p = pair.p_holm if pair.relation == "different" else pair.p_agree_holm
     return "" if p is None else f" (p {p:.2g})"

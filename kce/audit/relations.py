@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from kce.audit.auroc import across, singled_out, within
-from kce.audit.trace_tests import LEAST_RECORDINGS, differences, share
-from kce.evaluation.paired_tests import holm
-from kce.merging.plans import by_name
+from kce.audit.auroc import cross_dataset_auroc, permutation_p_values, within_dataset_auroc
+from kce.audit.trace_tests import LEAST_RECORDINGS, project_on_trace, trace_differences
+from kce.evaluation.paired_tests import holm_adjusted
+from kce.merging.plans import plan_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kce.audit.auroc import Auroc
-    from kce.audit.trace_tests import Difference, Share
+    from kce.audit.trace_tests import TraceDifference, TraceProjection
     from kce.audit.traces import Traces
 
-Kind = Literal["same", "contained", "overlapping", "different", "undecided"]
+Relation = Literal["same", "contained", "overlapping", "different", "undecided"]
 
 ALPHA = 0.05  # of every decision, after Holm
 MOST = 0.9  # the margin at most: two traces of one length at an angle of 53 degrees; 1.41 is a right angle
@@ -46,7 +46,7 @@ class Margin:
 
 
 @dataclass(frozen=True)
-class Pair:
+class CategoryPair:
     """Two categories of different datasets, a before b.
 
     a_to_b, b_to_a        AUROC across, trained on the one and tested on the other
@@ -59,19 +59,19 @@ class Pair:
     a: str
     b: str
     same_name: bool
-    relation: Kind = "undecided"
+    relation: Relation = "undecided"
     reason: str = ""
     a_to_b: Auroc | None = None
     b_to_a: Auroc | None = None
-    difference: Difference | None = None
+    difference: TraceDifference | None = None
     p_holm: float | None = None
     p_agree: float | None = None
     p_agree_holm: float | None = None
 
 
-def names(traces: Traces) -> dict[str, str]:
+def shared_method_names(traces: Traces) -> dict[str, str]:
     """Category -> the name it bears; names that agree but for case, spaces and punctuation are one."""
-    return dict(by_name({traces.names[i]: traces.parts[traces.names[i]].method for i in traces.forged}).classes)
+    return dict(plan_by_name({traces.names[i]: traces.parts[traces.names[i]].method for i in traces.forged}).classes)
 
 
 def recordings_needed(pairs: int) -> int:
@@ -82,7 +82,7 @@ def recordings_needed(pairs: int) -> int:
     return max(LEAST_RECORDINGS, math.ceil((math.log2(max(pairs, 1) / ALPHA) + 1) / 2))
 
 
-def relations(traces: Traces, seed: int) -> tuple[list[Pair], dict[str, Auroc], Margin]:
+def find_relations(traces: Traces, seed: int) -> tuple[list[CategoryPair], dict[str, Auroc], Margin]:
     """All pairs of categories of different datasets, by name; the AUROC of each within its own dataset; the margin."""
     pairs = [(a, b) for a, b in combinations(traces.forged, 2) if traces.home(a) != traces.home(b)]
     rounds = max(_LEAST_ROUNDS, math.ceil(_MARGIN_OF_P * len(pairs) / ALPHA))
@@ -91,24 +91,28 @@ def relations(traces: Traces, seed: int) -> tuple[list[Pair], dict[str, Auroc], 
     bare = {number: _no_anchor(traces, number) for number in traces.forged}
     sound = [pair for pair in pairs if not any(few[number] for number in pair)]
     tested = [pair for pair in sound if not any(bare[number] for number in pair)]
-    over, inner, singled = across(traces), within(traces, seed), singled_out(traces, rounds, seed)
+    over, inner, singled = (
+        cross_dataset_auroc(traces),
+        within_dataset_auroc(traces, seed),
+        permutation_p_values(traces, rounds, seed),
+    )
     siblings = [
         (a, b)
         for a, b in combinations(traces.forged, 2)
         if traces.home(a) == traces.home(b) and not any(few[number] or bare[number] for number in (a, b))
     ]
-    both = differences(traces, [*tested, *siblings], rounds, seed)
+    both = trace_differences(traces, [*tested, *siblings], rounds, seed)
     apart = {pair: both[pair] for pair in tested}
     margin = _margin(traces, {pair: both[pair] for pair in siblings})
     agree = [max((singled.get(way, 1.0) for way in (pair, pair[::-1])), default=1.0) for pair in sound]
-    agree_holm = dict(zip(sound, zip(agree, holm(agree), strict=True), strict=True))
+    agree_holm = dict(zip(sound, zip(agree, holm_adjusted(agree), strict=True), strict=True))
     differ = [one.p if one else None for one in apart.values()]
-    differ_holm = dict(zip(apart, holm(differ), strict=True))
-    called = names(traces)
+    differ_holm = dict(zip(apart, holm_adjusted(differ), strict=True))
+    called = shared_method_names(traces)
     found = []
     for a, b in pairs:
         one, other = traces.names[a], traces.names[b]
-        pair = Pair(one, other, called[one] == called[other], reason=few[a] or few[b])
+        pair = CategoryPair(one, other, called[one] == called[other], reason=few[a] or few[b])
         if (a, b) in agree_holm:
             p_agree, p_agree_holm = agree_holm[a, b] if (a, b) in over and (b, a) in over else (None, None)
             pair = replace(
@@ -128,7 +132,7 @@ def relations(traces: Traces, seed: int) -> tuple[list[Pair], dict[str, Auroc], 
     return found, {traces.names[a]: one for a, one in inner.items() if not few[a]}, margin
 
 
-def _nearest(pair: Pair, traces: Traces, pairs: Sequence[Pair]) -> Pair:
+def _nearest(pair: CategoryPair, traces: Traces, pairs: Sequence[CategoryPair]) -> CategoryPair:
     """A pair that is the same stays so, unless one of the two has a nearer one in the other's dataset."""
     if pair.relation != "same" or pair.difference is None:
         return pair
@@ -142,7 +146,7 @@ def _nearest(pair: Pair, traces: Traces, pairs: Sequence[Pair]) -> Pair:
     return pair
 
 
-def _margin(traces: Traces, siblings: Mapping[tuple[int, int], Difference | None]) -> Margin:
+def _margin(traces: Traces, siblings: Mapping[tuple[int, int], TraceDifference | None]) -> Margin:
     effects = {pair: told.effect for pair, told in siblings.items() if told}
     if not effects:
         return Margin()
@@ -173,13 +177,15 @@ def _no_anchor(traces: Traces, number: int) -> str:
     return f"{home} has no reals: what moves all its rows cannot be told from a trace"
 
 
-def _decided(pair: Pair, traces: Traces, numbers: tuple[int, int], inner: Mapping[int, Auroc], margin: float) -> Pair:
+def _decided(
+    pair: CategoryPair, traces: Traces, numbers: tuple[int, int], inner: Mapping[int, Auroc], margin: float
+) -> CategoryPair:
     told = pair.difference
     if told is None:
         return replace(pair, reason="one of the two cannot be told from the reals of its dataset")
     agree = pair.p_agree_holm is not None and pair.p_agree_holm < ALPHA
     a, b = numbers
-    parted = [_parted(share(traces, one, of)) for one, of in ((a, b), (b, a))] if agree else [False, False]
+    parted = [_parted(project_on_trace(traces, one, of)) for one, of in ((a, b), (b, a))] if agree else [False, False]
     if all(parted):
         return replace(
             pair, relation="overlapping", reason="each has rows that are like the other and rows that are not"
@@ -193,7 +199,7 @@ def _decided(pair: Pair, traces: Traces, numbers: tuple[int, int], inner: Mappin
     return replace(pair, relation=relation, reason=reason)
 
 
-def _apart(pair: Pair, told: Difference, agree: bool, margin: float) -> tuple[Kind, str]:
+def _apart(pair: CategoryPair, told: TraceDifference, agree: bool, margin: float) -> tuple[Relation, str]:
     """What the distance of the traces says."""
     low, high = told.interval
     where = f"they lie {told.effect:.2f} of a trace's length apart ({low:.2f} to {high:.2f})"
@@ -208,7 +214,7 @@ def _apart(pair: Pair, told: Difference, agree: bool, margin: float) -> tuple[Ki
     return "same", where
 
 
-def _parted(its: Share | None) -> bool:
+def _parted(its: TraceProjection | None) -> bool:
     return its is not None and _BETWEEN[0] < its.place < _BETWEEN[1] and its.interval[0] > SPREAD
 
 

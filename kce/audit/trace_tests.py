@@ -28,7 +28,7 @@ _TAILS = (50 * (1 - LEVEL), 100 - 50 * (1 - LEVEL))
 
 
 @dataclass(frozen=True)
-class Difference:
+class TraceDifference:
     """Of two traces. Lengths are in standard deviations of a category's rows, freed of what scatter adds to them.
 
     n         rows behind both traces, reals among them
@@ -49,7 +49,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Share:
+class TraceProjection:
     """Where a category's rows lie along another one's trace, from the anchor (0) to that one's mean (1).
 
     place     of their mean
@@ -73,9 +73,9 @@ class _Trace:
     n: int
 
 
-def differences(
+def trace_differences(
     traces: Traces, pairs: Sequence[tuple[int, int]], rounds: int, seed: int
-) -> dict[tuple[int, int], Difference | None]:
+) -> dict[tuple[int, int], TraceDifference | None]:
     """Pair of labels -> their difference; None where a trace is no longer than scatter makes it.
 
     Both datasets need reals, and each label two recordings at least. `rounds` of signs make p, 2000 the intervals.
@@ -119,7 +119,7 @@ def _moved(found: Sequence[_Trace], groups: int, rounds: int, seed: int, what: s
         yield np.stack([signs[:, one.recordings] @ one.residual for one in found], axis=1)
 
 
-def _difference(a: _Trace, b: _Trace, gram: Field, cross: Field, p: float) -> Difference | None:
+def _difference(a: _Trace, b: _Trace, gram: Field, cross: Field, p: float) -> TraceDifference | None:
     """From the draws' own products (draws, 2, 2), and theirs with the means (draws, 2, 2)."""
     squares = np.array([a.mean @ a.mean, b.mean @ b.mean])
     noise = np.stack([gram[:, 0, 0], gram[:, 1, 1]])
@@ -140,7 +140,7 @@ def _difference(a: _Trace, b: _Trace, gram: Field, cross: Field, p: float) -> Di
     least = 1e-12 * free.max()
     ratios = np.sqrt(np.maximum(gaps, 0) / np.maximum(lengths.mean(axis=0), least))
     cosines = inners / np.sqrt(np.maximum(lengths, least).prod(axis=0))
-    return Difference(
+    return TraceDifference(
         n=a.n + b.n,
         distance=math.sqrt(between),
         cosine=float(np.clip(inner / math.sqrt(free.prod()), -1, 1)),
@@ -151,7 +151,7 @@ def _difference(a: _Trace, b: _Trace, gram: Field, cross: Field, p: float) -> Di
     )
 
 
-def nothing(traces: Traces, numbers: Sequence[int], seed: int) -> dict[int, float]:
+def zero_trace_p_values(traces: Traces, numbers: Sequence[int], seed: int) -> dict[int, float]:
     """Label -> p of its trace being none: how often signs by lot make one that is as long.
 
     The datasets need reals, and each label two recordings at least.
@@ -166,7 +166,7 @@ def nothing(traces: Traces, numbers: Sequence[int], seed: int) -> dict[int, floa
     return dict(zip(numbers, ((1 + beaten) / (1 + _DRAWS)).tolist(), strict=True))
 
 
-def share(traces: Traces, number: int, of: int) -> Share | None:
+def project_on_trace(traces: Traces, number: int, of: int) -> TraceProjection | None:
     """Where the rows of a label lie along the trace of another one; None where their mean is not between 0 and 1.
 
     Both datasets need reals, and each label two recordings at least.
@@ -177,7 +177,7 @@ def share(traces: Traces, number: int, of: int) -> Share | None:
         return None
     spread = its.spread - pure.spread
     low, high = t_interval(spread, math.hypot(its.error, pure.error), min(its.n, pure.n))
-    return Share(float(its.places[0]), math.exp(spread), (math.exp(low), math.exp(high)))
+    return TraceProjection(float(its.places[0]), math.exp(spread), (math.exp(low), math.exp(high)))
 
 
 @dataclass(frozen=True, eq=False)

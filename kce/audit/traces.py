@@ -79,7 +79,7 @@ class Traces:
         return [i for i, name in enumerate(self.names) if self.parts[name].dataset == of and i != number]
 
 
-def together(tables: Sequence[Features]) -> Features:
+def concatenate_tables(tables: Sequence[Features]) -> Features:
     """The rows of several tables as one, by key. Raises BadData for other dims and for a key that stands twice."""
     dims = sorted({table.x.shape[1] for table in tables})
     if len(dims) > 1:
@@ -93,21 +93,21 @@ def together(tables: Sequence[Features]) -> Features:
     return Features(key[order], label[order], group[order], x[order])
 
 
-def of(features: Features, seed: int) -> Traces:
+def compute_traces(features: Features, seed: int) -> Traces:
     """The traces of a table; the order of its rows does not matter. Raises BadData where nothing varies."""
-    features = together([features])
+    features = concatenate_tables([features])
     parts = labels.parts(features)
     names, label = np.unique(features.label, return_inverse=True)
     held = sorted({its.dataset for its in parts.values()})
     dataset = np.searchsorted(held, [parts[name].dataset for name in names.tolist()])[label]
     group = np.where(features.group == "", np.char.add("\0", np.array(held)[dataset]), features.group)
-    means = np.stack([features.x[label == number].mean(axis=0, dtype=np.float64) for number in range(len(names))])
-    anchors = np.stack([_anchor(means, [parts[name] for name in names.tolist()], name) for name in held])
+    centres = np.stack([features.x[label == number].mean(axis=0, dtype=np.float64) for number in range(len(names))])
+    anchors = np.stack([_anchor(centres, [parts[name] for name in names.tolist()], name) for name in held])
     x, whole = _reduced(features.x, anchors, dataset, label, seed)
     return Traces(names.tolist(), parts, held, label, dataset, np.unique(group, return_inverse=True)[1], x, whole)
 
 
-def means(x: Field, codes: Codes, count: int) -> Field:
+def group_means(x: Field, codes: Codes, count: int) -> Field:
     """Mean of each code's rows (count, dim); NaN for a code without rows."""
     sums = np.zeros((count, x.shape[1]))
     np.add.at(sums, codes, x)
@@ -115,10 +115,10 @@ def means(x: Field, codes: Codes, count: int) -> Field:
     return np.divide(sums, rows, out=np.full_like(sums, np.nan), where=rows > 0)
 
 
-def _anchor(means: Field, parts: list[Parts], dataset: str) -> Field:
+def _anchor(centres: Field, parts: list[Parts], dataset: str) -> Field:
     its = [number for number, one in enumerate(parts) if one.dataset == dataset]
     reals = [number for number in its if parts[number].real]
-    return np.asarray(means[reals or its].mean(axis=0))
+    return np.asarray(centres[reals or its].mean(axis=0))
 
 
 def _reduced(x: NDArray[np.float32], anchors: Field, dataset: Codes, label: Codes, seed: int) -> tuple[Field, Field]:
@@ -139,7 +139,7 @@ def _reduced(x: NDArray[np.float32], anchors: Field, dataset: Codes, label: Code
     kept = pca.explained_variance_ > (average if moved.shape[1] > MOST_AXES else 1e-9 * average)
     basis = pca.components_[kept].astype(np.float64)
     z = (moved @ basis.T.astype(np.float32)).astype(np.float64)
-    scatter = z - means(z, label, int(label.max()) + 1)[label]
+    scatter = z - group_means(z, label, int(label.max()) + 1)[label]
     if not float(np.square(scatter).mean()) > 1e-9 * float(np.square(z).mean()):
         raise BadData("every category is a single point", "audit features that vary from row to row")
     covariance = ledoit_wolf(scatter, assume_centered=True)[0]

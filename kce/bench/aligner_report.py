@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.bench.aligners import ALIKE
-from kce.evaluation import paired_tests
+from kce.evaluation.paired_tests import mean_with_interval
 from kce.report import html_page, matplotlib_charts, table_export
 from kce.report.charts import Chart, Exhibit, Lines, Sheet
 from kce.system.atomic import write_atomic, write_json
@@ -49,7 +49,7 @@ def _row(way: tuple[Any, ...], cells: Sequence[Mapping[str, Any]]) -> dict[str, 
     worlds: dict[int, list[float]] = {}
     for cell in cells:
         worlds.setdefault(cell["world"], []).append(cell["ari"] if cell["status"] == "ok" else 0.0)
-    over = paired_tests.mean([float(np.mean(values)) for values in worlds.values()])
+    over = mean_with_interval([float(np.mean(values)) for values in worlds.values()])
     wrong = {name: Counter(one for cell in fine for one in cell[name]) for name in _WRONG}
     near = [abs(cell["clusters"] - cell["classes"]) <= 1 for cell in fine] + [False] * (len(cells) - len(fine))
     return {

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xxhash
 
-from kce.audit import unlearned
+from kce.audit.unlearned import UNLEARNED_NOTE
 from kce.bench import cell_store
 from kce.errors import BadData, KCEError, UnknownName
-from kce.evaluation import agreement
+from kce.evaluation.agreement import agreement_scores
 from kce.faces import degrade
 from kce.faces import folder as folders
 from kce.faces.cut import cut
-from kce.merging import plans
+from kce.merging.plan_file import read_plan
 from kce.pipeline import recipe
 from kce.pipeline.run import run as run_method
 from kce.registry.registry import Registry
@@ -262,11 +262,11 @@ def _cell(folder: Path, cell: Cell, document: Mapping[str, Any], registry: Regis
     # What another plan of the setting has made is taken over: the model, and features with their views.
     made = [path for path in sorted((folder / setting.runs).glob("*")) if path != folder / cell.run]
     run_method(folder / cell.run, replace(chosen, k=k), registry, until="plan", places=made)
-    told = plans.read(folder / cell.run / "plan.toml")
+    told = read_plan(folder / cell.run / "plan.toml")
     plan = told.classes
     joined, parted = mistakes(method, plan)
     numbers = np.unique(list(plan.values()), return_inverse=True)[1]
-    scores = agreement.agreement([method[one] for one in plan], numbers)
+    scores = agreement_scores([method[one] for one in plan], numbers)
     return {
         **_about(cell),
         "status": "ok",
@@ -277,7 +277,7 @@ def _cell(folder: Path, cell: Cell, document: Mapping[str, Any], registry: Regis
         "ari": scores["ari"],
         "joined": joined,
         "parted": parted,
-        "faint": sorted({method[one] for one, vote in told.votes.items() if unlearned.NOTE in vote}),
+        "faint": sorted({method[one] for one, vote in told.votes.items() if UNLEARNED_NOTE in vote}),
     }
 
 

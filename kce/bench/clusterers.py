@@ -17,7 +17,7 @@ from kce.bench import cell_store
 from kce.bench import worlds as benchworlds
 from kce.bench.worlds import check_drawn, drawn_features, is_drawn
 from kce.errors import BadData, KCEError
-from kce.evaluation import agreement
+from kce.evaluation.agreement import agreement_scores, partition_stability
 from kce.pipeline import recipe
 from kce.registry import isolation
 from kce.registry.registry import Registry
@@ -201,8 +201,8 @@ def _cluster(
         "clusters": clusters,
         "seconds": seconds,
         "peak_mib": None if peak is None or before is None else (peak - before) / 2**20,
-        "subsample": agreement.stability([found[some], again]),
-        "scores": {name: agreement.agreement(values, found) for name, values in ground.truths.items()},
+        "subsample": partition_stability([found[some], again]),
+        "scores": {name: agreement_scores(values, found) for name, values in ground.truths.items()},
     }
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from scipy import stats
 
 from kce.bench import clusterers
-from kce.evaluation import agreement, paired_tests
+from kce.evaluation.agreement import AGREEMENT_MEASURES, partition_stability
+from kce.evaluation.paired_tests import holm_adjusted, mean_with_interval, paired_difference
 from kce.report import html_page, table_export
 from kce.report.charts import Bars, Chart, Exhibit, Sheet
 from kce.system.atomic import write_atomic, write_json
@@ -67,14 +68,14 @@ def compare(one: Results, other: Results, seed: int = 0) -> list[dict[str, Any]]
         worlds = sorted(first[way].keys() & second[way].keys())
         if worlds:
             a, b = (np.array([_score(its[way][world]) for world in worlds]) for its in (first, second))
-            found = paired_tests.difference(b, a, seed)
+            found = paired_difference(b, a, seed)
             rows.append(
                 {**dict(zip((*_WAY, "k"), way, strict=True)), "n": len(worlds), "one": float(a.mean()),
                  "other": float(b.mean()), "difference": found.mean, "interval": found.interval, "p": found.p,
                  "p_permutation": found.p_permutation}
             )  # fmt: skip
     tests: list[Any] = [row["p_permutation"] for row in rows]
-    for row, p in zip(rows, paired_tests.holm(tests), strict=True):
+    for row, p in zip(rows, holm_adjusted(tests), strict=True):
         row["p_holm"] = p
     return rows
 
@@ -139,12 +140,12 @@ def _by_way(results: Results) -> dict[tuple[str, ...], dict[str, list[Mapping[st
 def _row(folder: Path, way: tuple[str, ...], cells: Mapping[str, list[Mapping[str, Any]]]) -> dict[str, Any]:
     every = [cell for its in cells.values() for cell in its]
     fine = [cell for cell in every if cell["status"] == "ok"]
-    over = paired_tests.mean([_score(its) for its in cells.values()])
+    over = mean_with_interval([_score(its) for its in cells.values()])
     by_truth: dict[str, list[float]] = {}
     for cell in fine:
         for name, scores in cell["scores"].items():
             by_truth.setdefault(name, []).append(scores["ari"])
-    between = [agreement.stability(clusterers.answers(folder, its)) for its in cells.values()]
+    between = [partition_stability(clusterers.answers(folder, its)) for its in cells.values()]
     return {
         **dict(zip((*_WAY, "k"), way, strict=True)),
         "worlds": over.n,
@@ -153,7 +154,7 @@ def _row(folder: Path, way: tuple[str, ...], cells: Mapping[str, list[Mapping[st
         "reasons": sorted({cell["reason"] for cell in every if cell["status"] != "ok"}),
         "ari": over.mean,
         "interval": over.interval,
-        "measures": {name: _mean([_first(cell)[name] for cell in fine]) for name in (*agreement.MEASURES, "noise")},
+        "measures": {name: _mean([_first(cell)[name] for cell in fine]) for name in (*AGREEMENT_MEASURES, "noise")},
         "truths": {name: _mean(values) for name, values in sorted(by_truth.items())},
         "stability": _mean([value for value in between if value is not None]),
         "subsample": _mean([cell["subsample"] for cell in fine if cell["subsample"] is not None]),
@@ -185,14 +186,14 @@ def _span(interval: Sequence[float] | None) -> str:
 
 
 def _cells(results: Results) -> Sheet:
-    head = ("world", *_WAY, "k", "seed", "status", "reason", "clusters", "truth", *agreement.MEASURES, "noise")
+    head = ("world", *_WAY, "k", "seed", "status", "reason", "clusters", "truth", *AGREEMENT_MEASURES, "noise")
     rows = []
     for result in results:
         shared = [str(result[name]) for name in ("world", *_WAY, "k", "seed", "status", "reason")]
         if result["status"] != "ok":
             rows.append([*shared, *[""] * (len(head) - len(shared))])
         for truth, scores in result.get("scores", {}).items():
-            figures = [f"{scores[name]:.6f}" for name in (*agreement.MEASURES, "noise")]
+            figures = [f"{scores[name]:.6f}" for name in (*AGREEMENT_MEASURES, "noise")]
             rows.append([*shared, str(result["clusters"]), truth, *figures])
     return Sheet("cells", "All cells", "one line for each cell and truth", head, rows, [False] * len(head))
 

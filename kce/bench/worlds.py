@@ -16,7 +16,7 @@ from kce.bench import synthetic
 from kce.errors import BadData, KCEError, UnknownName
 from kce.faces import folder as folders
 from kce.faces.cut import cut
-from kce.features import store
+from kce.features.table import find_table, open_table, split_table_address
 from kce.labels import parts
 from kce.pipeline import recipe
 from kce.pipeline.run import run
@@ -51,7 +51,7 @@ def named(text: str) -> list[str]:
     if text == ALL:
         return [f"{name}@{max(versions, key=int)}" for name, versions in _suite().items() if name != "small"]
     if _is_table(text):
-        store.open_table(text)  # raises before any work
+        open_table(text)  # raises before any work
         return [text]
     name, dials = parse_spec(text)
     name, _, version = name.partition("@")
@@ -104,8 +104,8 @@ def _is_table(text: str) -> bool:
 
 
 def _stored(address: str, truth: str) -> Ground:
-    path, table = store.split_address(address)
-    rows = store.open_table(path, table).load()
+    path, table = split_table_address(address)
+    rows = open_table(path, table).read_all()
     told = parts(rows)
     forged = np.array([not told[label].real for label in rows.label.tolist()], bool)
     rows = rows.take(forged)
@@ -123,11 +123,13 @@ def _with_company(rows: Features, path: Path, table: str) -> Features:
 
     def beside(name: str) -> dict[str, Features]:
         return {
-            view: found.load() for view in synthetic.VIEWS if (found := store.find(path, f"{name}+{view}")) is not None
+            view: found.read_all()
+            for view in synthetic.VIEWS
+            if (found := find_table(path, f"{name}+{view}")) is not None
         }
 
-    reals = store.find(path, "reals")
-    kept = None if reals is None else replace(reals.load(), views=beside("reals"))
+    reals = find_table(path, "reals")
+    kept = None if reals is None else replace(reals.read_all(), views=beside("reals"))
     return replace(rows, reals=kept, views=beside(table))
 
 

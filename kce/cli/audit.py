@@ -24,16 +24,17 @@ def audit(
     The reals of each dataset (labels <dataset>_real) belong to the tables: categories are measured from them. Where a
     dataset has none, those that the registry names for it stand in.
     """
-    from kce.audit import audit as names
-    from kce.features.store import open_table
-    from kce.merging import aligner_inputs, plans
+    from kce.audit.audit import audit_tables, write_audit
+    from kce.features.table import open_table
+    from kce.merging.aligner_inputs import with_fallback_reals
+    from kce.merging.plan_file import read_plan
     from kce.registry.registry import Registry
 
-    given = plans.read(plan) if plan else None
-    rows = aligner_inputs.lent([open_table(table).load() for table in tables], Registry.load())
-    found, proposed = names.audit(rows, seed, given)
+    given = read_plan(plan) if plan else None
+    rows = with_fallback_reals([open_table(table).read_all() for table in tables], Registry.load())
+    found, proposed = audit_tables(rows, seed, given)
     if to:
-        names.write(to, found, proposed)
+        write_audit(to, found, proposed)
     if as_json:
         return print_json(found)
     _pairs(found)

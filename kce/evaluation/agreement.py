@@ -9,11 +9,11 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-MEASURES = ("ari", "nmi", "ami", "v_measure", "homogeneity", "completeness", "accuracy", "ari_clustered")
+AGREEMENT_MEASURES = ("ari", "nmi", "ami", "v_measure", "homogeneity", "completeness", "accuracy", "ari_clustered")
 """What ``agreement`` tells, besides the shares of noise and the number of clusters."""
 
 
-def agreement(truth: ArrayLike, found: ArrayLike) -> dict[str, float]:
+def agreement_scores(truth: ArrayLike, found: ArrayLike) -> dict[str, float]:
     """Measures of agreement between true classes (n,) and cluster numbers (n,), -1 being noise.
 
     ari            adjusted Rand index (Hubert and Arabie 1985), from -0.5 to 1; chance gives 0
@@ -64,7 +64,7 @@ def _matched(classes: NDArray[np.int_], numbers: NDArray[np.int_]) -> int:
     return int(table[linear_sum_assignment(-table)].sum())
 
 
-def stability(answers: list[NDArray[np.int_]]) -> float | None:
+def partition_stability(answers: list[NDArray[np.int_]]) -> float | None:
     """Mean ARI over all pairs of answers for the same rows; None for fewer than two of them."""
     from itertools import combinations
 

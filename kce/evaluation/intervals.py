@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _TAILS = (2.5, 97.5)  # per cent
 
 
-def score(
+def score_features(
     features: Features,
     evaluators: Mapping[str, Evaluator],
     *,
@@ -67,7 +67,7 @@ def score(
     return {"n": len(features), "seed": seed, "scores": values, "intervals": intervals, "remarks": remarks}
 
 
-def evaluation_rows(labels: ArrayLike, keys: ArrayLike, per_category: int, seed: int) -> NDArray[np.int64]:
+def choose_evaluation_rows(labels: ArrayLike, keys: ArrayLike, per_category: int, seed: int) -> NDArray[np.int64]:
     """The rows to score on: the same number of each label, ascending.
 
     That number is `per_category`, or what the smallest label has if that is less; the length of the answer tells. Which

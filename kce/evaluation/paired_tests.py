@@ -22,7 +22,7 @@ _ROUNDS = 9999  # sign flips, where they are too many to try all
 
 
 @dataclass(frozen=True)
-class Mean:
+class MeanEstimate:
     """A mean over cells: n, standard deviation (None for one cell) and t interval (None for one cell)."""
 
     n: int
@@ -32,7 +32,7 @@ class Mean:
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """One plan against another over the same cells.
 
     mean, interval  of the differences; the interval is Student's t
@@ -48,7 +48,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Ratio:
+class RatioEstimate:
     """The average of one plan over that of another, less one: 0.42 is 42 % higher. The interval is the jackknife's."""
 
     n: int
@@ -56,32 +56,34 @@ class Ratio:
     interval: tuple[float, float] | None
 
 
-def mean(values: ArrayLike) -> Mean:
+def mean_with_interval(values: ArrayLike) -> MeanEstimate:
     """Mean, spread and interval of one value per cell. Raises ValueError for none."""
     x = _finite(values)
     if len(x) == 1:
-        return Mean(1, float(x[0]), None, None)
+        return MeanEstimate(1, float(x[0]), None, None)
     deviation = float(x.std(ddof=1))
-    return Mean(len(x), float(x.mean()), deviation, t_interval(float(x.mean()), deviation / np.sqrt(len(x)), len(x)))
+    return MeanEstimate(
+        len(x), float(x.mean()), deviation, t_interval(float(x.mean()), deviation / np.sqrt(len(x)), len(x))
+    )
 
 
-def difference(one: ArrayLike, other: ArrayLike, seed: int) -> Difference:
+def paired_difference(one: ArrayLike, other: ArrayLike, seed: int) -> PairedDifference:
     """`one` less `other`, cell by cell. Raises ValueError for other lengths or none."""
     a, b = _finite(one), _finite(other)
     if a.shape != b.shape:
         raise ValueError(f"{len(a)} cells against {len(b)}")
     apart = a - b
-    told = mean(apart)
+    told = mean_with_interval(apart)
     if told.n == 1 or not apart.any():
-        return Difference(told.n, told.mean, told.interval, None, None)
+        return PairedDifference(told.n, told.mean, told.interval, None, None)
     p = float(stats.ttest_rel(a, b).pvalue) if np.ptp(apart) > 1e-12 * np.abs(apart).max() else None
     flipped = stats.permutation_test(
         (apart,), np.mean, permutation_type="samples", n_resamples=_ROUNDS, rng=generator(seed, "sign flips")
     )
-    return Difference(told.n, told.mean, told.interval, p, float(flipped.pvalue))
+    return PairedDifference(told.n, told.mean, told.interval, p, float(flipped.pvalue))
 
 
-def gain(one: ArrayLike, other: ArrayLike) -> Ratio:
+def relative_gain(one: ArrayLike, other: ArrayLike) -> RatioEstimate:
     """How much higher the average of `one` is, as a share of that of `other`.
 
     The published claims are ratios of averages over the groups. The interval is a jackknife over the cells, of the
@@ -93,14 +95,14 @@ def gain(one: ArrayLike, other: ArrayLike) -> Ratio:
     n = len(a)
     whole = float(np.log(a.mean() / b.mean()))
     if n == 1:
-        return Ratio(1, float(np.expm1(whole)), None)
+        return RatioEstimate(1, float(np.expm1(whole)), None)
     without = np.log((a.sum() - a) / (b.sum() - b))
     pseudo = n * whole - (n - 1) * without
     low, high = t_interval(float(pseudo.mean()), float(pseudo.std(ddof=1)) / np.sqrt(n), n)
-    return Ratio(n, float(np.expm1(whole)), (float(np.expm1(low)), float(np.expm1(high))))
+    return RatioEstimate(n, float(np.expm1(whole)), (float(np.expm1(low)), float(np.expm1(high))))
 
 
-def verdict(claimed: float, found: Ratio) -> Literal["reproduced", "not reproduced", "undecidable"]:
+def judge_claim(claimed: float, found: RatioEstimate) -> Literal["reproduced", "not reproduced", "undecidable"]:
     """What a claimed gain is worth beside the one found.
 
     not reproduced  the interval lies below the claimed gain
@@ -115,7 +117,7 @@ def verdict(claimed: float, found: Ratio) -> Literal["reproduced", "not reproduc
     return "reproduced" if low > 0 else "undecidable"
 
 
-def holm(p: Sequence[float | None]) -> list[float | None]:
+def holm_adjusted(p: Sequence[float | None]) -> list[float | None]:
     """The p values of a family of tests, adjusted for their number (Holm 1979); None stays None and does not count."""
     told = sorted((value, place) for place, value in enumerate(p) if value is not None)
     adjusted: list[float | None] = [None] * len(p)

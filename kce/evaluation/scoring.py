@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce.evaluation import intervals
-from kce.features import store
+from kce.evaluation.intervals import choose_evaluation_rows, score_features
+from kce.features.table import FeatureTable, open_table, split_table_address
 from kce.registry import isolation
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from kce.types import Evaluator, Features
 
 
-def evaluation_rows(table: store.Table, per_category: int, seed: int) -> Features:
+def read_evaluation_rows(table: FeatureTable, per_category: int, seed: int) -> Features:
     """The rows every plan is scored on: the same number of each category, chosen by seed from the keys alone."""
     labels, keys = zip(*((batch.label, batch.key) for batch in table.batches()), strict=True)
-    return table.rows(intervals.evaluation_rows(np.concatenate(labels), np.concatenate(keys), per_category, seed))
+    return table.read_rows(choose_evaluation_rows(np.concatenate(labels), np.concatenate(keys), per_category, seed))
 
 
 def score_table(
@@ -28,15 +28,15 @@ def score_table(
 ) -> dict[str, Any]:
     """Reduce and score a stored table ("FEATURES.h5:/known") by its labels: figures with n, seed and intervals."""
     part = registry.resolve_seeded("reducer", reducer, seed)
-    path, table = store.split_address(address)
-    with evaluators(registry, specs, seed) as named, isolation.component(part, registry) as reduce:
-        rows = store.open_table(path, table).load()
+    path, table = split_table_address(address)
+    with open_evaluators(registry, specs, seed) as named, isolation.component(part, registry) as reduce:
+        rows = open_table(path, table).read_all()
         reduced = rows.with_x(reduce.fit_transform(rows.x))
-        return intervals.score(reduced, named, seed=seed, resamples=resamples)
+        return score_features(reduced, named, seed=seed, resamples=resamples)
 
 
 @contextmanager
-def evaluators(
+def open_evaluators(
     registry: Registry, specs: Sequence[str], seed: int, patience: float = 0
 ) -> Iterator[dict[str, Evaluator]]:
     """Evaluators by name; where one is asked for twice, with other parameters, by its whole text."""

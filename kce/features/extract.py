@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.errors import KCEError
-from kce.features import store
-from kce.training import weights
-from kce.training.device import gathered, largest_batch, ran_out, summed, to_input
-from kce.training.launch import spread
+from kce.features.store import write_table
+from kce.features.table import has_table
+from kce.training.device import (
+    gather_rows,
+    is_out_of_memory,
+    largest_fitting_batch,
+    sum_over_processes,
+    to_network_input,
+)
+from kce.training.launch import run_on_devices
+from kce.training.weights import file_sha256, load_backbone, read_weights_metadata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,16 +33,16 @@ if TYPE_CHECKING:
     from kce.registry.registry import Registry
     from kce.types import Progress
 
-BATCH = 32
+DEFAULT_BATCH_SIZE = 32
 
 
-def extract(
+def extract_features(
     pixels: Pixels,
     network: Path,
     registry: Registry,
     to: Path,
     table: str,
-    batch: int = BATCH,
+    batch: int = DEFAULT_BATCH_SIZE,
     devices: int = 1,
     progress: Progress = lambda *_: None,
 ) -> None:
@@ -48,26 +55,26 @@ def extract(
     Goes on where a killed extraction stopped. Raises Refused where `to` holds rows made another way, KCEError where
     memory runs out.
     """
-    made = made_of(pixels.faces, network, pixels.view)
-    if not store.holds(to, table, made):
-        spread(_loop, (pixels, network, registry, to, table, made, batch), devices, progress)
+    provenance = features_provenance(pixels.faces, network, pixels.view)
+    if not has_table(to, table, provenance):
+        run_on_devices(_loop, (pixels, network, registry, to, table, provenance, batch), devices, progress)
 
 
-def made_of(faces: Faces, network: Path, view: str = "") -> dict[str, str]:
+def features_provenance(faces: Faces, network: Path, view: str = "") -> dict[str, str]:
     """All that makes the rows: which faces, in which view, which network."""
-    about = weights.read_about(network)
-    made = {"faces": faces.mark(), "backbone": about["backbone"], "weights": weights.digest(network)}
-    return made | ({"view": view} if view else {})
+    about = read_weights_metadata(network)
+    provenance = {"faces": faces.mark(), "backbone": about["backbone"], "weights": file_sha256(network)}
+    return provenance | ({"view": view} if view else {})
 
 
 def _loop(
-    machine: Fabric,
+    fabric: Fabric,
     pixels: Pixels,
     network: Path,
     registry: Registry,
     to: Path,
     table: str,
-    made: dict[str, str],
+    provenance: dict[str, str],
     batch: int,
     progress: Progress,
     stopped: Callable[[], bool],
@@ -78,30 +85,30 @@ def _loop(
     faces, what = pixels.faces, f"features /{table}"
     with ExitStack() as stack:
         # Rows are written by the first process alone, and only it knows how many are there.
-        writer = stack.enter_context(store.writer(to, table, made)) if machine.global_rank == 0 else None
+        writer = stack.enter_context(write_table(to, table, provenance)) if fabric.global_rank == 0 else None
         there = torch.tensor([writer.done, int(writer.finished)] if writer else [0, 0])
-        done, finished = summed(machine, machine.to_device(there)).tolist()
+        done, finished = sum_over_processes(fabric, fabric.to_device(there)).tolist()
         if finished:
             return
-        backbone = machine.to_device(weights.backbone(network, registry)).eval().to(memory_format=torch.channels_last)
-        rounds = range(done, len(faces), batch * machine.world_size)
-        mine = (_span(first + machine.global_rank * batch, batch, len(faces)) for first in rounds)
+        backbone = fabric.to_device(load_backbone(network, registry)).eval().to(memory_format=torch.channels_last)
+        rounds = range(done, len(faces), batch * fabric.world_size)
+        mine = (_span(first + fabric.global_rank * batch, batch, len(faces)) for first in rounds)
         progress(what, done, len(faces))
         for start, (_, images) in zip(rounds, pixels.ahead(mine), strict=True):
             x = None
             try:
-                x = _forward(machine, backbone, images)
+                x = _forward(fabric, backbone, images)
             except (RuntimeError, MemoryError) as error:
-                if not ran_out(error):
+                if not is_out_of_memory(error):
                     raise
             if x is None:  # only here nothing holds the batch's tensors any more
-                raise _out_of_memory(machine, backbone, images)
-            for number, part in enumerate(gathered(machine, x, batch)):
+                raise _out_of_memory(fabric, backbone, images)
+            for number, part in enumerate(gather_rows(fabric, x, batch)):
                 rows = _span(start + number * batch, batch, len(faces))
                 if writer and len(rows):
                     writer.append(faces.key[rows], faces.category[rows], faces.group[rows], part[: len(rows)])
                     progress(what, int(rows[-1]) + 1, len(faces))
-            if summed(machine, machine.to_device(torch.tensor(float(stopped())))) > 0:
+            if sum_over_processes(fabric, fabric.to_device(torch.tensor(float(stopped())))) > 0:
                 raise KeyboardInterrupt
         if writer:
             writer.publish()
@@ -111,20 +118,20 @@ def _span(start: int, batch: int, end: int) -> NDArray[np.int64]:
     return np.arange(min(start, end), min(start + batch, end))
 
 
-def _forward(machine: Fabric, backbone: Any, images: NDArray[np.uint8]) -> torch.Tensor:
+def _forward(fabric: Fabric, backbone: Any, images: NDArray[np.uint8]) -> torch.Tensor:
     """Features (n, dim) on the device, float32; n may be 0."""
     import torch
 
-    with torch.inference_mode(), machine.autocast():
+    with torch.inference_mode(), fabric.autocast():
         if not len(images):
-            return torch.zeros(0, backbone.dim, device=machine.device)
-        x: torch.Tensor = backbone(to_input(machine, images))
+            return torch.zeros(0, backbone.dim, device=fabric.device)
+        x: torch.Tensor = backbone(to_network_input(fabric, images))
         return x.float()
 
 
-def _out_of_memory(machine: Fabric, backbone: Any, images: NDArray[np.uint8]) -> KCEError:
-    fits = largest_batch(lambda size: _forward(machine, backbone, images[:size]), len(images))
+def _out_of_memory(fabric: Fabric, backbone: Any, images: NDArray[np.uint8]) -> KCEError:
+    fits = largest_fitting_batch(lambda size: _forward(fabric, backbone, images[:size]), len(images))
     return KCEError(
-        f"memory ran out at {len(images)} faces of {images.shape[1]} px at a time on {machine.device}",
+        f"memory ran out at {len(images)} faces of {images.shape[1]} px at a time on {fabric.device}",
         (f"a batch of {fits} would fit" if fits else "not even one face fits") + "; rows that are done are kept",
     )

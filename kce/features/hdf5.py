@@ -18,17 +18,17 @@ from kce.types import Features
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-TEXTS = ("key", "label", "group")
-COLUMNS = (*TEXTS, "x")
-LONGEST = 4096  # characters of a key; a row of a numpy text array is as wide as its longest text
-WIDEST = 1 << 16  # numbers in a row
+TEXT_COLUMNS = ("key", "label", "group")
+COLUMNS = (*TEXT_COLUMNS, "x")
+MAX_TEXT_LENGTH = 4096  # characters of a key; a row of a numpy text array is as wide as its longest text
+MAX_DIM = 1 << 16  # numbers in a row
 _CHUNK = 1 << 18  # bytes of x compressed together
 _LARGEST_CHUNK = 1 << 28  # bytes; a file from elsewhere may claim any size
 _FAULTS = (OSError, RuntimeError, UnicodeDecodeError)  # what h5py raises over damaged bytes
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[h5py.File]:
+def open_feature_file(path: Path) -> Iterator[h5py.File]:
     """The open file. Raises BadData for a file that is not there, is not HDF5, or is damaged."""
     again = "delete it and make the features again, or take it from a copy"
     if not path.exists():
@@ -46,15 +46,15 @@ def reading(path: Path) -> Iterator[h5py.File]:
         raise BadData(f"{path} is not an HDF5 file ({path.stat().st_size} bytes)", again)
 
 
-def tables(file: h5py.File) -> list[str]:
+def table_names(file: h5py.File) -> list[str]:
     """The names of the tables of a file, sorted."""
     # Only hard links count, here and below: soft and external ones can point anywhere, also out of the file.
     return sorted(name for name in file if _hard(file, name) and isinstance(file[name], h5py.Group))
 
 
-def table(file: h5py.File, name: str, path: Path) -> h5py.Group:
+def checked_table(file: h5py.File, name: str, path: Path) -> h5py.Group:
     """The group of a table, its columns checked for kind and shape. Raises BadData."""
-    there = tables(file)
+    there = table_names(file)
     if name not in there:
         listed = ", ".join(f"/{other}" for other in there) or "none"
         raise BadData(f"{path} has no table /{name}; it has: {listed}", "write the table as FILE.h5:/TABLE")
@@ -80,10 +80,10 @@ def _hard(group: h5py.Group, name: str) -> bool:
 def _check_column(data: h5py.Dataset, column: str, where: str) -> None:
     text = h5py.check_string_dtype(data.dtype)
     if column == "x":
-        right = data.ndim == 2 and data.dtype.kind in "fiu" and 0 < data.shape[1] <= WIDEST
-        wanted = f"(n, 1 to {WIDEST}) numbers"
+        right = data.ndim == 2 and data.dtype.kind in "fiu" and 0 < data.shape[1] <= MAX_DIM
+        wanted = f"(n, 1 to {MAX_DIM}) numbers"
     else:
-        right = data.ndim == 1 and text is not None and (text.length or 0) <= 4 * LONGEST
+        right = data.ndim == 1 and text is not None and (text.length or 0) <= 4 * MAX_TEXT_LENGTH
         wanted = "(n,) texts"
     if not right:
         raise BadData(f"{where}: {column} is {data.shape} {data.dtype}, not {wanted}", "see `key, label, group, x`")
@@ -94,7 +94,7 @@ def _check_column(data: h5py.Dataset, column: str, where: str) -> None:
 
 def read_rows(group: h5py.Group, start: int, stop: int, where: str) -> Features:
     """Rows start to stop of a checked table. Raises BadData for a NaN, and a text that cannot be one."""
-    key, label, kin = (_texts(group[column].asstr("utf-8")[start:stop].tolist(), where) for column in TEXTS)
+    key, label, kin = (_texts(group[column].asstr("utf-8")[start:stop].tolist(), where) for column in TEXT_COLUMNS)
     with np.errstate(over="ignore"):
         x = np.asarray(group["x"][start:stop]).astype(np.float32, copy=False)
     rows = Features(key, label, kin, x)
@@ -107,8 +107,8 @@ def read_rows(group: h5py.Group, start: int, stop: int, where: str) -> Features:
 
 
 def _texts(values: list[str], where: str) -> NDArray[np.str_]:
-    if max(map(len, values), default=0) > LONGEST:
-        raise BadData(f"{where}: a text is longer than {LONGEST} characters", "shorten the keys")
+    if max(map(len, values), default=0) > MAX_TEXT_LENGTH:
+        raise BadData(f"{where}: a text is longer than {MAX_TEXT_LENGTH} characters", "shorten the keys")
     return np.array(values, dtype=np.str_)
 
 
@@ -152,7 +152,7 @@ class _Output(io.FileIO):
         return done
 
 
-class NewFile:
+class NewFeatureFile:
     """An HDF5 file in the making, with what the store adds to it."""
 
     def __init__(self, file: h5py.File, output: _Output, path: Path) -> None:
@@ -165,13 +165,13 @@ class NewFile:
             yield
         finally:
             if self._output.fault is not None:
-                raise cannot_write(self._path, self._output.fault) from self._output.fault
+                raise write_error(self._path, self._output.fault) from self._output.fault
 
     def add_table(self, name: str, dim: int, attributes: dict[str, str], *, packed: bool = True) -> None:
         """An empty table. `packed`: compress x and guard it by checksums."""
         group = self.file.create_group(name)
         text = h5py.string_dtype()
-        for column in TEXTS:
+        for column in TEXT_COLUMNS:
             group.create_dataset(column, (0,), text, maxshape=(None,), chunks=(1024,))
         rows = min(max(_CHUNK // (4 * dim), 1), 4096)
         # Level 1: on float32 features higher ones take twice the time for one or two per cent of space.
@@ -186,7 +186,7 @@ class NewFile:
             for column in COLUMNS:
                 values = getattr(rows, column)
                 group[column].resize(stop, axis=0)
-                group[column][start:stop] = values.astype(object) if column in TEXTS else values
+                group[column][start:stop] = values.astype(object) if column in TEXT_COLUMNS else values
 
     def copy_group(self, source: h5py.Group, name: str) -> None:
         """A group of another file as it is, byte for byte."""
@@ -195,7 +195,7 @@ class NewFile:
 
 
 @contextmanager
-def replacing(path: Path, temporary: Path) -> Iterator[NewFile]:
+def replace_feature_file(path: Path, temporary: Path) -> Iterator[NewFeatureFile]:
     """Write a new file to take the place of `path`: all of it, safely on disk, or nothing.
 
     Raises KCEError when the disk is full or the place cannot be written.
@@ -203,15 +203,15 @@ def replacing(path: Path, temporary: Path) -> Iterator[NewFile]:
     try:
         with atomic_replace(path, temporary) as part, _Output(part, "w+b") as output:
             with h5py.File(output, "w") as file:
-                new = NewFile(file, output, path)
+                new = NewFeatureFile(file, output, path)
                 yield new
             with new.settled():  # closing has written the rest
                 pass
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise write_error(path, error) from error
 
 
-def cannot_write(path: Path, error: OSError) -> KCEError:
+def write_error(path: Path, error: OSError) -> KCEError:
     return KCEError(
         f"cannot write {path}: {error.strerror or error}",
         "make room on the disk (or the right to write there) and start the command again: it goes on where it stopped",

@@ -11,8 +11,8 @@ import numpy as np
 import xxhash
 
 from kce.errors import BadData
-from kce.features import hdf5
-from kce.features.table import causes, causes_from
+from kce.features.hdf5 import TEXT_COLUMNS, checked_table, open_feature_file, read_rows, replace_feature_file
+from kce.features.table import provenance_from_json, provenance_to_json
 
 if TYPE_CHECKING:
     from kce.types import Features
@@ -24,41 +24,41 @@ _TABLE = "rows"
 class Shard:
     """Rows of a table, from row number `start` on, and everything that made them."""
 
-    made: Mapping[str, str]
+    provenance: Mapping[str, str]
     start: int
     rows: Features
 
 
-def name(number: int) -> str:
+def shard_name(number: int) -> str:
     return f"{number:05d}.h5"
 
 
-def write(path: Path, made: Mapping[str, str], start: int, rows: Features) -> None:
+def write_shard(path: Path, provenance: Mapping[str, str], start: int, rows: Features) -> None:
     """Write a shard: on disk, synced and whole when this returns. Raises KCEError when the disk is full."""
-    text = causes(made)
-    said = {"made": text, "start": str(start), "check": _check(text, start, rows)}
-    with hdf5.replacing(path, path.with_suffix(".new")) as new:
+    text = provenance_to_json(provenance)
+    said = {"provenance": text, "start": str(start), "check": _check(text, start, rows)}
+    with replace_feature_file(path, path.with_suffix(".new")) as new:
         new.add_table(_TABLE, rows.x.shape[1], said, packed=False)  # soon read again: compressing waits for the table
         new.append(_TABLE, rows)
 
 
-def read(path: Path) -> Shard | None:
+def read_shard(path: Path) -> Shard | None:
     """The shard, or None where there is none that is whole."""
     try:
-        with hdf5.reading(path) as file:
-            group = hdf5.table(file, _TABLE, path)
-            said = {what: str(group.attrs.get(what, "")) for what in ("made", "start", "check")}
-            rows = hdf5.read_rows(group, 0, len(group["key"]), str(path))
+        with open_feature_file(path) as file:
+            group = checked_table(file, _TABLE, path)
+            said = {what: str(group.attrs.get(what, "")) for what in ("provenance", "start", "check")}
+            rows = read_rows(group, 0, len(group["key"]), str(path))
     except BadData:
         return None
-    if not said["start"].isdigit() or said["check"] != _check(said["made"], int(said["start"]), rows):
+    if not said["start"].isdigit() or said["check"] != _check(said["provenance"], int(said["start"]), rows):
         return None
-    return Shard(causes_from(said["made"]), int(said["start"]), rows)
+    return Shard(provenance_from_json(said["provenance"]), int(said["start"]), rows)
 
 
-def _check(made: str, start: int, rows: Features) -> str:
-    check = xxhash.xxh3_128(f"{made}\0{start}\0{rows.x.shape}".encode())
-    for column in hdf5.TEXTS:
+def _check(provenance: str, start: int, rows: Features) -> str:
+    check = xxhash.xxh3_128(f"{provenance}\0{start}\0{rows.x.shape}".encode())
+    for column in TEXT_COLUMNS:
         for text in getattr(rows, column).tolist():
             check.update(f"{len(text)}:{text}".encode())
     check.update(np.ascontiguousarray(rows.x).data)

@@ -20,15 +20,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.errors import BadData, KCEError, Refused
-from kce.features import hdf5, shards
-from kce.features.table import Table, attributes, find, first_twice, holds, mark, open_table, split_address
+from kce.features.hdf5 import (
+    COLUMNS,
+    MAX_DIM,
+    MAX_TEXT_LENGTH,
+    NewFeatureFile,
+    first_not_finite,
+    open_feature_file,
+    replace_feature_file,
+    table_names,
+    write_error,
+)
+from kce.features.shards import read_shard, shard_name, write_shard
+from kce.features.table import (
+    find_table,
+    first_duplicate,
+    provenance_attributes,
+    provenance_hash,
+)
 from kce.system.lock import file_lock
 from kce.types import Features
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-__all__ = ["Table", "Writer", "find", "holds", "mark", "open_table", "split_address", "writer"]
 
 _SHARD_BYTES = 1 << 24
 _SHARD_ROWS = 4096
@@ -36,7 +50,7 @@ _SHARD_SECONDS = 20.0  # a slow backbone must not lose more work than this to a 
 _NAME = re.compile(r"\w[\w.+-]*")
 
 
-def writer(path: str | Path, table: str, made: Mapping[str, str]) -> Writer:
+def write_table(path: str | Path, table: str, provenance: Mapping[str, str]) -> TableWriter:
     """A context in which to write a table; see Writer. `made` names everything that decides what the rows are.
 
     On entering, raises Refused where rows, finished or not, were made another way or another process writes the file,
@@ -45,10 +59,10 @@ def writer(path: str | Path, table: str, made: Mapping[str, str]) -> Writer:
     name = table.strip("/")
     if not _NAME.fullmatch(name):
         raise KCEError(f"{table!r} is no name for a table", "use letters, digits, and . _ + -")
-    return Writer(Path(path), name, made)
+    return TableWriter(Path(path), name, provenance)
 
 
-class Writer:
+class TableWriter:
     """Writes a table, in one fixed order of rows.
 
     finished  the table is there already, made the same way: nothing is to be done
@@ -56,11 +70,11 @@ class Writer:
     Leaving the context keeps what was appended, however it is left; `publish` makes the table appear.
     """
 
-    def __init__(self, path: Path, table: str, made: Mapping[str, str]) -> None:
-        self.path, self.table, self.made = path, table, dict(made)
+    def __init__(self, path: Path, table: str, provenance: Mapping[str, str]) -> None:
+        self.path, self.table, self.provenance = path, table, dict(provenance)
         self.done = 0
         self.finished = False
-        self._mark = mark(made)
+        self._mark = provenance_hash(provenance)
         self._parts = path.with_name(f"{path.name}.parts")
         self._shards = self._parts / table
         self._count = 0  # shards that are safe
@@ -71,7 +85,7 @@ class Writer:
         self._since = 0.0
         self._lock = ExitStack()  # holds the right to change the file
 
-    def __enter__(self) -> Writer:
+    def __enter__(self) -> TableWriter:
         if self._look() and not self._parts.exists():
             return self
         try:
@@ -82,7 +96,7 @@ class Writer:
                 return self
             raise
         except OSError as error:
-            raise hdf5.cannot_write(self.path, error) from error
+            raise write_error(self.path, error) from error
         try:
             if self._look():  # another process may have finished it meanwhile; or was killed before it tidied up
                 self._tidy()
@@ -126,13 +140,13 @@ class Writer:
         self._flush()
         if not self.done or self._dim is None:
             raise BadData(f"no rows were written to {self.path}:/{self.table}", "see that there are faces to read")
-        with hdf5.replacing(self.path, self._parts / f".{self.table}.new") as new:
+        with replace_feature_file(self.path, self._parts / f".{self.table}.new") as new:
             _keep_others(self.path, self.table, new)
-            new.add_table(self.table, self._dim, attributes(self.made))
+            new.add_table(self.table, self._dim, provenance_attributes(self.provenance))
             for number in range(self._count):
-                shard = shards.read(self._shards / shards.name(number))
+                shard = read_shard(self._shards / shard_name(number))
                 if shard is None:
-                    raise BadData(f"{self._shards / shards.name(number)} was damaged", "start the command again")
+                    raise BadData(f"{self._shards / shard_name(number)} was damaged", "start the command again")
                 new.append(self.table, shard.rows)
         self.finished = True
         self._tidy()
@@ -142,29 +156,36 @@ class Writer:
         return min(max(_SHARD_BYTES // (4 * (self._dim or 1)), 1), _SHARD_ROWS)
 
     def _look(self) -> bool:
-        there = find(self.path, self.table)
+        there = find_table(self.path, self.table)
         if there is not None:
-            _refuse_other(there.address, there.path, there.made, there.mark, self.made, self._mark)
+            _refuse_other(there.address, there.path, there.provenance, there.hash, self.provenance, self._mark)
             self.finished, self.done = True, len(there)
         return self.finished
 
     def _resume(self) -> None:
         """Count the good shards, from the first; what comes after a bad one is dropped."""
         self._shards.mkdir(exist_ok=True)
-        while (shard := shards.read(self._shards / shards.name(self._count))) is not None:
+        while (shard := read_shard(self._shards / shard_name(self._count))) is not None:
             if self._count == 0:
                 where = f"{self.path}:/{self.table} (unfinished)"
-                _refuse_other(where, self._shards, shard.made, mark(shard.made), self.made, self._mark)
-            fits = mark(shard.made) == self._mark and shard.start == self._safe
+                _refuse_other(
+                    where,
+                    self._shards,
+                    shard.provenance,
+                    provenance_hash(shard.provenance),
+                    self.provenance,
+                    self._mark,
+                )
+            fits = provenance_hash(shard.provenance) == self._mark and shard.start == self._safe
             if not fits or shard.rows.x.shape[1] != (self._dim or shard.rows.x.shape[1]):
                 break
-            if first_twice(shard.rows.key.tolist(), self._keys) is not None:
+            if first_duplicate(shard.rows.key.tolist(), self._keys) is not None:
                 break
             self._dim = shard.rows.x.shape[1]
             self._safe += len(shard.rows)
             self._count += 1
         self.done = self._safe
-        good = {shards.name(number) for number in range(self._count)}
+        good = {shard_name(number) for number in range(self._count)}
         for path in self._shards.iterdir():
             if path.name not in good:
                 path.unlink()
@@ -179,8 +200,8 @@ class Writer:
         if len(set(lengths.values())) > 1:
             raise BadData(f"{where}: columns of different lengths from {first} on: {lengths}", "one x for each key")
         width = self._dim or (values.shape[1] if values.ndim == 2 else 0)
-        if values.ndim != 2 or values.shape[1] != width or not 0 < width <= hdf5.WIDEST:
-            wanted = f"(n, {self._dim})" if self._dim else f"(n, 1 to {hdf5.WIDEST})"
+        if values.ndim != 2 or values.shape[1] != width or not 0 < width <= MAX_DIM:
+            wanted = f"(n, {self._dim})" if self._dim else f"(n, 1 to {MAX_DIM})"
             raise BadData(
                 f"{where}: x is {values.shape} and not {wanted} from {first} on", "one backbone for each table"
             )
@@ -190,10 +211,10 @@ class Writer:
                     raise BadData(
                         f"{where}: {keys[number]!r} has a text that cannot be kept: {text[:80]!r}", "rename it"
                     )
-        bad = hdf5.first_not_finite(values)
+        bad = first_not_finite(values)
         if bad is not None:
             raise BadData(f"{where}: the features of {keys[bad]} are not finite (NaN or infinite)", "look at that face")
-        twice = first_twice(keys, self._keys)
+        twice = first_duplicate(keys, self._keys)
         if twice is not None:
             raise BadData(f"{where}: the key {twice} came twice", "every face needs a key of its own")
         self._dim = width
@@ -203,9 +224,9 @@ class Writer:
         """Turn what is buffered into one more shard."""
         if not self._buffer:
             return
-        key, label, group, x = (np.concatenate([getattr(part, c) for part in self._buffer]) for c in hdf5.COLUMNS)
+        key, label, group, x = (np.concatenate([getattr(part, c) for part in self._buffer]) for c in COLUMNS)
         rows = Features(key, label, group, x)
-        shards.write(self._shards / shards.name(self._count), self.made, self._safe, rows)
+        write_shard(self._shards / shard_name(self._count), self.provenance, self._safe, rows)
         self._buffer = []
         self._safe += len(rows)
         self._count += 1
@@ -225,13 +246,13 @@ def _good_text(text: str, empty: bool) -> bool:
         text.encode()
     except UnicodeEncodeError:  # half of a character: a file name that was no UTF-8
         return False
-    return bool(text or empty) and len(text) <= hdf5.LONGEST and "\0" not in text
+    return bool(text or empty) and len(text) <= MAX_TEXT_LENGTH and "\0" not in text
 
 
-def _keep_others(path: Path, table: str, new: hdf5.NewFile) -> None:
+def _keep_others(path: Path, table: str, new: NewFeatureFile) -> None:
     if path.exists():
-        with hdf5.reading(path) as file:
-            for other in hdf5.tables(file):
+        with open_feature_file(path) as file:
+            for other in table_names(file):
                 if other != table:
                     new.copy_group(file[other], other)
 

@@ -14,7 +14,7 @@ import numpy as np
 import xxhash
 
 from kce.errors import BadData
-from kce.features import hdf5
+from kce.features.hdf5 import TEXT_COLUMNS, checked_table, open_feature_file, read_rows, table_names
 from kce.types import Features
 
 if TYPE_CHECKING:
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 _STRETCH = 4096  # rows
 
 
-def mark(made: Mapping[str, str]) -> str:
+def provenance_hash(provenance: Mapping[str, str]) -> str:
     """The hash of everything that made the rows: 32 hexadecimal digits."""
-    return xxhash.xxh128_hexdigest(causes(made).encode())
+    return xxhash.xxh128_hexdigest(provenance_to_json(provenance).encode())
 
 
-def split_address(address: str | Path) -> tuple[Path, str]:
+def split_table_address(address: str | Path) -> tuple[Path, str]:
     """``FILE.h5:/table`` -> its file and its table; the table is empty where none is named."""
     found = re.fullmatch(r"(?s)(.{2,}):/([^/\\:]+)/?", str(address))  # one letter before ":/" is a Windows drive
     return (Path(found[1]), found[2]) if found else (Path(address), "")
 
 
 @dataclass(frozen=True)
-class Table:
+class FeatureTable:
     """A finished table, read lazily: the file is open only while rows are being read.
 
     dim   how many features a row has
@@ -47,8 +47,8 @@ class Table:
     name: str
     length: int
     dim: int
-    mark: str
-    made: Mapping[str, str] = field(default_factory=dict)
+    hash: str
+    provenance: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.length
@@ -58,23 +58,23 @@ class Table:
         return f"{self.path}:/{self.name}"
 
     @property
-    def labels(self) -> dict[str, int]:
+    def label_counts(self) -> dict[str, int]:
         """How many rows each label has, by label; read from the file, a stretch at a time."""
         counts: Counter[str] = Counter()
-        with hdf5.reading(self.path) as file:
-            column = hdf5.table(file, self.name, self.path)["label"].asstr("utf-8")
+        with open_feature_file(self.path) as file:
+            column = checked_table(file, self.name, self.path)["label"].asstr("utf-8")
             for start in range(0, self.length, _STRETCH):
                 counts.update(column[start : start + _STRETCH].tolist())
         return dict(sorted(counts.items()))
 
     def batches(self, rows: int = 4096) -> Iterator[Features]:
         """All rows, in order, at most `rows` at a time. Raises BadData for damaged rows and NaN."""
-        with hdf5.reading(self.path) as file:
-            group = hdf5.table(file, self.name, self.path)
+        with open_feature_file(self.path) as file:
+            group = checked_table(file, self.name, self.path)
             for start in range(0, self.length, rows):
-                yield hdf5.read_rows(group, start, min(start + rows, self.length), self.address)
+                yield read_rows(group, start, min(start + rows, self.length), self.address)
 
-    def load(self) -> Features:
+    def read_all(self) -> Features:
         """All rows at once. Raises BadData also for a key that stands twice, and for more rows than memory holds."""
         x = self._room(self.length)
         texts: list[list[Any]] = [[], [], []]
@@ -82,15 +82,15 @@ class Table:
         for batch in self.batches():
             x[done : done + len(batch)] = batch.x
             done += len(batch)
-            for column, name in zip(texts, hdf5.TEXTS, strict=True):
+            for column, name in zip(texts, TEXT_COLUMNS, strict=True):
                 column.append(getattr(batch, name))
         key, label, kin = (np.concatenate(column) if column else np.array([], np.str_) for column in texts)
-        twice = first_twice(key.tolist(), set())
+        twice = first_duplicate(key.tolist(), set())
         if twice is not None:
             raise BadData(f"{self.address}: the key {twice} stands twice", "make the features again")
         return Features(key, label, kin, x)
 
-    def rows(self, indices: ArrayLike) -> Features:
+    def read_rows(self, indices: ArrayLike) -> Features:
         """The rows at these indices, in that order; reads only the stretches they lie in. Raises IndexError."""
         asked = np.asarray(indices, dtype=np.int64)
         if asked.size and (asked.min() < 0 or asked.max() >= self.length):
@@ -98,16 +98,16 @@ class Table:
         wanted, place = np.unique(asked, return_inverse=True)
         x = self._room(len(wanted))
         texts: list[list[str]] = [[], [], []]
-        with hdf5.reading(self.path) as file:
-            group = hdf5.table(file, self.name, self.path)
+        with open_feature_file(self.path) as file:
+            group = checked_table(file, self.name, self.path)
             step = (group["x"].chunks or (1024,))[0]
             done = 0
             for stretch in np.split(wanted, np.flatnonzero(np.diff(wanted // step)) + 1) if len(wanted) else ():
                 first = int(stretch[0])
-                part = hdf5.read_rows(group, first, int(stretch[-1]) + 1, self.address).take(stretch - first)
+                part = read_rows(group, first, int(stretch[-1]) + 1, self.address).take(stretch - first)
                 x[done : done + len(part)] = part.x
                 done += len(part)
-                for column, name in zip(texts, hdf5.TEXTS, strict=True):
+                for column, name in zip(texts, TEXT_COLUMNS, strict=True):
                     column.extend(getattr(part, name).tolist())
         key, label, kin = (np.array(column, dtype=np.str_) for column in texts)
         return Features(key, label, kin, x).take(place)
@@ -120,56 +120,56 @@ class Table:
             raise BadData(f"{self.address}: {rows} rows take {size:.1f} GiB of memory", "read it in batches") from error
 
 
-def open_table(address: str | Path, table: str = "") -> Table:
+def open_table(address: str | Path, table: str = "") -> FeatureTable:
     """A finished table, by ``FILE.h5:/table`` or by file and table.
 
     Raises BadData: no such file or table, not HDF5, cut short, columns missing or of the wrong kind.
     """
-    path, name = (Path(address), table.strip("/")) if table else split_address(address)
-    with hdf5.reading(path) as file:
-        group = hdf5.table(file, name, path)
+    path, name = (Path(address), table.strip("/")) if table else split_table_address(address)
+    with open_feature_file(path) as file:
+        group = checked_table(file, name, path)
         its_mark = group.attrs.get("mark", "")
         its_mark = its_mark if isinstance(its_mark, str) else ""
         length, dim = group["x"].shape
-        return Table(path, name, length, dim, its_mark, causes_from(group.attrs.get("made")))
+        return FeatureTable(path, name, length, dim, its_mark, provenance_from_json(group.attrs.get("provenance")))
 
 
-def holds(path: Path, table: str, made: Mapping[str, str]) -> bool:
+def has_table(path: Path, table: str, provenance: Mapping[str, str]) -> bool:
     """Whether `path` has this table, finished and made exactly so. Raises BadData if the file is damaged."""
-    there = find(path, table)
-    return there is not None and there.mark == mark(made)
+    there = find_table(path, table)
+    return there is not None and there.hash == provenance_hash(provenance)
 
 
-def find(path: Path, table: str) -> Table | None:
+def find_table(path: Path, table: str) -> FeatureTable | None:
     """The table, or None where the file or the table is not there. Raises BadData if either is damaged."""
     if not path.exists():
         return None
-    with hdf5.reading(path) as file:
-        if table not in hdf5.tables(file):
+    with open_feature_file(path) as file:
+        if table not in table_names(file):
             return None
     return open_table(path, table)
 
 
-def causes(made: Mapping[str, str]) -> str:
+def provenance_to_json(provenance: Mapping[str, str]) -> str:
     """`made` as the one text that is stored and hashed."""
-    return json.dumps(dict(made), sort_keys=True)
+    return json.dumps(dict(provenance), sort_keys=True)
 
 
-def causes_from(text: Any) -> dict[str, str]:
+def provenance_from_json(text: Any) -> dict[str, str]:
     """The way back; what is no such text says nothing."""
     try:
-        made = json.loads(text)
+        provenance = json.loads(text)
     except (TypeError, ValueError):
         return {}
-    return {str(cause): str(value) for cause, value in made.items()} if isinstance(made, dict) else {}
+    return {str(cause): str(value) for cause, value in provenance.items()} if isinstance(provenance, dict) else {}
 
 
-def attributes(made: Mapping[str, str]) -> dict[str, str]:
+def provenance_attributes(provenance: Mapping[str, str]) -> dict[str, str]:
     """What a table says of its making."""
-    return {"mark": mark(made), "made": causes(made)}
+    return {"mark": provenance_hash(provenance), "provenance": provenance_to_json(provenance)}
 
 
-def first_twice(keys: list[str], seen: set[str]) -> str | None:
+def first_duplicate(keys: list[str], seen: set[str]) -> str | None:
     """The first key that `seen` or an earlier place holds already; adds all to `seen` only if there is none."""
     new = set(keys)
     if len(new) == len(keys) and new.isdisjoint(seen):

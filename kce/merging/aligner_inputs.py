@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from kce.faces.folder import Faces
     from kce.registry.registry import Registry
 
-VIEWED = 500
+MAX_VIEWED = 500
 """Faces of each category that are looked at in further views: enough for a mean."""
 
 
-def stand_ins(faces: Faces, datasets: set[str], registry: Registry) -> dict[str, str]:
+def find_fallback_reals(faces: Faces, datasets: set[str], registry: Registry) -> dict[str, str]:
     """Dataset -> the dataset whose reals are its own, of these datasets: itself where it has any, else what the
     registry names (``reals = "..."``). Raises BadData for one that has neither."""
     have = set(faces.dataset[faces.real].tolist())
@@ -38,7 +38,7 @@ def stand_ins(faces: Faces, datasets: set[str], registry: Registry) -> dict[str,
     return told
 
 
-def lent(tables: Sequence[Features], registry: Registry) -> list[Features]:
+def with_fallback_reals(tables: Sequence[Features], registry: Registry) -> list[Features]:
     """The tables, and the reals of other datasets under the names of those that have none and for which the registry
     names them (``reals = "..."``)."""
     told = [parts(table) for table in tables]
@@ -50,7 +50,7 @@ def lent(tables: Sequence[Features], registry: Registry) -> list[Features]:
         rows = table.take(np.array([its[label].real for label in table.label.tolist()], bool))
         here = {dataset: other for dataset, other in stands.items() if other in set(rows.dataset.tolist())}
         if here:
-            found.append(reals_of(rows, here))
+            found.append(collect_reals(rows, here))
     return found
 
 
@@ -61,19 +61,19 @@ def _named(dataset: str, registry: Registry) -> str:
         return ""
 
 
-def real_rows(faces: Faces, known: Faces, datasets: set[str], seed: int) -> NDArray[np.int64]:
+def sample_real_rows(faces: Faces, known: Faces, datasets: set[str], seed: int) -> NDArray[np.int64]:
     """Rows of the reals of these datasets, of each at most as many as the largest known category has, by lot."""
     most = int(np.unique(known.category, return_counts=True)[1].max())
     reals = np.flatnonzero(faces.real & np.isin(faces.dataset, sorted(datasets)))
-    return reals[by_lot(faces.category[reals], most, seed)]
+    return reals[sample_per_category(faces.category[reals], most, seed)]
 
 
-def viewed_rows(faces: Faces, seed: int) -> NDArray[np.int64]:
+def sample_viewed_rows(faces: Faces, seed: int) -> NDArray[np.int64]:
     """Rows of faces to look at in further views: at most VIEWED of each category, by lot."""
-    return by_lot(faces.category, VIEWED, seed)
+    return sample_per_category(faces.category, MAX_VIEWED, seed)
 
 
-def by_lot(labels: NDArray[np.str_], most: int, seed: int) -> NDArray[np.int64]:
+def sample_per_category(labels: NDArray[np.str_], most: int, seed: int) -> NDArray[np.int64]:
     """Rows of each category (n,), at most so many, by category."""
     chosen = []
     for category in sorted(set(labels.tolist())):
@@ -83,7 +83,7 @@ def by_lot(labels: NDArray[np.str_], most: int, seed: int) -> NDArray[np.int64]:
     return np.concatenate(chosen) if chosen else np.zeros(0, np.int64)
 
 
-def reals_of(table: Features, stands: Mapping[str, str]) -> Features:
+def collect_reals(table: Features, stands: Mapping[str, str]) -> Features:
     """The reals of every dataset under its own name; where another's stand in, their rows once more."""
     sets = table.dataset
     parts = []

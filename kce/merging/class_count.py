@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 NEAR = 0.5
 
 
-def apart(datasets: NDArray[np.str_]) -> NDArray[np.bool_]:
+def same_dataset_pairs(datasets: NDArray[np.str_]) -> NDArray[np.bool_]:
     """(n, n): which of n categories can never be one, being of one dataset, whose makers told them apart."""
     return np.asarray((datasets[:, None] == datasets[None]) & ~np.eye(len(datasets), dtype=bool))
 
 
-def classes(means: NDArray[np.floating], datasets: NDArray[np.str_]) -> int:
+def count_classes(means: NDArray[np.floating], datasets: NDArray[np.str_]) -> int:
     """The number of classes of categories with these mean features (n, dim).
 
     What a dataset tells apart is told to be different, and sets the scale: categories are joined, by complete linkage
@@ -30,7 +30,7 @@ def classes(means: NDArray[np.floating], datasets: NDArray[np.str_]) -> int:
     from sklearn.metrics import pairwise_distances
 
     distances = pairwise_distances(np.asarray(means, np.float64))
-    never = apart(datasets)
+    never = same_dataset_pairs(datasets)
     told = never.any(axis=1)
     if not told.any():
         raise BadData(

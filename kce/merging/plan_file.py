@@ -17,7 +17,7 @@ from kce.types import MergePlan
 _HINT = 'each line below [classes] is "category" = "class", and each category has one line'
 
 
-def write(path: Path, plan: MergePlan) -> None:
+def write_plan(path: Path, plan: MergePlan) -> None:
     """Write the plan, class by class; why each category is where it is stands beside it as a comment."""
     document = tomlkit.document()
     document.add(
@@ -34,7 +34,7 @@ def write(path: Path, plan: MergePlan) -> None:
     write_atomic(path, tomlkit.dumps(document).encode())
 
 
-def read(path: Path) -> MergePlan:
+def read_plan(path: Path) -> MergePlan:
     """The plan of a file, with its comments as votes.
 
     Raises BadData: no such file, not TOML, a category that stands twice or names no class.
@@ -60,7 +60,7 @@ def read(path: Path) -> MergePlan:
     return MergePlan(classes, votes, made if isinstance(made, str) else "")
 
 
-def check(plan: MergePlan, categories: Iterable[str]) -> None:
+def check_plan(plan: MergePlan, categories: Iterable[str]) -> None:
     """Raise BadData unless the plan speaks of exactly these categories and gives each a class."""
     wanted = set(categories)
     missing = sorted(wanted - plan.classes.keys())

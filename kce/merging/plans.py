@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from kce.errors import BadData, KCEError
-from kce.merging import class_count
-from kce.merging.plan_file import check, read, write
+from kce.merging.class_count import count_classes, same_dataset_pairs
 from kce.system.rng import generator
 from kce.types import MergePlan
 
@@ -20,26 +19,13 @@ if TYPE_CHECKING:
 
     from kce.types import Clusterer, Features
 
-__all__ = [
-    "at_random",
-    "by_clusters",
-    "by_name",
-    "check",
-    "estimated",
-    "partition",
-    "read",
-    "same_partition",
-    "unmerged",
-    "write",
-]
 
-
-def unmerged(categories: Iterable[str]) -> MergePlan:
+def unmerged_plan(categories: Iterable[str]) -> MergePlan:
     """Every category a class of its own, under its own name."""
     return MergePlan({category: category for category in sorted(set(categories))}, made="unmerged")
 
 
-def by_name(methods: Mapping[str, str], rules: Sequence[Sequence[str]] = ()) -> MergePlan:
+def plan_by_name(methods: Mapping[str, str], rules: Sequence[Sequence[str]] = ()) -> MergePlan:
     """Join what bears the same name. A class is called as most of its members' methods are, or as the first.
 
     methods  category -> the name of its method
@@ -70,7 +56,7 @@ def by_name(methods: Mapping[str, str], rules: Sequence[Sequence[str]] = ()) -> 
     return MergePlan(classes, {category: f"method {methods[category]}" for category in classes}, made)
 
 
-def at_random(categories: Iterable[str], sizes: Sequence[int], seed: int) -> MergePlan:
+def plan_at_random(categories: Iterable[str], sizes: Sequence[int], seed: int) -> MergePlan:
     """Classes of these sizes, their members drawn by lot: the control of a plan with classes of the same sizes."""
     pool = sorted(set(categories))
     if sum(sizes) != len(pool) or min(sizes, default=1) < 1:
@@ -84,7 +70,7 @@ def at_random(categories: Iterable[str], sizes: Sequence[int], seed: int) -> Mer
     return MergePlan(_numbered("random", pool, numbers.tolist()), made=f"at random, seed {seed}")
 
 
-def by_clusters(features: Features, clusterer: Clusterer, vote: Literal["means", "rows"] = "means") -> MergePlan:
+def plan_by_clusters(features: Features, clusterer: Clusterer, vote: Literal["means", "rows"] = "means") -> MergePlan:
     """Join the categories that cluster together. Neither the order of the rows nor the numbers of clusters matter.
 
     vote  "means": the clusterer gets one row per category, the mean of its features, in order of category; if it says
@@ -101,7 +87,7 @@ def by_clusters(features: Features, clusterer: Clusterer, vote: Literal["means",
     pool = categories.tolist()
     if vote == "means":
         means = _means(features.x, codes, len(pool))
-        apart = class_count.apart(_datasets(features, codes)) if getattr(clusterer, "cannot_link", False) else None
+        apart = same_dataset_pairs(_datasets(features, codes)) if getattr(clusterer, "cannot_link", False) else None
         numbers = _clusters(clusterer, means.astype(np.float32), apart)
     else:
         order = np.lexsort((features.key, features.label))
@@ -122,18 +108,18 @@ def by_clusters(features: Features, clusterer: Clusterer, vote: Literal["means",
     return MergePlan(classes, votes, f"by clusters of {vote}: {_name(clusterer)}")
 
 
-def estimated(features: Features) -> int:
+def estimate_class_count(features: Features) -> int:
     """How many classes the categories of these features fall into (``kce.merging.class_count.classes``)."""
     categories, codes = np.unique(features.label, return_inverse=True)
-    return class_count.classes(_means(features.x, codes, len(categories)), _datasets(features, codes))
+    return count_classes(_means(features.x, codes, len(categories)), _datasets(features, codes))
 
 
 def same_partition(one: MergePlan, other: MergePlan) -> bool:
     """Whether two plans join the same categories, whatever they call the classes."""
-    return partition(one) == partition(other)
+    return plan_partition(one) == plan_partition(other)
 
 
-def partition(plan: MergePlan) -> frozenset[frozenset[str]]:
+def plan_partition(plan: MergePlan) -> frozenset[frozenset[str]]:
     """Which categories a plan joins, whatever it calls the classes."""
     return frozenset(frozenset(plan.members(name)) for name in plan.names)
 

@@ -11,20 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce.audit import unlearned as faint
+from kce.audit.unlearned import UNLEARNED_NOTE, find_unlearned
 from kce.errors import KCEError, Refused, UnknownName
-from kce.evaluation import intervals, scoring
+from kce.evaluation.intervals import score_features
+from kce.evaluation.scoring import open_evaluators, read_evaluation_rows
 from kce.faces import folder as folders
 from kce.faces import reencode
 from kce.faces.loader import Pixels
-from kce.features import extract, store
-from kce.merging import aligner_inputs, plans
+from kce.features.extract import extract_features, features_provenance
+from kce.features.table import has_table, open_table
+from kce.merging.aligner_inputs import collect_reals, find_fallback_reals, sample_real_rows, sample_viewed_rows
+from kce.merging.plan_file import check_plan, read_plan, write_plan
+from kce.merging.plans import estimate_class_count, plan_at_random, plan_by_clusters, plan_by_name, unmerged_plan
 from kce.pipeline import recipe
 from kce.registry import isolation
 from kce.system import lock
 from kce.system.atomic import write_json
 from kce.training.train import train
-from kce.training.weights import side_by_side
+from kce.training.weights import format_differences
 
 if TYPE_CHECKING:
     from kce.faces.folder import Faces
@@ -96,9 +100,7 @@ class _Run:
         self.unknown = faces.take(np.flatnonzero(np.isin(faces.category, unknown)))
         self.stands, self.views = self._needs(faces) if chosen.clusters else ({}, ())
         sets = set(self.known.dataset.tolist())
-        self.reals = faces.take(
-            aligner_inputs.real_rows(faces, self.known, sets | set(self.stands.values()), chosen.seed)
-        )
+        self.reals = faces.take(sample_real_rows(faces, self.known, sets | set(self.stands.values()), chosen.seed))
         self.shown = self.known
         if chosen.train.loss == "within-dataset":
             self.shown = _together(faces, self.known, self.reals.take(np.isin(self.reals.dataset, sorted(sets))))
@@ -115,7 +117,7 @@ class _Run:
         done = STAGES[: STAGES.index(until) + 1]
         self._adopt_plan()
         if self.recipe.clusters and not self._plan_path.is_file():
-            self._train(self.recipe.first, self.first_size, plans.unmerged(self.categories), "first")
+            self._train(self.recipe.first, self.first_size, unmerged_plan(self.categories), "first")
             if "known" in done:
                 for pixels, table in self._first_tables():
                     self._first_file(pixels, table)
@@ -135,7 +137,7 @@ class _Run:
         for view in views:
             reencode.view(view)
         datasets = set(self.known.dataset.tolist())
-        return aligner_inputs.stand_ins(faces, datasets, self.registry) if wants_reals else {}, views
+        return find_fallback_reals(faces, datasets, self.registry) if wants_reals else {}, views
 
     def _pixels_of(self, faces: Faces, size: int) -> Pixels:
         """Of known faces or those that training is shown, which may be the same; decoded once for all who ask."""
@@ -154,7 +156,7 @@ class _Run:
         weights = self.folder / f"{network}.safetensors"
         # A batch that could be trained on fits all the more where nothing is trained.
         batch = self.recipe.train.batch_size
-        extract.extract(pixels, weights, self.registry, self.table, table, batch, self.devices, self.progress)
+        extract_features(pixels, weights, self.registry, self.table, table, batch, self.devices, self.progress)
 
     def _first_tables(self) -> Iterator[tuple[Pixels, str]]:
         """What the first model looks at: known faces, and the reals and views that the aligner asks for."""
@@ -162,30 +164,28 @@ class _Run:
         if self.stands:
             yield Pixels(self.reals, self.first_size), "reals"
         for faces, table in ((self.known, "known"), *(((self.reals, "reals"),) if self.stands else ())):
-            some = faces.take(aligner_inputs.viewed_rows(faces, self.recipe.seed)) if self.views else faces
+            some = faces.take(sample_viewed_rows(faces, self.recipe.seed)) if self.views else faces
             for view in self.views:
                 yield Pixels(some, self.first_size, view=view), f"{table}+{view}"
 
     def _first_file(self, pixels: Pixels, table: str) -> Path:
         """The file that holds the first model's features of these faces: another run's, if they were made there."""
-        made = extract.made_of(pixels.faces, self.folder / "first.safetensors", pixels.view)
+        made = features_provenance(pixels.faces, self.folder / "first.safetensors", pixels.view)
         for place in self.places:
-            if store.holds(place / "features.h5", table, made):
+            if has_table(place / "features.h5", table, made):
                 return place / "features.h5"
         self._extract(pixels, "first", table)
         return self.table
 
     def _known_rows(self) -> Features:
         """Features of the known categories, with the reals and views of the aligner."""
-        found = {
-            table: store.open_table(self._first_file(pixels, table), table) for pixels, table in self._first_tables()
-        }
-        views = {view: found[f"known+{view}"].load() for view in self.views}
-        rows = replace(found["known"].load(), views=views)
+        found = {table: open_table(self._first_file(pixels, table), table) for pixels, table in self._first_tables()}
+        views = {view: found[f"known+{view}"].read_all() for view in self.views}
+        rows = replace(found["known"].read_all(), views=views)
         if not self.stands:
             return rows
-        seen = {view: aligner_inputs.reals_of(found[f"reals+{view}"].load(), self.stands) for view in self.views}
-        return replace(rows, reals=replace(aligner_inputs.reals_of(found["reals"].load(), self.stands), views=seen))
+        seen = {view: collect_reals(found[f"reals+{view}"].read_all(), self.stands) for view in self.views}
+        return replace(rows, reals=replace(collect_reals(found["reals"].read_all(), self.stands), views=seen))
 
     @property
     def _plan_path(self) -> Path:
@@ -196,7 +196,7 @@ class _Run:
         if self.recipe.plan == "clusters" and not self._plan_path.is_file():
             there = self._clustered_elsewhere()
             if there is not None:
-                plans.write(self._plan_path, there)
+                write_plan(self._plan_path, there)
 
     def _clustered_elsewhere(self) -> MergePlan | None:
         wanted = recipe.cluster_choices(self.recipe)
@@ -205,30 +205,30 @@ class _Run:
             if place != self.folder and path.is_file():
                 other = recipe.read(place / "recipe.toml")
                 if other.plan == "clusters" and recipe.cluster_choices(other) == wanted:
-                    return plans.read(path)
+                    return read_plan(path)
         return None
 
     def _plan(self) -> MergePlan:
         """The plan of the folder if it is there, edited or not, else a new one."""
         if self._plan_path.is_file():
-            plan = plans.read(self._plan_path)
-            plans.check(plan, self.categories)
+            plan = read_plan(self._plan_path)
+            check_plan(plan, self.categories)
             return plan
         plan = self._new_plan()
-        plans.write(self._plan_path, plan)
+        write_plan(self._plan_path, plan)
         return plan
 
     def _new_plan(self) -> MergePlan:
         chosen = self.recipe
         methods = dict(zip(self.known.category.tolist(), self.known.method.tolist(), strict=True))
-        by_name = plans.by_name(methods, chosen.rules)
+        by_name = plan_by_name(methods, chosen.rules)
         if chosen.plan == "none":
-            return plans.unmerged(self.categories)
+            return unmerged_plan(self.categories)
         if chosen.plan == "name":
             return by_name
         if chosen.plan not in recipe.PLANS:
-            plan = plans.read(Path(chosen.plan))
-            plans.check(plan, self.categories)
+            plan = read_plan(Path(chosen.plan))
+            check_plan(plan, self.categories)
             return plan
         by_clusters = self._clustered_elsewhere()
         if by_clusters is None:
@@ -237,12 +237,12 @@ class _Run:
             return by_clusters
         # The control of the plan by clusters: classes of the very same sizes, their members drawn by lot.
         sizes = [len(by_clusters.members(name)) for name in by_clusters.names]
-        return plans.at_random(self.categories, sizes, chosen.seed)
+        return plan_at_random(self.categories, sizes, chosen.seed)
 
     def _by_clusters(self, names: int) -> MergePlan:
         chosen = self.recipe
         rows = self._known_rows()
-        unlearned = faint.faint(rows, chosen.seed)
+        unlearned = find_unlearned(rows, chosen.seed)
         with self._held("aligner", chosen.aligner) as aligner:
             rows = rows.with_x(aligner.align(rows))
         self.progress("reducing and clustering", 0, 1)
@@ -251,11 +251,11 @@ class _Run:
         own = {}
         if self.registry.takes("clusterer", chosen.clusterer, "n_clusters"):
             k = names if chosen.k == "name" else chosen.k
-            own["n_clusters"] = plans.estimated(rows) if k == "estimate" else int(k)
+            own["n_clusters"] = estimate_class_count(rows) if k == "estimate" else int(k)
         with self._held("clusterer", chosen.clusterer, **own) as clusterer:
-            plan = plans.by_clusters(rows, clusterer, chosen.vote)
+            plan = plan_by_clusters(rows, clusterer, chosen.vote)
         text = self.registry.resolve_seeded("clusterer", chosen.clusterer, chosen.seed, **own).spec
-        votes = {name: f"{vote}; {faint.NOTE}" if name in unlearned else vote for name, vote in plan.votes.items()}
+        votes = {name: f"{vote}; {UNLEARNED_NOTE}" if name in unlearned else vote for name, vote in plan.votes.items()}
         plan = replace(plan, votes=votes, made=f"by clusters of {chosen.vote}: {text}")
         if unlearned:
             _log.warning(
@@ -272,14 +272,14 @@ class _Run:
 
     def _scores(self, plan: MergePlan) -> dict[str, Any]:
         evaluate = self.recipe.evaluate
-        table = store.open_table(self.table, "unknown")
-        rows = scoring.evaluation_rows(table, evaluate.per_category, self.recipe.seed)
+        table = open_table(self.table, "unknown")
+        rows = read_evaluation_rows(table, evaluate.per_category, self.recipe.seed)
         self.progress("scoring", 0, 1)
         with self._held("reducer", evaluate.reducer) as reducer:
             reduced = rows.with_x(reducer.fit_transform(rows.x))
         seed, timeout = self.recipe.seed, self.recipe.timeout
-        with scoring.evaluators(self.registry, evaluate.evaluators, seed, timeout) as asked:
-            found = intervals.score(reduced, asked, seed=seed, plan=plan, resamples=evaluate.resamples)
+        with open_evaluators(self.registry, evaluate.evaluators, seed, timeout) as asked:
+            found = score_features(reduced, asked, seed=seed, plan=plan, resamples=evaluate.resamples)
         self.progress("scoring", 1, 1)
         return {
             "folder": str(self.folder),
@@ -322,7 +322,7 @@ def _settle_recipe(path: Path, chosen: Recipe, registry: Registry) -> None:
         wanted = recipe.as_text(chosen)
         if there != wanted:
             raise Refused(
-                f"{path.parent} holds a run of other choices:\n{side_by_side(there, wanted)}",
+                f"{path.parent} holds a run of other choices:\n{format_differences(there, wanted)}",
                 "name another folder for this run, or remove that one",
             )
     recipe.write(path, chosen, registry)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xxhash
 
-from kce.evaluation.scoring import evaluation_rows
-from kce.features import store
-from kce.merging import plans
+from kce.evaluation.scoring import read_evaluation_rows
+from kce.features.table import FeatureTable, find_table, open_table
+from kce.merging.plan_file import read_plan
 from kce.report.charts import Bars, Exhibit, Flow, Lines, Matrix, Points
-from kce.training import history
+from kce.training.history import read_history
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,10 +37,10 @@ class Faces:
         return np.array([self.numbers.setdefault(key, len(self.numbers)) for key in keys], np.int32)
 
 
-def sample(table: store.Table, seed: int) -> Features:
+def sample(table: FeatureTable, seed: int) -> Features:
     """At most ``SHOWN`` rows of a table, the same share of each category, by lot from the keys."""
     if len(table) <= SHOWN:
-        return table.load()
+        return table.read_all()
     parts = [(batch.label, batch.key) for batch in table.batches()]
     label, key = (np.concatenate(column) for column in zip(*parts, strict=True))
     lots = [xxhash.xxh3_64_intdigest(f"{seed}\0{one}".encode()) for one in key.tolist()]
@@ -49,7 +49,7 @@ def sample(table: store.Table, seed: int) -> Features:
     for category in np.unique(label).tolist():
         its = order[label[order] == category]
         chosen.append(its[: max(len(its) * SHOWN // len(table), 1)])
-    return table.rows(np.sort(np.concatenate(chosen)))
+    return table.read_rows(np.sort(np.concatenate(chosen)))
 
 
 def components(rows: Features, registry: Registry, seed: int) -> Features:
@@ -166,7 +166,7 @@ def training(folders: Mapping[str, Path]) -> Lines:
 
 def _curve(folder: Path, model: str) -> list[dict[str, str]]:
     """The rows of a training; none of a first model that was made in another run's folder, where it is shown."""
-    rows = history.read(folder / "train.csv", model)
+    rows = read_history(folder / "train.csv", model)
     return [] if model == "first" and rows and not rows[-1]["images_per_second"] else rows
 
 
@@ -186,13 +186,13 @@ def accuracy(folders: Mapping[str, Path]) -> Lines:
 
 def evaluated(folder: Path, report: Mapping[str, Any]) -> Features:
     """The rows a run was scored on."""
-    table = store.open_table(folder / "features.h5", "unknown")
-    return evaluation_rows(table, max(report["evaluated"].values()), report["seed"])
+    table = open_table(folder / "features.h5", "unknown")
+    return read_evaluation_rows(table, max(report["evaluated"].values()), report["seed"])
 
 
-def known_table(folder: Path, places: Iterable[Path] = ()) -> store.Table | None:
+def known_table(folder: Path, places: Iterable[Path] = ()) -> FeatureTable | None:
     """The known features behind a run: its own, or those of the run that made them."""
-    there = (store.find(place / "features.h5", "known") for place in (folder, *places))
+    there = (find_table(place / "features.h5", "known") for place in (folder, *places))
     return next((table for table in there if table is not None), None)
 
 
@@ -203,7 +203,7 @@ def _points(rows: Features, place: NDArray[Any], faces: Faces, axes: tuple[str, 
 def plan_of(folder: Path) -> dict[str, str] | None:
     """The plan of a run's folder, where there is one."""
     path = folder / "plan.toml"
-    return dict(plans.read(path).classes) if path.is_file() else None
+    return dict(read_plan(path).classes) if path.is_file() else None
 
 
 def exhibit(name: str, title: str, note: str, variants: Mapping[str, Any]) -> list[Exhibit]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce.evaluation import paired_tests
+from kce.evaluation.paired_tests import holm_adjusted, judge_claim, mean_with_interval, paired_difference, relative_gain
 
 if TYPE_CHECKING:
     from kce.study.grid import Run
@@ -101,7 +101,9 @@ def _plan(its: Scores, backbone: str, plan: str, runs: Sequence[Run]) -> dict[st
     column = its.column(backbone, plan)
     groups = list(dict.fromkeys(run.group for run in runs))
     by_group = {
-        str(group): asdict(paired_tests.mean([value for (its_group, _), value in column.items() if its_group == group]))
+        str(group): asdict(
+            mean_with_interval([value for (its_group, _), value in column.items() if its_group == group])
+        )
         for group in groups
         if any(cell[0] == group for cell in column)
     }
@@ -111,11 +113,11 @@ def _plan(its: Scores, backbone: str, plan: str, runs: Sequence[Run]) -> dict[st
     _, ours, named = its.pair(backbone, plan, "name")
     return {
         **line,
-        **asdict(paired_tests.mean(list(column.values()))),
+        **asdict(mean_with_interval(list(column.values()))),
         "variance_share": float(np.mean(list(its.column(backbone, plan, "variance_share").values()))),
         "adjusted": float(np.mean(list(its.column(backbone, plan, "adjusted").values()))),
         "above chance": _above_chance(its, backbone, plan),
-        "to name": asdict(paired_tests.gain(ours, named)) if ours and min(*ours, *named) > 0 else None,
+        "to name": asdict(relative_gain(ours, named)) if ours and min(*ours, *named) > 0 else None,
     }
 
 
@@ -139,11 +141,11 @@ def _differences(its: Scores, pairs: Sequence[tuple[str, str]]) -> list[dict[str
                         "backbone": backbone,
                         "plan": plan,
                         "over": other,
-                        **asdict(paired_tests.difference(ours, theirs, 0)),
+                        **asdict(paired_difference(ours, theirs, 0)),
                     }
                 )
     for p in ("p", "p_permutation"):
-        for line, adjusted in zip(lines, paired_tests.holm([line[p] for line in lines]), strict=True):
+        for line, adjusted in zip(lines, holm_adjusted([line[p] for line in lines]), strict=True):
             line[f"{p}_holm"] = adjusted
     return lines
 
@@ -184,7 +186,7 @@ def _claim(its: Scores, claim: Claim) -> dict[str, Any]:
     told = {**asdict(claim), "n": len(ours)}
     if not ours or min(*ours, *theirs) <= 0:
         return {**told, "found": None, "interval": None, "verdict": "undecidable"}
-    found = paired_tests.gain(ours, theirs)
+    found = relative_gain(ours, theirs)
     span = [100 * end for end in found.interval] if found.interval else None
-    said = paired_tests.verdict(claim.percent / 100, found)
+    said = judge_claim(claim.percent / 100, found)
     return {**told, "found": 100 * found.gain, "interval": span, "verdict": said}

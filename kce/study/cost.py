@@ -25,7 +25,7 @@ _PACKED = 0.95  # of float32 features, as the store keeps them
 
 @dataclass(frozen=True)
 class Speed:
-    """Of one backbone on this machine: faces a second, bytes of its weights, features of a face, side of its input."""
+    """Of one backbone on this fabric: faces a second, bytes of its weights, features of a face, side of its input."""
 
     training: float
     extraction: float
@@ -74,26 +74,26 @@ def measure(backbone: str, registry: Registry) -> Speed:
     """Two steps of training and two forward passes on random faces, on this process's device; the second is timed."""
     import torch
 
-    from kce.training.device import fabric
-    from kce.training.train import classifier
+    from kce.training.device import make_fabric
+    from kce.training.train import build_classifier
 
-    machine = fabric()
+    fabric = make_fabric()
     with torch.random.fork_rng():
         part = registry.build("backbone", backbone)
-        network = classifier(part, 2).to(memory_format=torch.channels_last).to(machine.device)
-        faces = torch.rand(_TRY, 3, part.size, part.size, device=machine.device)
+        network = build_classifier(part, 2).to(memory_format=torch.channels_last).to(fabric.device)
+        faces = torch.rand(_TRY, 3, part.size, part.size, device=fabric.device)
     optimizer = torch.optim.AdamW(network.parameters())
-    target = torch.arange(_TRY, device=machine.device) % 2
+    target = torch.arange(_TRY, device=fabric.device) % 2
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        with machine.autocast():
+        with fabric.autocast():
             loss = torch.nn.functional.cross_entropy(network(faces), target)
         torch.autograd.backward(loss)
         optimizer.step()
 
     def look() -> None:
-        with torch.inference_mode(), machine.autocast():
+        with torch.inference_mode(), fabric.autocast():
             network(faces)
 
     training = _TRY / _seconds(step)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kce.errors import KCEError, UnknownName
-from kce.merging import plans
+from kce.merging.plan_file import read_plan
+from kce.merging.plans import plan_by_name
 from kce.types import MergePlan
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _check_plan_files(study: Study, methods: Mapping[str, str]) -> None:
     named = study.categories or tuple(methods)
     for plan in study.plans:
         path = str(plan.choices.get("plan", ""))
-        for category in plans.read(Path(path)).classes if path.endswith(".toml") else ():
+        for category in read_plan(Path(path)).classes if path.endswith(".toml") else ():
             if category not in named:
                 raise UnknownName.among(f"category (in the plan {path})", category, named)
 
@@ -171,7 +172,7 @@ def _how(chosen: Recipe) -> TrainSettings:
 def _classes(chosen: Recipe, methods: Mapping[str, str], registry: Registry) -> tuple[int | None, Any]:
     """How many classes the plan will have, if that is known, and what stands for its partition."""
     known = chosen.known
-    by_name = plans.by_name({category: methods.get(category, category) for category in known}, chosen.rules)
+    by_name = plan_by_name({category: methods.get(category, category) for category in known}, chosen.rules)
     if chosen.plan == "none" or (chosen.plan == "name" and len(by_name.names) == len(known)):
         return len(known), "none"
     if chosen.plan == "name":
@@ -191,7 +192,7 @@ def restricted(path: Path, known: Sequence[str]) -> MergePlan:
 
     Raises KCEError where the file is none or leaves a category out.
     """
-    plan = plans.read(path)
+    plan = read_plan(path)
     kept = {category: name for category, name in plan.classes.items() if category in known}
     lacking = sorted(set(known) - set(kept))
     if lacking:

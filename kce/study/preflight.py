@@ -9,12 +9,13 @@ import numpy as np
 
 from kce.errors import BadData, KCEError
 from kce.faces import folder as folders
-from kce.merging import aligner_inputs, plans
+from kce.merging.aligner_inputs import find_fallback_reals
+from kce.merging.plans import unmerged_plan
 from kce.pipeline import recipe
 from kce.registry import isolation
 from kce.registry.specs import parse_spec
 from kce.study import comparison
-from kce.training import sampling
+from kce.training.sampling import choose_examples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,9 +40,7 @@ def with_reals(runs: list[Run], table: Faces | None, registry: Registry, missing
                 wants[spec] = aligner.reals
         if run.recipe.clusters and wants[spec]:
             try:
-                aligner_inputs.stand_ins(
-                    table, set(table.dataset[np.isin(table.category, run.known)].tolist()), registry
-                )
+                find_fallback_reals(table, set(table.dataset[np.isin(table.category, run.known)].tolist()), registry)
             except BadData as error:
                 lacking.setdefault(run.plan, error)
                 continue
@@ -72,7 +71,7 @@ def look(run: Run, table: Faces | None, registry: Registry, drawn: set[Any]) -> 
         recipe.check(run.recipe, table, registry)
         if (run.known, run.recipe.train) not in drawn:
             known = table.take(np.flatnonzero(np.isin(table.category, run.known)))
-            sampling.choose(known, plans.unmerged(run.known), run.recipe.train)
+            choose_examples(known, unmerged_plan(run.known), run.recipe.train)
             drawn.add((run.known, run.recipe.train))
     except KCEError as error:
         raise error.of(run.name) from error

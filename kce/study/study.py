@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from kce.errors import KCEError, UnknownName
 from kce.faces import folder as folders
 from kce.faces.cut import cut
-from kce.features import store
-from kce.merging import plans as merge
+from kce.features.table import find_table
+from kce.merging.plan_file import read_plan, write_plan
+from kce.merging.plans import plan_by_name, plan_partition, unmerged_plan
 from kce.pipeline import recipe
 from kce.pipeline.run import counts
 from kce.registry import isolation
@@ -116,13 +117,13 @@ class Plan:
         """What the final model is made from, now that the plan is there: runs with the same wait for each other."""
         path = self.folder(run) / "plan.toml"
         if path.is_file():
-            plan = merge.read(path)
+            plan = read_plan(path)
         elif run.recipe.plan == "name":
-            plan = merge.by_name({category: category for category in run.known}, run.recipe.rules)
+            plan = plan_by_name({category: category for category in run.known}, run.recipe.rules)
             plan = plan if run.recipe.rules else MergePlan(dict.fromkeys(run.known, run.name))
         else:
-            plan = merge.unmerged(run.known)
-        return (run.group, run.seed, run.recipe.backbone, run.recipe.train, merge.partition(plan))
+            plan = unmerged_plan(run.known)
+        return (run.group, run.seed, run.recipe.backbone, run.recipe.train, plan_partition(plan))
 
 
 def prepare(
@@ -219,7 +220,7 @@ def _made(plan: Plan) -> set[Any]:
         found |= {made for name, made in models.items() if (at / f"{name}.safetensors").is_file()}
         for table, made in (("known", cost.known_of(run)), ("unknown", cost.unknown_of(run))):
             with suppress(KCEError):  # a damaged file is told by the run that needs it
-                if store.find(at / "features.h5", table):
+                if find_table(at / "features.h5", table):
                     found.add(made)
     return found
 
@@ -234,7 +235,7 @@ def start(plan: Plan, engine: Engine, told: Callable[[Mapping[str, Task]], None]
         path = Path(run.recipe.plan)
         if path.suffix == ".toml":  # what a group evaluates is left out of the plan it gets
             plan.folder(run).mkdir(parents=True, exist_ok=True)
-            merge.write(plan.folder(run) / "plan.toml", grid.restricted(path, run.known))
+            write_plan(plan.folder(run) / "plan.toml", grid.restricted(path, run.known))
 
     def account(now: Mapping[str, Task]) -> None:
         states = {

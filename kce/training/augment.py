@@ -14,15 +14,15 @@ from kce.system.rng import generator
 if TYPE_CHECKING:
     from kce.types import Image
 
-Change = Callable[["Image", np.random.Generator], "Image"]
+Augmentation = Callable[["Image", np.random.Generator], "Image"]
 
 
-def flip(image: Image, random: np.random.Generator) -> Image:
+def random_flip(image: Image, random: np.random.Generator) -> Image:
     """Mirrored left to right, every second time."""
     return image[:, ::-1] if random.random() < 0.5 else image
 
 
-def codec(image: Image, random: np.random.Generator) -> Image:
+def random_codec(image: Image, random: np.random.Generator) -> Image:
     """What storing and sending do to a picture: rescaled, blurred, saved as JPEG, each by lot and by a random amount.
 
     A network that sees every dataset's faces in many qualities learns less from the quality each dataset happens to
@@ -44,7 +44,7 @@ def codec(image: Image, random: np.random.Generator) -> Image:
     return image
 
 
-def crop(image: Image, random: np.random.Generator) -> Image:
+def random_crop(image: Image, random: np.random.Generator) -> Image:
     """Cut closer to the face: by lot, 60 to 100 % of the side are left, from anywhere in the picture.
 
     Datasets come with faces cut at different margins; a network that sees every size of face in each learns less of it.
@@ -58,7 +58,7 @@ def crop(image: Image, random: np.random.Generator) -> Image:
     return np.asarray(cv2.resize(part, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def camera(image: Image, random: np.random.Generator) -> Image:
+def random_camera(image: Image, random: np.random.Generator) -> Image:
     """What a camera's own processing adds: edges overdrawn and grain, each in half of the faces, by random amounts.
 
     Sharpening is unsharp masking of radius 0.5 to 2 px, by up to twice the difference; grain is Gaussian, of up to 16
@@ -76,22 +76,28 @@ def camera(image: Image, random: np.random.Generator) -> Image:
     return image
 
 
-NAMES: dict[str, Change | None] = {"none": None, "flip": flip, "codec": codec, "crop": crop, "camera": camera}
+AUGMENTATIONS: dict[str, Augmentation | None] = {
+    "none": None,
+    "flip": random_flip,
+    "codec": random_codec,
+    "crop": random_crop,
+    "camera": random_camera,
+}
 
 
-def check(names: Sequence[str]) -> None:
+def check_augmentations(names: Sequence[str]) -> None:
     """Raises UnknownName for a name that is none, KCEError for no name, one given twice, and `none` beside others."""
     for name in names:
-        if name not in NAMES:
-            raise UnknownName.among("augmentation", name, NAMES)
+        if name not in AUGMENTATIONS:
+            raise UnknownName.among("augmentation", name, AUGMENTATIONS)
     if not names or len(set(names)) < len(names) or ("none" in names and len(names) > 1):
         raise KCEError(f"augment = {list(names)} is no list of changes", 'write ["none"], or each change once')
 
 
-def changed(image: Image, names: Sequence[str], seed: int, epoch: int, key: str) -> Image:
+def apply_augmentations(image: Image, names: Sequence[str], seed: int, epoch: int, key: str) -> Image:
     """The face `key` as it is shown in an epoch: every named change in order. uint8 (size, size, 3) in and out."""
     for name in names:
-        change = NAMES[name]
+        change = AUGMENTATIONS[name]
         if change is not None:
             image = change(image, generator(seed, "augment", name, str(epoch), key))
     return image

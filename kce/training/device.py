@@ -1,4 +1,4 @@
-"""Where networks run, in which precision, and with how much memory: the one place that asks the machine."""
+"""Where networks run, in which precision, and with how much memory: the one place that asks what the computer has."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def fabric(devices: int = 1) -> Fabric:
+def make_fabric(devices: int = 1) -> Fabric:
     """GPUs in mixed precision where there are any, else the CPU in float32; several devices mean a process each.
 
     Raises KCEError where there are fewer GPUs than asked for.
@@ -35,7 +35,7 @@ def fabric(devices: int = 1) -> Fabric:
     return Fabric(accelerator="cuda", devices=devices, strategy=strategy, precision=half)  # type: ignore[arg-type]
 
 
-def to_input(machine: Fabric, images: NDArray[np.uint8]) -> torch.Tensor:
+def to_network_input(fabric: Fabric, images: NDArray[np.uint8]) -> torch.Tensor:
     """uint8 (n, size, size, 3) -> float (n, 3, size, size) in [0, 1] on the device.
 
     Turning the axes of such an array makes the channels-last layout by itself, and bytes are a quarter of the floats
@@ -43,31 +43,31 @@ def to_input(machine: Fabric, images: NDArray[np.uint8]) -> torch.Tensor:
     """
     import torch
 
-    batch: torch.Tensor = machine.to_device(torch.from_numpy(images).permute(0, 3, 1, 2))
+    batch: torch.Tensor = fabric.to_device(torch.from_numpy(images).permute(0, 3, 1, 2))
     return batch.float().div_(255)
 
 
-def summed(machine: Fabric, values: torch.Tensor) -> torch.Tensor:
+def sum_over_processes(fabric: Fabric, values: torch.Tensor) -> torch.Tensor:
     """The sum of what all processes have here."""
-    if machine.world_size == 1:
+    if fabric.world_size == 1:
         return values
-    total: torch.Tensor = machine.all_reduce(values, reduce_op="sum")  # type: ignore[assignment]
+    total: torch.Tensor = fabric.all_reduce(values, reduce_op="sum")  # type: ignore[assignment]
     return total
 
 
-def gathered(machine: Fabric, rows: torch.Tensor, most: int) -> list[NDArray[np.float32]]:
+def gather_rows(fabric: Fabric, rows: torch.Tensor, most: int) -> list[NDArray[np.float32]]:
     """What each process has, in their order, as (most, dim); rows past a process's own are 0. All must ask at once."""
     import torch
 
-    if machine.world_size == 1:
+    if fabric.world_size == 1:
         return [rows.cpu().numpy()]
     padded = torch.nn.functional.pad(rows, (0, 0, 0, most - len(rows)))
-    parts = [torch.empty_like(padded) for _ in range(machine.world_size)]
+    parts = [torch.empty_like(padded) for _ in range(fabric.world_size)]
     torch.distributed.all_gather(parts, padded.contiguous())
     return [part.cpu().numpy() for part in parts]
 
 
-def ran_out(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether this is how torch or numpy say that memory ran out."""
     import torch
 
@@ -85,7 +85,7 @@ _NO_MEMORY = (
 )
 
 
-def largest_batch(attempt: Callable[[int], Any], below: int) -> int:
+def largest_fitting_batch(attempt: Callable[[int], Any], below: int) -> int:
     """The largest of below/2, below/4 ... for which `attempt` finds memory enough; 0 if none."""
     import torch
 
@@ -96,7 +96,7 @@ def largest_batch(attempt: Callable[[int], Any], below: int) -> int:
         try:
             attempt(size)
         except (RuntimeError, MemoryError) as error:
-            if not ran_out(error):
+            if not is_out_of_memory(error):
                 raise
             size //= 2
         else:

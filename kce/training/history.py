@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-COLUMNS = ("model", "epoch", "step", "loss", "accuracy", "held_out_accuracy", "lr", "images_per_second")
+HISTORY_COLUMNS = ("model", "epoch", "step", "loss", "accuracy", "held_out_accuracy", "lr", "images_per_second")
 """model is the weights' name (first, final); loss and accuracy are those of the training faces since the row before;
 held_out_accuracy is there at the end of an epoch, where faces are held out: the mean over classes of the share that is
 right; lr is the learning rate; images_per_second counts training alone."""
@@ -22,17 +22,17 @@ right; lr is the learning rate; images_per_second counts training alone."""
 _log = logging.getLogger("kce.training.train")
 
 
-def write(path: Path, model: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def write_history(path: Path, model: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Put the rows of one model into the file; those of other models stay."""
-    others = [row for row in read(path) if row["model"] != model]
+    others = [row for row in read_history(path) if row["model"] != model]
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows([*others, *({"model": model, **row} for row in rows)])
     write_atomic(path, text.getvalue().encode())
 
 
-def read(path: Path, model: str = "") -> list[dict[str, str]]:
+def read_history(path: Path, model: str = "") -> list[dict[str, str]]:
     """The rows as text, of one model or of all, in the order they were written; none if there is no file."""
     if not path.is_file():
         return []
@@ -40,7 +40,7 @@ def read(path: Path, model: str = "") -> list[dict[str, str]]:
         return [row for row in csv.DictReader(file) if model in ("", row["model"])]
 
 
-def say(model: str, row: Mapping[str, Any], epochs: int) -> None:
+def log_epoch(model: str, row: Mapping[str, Any], epochs: int) -> None:
     """One line of the log for an epoch."""
     held = row.get("held_out_accuracy")
     _log.info(
@@ -56,7 +56,7 @@ def say(model: str, row: Mapping[str, Any], epochs: int) -> None:
     )
 
 
-class Board:
+class TensorBoardLog:
     """The same rows for TensorBoard, below ``tensorboard/`` beside the weights; nothing happens without it."""
 
     def __init__(self, folder: Path, model: str, step: int) -> None:
@@ -70,7 +70,7 @@ class Board:
     def show(self, row: Mapping[str, Any]) -> None:
         """Draw the row's figures at its step."""
         if self._writer is not None:
-            for name in COLUMNS[3:]:
+            for name in HISTORY_COLUMNS[3:]:
                 if row.get(name) is not None:
                     self._writer.add_scalar(name, row[name], row["step"])
 

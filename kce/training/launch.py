@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from kce.errors import KCEError
 from kce.system.signals import handling_signal
 from kce.system.worker_pool import preserved_environment
-from kce.training.device import fabric
+from kce.training.device import make_fabric
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from kce.types import Progress
 
 Work = Callable[..., Any]
-"""work(machine, *arguments, progress=..., stopped=...), in every process; `stopped` tells whether Ctrl-C came to this
+"""work(fabric, *arguments, progress=..., stopped=...), in every process; `stopped` tells whether Ctrl-C came to this
 process, so processes that meet in collective operations must agree on it."""
 
 
-def spread(work: Work, arguments: Sequence[Any], devices: int, progress: Progress) -> Any:
+def run_on_devices(work: Work, arguments: Sequence[Any], devices: int, progress: Progress) -> Any:
     """Do `work` in one process for each device, and return what the first of them returns.
 
     With one device it is done right here. Otherwise `work` and its arguments must be picklable; processes are spawned,
@@ -36,8 +36,8 @@ def spread(work: Work, arguments: Sequence[Any], devices: int, progress: Progres
     Raises KeyboardInterrupt after Ctrl-C, when `work` has ended by itself, and KCEError where a process was killed.
     """
     if devices == 1:
-        with interrupts_held() as interrupted:
-            return work(fabric(), *arguments, progress=progress, stopped=interrupted)
+        with deferred_interrupts() as interrupted:
+            return work(make_fabric(), *arguments, progress=progress, stopped=interrupted)
 
     from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
@@ -53,9 +53,9 @@ def spread(work: Work, arguments: Sequence[Any], devices: int, progress: Progres
     try:
         # The launcher leaves its port in the environment, where the next one's would have to be.
         kept = preserved_environment("MASTER_ADDR", "MASTER_PORT")
-        with interrupts_held(lambda: setattr(stop, "value", 1)), kept:
+        with deferred_interrupts(lambda: setattr(stop, "value", 1)), kept:
             # Bound, since the launcher takes arguments apart in search of networks, and stumbles over frozen ones.
-            result = fabric(devices).launch(partial(_one, work, tuple(arguments)), told, stop)
+            result = make_fabric(devices).launch(partial(_one, work, tuple(arguments)), told, stop)
     except (ProcessRaisedException, ProcessExitedException) as error:
         failed = error
     finally:
@@ -92,9 +92,9 @@ class _Line:
     put_nowait = put  # as a log handler calls it
 
 
-def _one(work: Work, arguments: tuple[Any, ...], machine: Fabric, pipes: Sequence[Connection], stop: Any) -> Any:
-    first = machine.global_rank == 0
-    told = _Line(pipes[machine.global_rank])
+def _one(work: Work, arguments: tuple[Any, ...], fabric: Fabric, pipes: Sequence[Connection], stop: Any) -> Any:
+    first = fabric.global_rank == 0
+    told = _Line(pipes[fabric.global_rank])
     log = logging.getLogger("kce")
     if first:
         log.setLevel(logging.INFO)
@@ -104,9 +104,9 @@ def _one(work: Work, arguments: tuple[Any, ...], machine: Fabric, pipes: Sequenc
         if first:
             told.put(said)
 
-    with interrupts_held() as interrupted:
+    with deferred_interrupts() as interrupted:
         try:
-            return work(machine, *arguments, progress=progress, stopped=lambda: bool(stop.value) or interrupted())
+            return work(fabric, *arguments, progress=progress, stopped=lambda: bool(stop.value) or interrupted())
         except KeyboardInterrupt:
             return _STOPPED
         except (KCEError, OSError) as error:
@@ -148,7 +148,7 @@ def _listen(heard: Sequence[Connection], progress: Progress, errors: list[BaseEx
 
 
 @contextmanager
-def interrupts_held(tell: Callable[[], None] = lambda: None) -> Iterator[Callable[[], bool]]:
+def deferred_interrupts(tell: Callable[[], None] = lambda: None) -> Iterator[Callable[[], bool]]:
     """Ctrl-C is noted (and told), not raised, inside; gives a function that says whether it came."""
     came = False
 

@@ -13,8 +13,8 @@ import xxhash
 
 from kce.errors import BadData, KCEError
 from kce.system.rng import generator
-from kce.training import weights
 from kce.training.settings import TrainSettings, check_train_settings
+from kce.training.weights import file_sha256
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -36,7 +36,7 @@ class Examples:
 
 
 @dataclass(frozen=True, eq=False)
-class Rivals:
+class ClassMask:
     """Which classes a face is told from: `sets` (faces,) is its dataset's number, `mask` (datasets, classes)."""
 
     sets: NDArray[np.int64]
@@ -47,7 +47,7 @@ class Rivals:
         return self.mask[self.sets[rows]]
 
 
-def rivals(faces: Faces, plan: MergePlan, settings: TrainSettings) -> Rivals | None:
+def within_dataset_mask(faces: Faces, plan: MergePlan, settings: TrainSettings) -> ClassMask | None:
     """The classes that have a member in a face's own dataset; None where a face is told from all."""
     if settings.loss == "softmax":
         return None
@@ -56,10 +56,10 @@ def rivals(faces: Faces, plan: MergePlan, settings: TrainSettings) -> Rivals | N
     place = {name: number for number, name in enumerate(plan.names)}
     for number, category in set(zip(sets.tolist(), faces.category.tolist(), strict=True)):
         mask[number, place[plan.classes[category]]] = True
-    return Rivals(sets, mask)
+    return ClassMask(sets, mask)
 
 
-def choose(faces: Faces, plan: MergePlan, settings: TrainSettings) -> tuple[Examples, Examples]:
+def choose_examples(faces: Faces, plan: MergePlan, settings: TrainSettings) -> tuple[Examples, Examples]:
     """What is trained on, and what is held out to measure accuracy. Held out is the same whatever the plan."""
     check_train_settings(settings)
     foreign = sorted(set(faces.category.tolist()) - set(plan.classes))
@@ -67,13 +67,15 @@ def choose(faces: Faces, plan: MergePlan, settings: TrainSettings) -> tuple[Exam
         raise KCEError(
             f"faces of {foreign[0]}, which the plan does not name", "training sees the known categories alone"
         )
-    aside = held_out(faces.category, faces.group, faces.key, settings.held_out, settings.seed)
+    aside = held_out_mask(faces.category, faces.group, faces.key, settings.held_out, settings.seed)
     if settings.checkpoint == "best" and not aside.any():
         raise KCEError(
             "no face is held out, so no checkpoint can be the best on them",
             'set held_out = 0.1, or checkpoint = "last"; a category with one recording has none to spare',
         )
-    rows, targets = draw(np.where(aside, "", faces.category), plan, _per_class(plan, settings), settings.seed)
+    rows, targets = draw_training_set(
+        np.where(aside, "", faces.category), plan, _per_class(plan, settings), settings.seed
+    )
     if len(rows) < 2 * len(plan.names):
         has = {name: np.isin(faces.category[~aside], plan.members(name)).sum() for name in plan.names}
         least = min(has, key=lambda name: has[name])
@@ -95,7 +97,7 @@ def _per_class(plan: MergePlan, settings: TrainSettings) -> int | list[int] | No
     return [share + (number < more) for number in range(len(plan.names))]
 
 
-def made_of(
+def weights_provenance(
     backbone: str, faces: Faces, shown: Examples, held: Examples, settings: TrainSettings, registry: Registry
 ) -> dict[str, str]:
     """All that makes the weights: the network and where it starts, which faces with which class, the settings.
@@ -104,18 +106,18 @@ def made_of(
     """
     part = registry.resolve("backbone", backbone)
     start = part.parameters.get("weights", "none")
-    made = {"backbone": part.spec, "drawn": _digest(faces, shown), "images": str(len(shown.rows))}
+    provenance = {"backbone": part.spec, "drawn": _digest(faces, shown), "images": str(len(shown.rows))}
     if isinstance(start, str) and Path(start).is_file():
-        made["start"] = weights.digest(Path(start))
+        provenance["start"] = file_sha256(Path(start))
     if settings.checkpoint == "best":
-        made["measured"] = _digest(faces, held)
+        provenance["measured"] = _digest(faces, held)
     # How often the state is saved, and how many images a class was asked for, change nothing in the result.
     left = ("save_every", "per_class", "images", "augment", "loss")
     counted = {name: value for name, value in asdict(settings).items() if name not in left}
     if settings.loss != "softmax":
-        made["loss"] = settings.loss
-        made["datasets"] = _sets(faces, shown)
-    return made | {"augment": ",".join(settings.augment)} | {name: str(value) for name, value in counted.items()}
+        provenance["loss"] = settings.loss
+        provenance["datasets"] = _sets(faces, shown)
+    return provenance | {"augment": ",".join(settings.augment)} | {name: str(value) for name, value in counted.items()}
 
 
 def _sets(faces: Faces, examples: Examples) -> str:
@@ -129,7 +131,7 @@ def _digest(faces: Faces, examples: Examples) -> str:
     return total.hexdigest()
 
 
-def batches_of(count: int, batch: int) -> list[NDArray[np.int64]]:
+def split_batches(count: int, batch: int) -> list[NDArray[np.int64]]:
     """0 ... count-1 in as few pieces as hold at most `batch` each, all of nearly one size: no small last one.
 
     A single face never stands alone where there are others, since batch normalisation cannot do with one.
@@ -138,7 +140,7 @@ def batches_of(count: int, batch: int) -> list[NDArray[np.int64]]:
     return np.array_split(np.arange(count), pieces)
 
 
-def held_out(category: ArrayLike, group: ArrayLike, key: ArrayLike, share: float, seed: int) -> NDArray[np.bool_]:
+def held_out_mask(category: ArrayLike, group: ArrayLike, key: ArrayLike, share: float, seed: int) -> NDArray[np.bool_]:
     """A mask (n,): about `share` of every category's faces, as whole recordings.
 
     category, group, key  (n,) str; a face of no known recording (empty group) is a recording by itself
@@ -170,7 +172,7 @@ def held_out(category: ArrayLike, group: ArrayLike, key: ArrayLike, share: float
     return mask
 
 
-def draw(
+def draw_training_set(
     labels: ArrayLike, plan: MergePlan, per_class: int | Sequence[int] | None, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The balanced training set of a plan: row numbers (m,) and targets (m,), the place of the class in `plan.names`.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from kce.errors import KCEError, UnknownName
-from kce.training import augment
+from kce.training.augment import check_augmentations
 
 LOSSES = ("softmax", "within-dataset")
 CHECKPOINTS = ("last", "best")
@@ -54,7 +54,7 @@ class TrainSettings:
 
 def check_train_settings(settings: TrainSettings) -> None:
     """Raise KCEError for settings that no training can have."""
-    augment.check(settings.augment)
+    check_augmentations(settings.augment)
     for name in ("epochs", "batch_size", "per_class", "images"):
         value = getattr(settings, name)
         if value is not None and (type(value) is not int or value < 1):

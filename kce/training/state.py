@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kce.training import weights
+from kce.training.weights import read_weights_file, write_weights_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class State:
+class TrainingState:
     """Network, optimizer and counters of a training, and their file. Random numbers need none: each step seeds its own.
 
     step     steps done
@@ -26,11 +26,11 @@ class State:
     """
 
     def __init__(
-        self, path: Path, made: Mapping[str, str], machine: Fabric, network: nn.Module, optimizer: Any
+        self, path: Path, provenance: Mapping[str, str], fabric: Fabric, network: nn.Module, optimizer: Any
     ) -> None:
         self.path = path
-        self.made = dict(made)
-        self.machine = machine
+        self.provenance = dict(provenance)
+        self.fabric = fabric
         self.network = network
         self.optimizer = optimizer
         self.step = self.epoch = self.images = 0
@@ -56,15 +56,15 @@ class State:
             tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in moments.items()}
         counters = {name: getattr(self, name) for name in _COUNTERS}
         # In float16 the loss is scaled by a factor that follows the gradients: it is part of where training stands.
-        counters["scaler"] = self.machine.strategy.precision.state_dict()
-        weights.write(self.path, tensors, {"made": self.made, "counters": counters})
+        counters["scaler"] = self.fabric.strategy.precision.state_dict()
+        write_weights_file(self.path, tensors, {"provenance": self.provenance, "counters": counters})
 
     def restore(self) -> None:
         """Go on from the file, if there is one of this very training; any other is of no use and is passed over."""
         if not self.path.is_file():
             return
-        tensors, about = weights.read(self.path)
-        if about["made"] != self.made:
+        tensors, about = read_weights_file(self.path)
+        if about["provenance"] != self.provenance:
             return
         self.network.load_state_dict(_under("network.", tensors))
         self.best_weights = _under("best.", tensors)
@@ -74,7 +74,7 @@ class State:
             moments.setdefault(int(number), {})[moment] = tensor
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        self.machine.strategy.precision.load_state_dict(about["counters"]["scaler"])
+        self.fabric.strategy.precision.load_state_dict(about["counters"]["scaler"])
         for name in _COUNTERS:
             setattr(self, name, about["counters"][name])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kce.errors import KCEError
-from kce.training.device import largest_batch, ran_out, summed, to_input
+from kce.training.device import is_out_of_memory, largest_fitting_batch, sum_over_processes, to_network_input
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from torch import nn
 
     from kce.faces.loader import Pixels
-    from kce.training.sampling import Examples, Rivals
+    from kce.training.sampling import ClassMask, Examples
 
 
-def learn(
-    machine: Fabric,
+def training_step(
+    fabric: Fabric,
     model: Any,
     optimizer: Any,
     images: NDArray[np.uint8],
@@ -36,24 +36,24 @@ def learn(
     """
     import torch
 
-    wanted = machine.to_device(torch.from_numpy(targets))
-    among = None if rivals is None else machine.to_device(torch.from_numpy(rivals))
+    wanted = fabric.to_device(torch.from_numpy(targets))
+    among = None if rivals is None else fabric.to_device(torch.from_numpy(rivals))
     told = None
     try:
         optimizer.zero_grad(set_to_none=True)
-        told = _backward(machine, model, images, wanted, whole, among)
+        told = _backward(fabric, model, images, wanted, whole, among)
         optimizer.step()
     except (RuntimeError, MemoryError) as error:
-        if not ran_out(error):
+        if not is_out_of_memory(error):
             raise
         told = None
     if told is None:  # only after the `except` nothing holds the tensors of the step any more
-        raise _out_of_memory(machine, model, optimizer, images, wanted)
+        raise _out_of_memory(fabric, model, optimizer, images, wanted)
     return told
 
 
 def _backward(
-    machine: Fabric,
+    fabric: Fabric,
     model: Any,
     images: NDArray[np.uint8],
     targets: torch.Tensor,
@@ -62,10 +62,10 @@ def _backward(
 ) -> torch.Tensor:
     import torch
 
-    scores = _among(model(to_input(machine, images)), among)
+    scores = _among(model(to_network_input(fabric, images)), among)
     loss = torch.nn.functional.cross_entropy(scores, targets, reduction="sum")
     # Gradients are averaged over processes, whose shares of a batch may differ by one face.
-    machine.backward(loss * (machine.world_size / whole))
+    fabric.backward(loss * (fabric.world_size / whole))
     return torch.stack((loss.detach().double(), (scores.argmax(1) == targets).sum().double()))
 
 
@@ -75,41 +75,41 @@ def _among(scores: torch.Tensor, among: torch.Tensor | None) -> torch.Tensor:
 
 
 def _out_of_memory(
-    machine: Fabric, model: Any, optimizer: Any, images: NDArray[np.uint8], targets: torch.Tensor
+    fabric: Fabric, model: Any, optimizer: Any, images: NDArray[np.uint8], targets: torch.Tensor
 ) -> KCEError:
     def attempt(size: int) -> None:
         optimizer.zero_grad(set_to_none=True)
-        _backward(machine, model, images[:size], targets[:size], size)
+        _backward(fabric, model, images[:size], targets[:size], size)
 
     # One process of several cannot try alone: a step needs them all.
-    fits = largest_batch(attempt, len(images)) if machine.world_size == 1 else len(images) // 2
-    tried = f"a batch of {fits * machine.world_size} faces may fit" if fits else "not even one face fits"
+    fits = largest_fitting_batch(attempt, len(images)) if fabric.world_size == 1 else len(images) // 2
+    tried = f"a batch of {fits * fabric.world_size} faces may fit" if fits else "not even one face fits"
     return KCEError(
-        f"memory ran out at {len(images)} faces of {images.shape[1]} px a step on {machine.device}",
+        f"memory ran out at {len(images)} faces of {images.shape[1]} px a step on {fabric.device}",
         f"{tried}: choose it with --batch-size and train again; where memory is free again, the same command goes on",
     )
 
 
-def accuracy(
-    machine: Fabric, network: nn.Module, pixels: Pixels, held: Examples, batch: int, rivals: Rivals | None = None
+def balanced_accuracy(
+    fabric: Fabric, network: nn.Module, pixels: Pixels, held: Examples, batch: int, rivals: ClassMask | None = None
 ) -> float | None:
     """The mean over classes of the share of faces that is told right, from its rivals; None where there are none."""
     import torch
 
     if not len(held.rows):
         return None
-    right = torch.zeros(2, int(held.targets.max()) + 1, dtype=torch.float64, device=machine.device)
-    mine = held.take(slice(machine.global_rank, None, machine.world_size))
+    right = torch.zeros(2, int(held.targets.max()) + 1, dtype=torch.float64, device=fabric.device)
+    mine = held.take(slice(fabric.global_rank, None, fabric.world_size))
     pieces = [mine.take(slice(start, start + batch)) for start in range(0, len(mine.rows), batch)]
     read = pixels.ahead(piece.rows for piece in pieces)
     network.eval()
     # Not the wrapped network: processes may have unlike numbers of pieces, and it would have them wait for each other.
-    with torch.inference_mode(), machine.autocast():
+    with torch.inference_mode(), fabric.autocast():
         for piece, (_, images) in zip(pieces, read, strict=True):
-            targets = machine.to_device(torch.from_numpy(piece.targets))
-            among = machine.to_device(torch.from_numpy(rivals.of(piece.rows))) if rivals else None
-            hits = (_among(network(to_input(machine, images)), among).argmax(1) == targets).double()
+            targets = fabric.to_device(torch.from_numpy(piece.targets))
+            among = fabric.to_device(torch.from_numpy(rivals.of(piece.rows))) if rivals else None
+            hits = (_among(network(to_network_input(fabric, images)), among).argmax(1) == targets).double()
             right[0].index_add_(0, targets, hits)
             right[1].index_add_(0, targets, torch.ones_like(hits))
-    told, there = summed(machine, right)
+    told, there = sum_over_processes(fabric, right)
     return float((told[there > 0] / there[there > 0]).mean())

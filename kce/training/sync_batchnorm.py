@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
-def synchronised(network: nn.Module, machine: Fabric) -> nn.Module:
+def with_sync_batchnorm(network: nn.Module, fabric: Fabric) -> nn.Module:
     """The network with batch normalisation over what all processes hold; with one process, as it is.
 
     Names of parameters stay. On the GPU this is torch's own SyncBatchNorm, which does not run on the CPU. Subclasses of
     batch normalisation that do more (timm's with an activation in them) are left alone: they go on with each process's
     own statistics, and the log says so.
     """
-    if machine.world_size == 1:
+    if fabric.world_size == 1:
         return network
     own = [name for name, module in network.named_modules() if isinstance(module, _BatchNorm) and not _plain(module)]
-    if own and machine.global_rank == 0:
+    if own and fabric.global_rank == 0:
         logging.getLogger("kce.training.train").warning(
             "batch statistics of %d layers (%s ...) are each process's own: results depend on the number of devices",
             len(own),
             own[0],
         )
-    return _converted(network, nn.SyncBatchNorm if machine.device.type == "cuda" else Shared)
+    return _converted(network, nn.SyncBatchNorm if fabric.device.type == "cuda" else CPUSyncBatchNorm)
 
 
 _BatchNorm = nn.modules.batchnorm._BatchNorm  # noqa: SLF001 - torch has no public name for them all
@@ -67,7 +67,7 @@ def _summed(values: torch.Tensor) -> torch.Tensor:
     return total
 
 
-class Shared(_BatchNorm):
+class CPUSyncBatchNorm(_BatchNorm):
     """Batch normalisation over all processes, on any device that they can add up on."""
 
     def _check_input_dim(self, input: torch.Tensor) -> None:  # noqa: A002 - the name is torch's

@@ -15,13 +15,15 @@ import xxhash
 
 from kce.errors import BadData, KCEError
 from kce.registry.specs import format_spec
-from kce.training import augment, steps, weights
-from kce.training import history as curves
-from kce.training.device import summed
-from kce.training.launch import spread
-from kce.training.sampling import batches_of, choose, made_of, rivals
-from kce.training.state import State
-from kce.training.sync_batchnorm import synchronised
+from kce.training.augment import apply_augmentations
+from kce.training.device import sum_over_processes
+from kce.training.history import TensorBoardLog, log_epoch, read_history, write_history
+from kce.training.launch import run_on_devices
+from kce.training.sampling import choose_examples, split_batches, weights_provenance, within_dataset_mask
+from kce.training.state import TrainingState
+from kce.training.steps import balanced_accuracy, training_step
+from kce.training.sync_batchnorm import with_sync_batchnorm
+from kce.training.weights import read_weights_metadata, reuse_weights, weights_exist, write_weights_file
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from kce.faces.loader import Pixels
     from kce.registry.registry import Registry
-    from kce.training.sampling import Examples, Rivals
+    from kce.training.sampling import ClassMask, Examples
     from kce.training.settings import TrainSettings
     from kce.types import Image, MergePlan, Progress
 
@@ -61,36 +63,36 @@ def train(
     Raises Refused where `to` was made another way, BadData where a class has too few images or a face cannot be read
     any more, KCEError where the loss is no number any more, memory runs out, or a choice cannot be.
     """
-    shown, held = choose(pixels.faces, plan, settings)
-    least = min(map(len, batches_of(len(shown.rows), settings.batch_size)))
+    shown, held = choose_examples(pixels.faces, plan, settings)
+    least = min(map(len, split_batches(len(shown.rows), settings.batch_size)))
     if devices > least:
         raise KCEError(f"{devices} devices for batches of {least} faces", "each needs a face a step: use fewer devices")
-    made = made_of(backbone, pixels.faces, shown, held, settings, registry)
-    if not (weights.is_made(to, made) or weights.adopt(to, made, places)):
+    provenance = weights_provenance(backbone, pixels.faces, shown, held, settings, registry)
+    if not (weights_exist(to, provenance) or reuse_weights(to, provenance, places)):
         part = registry.resolve("backbone", backbone)
         own = {name: value for name, value in part.parameters.items() if name != "weights"}  # which these will replace
         told = {
-            "made": made,
+            "provenance": provenance,
             "backbone": part.spec,
             "architecture": format_spec(part.entry.name, own),
             "classes": plan.names,
             "images": len(shown.rows),
         }
-        told_from = rivals(pixels.faces, plan, settings)
-        spread(_loop, (told, pixels, shown, held, told_from, settings, registry, to), devices, progress)
-    about = weights.read_about(to)
-    if not curves.read(to.with_name("train.csv"), to.stem):  # taken over
-        curves.write(to.with_name("train.csv"), to.stem, about["history"])
+        told_from = within_dataset_mask(pixels.faces, plan, settings)
+        run_on_devices(_loop, (told, pixels, shown, held, told_from, settings, registry, to), devices, progress)
+    about = read_weights_metadata(to)
+    if not read_history(to.with_name("train.csv"), to.stem):  # taken over
+        write_history(to.with_name("train.csv"), to.stem, about["history"])
     return about
 
 
 def _loop(  # noqa: PLR0915 - one straight loop reads better than its pieces
-    machine: Fabric,
+    fabric: Fabric,
     about: dict[str, Any],
     pixels: Pixels,
     shown: Examples,
     held: Examples,
-    told_from: Rivals | None,
+    told_from: ClassMask | None,
     settings: TrainSettings,
     registry: Registry,
     to: Path,
@@ -100,22 +102,22 @@ def _loop(  # noqa: PLR0915 - one straight loop reads better than its pieces
     """What every process does. All draw the same batches, and each takes its own part of every one."""
     import torch
 
-    part = slice(machine.global_rank, None, machine.world_size)
-    batches = batches_of(len(shown.rows), settings.batch_size)
+    part = slice(fabric.global_rank, None, fabric.world_size)
+    batches = split_batches(len(shown.rows), settings.batch_size)
     total = len(batches) * settings.epochs
     what = f"training {to.stem}"
     # Whoever called us keeps their random numbers; ours start from the seed alone.
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        network = classifier(registry.build("backbone", about["backbone"]), len(about["classes"]))
-        network = synchronised(network.to(memory_format=torch.channels_last), machine)
+        network = build_classifier(registry.build("backbone", about["backbone"]), len(about["classes"]))
+        network = with_sync_batchnorm(network.to(memory_format=torch.channels_last), fabric)
         adam = torch.optim.AdamW(network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
-        model, optimizer = machine.setup(network, adam)
-        state = State(to.with_name(to.name + ".resume"), about["made"], machine, network, optimizer)
+        model, optimizer = fabric.setup(network, adam)
+        state = TrainingState(to.with_name(to.name + ".resume"), about["provenance"], fabric, network, optimizer)
         state.restore()
-        board = curves.Board(to.parent, to.stem, state.step) if machine.is_global_zero else None
+        board = TensorBoardLog(to.parent, to.stem, state.step) if fabric.is_global_zero else None
         # Loss, right answers, and whether anybody was told to stop; on the device, since to look at them is to wait.
-        sums = torch.tensor([state.loss, state.right, 0.0], dtype=torch.float64, device=machine.device)
+        sums = torch.tensor([state.loss, state.right, 0.0], dtype=torch.float64, device=fabric.device)
         progress(what, state.step * settings.batch_size, total * settings.batch_size)
         saved = since = time.monotonic()
         for epoch in range(state.epoch, settings.epochs):
@@ -126,10 +128,10 @@ def _loop(  # noqa: PLR0915 - one straight loop reads better than its pieces
             change = partial(_augmented, pixels, settings, epoch) if settings.augment != ("none",) else None
             read = pixels.ahead((batch.rows[part] for batch in todo), change)
             for batch, (_, images) in zip(todo, _keeping(read, partial(_save, state, sums)), strict=True):
-                _prepare(optimizer, settings, state.step, total, machine.global_rank)
+                _prepare(optimizer, settings, state.step, total, fabric.global_rank)
                 among = told_from.of(batch.rows[part]) if told_from else None
-                told = steps.learn(machine, model, optimizer, images, batch.targets[part], len(batch.rows), among)
-                sums += summed(machine, torch.cat((told, told.new_tensor([float(stopped())]))))
+                told = training_step(fabric, model, optimizer, images, batch.targets[part], len(batch.rows), among)
+                sums += sum_over_processes(fabric, torch.cat((told, told.new_tensor([float(stopped())]))))
                 state.step += 1
                 state.images += len(batch.rows)
                 now = time.monotonic()
@@ -138,15 +140,15 @@ def _loop(  # noqa: PLR0915 - one straight loop reads better than its pieces
                 if state.step % LOG_STEPS == 0 and state.step - before < len(batches):
                     _finish_row(state, sums, settings, total, board, to, epoch)
                 # Only here, between two steps, do network, optimizer and counters agree with each other.
-                halt = bool(sums[2]) if machine.world_size > 1 else stopped()
+                halt = bool(sums[2]) if fabric.world_size > 1 else stopped()
                 if halt or now - saved > settings.save_every:
                     _save(state, sums)
                     saved = since = time.monotonic()
                 if halt:
                     raise KeyboardInterrupt
-            accuracy = steps.accuracy(machine, network, pixels, held, settings.batch_size, told_from)
+            accuracy = balanced_accuracy(fabric, network, pixels, held, settings.batch_size, told_from)
             _finish_row(state, sums, settings, total, board, to, epoch, accuracy)
-            curves.say(to.stem, state.rows[-1], settings.epochs)
+            log_epoch(to.stem, state.rows[-1], settings.epochs)
             if settings.checkpoint == "best" and accuracy is not None:
                 state.see(accuracy)
             state.epoch += 1
@@ -154,9 +156,9 @@ def _loop(  # noqa: PLR0915 - one straight loop reads better than its pieces
         if board:
             board.close()
             result = state.best_weights if settings.checkpoint == "best" else network.state_dict()
-            # Times are left to train.csv: the file is the same whenever it is made.
+            # Times are left to train.csv: the file is the same whenever it is provenance.
             history = [{name: row[name] for name in row if name != "images_per_second"} for row in state.rows]
-            weights.write(to, result, {**about, "history": history})
+            write_weights_file(to, result, {**about, "history": history})
             state.path.unlink(missing_ok=True)
 
 
@@ -166,10 +168,10 @@ def _prepare(optimizer: Any, settings: TrainSettings, step: int, total: int, pro
 
     torch.manual_seed(xxhash.xxh3_64_intdigest(f"{settings.seed} {step} {process}".encode()))
     for group in optimizer.param_groups:
-        group["lr"] = settings.lr * schedule(step, total)
+        group["lr"] = settings.lr * lr_factor(step, total)
 
 
-def schedule(step: int, total: int) -> float:
+def lr_factor(step: int, total: int) -> float:
     """The share of the full learning rate at a step: a rise over the first tenth, then a cosine to zero."""
     rise = max(total // 10, 1)
     if step < rise:
@@ -177,7 +179,7 @@ def schedule(step: int, total: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(total - rise, 1)))
 
 
-def classifier(backbone: nn.Module, classes: int) -> nn.Module:
+def build_classifier(backbone: nn.Module, classes: int) -> nn.Module:
     """A backbone and one linear layer on its features, under the names ``backbone`` and ``head``."""
     from torch import nn
 
@@ -186,7 +188,7 @@ def classifier(backbone: nn.Module, classes: int) -> nn.Module:
 
 
 def _augmented(pixels: Pixels, settings: TrainSettings, epoch: int, image: Image, row: int) -> Image:
-    return augment.changed(image, settings.augment, settings.seed, epoch, str(pixels.faces.key[row]))
+    return apply_augmentations(image, settings.augment, settings.seed, epoch, str(pixels.faces.key[row]))
 
 
 def _keeping(read: Iterator[Any], keep: Callable[[], None]) -> Iterator[Any]:
@@ -198,19 +200,19 @@ def _keeping(read: Iterator[Any], keep: Callable[[], None]) -> Iterator[Any]:
         raise BadData(error.message, f"{error.hint}; the same command goes on where it stopped") from error
 
 
-def _save(state: State, sums: torch.Tensor) -> None:
+def _save(state: TrainingState, sums: torch.Tensor) -> None:
     state.loss, state.right = sums[:2].tolist()
     # Where the loss is no number, the next row says so, and the last good state stays.
-    if state.machine.is_global_zero and math.isfinite(state.loss):
+    if state.fabric.is_global_zero and math.isfinite(state.loss):
         state.save()
 
 
 def _finish_row(
-    state: State,
+    state: TrainingState,
     sums: torch.Tensor,
     settings: TrainSettings,
     total: int,
-    board: curves.Board | None,
+    board: TensorBoardLog | None,
     to: Path,
     epoch: int,
     accuracy: float | None = None,
@@ -223,10 +225,10 @@ def _finish_row(
             f"train with a lower --lr than {settings.lr:g}, in another folder: the last good state stays in this one",
         )
     row = {"epoch": epoch + 1, "step": state.step, "loss": loss / state.images, "accuracy": right / state.images}
-    row |= {"held_out_accuracy": accuracy, "lr": settings.lr * schedule(state.step - 1, total)}
+    row |= {"held_out_accuracy": accuracy, "lr": settings.lr * lr_factor(state.step - 1, total)}
     state.rows.append({**row, "images_per_second": state.images / max(state.seconds, 1e-9)})
     state.images, state.seconds = 0, 0.0
     sums[:2] = 0
     if board:  # the first process
         board.show(state.rows[-1])
-        curves.write(to.with_name("train.csv"), to.stem, state.rows)
+        write_history(to.with_name("train.csv"), to.stem, state.rows)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kce.registry.registry import Registry
 
 
-def write(path: Path, tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
+def write_weights_file(path: Path, tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
     """Publish a file at once: whoever reads it finds the old one or the new one, whole."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
@@ -40,13 +40,13 @@ def write(path: Path, tensors: Mapping[str, torch.Tensor], about: Mapping[str, A
         part.chmod(path.parent.stat().st_mode & 0o666)  # it comes for the owner's eyes alone
 
 
-def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def read_weights_file(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Tensors and what made them. Raises BadData for anything that is no such file."""
     with _opened(path) as (file, about):
         return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 - not a mapping
 
 
-def read_about(path: Path) -> dict[str, Any]:
+def read_weights_metadata(path: Path) -> dict[str, Any]:
     """What made the weights, without reading them."""
     with _opened(path) as (_, about):
         return about
@@ -63,7 +63,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
         raise BadData(f"{path} holds no weights of KCE: {error}", "delete it; it will be made again") from error
 
 
-def digest(path: Path) -> str:
+def file_sha256(path: Path) -> str:
     """sha256 of the file's bytes."""
     with path.open("rb") as file:
         state = sha256()
@@ -72,38 +72,38 @@ def digest(path: Path) -> str:
     return state.hexdigest()
 
 
-def backbone(path: Path, registry: Registry) -> nn.Module:
+def load_backbone(path: Path, registry: Registry) -> nn.Module:
     """The network of a file, built by name and filled with its weights."""
-    tensors, about = read(path)
+    tensors, about = read_weights_file(path)
     network: nn.Module = registry.build("backbone", about["architecture"])
     network.load_state_dict({k.removeprefix("backbone."): v for k, v in tensors.items() if k.startswith("backbone.")})
     return network
 
 
-def is_made(path: Path, made: Mapping[str, str]) -> bool:
+def weights_exist(path: Path, provenance: Mapping[str, str]) -> bool:
     """Whether the file is there and was made this way. Raises Refused where it was made another way."""
     if not path.is_file():
         return False
-    there = read_about(path)["made"]
-    if there == dict(made):
+    there = read_weights_metadata(path)["provenance"]
+    if there == dict(provenance):
         return True
-    raise Refused(f"{path} was made another way:\n{side_by_side(there, made)}", _HINT)
+    raise Refused(f"{path} was made another way:\n{format_differences(there, provenance)}", _HINT)
 
 
 _HINT = "name another folder for this run, or delete that file to make it again"
 
 
-def side_by_side(there: Mapping[str, str], wanted: Mapping[str, str]) -> str:
+def format_differences(there: Mapping[str, str], wanted: Mapping[str, str]) -> str:
     """The causes that differ, one a line: what is there, and what is asked for."""
     names = [name for name in {**there, **wanted} if there.get(name) != wanted.get(name)]
     return "\n".join(f"  {name}: there {there.get(name)!r}, asked for {wanted.get(name)!r}" for name in names)
 
 
-def adopt(to: Path, made: Mapping[str, str], places: Iterable[Path]) -> bool:
+def reuse_weights(to: Path, provenance: Mapping[str, str], places: Iterable[Path]) -> bool:
     """Take over weights made this very way in another run's folder, so that nothing is trained twice."""
     for place in places:
         for candidate in sorted(place.glob("*.safetensors")):
-            if candidate != to and read_about(candidate).get("made") == dict(made):
+            if candidate != to and read_weights_metadata(candidate).get("provenance") == dict(provenance):
                 with atomic_replace(to) as part:
                     try:
                         part.hardlink_to(candidate)

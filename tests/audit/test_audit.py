@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kce.audit.audit import AGREE, DIFFER, audit
+from kce.audit.audit import AGREE, DIFFER, audit_tables
 from kce.bench import synthetic
 from kce.errors import BadData, KCEError
-from kce.features import store
+from kce.features.store import write_table
 from kce.labels import parts
-from kce.merging import aligner_inputs, plans
+from kce.merging.aligner_inputs import with_fallback_reals
+from kce.merging.plan_file import read_plan
+from kce.merging.plans import same_partition
 from kce.registry.registry import Registry
 from kce.types import Features, MergePlan
 
@@ -31,7 +33,7 @@ def world(seed: int = 0, **dials: Any) -> synthetic.FeatureWorld:
 
 
 def found(made: synthetic.FeatureWorld) -> dict[str, Any]:
-    return audit([made.features, made.reals], 0)[0]
+    return audit_tables([made.features, made.reals], 0)[0]
 
 
 def true_findings(made: synthetic.FeatureWorld) -> dict[str, set[tuple[str, str]]]:
@@ -66,14 +68,14 @@ def test_where_names_tell_the_truth_nothing_is_found(seed: int) -> None:
 
 def test_the_proposed_plan_is_the_truth_where_all_is_far_apart() -> None:
     made = world(1, homonyms=1, synonyms=2)
-    _, plan = audit([made.features, made.reals], 0)
-    assert plans.same_partition(plan, MergePlan(made.method))
+    _, plan = audit_tables([made.features, made.reals], 0)
+    assert same_partition(plan, MergePlan(made.method))
 
 
 def test_neither_the_order_of_rows_nor_of_tables_matters() -> None:
     made = world(2, homonyms=1)
     mixed = made.features.take(np.random.default_rng(0).permutation(len(made.features)))
-    assert audit([made.features, made.reals], 0)[0] == audit([made.reals, mixed], 0)[0]
+    assert audit_tables([made.features, made.reals], 0)[0] == audit_tables([made.reals, mixed], 0)[0]
 
 
 def test_what_moves_a_whole_dataset_changes_no_relation() -> None:
@@ -83,7 +85,7 @@ def test_what_moves_a_whole_dataset_changes_no_relation() -> None:
     def moved(rows: Features) -> Features:
         return replace(rows, x=(rows.x + by * (rows.dataset == "set2")[:, None]).astype(np.float32))
 
-    one, other = found(made), audit([moved(made.features), moved(made.reals)], 0)[0]
+    one, other = found(made), audit_tables([moved(made.features), moved(made.reals)], 0)[0]
     assert [pair["relation"] for pair in one["pairs"]] == [pair["relation"] for pair in other["pairs"]]
 
 
@@ -118,7 +120,7 @@ def mixed(made: synthetic.FeatureWorld) -> tuple[Features, set[str]]:
 def test_a_category_of_two_processes_contains_those_of_one(seed: int) -> None:
     made = world(seed, categories=16, methods=8, rows=120, dim=64)
     rows, methods = mixed(made)
-    report = audit([rows, made.reals], 0)[0]
+    report = audit_tables([rows, made.reals], 0)[0]
     held = {name for name, its in made.method.items() if its in methods and not name.startswith("set2_")}
     assert held
     for pair in report["pairs"]:
@@ -131,7 +133,7 @@ def test_a_category_of_two_processes_contains_those_of_one(seed: int) -> None:
 
 def test_without_reals_pairs_stay_undecided_and_say_why() -> None:
     made = world(0, homonyms=1)
-    report = audit([made.features, made.reals.take(made.reals.dataset != "set1")], 0)[0]
+    report = audit_tables([made.features, made.reals.take(made.reals.dataset != "set1")], 0)[0]
     mine = [pair for pair in report["pairs"] if "set1_" in pair["a"] + pair["b"]]
     assert mine
     assert {pair["relation"] for pair in mine} == {"undecided"}
@@ -142,13 +144,13 @@ def test_reals_that_the_registry_names_stand_in(kce: Kce, at: Path) -> None:
     made = world(0, homonyms=1)
     (at / "registry.toml").write_text('[dataset.set1]\nuse = "folder:folder"\nreals = "set2"\n', encoding="utf-8")
     tables = [made.features, made.reals.take(made.reals.dataset != "set1")]
-    told = aligner_inputs.lent(tables, Registry.load(at))
+    told = with_fallback_reals(tables, Registry.load(at))
     assert len(told) == 3
     assert set(told[2].label.tolist()) == {"set1_real"}
     np.testing.assert_array_equal(told[2].x, made.reals.x[made.reals.dataset == "set2"])
-    report = audit(told, 0)[0]
+    report = audit_tables(told, 0)[0]
     assert not any("no reals" in pair["reason"] for pair in report["pairs"])
-    assert aligner_inputs.lent(tables[:1], Registry.load(at)) == tables[:1]
+    assert with_fallback_reals(tables[:1], Registry.load(at)) == tables[:1]
 
 
 def test_too_few_recordings_are_undecided_with_the_number_needed() -> None:
@@ -162,28 +164,28 @@ def test_too_few_recordings_are_undecided_with_the_number_needed() -> None:
 def test_one_dataset_constant_features_and_keys_that_stand_twice_are_refused() -> None:
     made = world(0)
     with pytest.raises(BadData):
-        audit([made.features.take(made.features.dataset == "set1")], 0)
+        audit_tables([made.features.take(made.features.dataset == "set1")], 0)
     with pytest.raises(BadData):
-        audit([made.features.with_x(np.ones_like(made.features.x))], 0)
+        audit_tables([made.features.with_x(np.ones_like(made.features.x))], 0)
     with pytest.raises(BadData, match="stands twice"):
-        audit([made.features, made.features], 0)
+        audit_tables([made.features, made.features], 0)
     with pytest.raises(BadData, match="dimensions"):
-        audit([made.features, made.reals.with_x(made.reals.x[:, :9])], 0)
+        audit_tables([made.features, made.reals.with_x(made.reals.x[:, :9])], 0)
     with pytest.raises(KCEError):
-        audit([made.features, made.reals], 0, MergePlan({"nobody": "x"}))
+        audit_tables([made.features, made.reals], 0, MergePlan({"nobody": "x"}))
 
 
 def test_the_command_prints_one_document_and_writes_a_plan_to_edit(kce: Kce, at: Path) -> None:
     made = world(1, homonyms=1, synonyms=2)
     for table, rows in (("known", made.features), ("reals", made.reals)):
-        with store.writer(at / "features.h5", table, {"made": "here"}) as writer:
+        with write_table(at / "features.h5", table, {"made": "here"}) as writer:
             writer.append(rows.key, rows.label, rows.group, rows.x)
             writer.publish()
     done = kce("audit", "features.h5:/known", "features.h5:/reals", "--to", "out", "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["findings"]
-    assert plans.read(at / "out" / "plan.toml").classes == report["plan"]
+    assert read_plan(at / "out" / "plan.toml").classes == report["plan"]
     text = kce("audit", "features.h5:/known", "features.h5:/reals", "--plan", "out/plan.toml")
     assert text.returncode == 0, text.stderr
     assert "share a name and differ" in text.stdout

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kce.audit.unlearned import faint
+from kce.audit.unlearned import find_unlearned
 from kce.bench import synthetic
 from kce.types import Features
 
@@ -37,15 +37,15 @@ def hidden(rows: Features, categories: list[str]) -> Features:
 def test_categories_that_look_like_reals_are_named_and_no_others(seed: int) -> None:
     rows = table(seed)
     unlike = [rows.categories[0], rows.categories[5]]
-    assert faint(rows, 0) == []
-    assert faint(hidden(rows, unlike), 0) == unlike
+    assert find_unlearned(rows, 0) == []
+    assert find_unlearned(hidden(rows, unlike), 0) == unlike
 
 
 def test_nineteen_of_twenty_that_are_not_learned_are_named() -> None:
     found = 0
     for seed in range(10):
         rows = table(seed)
-        found += len(faint(hidden(rows, rows.categories), 0))
+        found += len(find_unlearned(hidden(rows, rows.categories), 0))
     assert found >= 80 * 0.9  # of 80; 0.95 is expected
 
 
@@ -53,24 +53,24 @@ def test_neither_the_order_of_rows_nor_what_storage_adds_matters() -> None:
     rows = hidden(table(1), [table(1).categories[2]])
     assert rows.reals is not None
     turned = rows.take(np.arange(len(rows))[::-1])
-    assert faint(turned, 0) == faint(rows, 0) != []
+    assert find_unlearned(turned, 0) == find_unlearned(rows, 0) != []
     sets = sorted(set(rows.dataset.tolist()))
     moves = np.random.default_rng(1).normal(0, 10, (len(sets), rows.x.shape[1])).astype(np.float32)
     reals = rows.reals.with_x(rows.reals.x + moves[np.searchsorted(sets, rows.reals.dataset)])
     moved = Features(rows.key, rows.label, rows.group, rows.x + moves[np.searchsorted(sets, rows.dataset)], reals)
-    assert faint(moved, 0) == faint(rows, 0)
+    assert find_unlearned(moved, 0) == find_unlearned(rows, 0)
 
 
 def test_nothing_is_said_without_reals_of_few_recordings_and_of_what_does_not_vary() -> None:
     rows = hidden(table(2), [table(2).categories[0]])
     assert rows.reals is not None
-    assert faint(replace(rows, reals=None), 0) == []
+    assert find_unlearned(replace(rows, reals=None), 0) == []
     one = replace(rows, group=np.where(rows.label == rows.categories[0], "one", rows.group))
-    assert faint(one, 0) == []
+    assert find_unlearned(one, 0) == []
     still = Features(
         rows.key, rows.label, rows.group, np.ones_like(rows.x), rows.reals.with_x(np.ones_like(rows.reals.x))
     )
-    assert faint(still, 0) == []
+    assert find_unlearned(still, 0) == []
 
 
 def test_one_dataset_alone_can_be_asked() -> None:
@@ -79,5 +79,5 @@ def test_one_dataset_alone_can_be_asked() -> None:
     first = rows.dataset[0]
     alone = rows.take(rows.dataset == first)
     alone = replace(alone, reals=rows.reals.take(rows.reals.dataset == first))
-    assert faint(alone, 0) == []
-    assert faint(hidden(alone, alone.categories[:1]), 0) == alone.categories[:1]
+    assert find_unlearned(alone, 0) == []
+    assert find_unlearned(hidden(alone, alone.categories[:1]), 0) == alone.categories[:1]

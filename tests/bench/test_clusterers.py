@@ -13,8 +13,8 @@ import pytest
 
 from kce.bench import clusterers, synthetic, worlds
 from kce.errors import BadData, KCEError, Refused, UnknownName
-from kce.evaluation.agreement import MEASURES
-from kce.features import store
+from kce.evaluation.agreement import AGREEMENT_MEASURES
+from kce.features.store import write_table
 from kce.registry.registry import Registry
 from tests.registry.test_registry import write
 
@@ -111,7 +111,7 @@ def test_scores_tell_every_truth_and_easy_worlds_are_solved(tmp_path: Path) -> N
     found = clusterers.run(tmp_path, clusterers.cells(REGISTRY, ["kmeans"], [world], seeds=(0,)), REGISTRY)
     known = next(result for result in found if result["k"] == "known")
     assert set(known["scores"]) == {"method", "dataset", "name"}
-    assert {*MEASURES, "noise", "clusters"} == set(known["scores"]["method"])
+    assert {*AGREEMENT_MEASURES, "noise", "clusters"} == set(known["scores"]["method"])
     assert known["scores"]["method"]["ari"] == 1
     assert known["scores"]["dataset"]["ari"] < 0.5
     assert known["n"] == len(clusterers.answers(tmp_path, [known])[0]) == 6 * 20
@@ -133,7 +133,7 @@ def test_stored_features_bring_their_reals_and_their_truth(tmp_path: Path) -> No
     )
     path = tmp_path / "features.h5"
     for table, rows in (("known", world.features), ("reals", world.reals)):
-        with store.writer(path, table, {"made": "here"}) as writer:
+        with write_table(path, table, {"made": "here"}) as writer:
             writer.append(rows.key, rows.label, rows.group, rows.x)
             writer.publish()
     lines = "".join(f'"{category}" = "{method}"\n' for category, method in world.method.items())

@@ -17,7 +17,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from kce.demo import RECIPE
 from kce.faces.cut import cut
-from kce.merging import plans
+from kce.merging.plan_file import read_plan
 from kce.pipeline import recipe
 from kce.pipeline.run import run
 from kce.registry.registry import Registry
@@ -37,7 +37,7 @@ def agreement(folder: Path, artefact: float, seed: int) -> dict[str, float]:
     found = {}
     for plan in ("clusters", "name"):
         run(folder / plan, chosen.changed(plan=plan), registry, until="plan")
-        classes = plans.read(folder / plan / "plan.toml").classes
+        classes = read_plan(folder / plan / "plan.toml").classes
         found[plan] = float(adjusted_rand_score([truth[c] for c in classes], list(classes.values())))
     return found
 

@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Any
 
 from scipy.stats import binomtest
 
-from kce.audit.audit import AGREE, DIFFER, audit
+from kce.audit.audit import AGREE, DIFFER, audit_tables
 from kce.bench import cell_store, synthetic
 from kce.bench.aligners import Setting
-from kce.features import store
+from kce.features.table import find_table
 from kce.labels import parts
-from kce.merging.plans import by_name
+from kce.merging.plans import plan_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +43,7 @@ SHIFT = 6.0
 def true_findings(rows: Features, method: Mapping[str, str]) -> set[tuple[str, str, str]]:
     """(kind, category, category) of every two categories of different datasets whose names mislead."""
     told = parts(rows)
-    called = by_name({category: told[category].method for category in told}).classes
+    called = plan_by_name({category: told[category].method for category in told}).classes
     answer = set()
     for a, b in combinations(rows.categories, 2):
         if told[a].dataset != told[b].dataset:
@@ -55,7 +55,7 @@ def true_findings(rows: Features, method: Mapping[str, str]) -> set[tuple[str, s
 
 def found(*tables: Features) -> tuple[set[tuple[str, str, str]], Counter[str]]:
     """What the audit says, and how many pairs of each relation there are."""
-    report, _ = audit(tables, 0)
+    report, _ = audit_tables(tables, 0)
     said = {(one["kind"], one["a"], one["b"]) for one in report["findings"]}
     return said, Counter(pair["relation"] for pair in report["pairs"])
 
@@ -114,7 +114,7 @@ def pictured(folder: Path) -> list[dict[str, Any]]:
     for kind, amount, training, world, net in settings:
         truth = tomllib.loads((folder / str(world) / "world" / "truth.toml").read_text(encoding="utf-8"))["method"]
         runs = sorted((folder / Setting(world, kind, amount, training, net).runs).glob("*/features.h5"))
-        tables = [next(filter(None, (store.find(path, name) for path in runs)), None) for name in ("known", "reals")]
+        tables = [next(filter(None, (find_table(path, name) for path in runs)), None) for name in ("known", "reals")]
         if None not in tables:
             rows = tuple(table.load() for table in tables if table is not None)
             for place in ((kind, amount, training), ("all", None, training)):

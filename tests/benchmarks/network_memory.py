@@ -21,8 +21,8 @@ from network_rate import CATEGORIES, folder
 
 from kce.faces import folder as folders
 from kce.faces.loader import Pixels
-from kce.features import extract
-from kce.merging import plans
+from kce.features.extract import extract_features
+from kce.merging.plans import unmerged_plan
 from kce.registry.registry import Registry
 from kce.training.settings import TrainSettings
 from kce.training.train import train
@@ -36,8 +36,8 @@ def one(root: Path) -> None:
     pixels = Pixels(folders.read(root), SIDE, budget=0)
     settings = TrainSettings(epochs=1, batch_size=64)
     to = root.parent / "a.safetensors"
-    train(f"tiny:size={SIDE}", pixels, plans.unmerged(CATEGORIES), settings, registry, to)
-    extract.extract(pixels, to, registry, root.parent / "f.h5", "known", 64)
+    train(f"tiny:size={SIDE}", pixels, unmerged_plan(CATEGORIES), settings, registry, to)
+    extract_features(pixels, to, registry, root.parent / "f.h5", "known", 64)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)  # noqa: T201
 
 

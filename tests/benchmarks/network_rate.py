@@ -29,10 +29,10 @@ import torch
 from kce.data.media import encode_png
 from kce.faces import folder as folders
 from kce.faces.loader import Pixels
-from kce.features import extract
-from kce.merging import plans
+from kce.features.extract import extract_features
+from kce.merging.plans import unmerged_plan
 from kce.registry.registry import Registry
-from kce.training import history
+from kce.training.history import read_history
 from kce.training.settings import TrainSettings
 from kce.training.train import train
 
@@ -91,13 +91,13 @@ def ours(spec: str, faces: Faces, size: int, batch: int, to: Path) -> dict[str, 
     registry = Registry.load(Path("/"))
     settings = TrainSettings(epochs=1, batch_size=batch, held_out=0.0)
     to.mkdir()
-    train(spec, Pixels(faces, size), plans.unmerged(CATEGORIES), settings, registry, to / "a.safetensors")
+    train(spec, Pixels(faces, size), unmerged_plan(CATEGORIES), settings, registry, to / "a.safetensors")
     seen: list[float] = []
     at = to / "f.h5"
     clock = lambda *_: seen.append(time.perf_counter())  # noqa: E731
-    extract.extract(Pixels(faces, size), to / "a.safetensors", registry, at, "known", batch, progress=clock)
+    extract_features(Pixels(faces, size), to / "a.safetensors", registry, at, "known", batch, progress=clock)
     return {
-        "training": float(history.read(to / "train.csv", "a")[-1]["images_per_second"]),
+        "training": float(read_history(to / "train.csv", "a")[-1]["images_per_second"]),
         "extraction": len(faces) / (time.perf_counter() - seen[0]),
     }
 

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from kce.features import store
+from kce.features.store import write_table
+from kce.features.table import open_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +32,7 @@ STRETCH = 4096
 
 
 def write_store(path: Path, keys: list[str], x: NDArray[np.float32]) -> None:
-    with store.writer(path, "known", {"made": "here"}) as writer:
+    with write_table(path, "known", {"made": "here"}) as writer:
         for start in range(0, len(x), BATCH):
             part = slice(start, start + BATCH)
             writer.append(keys[part], keys[part], keys[part], x[part])
@@ -50,7 +51,7 @@ def write_h5py(path: Path, keys: list[str], x: NDArray[np.float32], packed: bool
 
 
 def read_store(path: Path) -> int:
-    return sum(len(batch) for batch in store.open_table(path, "known").batches(STRETCH))
+    return sum(len(batch) for batch in open_table(path, "known").batches(STRETCH))
 
 
 def read_h5py(path: Path) -> int:

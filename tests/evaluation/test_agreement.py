@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from kce.evaluation.agreement import MEASURES, agreement, stability
+from kce.evaluation.agreement import AGREEMENT_MEASURES, agreement_scores, partition_stability
 
 PAIRS = st.tuples(st.integers(0, 4), st.integers(-1, 4))
 LABELS = st.lists(PAIRS, min_size=2, max_size=40).map(lambda rows: tuple(map(list, zip(*rows, strict=True))))
@@ -18,7 +18,7 @@ LABELS = st.lists(PAIRS, min_size=2, max_size=40).map(lambda rows: tuple(map(lis
 @given(LABELS)
 def test_they_are_those_of_scikit_learn_where_nothing_is_noise(pair: tuple[list[int], list[int]]) -> None:
     truth, found = pair[0], [number + 1 for number in pair[1]]
-    told = agreement(truth, found)
+    told = agreement_scores(truth, found)
     assert told["ari"] == pytest.approx(metrics.adjusted_rand_score(truth, found), abs=1e-9)
     assert told["nmi"] == pytest.approx(metrics.normalized_mutual_info_score(truth, found), abs=1e-9)
     assert told["ami"] == pytest.approx(metrics.adjusted_mutual_info_score(truth, found), abs=1e-9)
@@ -34,15 +34,15 @@ def test_names_and_order_mean_nothing(pair: tuple[list[int], list[int]], names: 
     truth, found = np.array(pair[0]), np.array(pair[1])
     order = np.random.default_rng(seed).permutation(len(truth))
     renamed = np.where(found < 0, -1, np.array(names)[found])
-    one, other = agreement(truth, found), agreement(np.array(names)[truth][order], renamed[order])
+    one, other = agreement_scores(truth, found), agreement_scores(np.array(names)[truth][order], renamed[order])
     assert one == pytest.approx(other, abs=1e-9)
 
 
 @settings(deadline=None)
 @given(LABELS)
 def test_ranges(pair: tuple[list[int], list[int]]) -> None:
-    told = agreement(*pair)
-    assert all(-0.5 - 1e-9 <= told[name] <= 1 + 1e-9 for name in MEASURES)
+    told = agreement_scores(*pair)
+    assert all(-0.5 - 1e-9 <= told[name] <= 1 + 1e-9 for name in AGREEMENT_MEASURES)
     assert all(
         told[name] >= 0 - 1e-9 for name in ("nmi", "v_measure", "homogeneity", "completeness", "accuracy", "noise")
     )
@@ -50,8 +50,8 @@ def test_ranges(pair: tuple[list[int], list[int]]) -> None:
 
 def test_leaving_rows_out_gains_nothing() -> None:
     truth = [0] * 10 + [1] * 10
-    whole = agreement(truth, truth)
-    half = agreement(truth, [0] * 5 + [-1] * 5 + [1] * 5 + [-1] * 5)
+    whole = agreement_scores(truth, truth)
+    half = agreement_scores(truth, [0] * 5 + [-1] * 5 + [1] * 5 + [-1] * 5)
     assert whole["ari"] == whole["accuracy"] == 1
     assert half["ari"] < whole["ari"]
     assert half["accuracy"] == half["noise"] == 0.5
@@ -60,19 +60,19 @@ def test_leaving_rows_out_gains_nothing() -> None:
 
 
 def test_all_noise_scores_nothing() -> None:
-    told = agreement([0, 0, 1, 1], [-1, -1, -1, -1])
+    told = agreement_scores([0, 0, 1, 1], [-1, -1, -1, -1])
     assert (told["ari"], told["accuracy"], told["ari_clustered"], told["clusters"]) == (0, 0, 0, 0)
 
 
 def test_no_rows_and_unlike_lengths_are_refused() -> None:
     for truth, found in (([], []), ([0, 1], [0])):
         with pytest.raises(ValueError, match="against"):
-            agreement(truth, found)
+            agreement_scores(truth, found)
 
 
 def test_stability_is_the_mean_over_pairs() -> None:
     one, other = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
-    assert stability([one]) is None
-    assert stability([one, one]) == 1
+    assert partition_stability([one]) is None
+    assert partition_stability([one, one]) == 1
     between = metrics.adjusted_rand_score(one, other)
-    assert stability([one, one, other]) == pytest.approx((1 + 2 * between) / 3)
+    assert partition_stability([one, one, other]) == pytest.approx((1 + 2 * between) / 3)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kce.errors import BadData, KCEError
-from kce.evaluation.intervals import evaluation_rows, score
+from kce.evaluation.intervals import choose_evaluation_rows, score_features
 from kce.registry.registry import Registry
 from kce.types import Features, MergePlan
 
@@ -53,7 +53,7 @@ class Sure(Rows):
 def test_values_intervals_and_remarks(ch: Any) -> None:
     rows = world(0)
     sure = Sure()
-    found = score(rows, {"ch": ch, "sure": sure}, seed=3, plan=MergePlan({"a": "b"}), resamples=50)
+    found = score_features(rows, {"ch": ch, "sure": sure}, seed=3, plan=MergePlan({"a": "b"}), resamples=50)
     assert (found["n"], found["seed"]) == (1000, 3)
     assert found["scores"]["ch"] == ch.score(rows)
     assert found["scores"]["sure"] == {"rows": 1000.0, "plan": 1.0}
@@ -63,14 +63,14 @@ def test_values_intervals_and_remarks(ch: Any) -> None:
         low, high = found["intervals"]["ch"][name]
         assert low < value < high
     assert found["remarks"] == ["no interval for sure: it has none"]
-    assert score(rows, {"ch": ch}, seed=3, resamples=50)["intervals"]["ch"] == found["intervals"]["ch"]
-    assert score(rows, {"ch": ch}, seed=4, resamples=50)["intervals"]["ch"] != found["intervals"]["ch"]
+    assert score_features(rows, {"ch": ch}, seed=3, resamples=50)["intervals"]["ch"] == found["intervals"]["ch"]
+    assert score_features(rows, {"ch": ch}, seed=4, resamples=50)["intervals"]["ch"] != found["intervals"]["ch"]
 
 
 def test_whole_recordings_are_resampled_and_the_numbers_of_rows_kept() -> None:
     rows = world(0, groups=6, frames=5)
     spy = Rows()
-    found = score(rows, {"spy": spy}, seed=0, resamples=30)
+    found = score_features(rows, {"spy": spy}, seed=0, resamples=30)
     assert found["intervals"]["spy"]["rows"] == [120.0, 120.0]
     assert len(spy.seen) == 31
     for sample in spy.seen[1:]:
@@ -84,7 +84,7 @@ def test_recordings_of_unequal_length_keep_the_number_of_rows_too() -> None:
     rows = world(0, groups=6, frames=5)
     keep = np.flatnonzero(np.random.default_rng(0).random(len(rows)) < 0.6)
     spy = Rows()
-    score(rows.take(keep), {"spy": spy}, seed=0, resamples=30)
+    score_features(rows.take(keep), {"spy": spy}, seed=0, resamples=30)
     wanted = np.unique(rows.label[keep], return_counts=True)[1]
     assert all(np.array_equal(np.unique(s.label, return_counts=True)[1], wanted) for s in spy.seen)
 
@@ -93,7 +93,7 @@ def test_recordings_of_unequal_length_keep_the_number_of_rows_too() -> None:
 def test_a_label_of_one_recording_has_no_interval(ch: Any, group: str) -> None:
     rows = world(0, groups=4)
     one = np.where(rows.label == "l2", group, rows.group)
-    found = score(Features(rows.key, rows.label, one, rows.x), {"ch": ch}, seed=0)
+    found = score_features(Features(rows.key, rows.label, one, rows.x), {"ch": ch}, seed=0)
     assert found["intervals"]["ch"] == dict.fromkeys(("calinski_harabasz", "variance_share", "adjusted"))
     assert found["remarks"] == ["no intervals: only one recording behind l2"]
     assert found["scores"]["ch"]["calinski_harabasz"] > 0
@@ -110,7 +110,7 @@ def test_what_cannot_be_scored(ch: Any) -> None:
         (rows.with_x(holed), "features of k7 are not finite"),
     ):
         with pytest.raises(BadData, match=said) as caught:
-            score(bad, {"ch": ch}, seed=0)
+            score_features(bad, {"ch": ch}, seed=0)
         assert caught.value.hint
 
     class Broken:
@@ -118,13 +118,13 @@ def test_what_cannot_be_scored(ch: Any) -> None:
             raise ValueError("no good")
 
     with pytest.raises(KCEError, match="evaluator odd cannot score these rows: no good"):
-        score(rows, {"odd": Broken()}, seed=0)
+        score_features(rows, {"odd": Broken()}, seed=0)
 
 
 def test_two_hundred_resamples_are_quick(ch: Any) -> None:
     rows = world(0, dim=64)
     start = time.process_time()
-    score(rows, {"ch": ch}, seed=0, resamples=200)
+    score_features(rows, {"ch": ch}, seed=0, resamples=200)
     assert time.process_time() - start < 3  # 0.5 on an idle core
 
 
@@ -133,7 +133,9 @@ def test_intervals_cover_the_score_to_be_expected_about_as_often_as_they_say(ch:
     worlds = [world(seed, kin=kin) for seed in range(240)]
     for name in ("calinski_harabasz", "variance_share"):
         expected = np.mean([ch.score(rows)[name] for rows in worlds])
-        intervals = [score(rows, {"ch": ch}, seed=0, resamples=60)["intervals"]["ch"][name] for rows in worlds[:80]]
+        intervals = [
+            score_features(rows, {"ch": ch}, seed=0, resamples=60)["intervals"]["ch"][name] for rows in worlds[:80]
+        ]
         covered = np.mean([low <= expected <= high for low, high in intervals])
         assert 0.84 <= covered <= 1.0
 
@@ -151,7 +153,7 @@ def test_evaluation_rows_are_even_and_do_not_depend_on_order(
     rows: list[tuple[str, str]], per_category: int, seed: int, shuffle: Any
 ) -> None:
     def chosen(some: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        found = evaluation_rows([label for label, _ in some], [key for _, key in some], per_category, seed)
+        found = choose_evaluation_rows([label for label, _ in some], [key for _, key in some], per_category, seed)
         assert found.dtype == np.int64
         assert found.tolist() == sorted(set(found.tolist()))
         return [some[row] for row in found]
@@ -169,10 +171,10 @@ def test_evaluation_rows_are_even_and_do_not_depend_on_order(
 
 def test_evaluation_rows_depend_on_the_seed() -> None:
     keys = [f"k{i}" for i in range(100)]
-    one = evaluation_rows(["a"] * 100, keys, 10, 0)
-    assert not np.array_equal(one, evaluation_rows(["a"] * 100, keys, 10, 1))
-    assert set(one.tolist()) < set(evaluation_rows(["a"] * 100, keys, 20, 0).tolist())
+    one = choose_evaluation_rows(["a"] * 100, keys, 10, 0)
+    assert not np.array_equal(one, choose_evaluation_rows(["a"] * 100, keys, 10, 1))
+    assert set(one.tolist()) < set(choose_evaluation_rows(["a"] * 100, keys, 20, 0).tolist())
     with pytest.raises(KCEError):
-        evaluation_rows(["a"], ["k"], 0, 0)
+        choose_evaluation_rows(["a"], ["k"], 0, 0)
     with pytest.raises(BadData):
-        evaluation_rows([], [], 5, 0)
+        choose_evaluation_rows([], [], 5, 0)

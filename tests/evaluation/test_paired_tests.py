@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from kce.evaluation import paired_tests
+from kce.evaluation.paired_tests import (
+    MeanEstimate,
+    PairedDifference,
+    RatioEstimate,
+    holm_adjusted,
+    judge_claim,
+    mean_with_interval,
+    paired_difference,
+    relative_gain,
+)
 
 VALUES = st.lists(st.floats(1, 1000), min_size=2, max_size=12)
 PAIRS = st.lists(st.tuples(st.floats(1, 1000), st.floats(1, 1000)), min_size=2, max_size=10)
@@ -14,7 +23,7 @@ PAIRS = st.lists(st.tuples(st.floats(1, 1000), st.floats(1, 1000)), min_size=2, 
 
 @given(VALUES)
 def test_a_mean_has_students_interval(values: list[float]) -> None:
-    found = paired_tests.mean(values)
+    found = mean_with_interval(values)
     assert found.n == len(values)
     assert found.mean == pytest.approx(np.mean(values))
     if np.ptp(values) > 1e-6:
@@ -23,15 +32,15 @@ def test_a_mean_has_students_interval(values: list[float]) -> None:
 
 
 def test_one_cell_has_no_interval_and_no_p() -> None:
-    assert paired_tests.mean([3.0]) == paired_tests.Mean(1, 3.0, None, None)
-    assert paired_tests.difference([3.0], [1.0], 0) == paired_tests.Difference(1, 2.0, None, None, None)
-    assert paired_tests.gain([3.0], [2.0]).interval is None
+    assert mean_with_interval([3.0]) == MeanEstimate(1, 3.0, None, None)
+    assert paired_difference([3.0], [1.0], 0) == PairedDifference(1, 2.0, None, None, None)
+    assert relative_gain([3.0], [2.0]).interval is None
 
 
 @given(PAIRS)
 def test_a_difference_is_the_paired_t_test_and_turns_with_its_sides(pairs: list[tuple[float, float]]) -> None:
     a, b = (np.array(side) for side in zip(*pairs, strict=True))
-    one, other = paired_tests.difference(a, b, 0), paired_tests.difference(b, a, 0)
+    one, other = paired_difference(a, b, 0), paired_difference(b, a, 0)
     assert one.mean == pytest.approx(-other.mean, abs=1e-9)
     assert one.p_permutation == other.p_permutation
     if one.p is not None:
@@ -40,12 +49,12 @@ def test_a_difference_is_the_paired_t_test_and_turns_with_its_sides(pairs: list[
 
 def test_sign_flips_count_every_way_of_few_cells() -> None:
     # All four differences point one way: of 16 ways to set the signs, two are as far out.
-    assert paired_tests.difference([5.0, 6, 7, 9], [1.0, 2, 4, 3], 0).p_permutation == pytest.approx(2 / 16)
+    assert paired_difference([5.0, 6, 7, 9], [1.0, 2, 4, 3], 0).p_permutation == pytest.approx(2 / 16)
 
 
 def test_without_a_difference_p_is_small_as_often_as_it_says() -> None:
     random = np.random.default_rng(0)
-    found = [paired_tests.difference(*random.normal(5, 1, (2, 8)), seed=0) for _ in range(400)]
+    found = [paired_difference(*random.normal(5, 1, (2, 8)), seed=0) for _ in range(400)]
     for p in ("p", "p_permutation"):
         share = np.mean([getattr(one, p) < 0.05 for one in found])
         assert 0.02 < share < 0.09
@@ -56,22 +65,22 @@ def test_a_gain_is_the_published_ratio_of_averages() -> None:
     clusters = [137.241584, 101.192327, 85.2535376, 94.2137508]
     name = [84.0837009, 73.8172086, 74.579957, 61.2651927]
     none = [128.02825, 117.448499, 68.6994684, 93.5723306]
-    found = paired_tests.gain(clusters, name)
+    found = relative_gain(clusters, name)
     assert found.gain == pytest.approx(0.422661, abs=1e-5)
     assert found.interval is not None
     assert found.interval[0] > 0
-    little = paired_tests.gain(clusters, none)
+    little = relative_gain(clusters, none)
     assert little.gain == pytest.approx(0.024899, abs=1e-5)
     # Four groups cannot tell 2.5 per cent from nothing.
-    assert paired_tests.verdict(0.025, little) == "undecidable"
-    assert paired_tests.verdict(0.4227, found) == "reproduced"
+    assert judge_claim(0.025, little) == "undecidable"
+    assert judge_claim(0.4227, found) == "reproduced"
 
 
 def test_an_interval_of_a_gain_holds_the_truth_as_often_as_it_says() -> None:
     random = np.random.default_rng(1)
     held = 0
     for _ in range(500):
-        found = paired_tests.gain(random.normal(120, 15, 8), random.normal(100, 15, 8))
+        found = relative_gain(random.normal(120, 15, 8), random.normal(100, 15, 8))
         assert found.interval is not None
         held += found.interval[0] < 0.2 < found.interval[1]
     assert 0.90 < held / 500 < 0.99
@@ -89,18 +98,18 @@ def test_an_interval_of_a_gain_holds_the_truth_as_often_as_it_says() -> None:
     ],
 )
 def test_a_verdict_comes_from_the_interval(interval: tuple[float, float] | None, said: str) -> None:
-    assert paired_tests.verdict(0.42, paired_tests.Ratio(4, 0.4, interval)) == said
+    assert judge_claim(0.42, RatioEstimate(4, 0.4, interval)) == said
 
 
 def test_holm_is_the_published_step_down() -> None:
-    assert paired_tests.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert paired_tests.holm([0.01, None, 0.04, 0.03]) == pytest.approx([0.03, None, 0.06, 0.06])
-    assert paired_tests.holm([]) == []
+    assert holm_adjusted([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm_adjusted([0.01, None, 0.04, 0.03]) == pytest.approx([0.03, None, 0.06, 0.06])
+    assert holm_adjusted([]) == []
 
 
 @given(st.lists(st.floats(0, 1), max_size=8))
 def test_holm_never_lowers_a_p_nor_changes_their_order(p: list[float]) -> None:
-    found = paired_tests.holm(p)
+    found = holm_adjusted(p)
     assert all(after is not None and before <= after <= 1 for before, after in zip(p, found, strict=True))
     order = np.argsort(p, kind="stable")
     assert np.all(np.diff(np.array(found, float)[order]) >= 0) if p else True
@@ -109,6 +118,6 @@ def test_holm_never_lowers_a_p_nor_changes_their_order(p: list[float]) -> None:
 @pytest.mark.parametrize("bad", [[], [1.0, float("nan")], [[1.0], [2.0]]])
 def test_what_is_no_value_for_each_cell_is_refused(bad: object) -> None:
     with pytest.raises(ValueError, match="finite"):
-        paired_tests.mean(bad)  # type: ignore[arg-type]
+        mean_with_interval(bad)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="ratio"):
-        paired_tests.gain([1.0, -1.0], [1.0, 2.0])
+        relative_gain([1.0, -1.0], [1.0, 2.0])

@@ -9,12 +9,13 @@ import torch
 from kce.errors import Refused
 from kce.faces import folder as folders
 from kce.faces.loader import Pixels
-from kce.features import extract, store
-from kce.merging import plans
+from kce.features.extract import extract_features
+from kce.features.table import open_table
+from kce.merging.plans import unmerged_plan
 from kce.registry.registry import Registry
-from kce.training import weights
 from kce.training.settings import TrainSettings
 from kce.training.train import train
+from kce.training.weights import load_backbone
 from tests.support.corpus import face_folder
 
 REGISTRY = Registry.load(Path("/"))
@@ -25,18 +26,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pixels, Path]:
     at = tmp_path_factory.mktemp("features")
     faces = folders.read(face_folder(at))
     pixels = Pixels(faces, 16)
-    plan = plans.unmerged(sorted(set(faces.category.tolist())))
+    plan = unmerged_plan(sorted(set(faces.category.tolist())))
     train("tiny:size=16,width=2", pixels, plan, TrainSettings(epochs=1), REGISTRY, at / "first.safetensors")
     return pixels, at / "first.safetensors"
 
 
 def test_rows_are_the_network_applied_to_each_face_alone(made: tuple[Pixels, Path], tmp_path: Path) -> None:
     pixels, network = made
-    extract.extract(pixels, network, REGISTRY, tmp_path / "f.h5", "known")
-    rows = store.open_table(tmp_path / "f.h5", "known").load()
+    extract_features(pixels, network, REGISTRY, tmp_path / "f.h5", "known")
+    rows = open_table(tmp_path / "f.h5", "known").read_all()
     assert rows.key.tolist() == pixels.faces.key.tolist()
     assert rows.label.tolist() == pixels.faces.category.tolist()
-    backbone = weights.backbone(network, REGISTRY).eval()
+    backbone = load_backbone(network, REGISTRY).eval()
     with torch.inference_mode():
         for row in (0, 63, 64, len(rows) - 1):
             face = torch.from_numpy(pixels.read(np.array([row]))).permute(0, 3, 1, 2).float() / 255
@@ -45,31 +46,31 @@ def test_rows_are_the_network_applied_to_each_face_alone(made: tuple[Pixels, Pat
 
 def test_stopped_and_started_again_it_ends_with_the_same_rows(made: tuple[Pixels, Path], tmp_path: Path) -> None:
     pixels, network = made
-    extract.extract(pixels, network, REGISTRY, tmp_path / "whole.h5", "known")
+    extract_features(pixels, network, REGISTRY, tmp_path / "whole.h5", "known")
 
     def stop(what: str, done: int, total: int | None) -> None:
         if done >= 64:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        extract.extract(pixels, network, REGISTRY, tmp_path / "cut.h5", "known", progress=stop)
+        extract_features(pixels, network, REGISTRY, tmp_path / "cut.h5", "known", progress=stop)
     seen: list[int] = []
-    extract.extract(
+    extract_features(
         pixels, network, REGISTRY, tmp_path / "cut.h5", "known", progress=lambda what, done, total: seen.append(done)
     )
     assert seen[0] >= 64
-    whole = store.open_table(tmp_path / "whole.h5", "known").load()
-    again = store.open_table(tmp_path / "cut.h5", "known").load()
+    whole = open_table(tmp_path / "whole.h5", "known").read_all()
+    again = open_table(tmp_path / "cut.h5", "known").read_all()
     assert again.key.tolist() == whole.key.tolist()
     np.testing.assert_array_equal(again.x, whole.x)
 
 
 def test_faces_that_changed_are_refused(made: tuple[Pixels, Path], tmp_path: Path) -> None:
     pixels, network = made
-    extract.extract(pixels, network, REGISTRY, tmp_path / "f.h5", "known")
+    extract_features(pixels, network, REGISTRY, tmp_path / "f.h5", "known")
     fewer = Pixels(pixels.faces.take(np.arange(10)), 16)
     with pytest.raises(Refused, match="faces"):
-        extract.extract(fewer, network, REGISTRY, tmp_path / "f.h5", "known")
+        extract_features(fewer, network, REGISTRY, tmp_path / "f.h5", "known")
 
 
 @pytest.mark.parametrize("count", [40, 128])
@@ -77,9 +78,9 @@ def test_two_processes_write_the_rows_of_one(made: tuple[Pixels, Path], tmp_path
     """Also where the last round has half a batch for one of them and nothing for the other."""
     pixels, network = made
     some = Pixels(pixels.faces.take(np.arange(count)), 16)
-    extract.extract(some, network, REGISTRY, tmp_path / "one.h5", "known", batch=16)
-    extract.extract(some, network, REGISTRY, tmp_path / "two.h5", "known", batch=16, devices=2)
-    one, two = (store.open_table(tmp_path / name, "known").load() for name in ("one.h5", "two.h5"))
+    extract_features(some, network, REGISTRY, tmp_path / "one.h5", "known", batch=16)
+    extract_features(some, network, REGISTRY, tmp_path / "two.h5", "known", batch=16, devices=2)
+    one, two = (open_table(tmp_path / name, "known").read_all() for name in ("one.h5", "two.h5"))
     assert two.key.tolist() == one.key.tolist() == some.faces.key.tolist()
     assert two.label.tolist() == one.label.tolist()
     np.testing.assert_allclose(two.x, one.x, rtol=1e-5, atol=1e-6)

@@ -20,7 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kce.errors import BadData, KCEError, Refused
-from kce.features import shards, store
+from kce.features import store
+from kce.features.shards import write_shard
+from kce.features.store import write_table
+from kce.features.table import has_table, open_table, provenance_hash, split_table_address
 from kce.types import Features
 from tests.conftest import REPOSITORY
 
@@ -40,7 +43,7 @@ def _x(n: int, dim: int, seed: int) -> np.ndarray:
 def put(
     path: Path, table: str, features: Features, made: Mapping[str, str] = MADE, batch: int = 7, end: bool = True
 ) -> None:
-    with store.writer(path, table, made) as writer:
+    with write_table(path, table, made) as writer:
         for start in range(writer.done, len(features), batch):
             part = features.take(np.arange(start, min(start + batch, len(features))))
             writer.append(part.key, part.label, part.group, part.x)
@@ -65,22 +68,22 @@ def test_what_goes_in_comes_out(tmp_path_factory: pytest.TempPathFactory, n: int
     wanted = rows(n, dim)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "_SHARD_ROWS", 16)
-        with store.writer(path, "/known", MADE) as writer:
+        with write_table(path, "/known", MADE) as writer:
             while writer.done < n:
                 stop = min(writer.done + batches[writer.done % len(batches)], n)
                 part = wanted.take(np.arange(writer.done, stop))
                 writer.append(part.key.tolist(), part.label.tolist(), part.group.tolist(), part.x)
             writer.publish()
-    table = store.open_table(f"{path}:/known")
-    assert (len(table), table.dim, table.mark, table.made) == (n, dim, store.mark(MADE), MADE)
-    assert same(table.load(), wanted)
+    table = open_table(f"{path}:/known")
+    assert (len(table), table.dim, table.hash, table.provenance) == (n, dim, provenance_hash(MADE), MADE)
+    assert same(table.read_all(), wanted)
     parts = list(table.batches(rows=13))
     assert [len(part) for part in parts] == [13] * (n // 13) + [n % 13] * (n % 13 > 0)
     assert np.array_equal(np.concatenate([part.x for part in parts]), wanted.x)
     picked = np.random.default_rng(n).integers(n, size=20)
-    assert same(table.rows(picked), wanted.take(picked))
-    assert len(table.rows([])) == 0
-    assert table.labels == {label: int((wanted.label == label).sum()) for label in wanted.categories}
+    assert same(table.read_rows(picked), wanted.take(picked))
+    assert len(table.read_rows([])) == 0
+    assert table.label_counts == {label: int((wanted.label == label).sum()) for label in wanted.categories}
     assert left_over(path) == []
 
 
@@ -92,13 +95,16 @@ def test_the_file_is_what_the_contract_says(tmp_path: Path) -> None:
         assert (group["x"].dtype, group["x"].shape, group["x"].compression) == (np.float32, (50, 8), "gzip")
         assert group["x"].shuffle
         assert group["key"].asstr()[3] == "가나다/영상 [3].png"
-        assert group.attrs["mark"] == store.mark(MADE)
-        assert json.loads(group.attrs["made"]) == MADE
+        assert group.attrs["mark"] == provenance_hash(MADE)
+        assert json.loads(group.attrs["provenance"]) == MADE
 
 
 def test_a_mark_depends_on_every_cause_and_not_on_their_order() -> None:
-    assert store.mark(MADE) == store.mark(dict(reversed(MADE.items())))
-    assert len({store.mark(m) for m in ({}, MADE, {**MADE, "seed": "1"}, {"backbone": "abc"}, {"weights": "abc"})}) == 5
+    assert provenance_hash(MADE) == provenance_hash(dict(reversed(MADE.items())))
+    assert (
+        len({provenance_hash(m) for m in ({}, MADE, {**MADE, "seed": "1"}, {"backbone": "abc"}, {"weights": "abc"})})
+        == 5
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,7 +121,7 @@ def test_a_mark_depends_on_every_cause_and_not_on_their_order() -> None:
     ],
 )
 def test_addresses(address: str, wanted: tuple[str, str]) -> None:
-    path, table = store.split_address(address)
+    path, table = split_table_address(address)
     assert (path, table) == (Path(wanted[0]), wanted[1])
 
 
@@ -123,26 +129,26 @@ def test_tables_live_beside_each_other_and_a_finished_one_is_left_alone(tmp_path
     path = tmp_path / "f.h5"
     put(path, "known", rows(40))
     put(path, "unknown", rows(30, dim=3, seed=1), {"other": "1"})
-    assert same(store.open_table(path, "known").load(), rows(40))
-    assert same(store.open_table(path, "unknown").load(), rows(30, dim=3, seed=1))
+    assert same(open_table(path, "known").read_all(), rows(40))
+    assert same(open_table(path, "unknown").read_all(), rows(30, dim=3, seed=1))
     before = path.stat().st_mtime_ns
-    with store.writer(path, "known", MADE) as writer:
+    with write_table(path, "known", MADE) as writer:
         assert (writer.finished, writer.done) == (True, 40)
         with pytest.raises(Refused, match="finished"):
             writer.append(["k"], ["l"], ["g"], np.zeros((1, 8)))
         writer.publish()
     assert path.stat().st_mtime_ns == before
-    assert store.holds(path, "known", MADE)
-    assert not store.holds(path, "known", {**MADE, "weights": "d"})
-    assert not store.holds(path, "absent", MADE)
-    assert not store.holds(tmp_path / "absent.h5", "known", MADE)
+    assert has_table(path, "known", MADE)
+    assert not has_table(path, "known", {**MADE, "weights": "d"})
+    assert not has_table(path, "absent", MADE)
+    assert not has_table(tmp_path / "absent.h5", "known", MADE)
 
 
 @pytest.mark.parametrize("finished", [True, False])
 def test_rows_made_another_way_are_refused(tmp_path: Path, finished: bool) -> None:
     path = tmp_path / "f.h5"
     put(path, "known", rows(40), end=finished)
-    with pytest.raises(Refused) as caught, store.writer(path, "known", {**MADE, "weights": "xyz", "size": "64"}):
+    with pytest.raises(Refused) as caught, write_table(path, "known", {**MADE, "weights": "xyz", "size": "64"}):
         pass
     message = caught.value.message
     assert "weights" in message
@@ -152,12 +158,12 @@ def test_rows_made_another_way_are_refused(tmp_path: Path, finished: bool) -> No
     assert "tiny" not in message  # what agrees is not shown
     assert "delete" in caught.value.hint
     put(path, "known", rows(40))  # what was there is untouched
-    assert same(store.open_table(path, "known").load(), rows(40))
+    assert same(open_table(path, "known").read_all(), rows(40))
 
 
 def test_two_writers_at_once(tmp_path: Path) -> None:
-    with store.writer(tmp_path / "f.h5", "known", MADE):
-        second = store.writer(tmp_path / "f.h5", "unknown", MADE)
+    with write_table(tmp_path / "f.h5", "known", MADE):
+        second = write_table(tmp_path / "f.h5", "unknown", MADE)
         with pytest.raises(Refused, match="another process"):
             second.__enter__()
     put(tmp_path / "f.h5", "unknown", rows(3))
@@ -170,15 +176,15 @@ class Stop(BaseException):
 def test_an_interrupted_writer_keeps_everything_it_was_given(tmp_path: Path) -> None:
     path, wanted = tmp_path / "f.h5", rows(30)
     part = wanted.take(np.arange(11))
-    with contextlib.suppress(Stop), store.writer(path, "known", MADE) as writer:
+    with contextlib.suppress(Stop), write_table(path, "known", MADE) as writer:
         writer.append(part.key, part.label, part.group, part.x)
         raise Stop
     assert not path.exists()
-    with store.writer(path, "known", MADE) as writer:
+    with write_table(path, "known", MADE) as writer:
         assert writer.done == 11
         assert not writer.finished
     put(path, "known", wanted)
-    assert same(store.open_table(path, "known").load(), wanted)
+    assert same(open_table(path, "known").read_all(), wanted)
 
 
 def _bad(rows: Features, **changes: object) -> tuple[object, ...]:
@@ -206,7 +212,7 @@ def test_bad_rows_are_named_and_cost_nothing(tmp_path: Path) -> None:
         (_bad(more, label=["a", "", "b", "c"]), keys[1]),
         (_bad(more, group=["x" * 5000, "", "", ""]), keys[0]),
     ]
-    with store.writer(path, "known", MADE) as writer:
+    with write_table(path, "known", MADE) as writer:
         writer.append(good.key, good.label, good.group, good.x)
         for columns, named in cases:
             with pytest.raises(BadData) as caught:
@@ -216,7 +222,7 @@ def test_bad_rows_are_named_and_cost_nothing(tmp_path: Path) -> None:
             assert writer.done == 4
         writer.append(more.key, more.label, more.group, more.x)
         writer.publish()
-    assert same(store.open_table(path, "known").load(), rows(8))
+    assert same(open_table(path, "known").read_all(), rows(8))
 
 
 def test_a_table_without_rows_or_with_a_bad_name(tmp_path: Path) -> None:
@@ -224,7 +230,7 @@ def test_a_table_without_rows_or_with_a_bad_name(tmp_path: Path) -> None:
         put(tmp_path / "f.h5", "known", rows(0))
     for name in ("../known", "a/b", "", ".x"):
         with pytest.raises(KCEError, match="no name"):
-            store.writer(tmp_path / "f.h5", name, MADE)
+            write_table(tmp_path / "f.h5", name, MADE)
 
 
 # Damage ------------------------------------------------------------------------------------------------------------
@@ -247,13 +253,13 @@ def test_a_damaged_shard_and_what_follows_is_done_again(
     elif damage == "gone":
         third.unlink()
     elif damage == "foreign":
-        shards.write(third, {"other": "1"}, 20, wanted.take(np.arange(20, 30)))
+        write_shard(third, {"other": "1"}, 20, wanted.take(np.arange(20, 30)))
     else:
         third.write_bytes(third.with_name("00003.h5").read_bytes())
-    with store.writer(path, "known", MADE) as writer:
+    with write_table(path, "known", MADE) as writer:
         assert writer.done == 20
     put(path, "known", wanted)
-    assert same(store.open_table(path, "known").load(), wanted)
+    assert same(open_table(path, "known").read_all(), wanted)
 
 
 def broken_files(folder: Path) -> dict[str, tuple[str, str]]:
@@ -315,7 +321,7 @@ def broken_files(folder: Path) -> dict[str, tuple[str, str]]:
 def test_broken_files_say_what_is_wrong_with_them(tmp_path: Path) -> None:
     for what, (address, said) in broken_files(tmp_path).items():
         with pytest.raises(BadData) as caught:
-            store.open_table(address).load()
+            open_table(address).read_all()
         assert said in caught.value.message, what
         assert caught.value.hint, what
 
@@ -326,19 +332,19 @@ def test_a_table_from_elsewhere_needs_neither_made_nor_float32(tmp_path: Path) -
         for column in ("key", "label", "group"):
             group[column] = np.array([b"a", "나".encode()])
         group["x"] = np.arange(4.0).reshape(2, 2)
-    table = store.open_table(tmp_path / "f.h5", "/mine")
-    assert (table.mark, table.made) == ("", {})
-    loaded = table.load()
+    table = open_table(tmp_path / "f.h5", "/mine")
+    assert (table.hash, table.provenance) == ("", {})
+    loaded = table.read_all()
     assert loaded.key.tolist() == ["a", "나"]
     assert loaded.x.dtype == np.float32
-    with pytest.raises(Refused, match="another way"), store.writer(tmp_path / "f.h5", "mine", MADE):
+    with pytest.raises(Refused, match="another way"), write_table(tmp_path / "f.h5", "mine", MADE):
         pass
 
 
 def test_a_writer_does_not_touch_a_damaged_file(tmp_path: Path) -> None:
     path = tmp_path / "f.h5"
     path.write_bytes(b"mine")
-    with pytest.raises(BadData), store.writer(path, "known", MADE):
+    with pytest.raises(BadData), write_table(path, "known", MADE):
         pass
     assert path.read_bytes() == b"mine"
 
@@ -369,7 +375,7 @@ def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, limit: int) -> No
     assert (done.returncode, done.stdout, done.stderr) == (0, "full\n", "")  # above all: HDF5 does not crash at the end
     assert not path.exists()
     put(path, "known", rows(1200, 64))
-    assert same(store.open_table(path, "known").load(), rows(1200, 64))
+    assert same(open_table(path, "known").read_all(), rows(1200, 64))
 
 
 FULL_COPY = """
@@ -397,8 +403,8 @@ def test_a_full_disk_is_not_taken_for_a_damaged_source(tmp_path: Path) -> None:
     done = python(FULL_COPY, to)
     assert (done.returncode, done.stdout, done.stderr) == (0, "full\n" * 12, "")
     put(to, "known", rows(5))
-    assert same(store.open_table(to, "unknown").load(), rows(5000, 64, seed=1))
-    assert same(store.open_table(to, "known").load(), rows(5))
+    assert same(open_table(to, "unknown").read_all(), rows(5000, 64, seed=1))
+    assert same(open_table(to, "known").read_all(), rows(5))
     assert left_over(to) == []
 
 
@@ -424,7 +430,7 @@ EVERY_STEP = """
 import os, sys
 from pathlib import Path
 from kce.features import store
-from tests.features.test_store import MADE, put, rows, same
+from tests.features.test_store import open_table, put, rows, same
 folder, wanted = Path(sys.argv[1]), rows(25)
 put(folder / "f.h5", "unknown", rows(5, seed=1))
 store._SHARD_ROWS = 10
@@ -451,8 +457,8 @@ for at in range(1, 1000):
             print(at)
             sys.exit()
         assert status == (9 if again else 0), (at, status)
-    assert same(store.open_table(folder / "f.h5", "known").load(), wanted), at
-    assert same(store.open_table(folder / "f.h5", "unknown").load(), rows(5, seed=1)), at
+    assert same(open_table(folder / "f.h5", "known").read_all(), wanted), at
+    assert same(open_table(folder / "f.h5", "unknown").read_all(), rows(5, seed=1)), at
     assert {p.name for p in folder.iterdir()} == {"f.h5", ".f.h5.lock"}, at
     (folder / "f.h5").unlink()
     put(folder / "f.h5", "unknown", rows(5, seed=1))
@@ -485,9 +491,9 @@ def test_killed_at_random_moments_it_ends_with_the_same_rows(tmp_path: Path) -> 
         killed += _kill_later([sys.executable, "-c", WRITE, str(path)], delay)
         rounds += 1
         if path.exists():  # published: once more from the start
-            assert same(store.open_table(path, "known").load(), rows(3000, 64))
+            assert same(open_table(path, "known").read_all(), rows(3000, 64))
             path.unlink()
     assert killed >= 4
     assert python(WRITE, path).returncode == 0
-    assert same(store.open_table(path, "known").load(), rows(3000, 64))
+    assert same(open_table(path, "known").read_all(), rows(3000, 64))
     assert left_over(path) == []

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kce.errors import BadData
-from kce.merging import class_count, plans
+from kce.merging.class_count import count_classes, same_dataset_pairs
+from kce.merging.plans import plan_by_clusters
 from kce.registry.registry import Registry
 from kce.types import Features
 from tests.conftest import REPOSITORY
@@ -29,7 +30,7 @@ def world(processes: int, seed: int, datasets: int = 4) -> tuple[np.ndarray, np.
 def test_far_processes_are_counted(processes: int, seed: int) -> None:
     means, datasets, _ = world(processes, seed)
     assume(len(set(datasets.tolist())) < len(datasets))
-    assert class_count.classes(means, datasets) == processes
+    assert count_classes(means, datasets) == processes
 
 
 @given(st.integers(2, 9), st.integers(0, 1000))
@@ -37,31 +38,32 @@ def test_neither_order_nor_scale_nor_place_matter(processes: int, seed: int) -> 
     means, datasets, _ = world(processes, seed)
     assume(len(set(datasets.tolist())) < len(datasets))
     order = np.random.default_rng(seed).permutation(len(means))
-    found = class_count.classes(means, datasets)
-    assert class_count.classes(7 * means[order] - 3, datasets[order]) == found
+    found = count_classes(means, datasets)
+    assert count_classes(7 * means[order] - 3, datasets[order]) == found
     assert 1 <= found <= len(means)
 
 
 def test_one_dataset_has_as_many_classes_as_categories() -> None:
     means = np.random.default_rng(0).normal(0, 1, (7, 3))
-    assert class_count.classes(means, np.full(7, "a")) == 7
+    assert count_classes(means, np.full(7, "a")) == 7
 
 
 def test_where_no_dataset_has_two_categories_nothing_can_be_estimated() -> None:
     with pytest.raises(BadData, match="no dataset has two"):
-        class_count.classes(np.eye(3), np.array(["a", "b", "c"]))
+        count_classes(np.eye(3), np.array(["a", "b", "c"]))
 
 
 def test_twins_are_one_class() -> None:
     means = np.array([[0.0, 0], [0, 0], [5, 0], [5, 0], [0, 9], [0, 9]])
-    assert class_count.classes(means, np.array(["a", "b"] * 3)) == 3
+    assert count_classes(means, np.array(["a", "b"] * 3)) == 3
 
 
 def test_who_is_apart() -> None:
-    told = class_count.apart(np.array(["a", "b", "a"]))
+    told = same_dataset_pairs(np.array(["a", "b", "a"]))
     np.testing.assert_array_equal(told, [[0, 0, 1], [0, 0, 0], [1, 0, 0]])
 
 
+@settings(deadline=None)  # the first example also imports scikit-learn
 @given(st.integers(4, 10), st.integers(0, 1000), st.sampled_from(["complete", "average"]))
 def test_a_plan_that_cannot_link_never_joins_a_dataset_s_own(processes: int, seed: int, link: str) -> None:
     means, datasets, _ = world(processes, seed)
@@ -70,7 +72,7 @@ def test_a_plan_that_cannot_link_never_joins_a_dataset_s_own(processes: int, see
     k = max(np.unique(datasets, return_counts=True)[1].max(), len(means) - 3)
     rows = Features(labels.copy(), labels, labels.copy(), means.astype(np.float32))
     part = REGISTRY.resolve_seeded("clusterer", f"cannot-link:linkage={link}", 0, n_clusters=int(k))
-    plan = plans.by_clusters(rows, part.build())
+    plan = plan_by_clusters(rows, part.build())
     assert len(plan.names) == k
     for name in plan.names:
         sets = [member.partition("_")[0] for member in plan.members(name)]

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kce.errors import BadData, KCEError
-from kce.merging import plans as merge
+from kce.merging.plan_file import check_plan, read_plan, write_plan
+from kce.merging.plans import plan_at_random, plan_by_clusters, plan_by_name, same_partition, unmerged_plan
 from kce.types import Features, MergePlan
 
 # Sun et al. 2023: the categories, which group evaluates each (0: none does), and the rules by which names were merged.
@@ -74,7 +75,7 @@ def methods_of(group: int) -> dict[str, str]:
 def test_the_rules_of_the_paper_give_its_numbers_of_classes(group: int, classes: int) -> None:
     methods = methods_of(group)
     assert len(methods) == 27
-    plan = merge.by_name(methods, RULES)
+    plan = plan_by_name(methods, RULES)
     assert len(plan.names) == classes
     assert plan.classes.keys() == methods.keys()
     for rule in RULES:
@@ -93,7 +94,7 @@ def test_names_join_but_for_case_and_punctuation() -> None:
         "f_6": "한글 합성",
         "g_7": "한글합성",
     }
-    plan = merge.by_name(methods)
+    plan = plan_by_name(methods)
     assert plan.classes == {
         "a_1": "FS-GAN",
         "b_2": "FS-GAN",
@@ -106,18 +107,18 @@ def test_names_join_but_for_case_and_punctuation() -> None:
 
 
 def test_a_class_is_called_as_most_of_its_members_are() -> None:
-    plan = merge.by_name({"a_1": "swap-gan", "b_2": "swap", "c_3": "swap", "d_4": "other"}, [["a_1", "b_2", "c_3"]])
+    plan = plan_by_name({"a_1": "swap-gan", "b_2": "swap", "c_3": "swap", "d_4": "other"}, [["a_1", "b_2", "c_3"]])
     assert plan.names == ["other", "swap"]
-    assert merge.by_name({"a_1": "one", "b_2": "two"}, [["b_2", "a_1"]]).names == ["two"]
+    assert plan_by_name({"a_1": "one", "b_2": "two"}, [["b_2", "a_1"]]).names == ["two"]
 
 
 def test_classes_never_share_a_name_by_accident() -> None:
-    plan = merge.by_name({"a_x": "x", "b_x": "x", "c_x": "x"}, [["a_x", "b_x"]])
-    assert merge.same_partition(plan, MergePlan({"a_x": "1", "b_x": "1", "c_x": "2"}))
-    plan = merge.by_name({"a": "x", "b": "x", "c": "b"}, [["a"], ["absent"]])
+    plan = plan_by_name({"a_x": "x", "b_x": "x", "c_x": "x"}, [["a_x", "b_x"]])
+    assert same_partition(plan, MergePlan({"a_x": "1", "b_x": "1", "c_x": "2"}))
+    plan = plan_by_name({"a": "x", "b": "x", "c": "b"}, [["a"], ["absent"]])
     assert len(plan.names) == 3
     with pytest.raises(KCEError, match="in more than one rule: a"):
-        merge.by_name({"a": "x"}, [["a", "b"], ["a"]])
+        plan_by_name({"a": "x"}, [["a", "b"], ["a"]])
 
 
 categories = st.lists(st.text("abc_한 +", min_size=1, max_size=6), min_size=1, max_size=12, unique=True)
@@ -128,30 +129,30 @@ def test_every_plan_holds_every_category_once_in_any_order(pool: list[str], shuf
     mixed = sorted(pool, key=lambda c: shuffle.random())  # type: ignore[attr-defined]
     sizes = [1] * (len(pool) // 2) + [len(pool) - len(pool) // 2]
     for make in (
-        merge.unmerged,
-        lambda some: merge.by_name({category: category[0] for category in some}),
-        lambda some: merge.at_random(some, sizes, 3),
+        unmerged_plan,
+        lambda some: plan_by_name({category: category[0] for category in some}),
+        lambda some: plan_at_random(some, sizes, 3),
     ):
         plan = make(pool)
         assert set(plan.classes) == set(pool)
         assert make(mixed) == plan
-    assert merge.unmerged(pool).names == sorted(pool)
+    assert unmerged_plan(pool).names == sorted(pool)
 
 
 @given(categories, st.integers(0, 5), st.data())
 def test_at_random_keeps_the_sizes(pool: list[str], seed: int, data: st.DataObject) -> None:
     cuts = data.draw(st.lists(st.integers(1, len(pool)), unique=True, max_size=4))
     sizes = np.diff([0, *sorted({*cuts, len(pool)})]).tolist()
-    plan = merge.at_random(pool, sizes, seed)
+    plan = plan_at_random(pool, sizes, seed)
     assert sorted(Counter(plan.classes.values()).values()) == sorted(sizes)
-    assert plan == merge.at_random(pool, sizes[::-1], seed)
+    assert plan == plan_at_random(pool, sizes[::-1], seed)
 
 
 def test_at_random_is_random() -> None:
-    plans = [merge.at_random("abcdefgh", [4, 4], seed) for seed in range(8)]
-    assert any(not merge.same_partition(plans[0], other) for other in plans)
+    plans = [plan_at_random("abcdefgh", [4, 4], seed) for seed in range(8)]
+    assert any(not same_partition(plans[0], other) for other in plans)
     with pytest.raises(KCEError, match="do not hold"):
-        merge.at_random("abc", [1, 1], 0)
+        plan_at_random("abc", [1, 1], 0)
 
 
 # By clusters ---------------------------------------------------------------------------------------------------------
@@ -191,7 +192,7 @@ WORLD = {"d": [0.1, -0.1], "a": [1.1, 0.9], "c": [1.0, 1.0], "b": [2.0, 2.2, 1.8
 def test_clusters_join_categories_however_they_are_numbered_and_ordered(
     vote: str, numbers: list[int], order: list[int]
 ) -> None:
-    plan = merge.by_clusters(table(WORLD).take(np.array(order)), Near(dict(enumerate(numbers))), vote)  # type: ignore[arg-type]
+    plan = plan_by_clusters(table(WORLD).take(np.array(order)), Near(dict(enumerate(numbers))), vote)  # type: ignore[arg-type]
     assert plan.classes == {
         "a": "cluster-01",
         "b": "cluster-02",
@@ -205,20 +206,20 @@ def test_clusters_join_categories_however_they_are_numbered_and_ordered(
 
 @pytest.mark.parametrize("vote", ["means", "rows"])
 def test_noise_stays_alone(vote: str) -> None:
-    plan = merge.by_clusters(table(WORLD), Near({0: -1, 1: 0, 2: -1}), vote)  # type: ignore[arg-type]
-    assert merge.same_partition(plan, MergePlan({"a": "1", "c": "1", "b": "2", "d": "3", "e": "4"}))
+    plan = plan_by_clusters(table(WORLD), Near({0: -1, 1: 0, 2: -1}), vote)  # type: ignore[arg-type]
+    assert same_partition(plan, MergePlan({"a": "1", "c": "1", "b": "2", "d": "3", "e": "4"}))
     assert [c for c in "abcde" if plan.votes[c].startswith("noise")] == ["b", "d", "e"]
 
 
 def test_rows_vote_by_majority_and_a_tie_goes_to_the_first_cluster() -> None:
     of = {"a": [0, 0, 1], "b": [1, 1, 0], "tied": [1, 0, 0, 1], "noisy": [2, 1]}
-    plan = merge.by_clusters(table(of), Near({0: 7, 1: 4, 2: -1}), "rows")  # type: ignore[arg-type]
-    assert merge.same_partition(plan, MergePlan({"a": "0", "b": "1", "tied": "0", "noisy": "1"}))
+    plan = plan_by_clusters(table(of), Near({0: 7, 1: 4, 2: -1}), "rows")  # type: ignore[arg-type]
+    assert same_partition(plan, MergePlan({"a": "0", "b": "1", "tied": "0", "noisy": "1"}))
     assert plan.votes["a"] == "67% of rows in cluster-01, 33% of rows in cluster-02"
 
 
 def test_means_vote_by_distance() -> None:
-    plan = merge.by_clusters(table({"a": [0.0], "b": [0.4], "c": [3.0]}), Near({0: 0, 3: 1}))
+    plan = plan_by_clusters(table({"a": [0.0], "b": [0.4], "c": [3.0]}), Near({0: 0, 3: 1}))
     assert plan.votes["b"] == "0.2 from its centre, 2.6 from the next, cluster-02"
 
 
@@ -228,24 +229,24 @@ def test_means_vote_by_distance() -> None:
 )
 def test_an_answer_that_is_no_clustering_names_the_clusterer(answer: object) -> None:
     with pytest.raises(KCEError, match="Fixed") as caught:
-        merge.by_clusters(table(WORLD), Fixed(answer))  # type: ignore[arg-type]
+        plan_by_clusters(table(WORLD), Fixed(answer))  # type: ignore[arg-type]
     assert caught.value.hint
 
 
 def test_features_that_cannot_be_clustered() -> None:
     with pytest.raises(BadData, match="finite"):
-        merge.by_clusters(table({"a": [np.nan], "b": [1.0]}), Fixed([0, 1]))  # type: ignore[arg-type]
+        plan_by_clusters(table({"a": [np.nan], "b": [1.0]}), Fixed([0, 1]))  # type: ignore[arg-type]
     with pytest.raises(BadData, match="none"):
-        merge.by_clusters(table(WORLD).take(np.array([], int)), Fixed([]))  # type: ignore[arg-type]
+        plan_by_clusters(table(WORLD).take(np.array([], int)), Fixed([]))  # type: ignore[arg-type]
     with pytest.raises(KCEError, match="no vote named 'medians'"):
-        merge.by_clusters(table(WORLD), Fixed([0] * 5), "medians")  # type: ignore[arg-type]
+        plan_by_clusters(table(WORLD), Fixed([0] * 5), "medians")  # type: ignore[arg-type]
 
 
 def test_same_partition_looks_at_members_alone() -> None:
     one = MergePlan({"a": "x", "b": "x", "c": "y"})
-    assert merge.same_partition(one, MergePlan({"c": "x", "b": "y", "a": "y"}, made="otherwise"))
-    assert not merge.same_partition(one, MergePlan({"a": "x", "b": "y", "c": "y"}))
-    assert not merge.same_partition(one, MergePlan({"a": "x", "b": "x"}))
+    assert same_partition(one, MergePlan({"c": "x", "b": "y", "a": "y"}, made="otherwise"))
+    assert not same_partition(one, MergePlan({"a": "x", "b": "y", "c": "y"}))
+    assert not same_partition(one, MergePlan({"a": "x", "b": "x"}))
 
 
 # The file ------------------------------------------------------------------------------------------------------------
@@ -260,22 +261,22 @@ def test_a_plan_comes_back_as_it_was_written(
     path = tmp_path_factory.mktemp("plan") / "plan.toml"
     votes = {category: f"why: {vote}".strip() for category, (_, vote) in entries.items()}
     plan = MergePlan({category: name for category, (name, _) in entries.items()}, votes, made)
-    merge.write(path, plan)
-    back = merge.read(path)
+    write_plan(path, plan)
+    back = read_plan(path)
     assert (back.classes, back.made) == (plan.classes, plan.made)
     assert back.votes.keys() == plan.votes.keys()
-    merge.write(path, back)
-    assert merge.read(path) == back
+    write_plan(path, back)
+    assert read_plan(path) == back
     assert [p.name for p in path.parent.iterdir()] == ["plan.toml"]
 
 
 def test_a_plan_is_readable(tmp_path: Path) -> None:
-    plan = merge.by_clusters(table(WORLD), Near({0: 0, 1: 1, 2: 2}))
-    merge.write(tmp_path / "plan.toml", plan)
+    plan = plan_by_clusters(table(WORLD), Near({0: 0, 1: 1, 2: 2}))
+    write_plan(tmp_path / "plan.toml", plan)
     text = (tmp_path / "plan.toml").read_text(encoding="utf-8")
     assert 'made = "by clusters of means: Near"' in text
     assert 'a = "cluster-01" # 0 from its centre, 1 from the next, cluster-0' in text
-    assert merge.read(tmp_path / "plan.toml") == plan
+    assert read_plan(tmp_path / "plan.toml") == plan
 
 
 @pytest.mark.parametrize(
@@ -295,7 +296,7 @@ def test_a_plan_is_readable(tmp_path: Path) -> None:
 def test_a_plan_that_was_edited_badly(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "plan.toml").write_text(text, encoding="utf-8")
     with pytest.raises(BadData) as caught:
-        merge.read(tmp_path / "plan.toml")
+        read_plan(tmp_path / "plan.toml")
     assert said in caught.value.message
     assert "category" in caught.value.hint
 
@@ -304,13 +305,13 @@ def test_no_plan_and_no_text(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"\xff\xfe")
     for path in (tmp_path / "absent.toml", tmp_path / "latin.toml", tmp_path):
         with pytest.raises(BadData, match="cannot read the plan"):
-            merge.read(path)
+            read_plan(path)
 
 
 def test_check_names_all_that_does_not_fit() -> None:
     plan = MergePlan({"a_Faceswap": "x", "b": " ", "c": "x"})
-    merge.check(MergePlan({"a": "x"}), ["a"])
+    check_plan(MergePlan({"a": "x"}), ["a"])
     with pytest.raises(BadData) as caught:
-        merge.check(plan, ["a_FaceSwap", "b", "c", "d"])
+        check_plan(plan, ["a_FaceSwap", "b", "c", "d"])
     for said in ("no class for a_FaceSwap", "no class for d", "a_Faceswap (perhaps a_FaceSwap)", "empty class for b"):
         assert said in caught.value.message

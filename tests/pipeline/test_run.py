@@ -8,21 +8,22 @@ import cv2
 import numpy as np
 import pytest
 
-from kce.audit import unlearned
+from kce.audit.unlearned import UNLEARNED_NOTE
 from kce.demo import compare, under_plans
 from kce.errors import KCEError, Refused, UnknownName
 from kce.faces import folder as folders
 from kce.faces.cut import cut
-from kce.features import store
-from kce.features.table import find
-from kce.merging import aligner_inputs, plans
+from kce.features.table import find_table, open_table
+from kce.merging.aligner_inputs import collect_reals, find_fallback_reals
+from kce.merging.plan_file import read_plan, write_plan
+from kce.merging.plans import MergePlan
 from kce.pipeline import recipe
 from kce.pipeline.recipe import Evaluate, Recipe
 from kce.pipeline.run import STAGES, run
 from kce.registry.registry import Registry
 from kce.report import report
-from kce.training import weights
 from kce.training.settings import TrainSettings
+from kce.training.weights import file_sha256, read_weights_metadata
 from kce.types import Features
 from tests.support.corpus import KNOWN, METHODS, UNKNOWN, face_folder, pattern, pictures, truth
 
@@ -83,12 +84,12 @@ def test_every_plan_is_scored_on_the_same_rows_with_n_seed_and_interval(
 
 def test_runs_share_the_first_model_and_its_features(done: tuple[Path, dict[str, dict[str, object]]]) -> None:
     folder = done[0]
-    final = weights.digest(folder / "none" / "final.safetensors")
-    assert weights.digest(folder / "clusters" / "first.safetensors") == final
-    assert weights.digest(folder / "random" / "first.safetensors") == final
+    final = file_sha256(folder / "none" / "final.safetensors")
+    assert file_sha256(folder / "clusters" / "first.safetensors") == final
+    assert file_sha256(folder / "random" / "first.safetensors") == final
     # The first that needed them made the features of the known categories; the others read them there.
-    assert set(store.open_table(folder / "random" / "features.h5", "known").labels) == set(KNOWN)
-    assert find(folder / "clusters" / "features.h5", "known") is None
+    assert set(open_table(folder / "random" / "features.h5", "known").label_counts) == set(KNOWN)
+    assert find_table(folder / "clusters" / "features.h5", "known") is None
     assert not (folder / "name" / "first.safetensors").exists()
 
 
@@ -106,15 +107,15 @@ def test_no_unknown_category_reaches_training_or_the_plan(chosen: Recipe, tmp_pa
         run(at / "run", replace(chosen, faces=str(faces)), REGISTRY, until="unknown")
         found.append(
             [
-                weights.digest(at / "run" / "first.safetensors"),
-                weights.digest(at / "run" / "final.safetensors"),
+                file_sha256(at / "run" / "first.safetensors"),
+                file_sha256(at / "run" / "final.safetensors"),
                 (at / "run" / "plan.toml").read_text(),
-                store.open_table(at / "run" / "features.h5", "unknown").load().x,
+                open_table(at / "run" / "features.h5", "unknown").read_all().x,
             ]
         )
     assert found[0][:3] == found[1][:3]
     assert not np.array_equal(found[0][3], found[1][3])
-    labels = set(store.open_table(tmp_path / "0" / "run" / "features.h5", "known").load().label.tolist())
+    labels = set(open_table(tmp_path / "0" / "run" / "features.h5", "known").read_all().label.tolist())
     assert labels == set(KNOWN)
 
 
@@ -122,8 +123,8 @@ def test_an_unknown_category_cannot_be_smuggled_in(chosen: Recipe, tmp_path: Pat
     with pytest.raises(KCEError, match="both known and unknown"):
         run(tmp_path / "a", replace(chosen, known=(*KNOWN, UNKNOWN[0])), REGISTRY)
     run(tmp_path / "b", replace(chosen, plan="name"), REGISTRY, until="plan")
-    plan = plans.read(tmp_path / "b" / "plan.toml")
-    plans.write(tmp_path / "b" / "plan.toml", replace(plan, classes={**plan.classes, UNKNOWN[0]: "FaceSwap"}))
+    plan = read_plan(tmp_path / "b" / "plan.toml")
+    write_plan(tmp_path / "b" / "plan.toml", replace(plan, classes={**plan.classes, UNKNOWN[0]: "FaceSwap"}))
     with pytest.raises(KCEError, match=UNKNOWN[0]):
         run(tmp_path / "b", replace(chosen, plan="name"), REGISTRY)
     assert not (tmp_path / "b" / "final.safetensors").exists()
@@ -133,7 +134,7 @@ def test_a_plan_edited_by_hand_is_the_plan(chosen: Recipe, tmp_path: Path) -> No
     by_name = replace(chosen, plan="name")
     run(tmp_path / "a", by_name, REGISTRY, until="plan")
     classes = dict.fromkeys(KNOWN, "left") | {KNOWN[0]: "right", KNOWN[1]: "right"}
-    plans.write(tmp_path / "a" / "plan.toml", plans.MergePlan(classes))
+    write_plan(tmp_path / "a" / "plan.toml", MergePlan(classes))
     assert run(tmp_path / "a", by_name, REGISTRY)["plan"] == classes
     (tmp_path / "mine.toml").write_text((tmp_path / "a" / "plan.toml").read_text())
     other = run(tmp_path / "b", replace(chosen, plan=str(tmp_path / "mine.toml")), REGISTRY, until="plan")
@@ -293,10 +294,10 @@ def test_an_aligner_is_brought_the_reals_and_views_it_asks_for(
     faces = folders.read(with_reals)
     views = ("jpeg70", "scale90+jpeg80", "scale80+jpeg60")
     for table in ("known", *(f"known+{view}" for view in views)):
-        assert set(store.open_table(tmp_path / "features.h5", table).labels) == set(KNOWN)
+        assert set(open_table(tmp_path / "features.h5", table).label_counts) == set(KNOWN)
     for table in ("reals", *(f"reals+{view}" for view in views)):
-        assert store.open_table(tmp_path / "features.h5", table).labels == {"A_real": 12, "B_real": 12}
-    assert not set(store.open_table(tmp_path / "features.h5", "reals").load().key.tolist()) - set(
+        assert open_table(tmp_path / "features.h5", table).label_counts == {"A_real": 12, "B_real": 12}
+    assert not set(open_table(tmp_path / "features.h5", "reals").read_all().key.tolist()) - set(
         faces.key[faces.real].tolist()
     )
     found = run(tmp_path, wanted, REGISTRY, until="plan")
@@ -310,8 +311,8 @@ def test_a_category_that_cannot_be_told_from_reals_is_said_to_be_there_by_chance
     train = replace(chosen.train, epochs=6)
     wanted = replace(chosen, faces=str(with_reals), aligner="real-anchor", reducer="none", train=train)
     run(tmp_path, wanted, REGISTRY, until="plan")
-    votes = plans.read(tmp_path / "plan.toml").votes
-    assert [category for category in KNOWN if unlearned.NOTE in votes[category]] == ["A_Blur"]
+    votes = read_plan(tmp_path / "plan.toml").votes
+    assert [category for category in KNOWN if UNLEARNED_NOTE in votes[category]] == ["A_Blur"]
     assert [record.levelname for record in caplog.records if "A_Blur" in record.getMessage()] == ["WARNING"]
 
 
@@ -330,9 +331,9 @@ def test_reals_of_another_dataset_stand_in_where_the_registry_says_so(
     less = faces.take(~(faces.category == "B_real"))
     (tmp_path / "registry.toml").write_text('[dataset.B]\nuse = "folder:folder"\nreals = "A"\n', encoding="utf-8")
     registry = Registry.load(tmp_path)
-    assert aligner_inputs.stand_ins(less, {"A", "B"}, registry) == {"A": "A", "B": "A"}
+    assert find_fallback_reals(less, {"A", "B"}, registry) == {"A": "A", "B": "A"}
     table = Features(np.array(["A/1"]), np.array(["A_real"]), np.array(["g"]), np.ones((1, 2), np.float32))
-    both = aligner_inputs.reals_of(table, {"A": "A", "B": "A"})
+    both = collect_reals(table, {"A": "A", "B": "A"})
     assert both.label.tolist() == ["A_real", "B_real"]
     assert both.dataset.tolist() == ["A", "B"]
 
@@ -342,12 +343,12 @@ def test_within_a_dataset_reals_are_shown_and_each_face_is_told_from_its_own_dat
 ) -> None:
     settings = replace(chosen.train, loss="within-dataset")
     run(tmp_path, replace(chosen, faces=str(with_reals), train=settings), REGISTRY, until="final")
-    first, final = (weights.read_about(tmp_path / f"{name}.safetensors") for name in ("first", "final"))
+    first, final = (read_weights_metadata(tmp_path / f"{name}.safetensors") for name in ("first", "final"))
     assert first["classes"] == sorted([*KNOWN, "A_real", "B_real"])
     assert {"A_real", "B_real"} <= set(final["classes"])
-    assert first["made"]["loss"] == "within-dataset"
-    assert set(store.open_table(tmp_path / "features.h5", "known").labels) == set(KNOWN)
-    assert set(plans.read(tmp_path / "plan.toml").classes) == set(KNOWN)
+    assert first["provenance"]["loss"] == "within-dataset"
+    assert set(open_table(tmp_path / "features.h5", "known").label_counts) == set(KNOWN)
+    assert set(read_plan(tmp_path / "plan.toml").classes) == set(KNOWN)
 
 
 def test_a_category_that_is_alone_in_its_dataset_is_no_class_within_it(chosen: Recipe, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kce.features import store
+from kce.features.store import write_table
+from kce.features.table import open_table
 from kce.registry.registry import Registry
 from kce.report import figures
 from kce.types import Features
@@ -62,10 +63,10 @@ def test_the_knee_of_two_straight_lines_is_where_they_meet(bend: int, steep: flo
 def test_a_map_shows_no_more_than_it_can_and_every_category(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "SHOWN", 50)
     told = rows(5, each=40)
-    with store.writer(tmp_path / "f.h5", "known", {"by": "test"}) as writer:
+    with write_table(tmp_path / "f.h5", "known", {"by": "test"}) as writer:
         writer.append(told.key, told.label, told.group, told.x)
         writer.publish()
-    table = store.open_table(tmp_path / "f.h5", "known")
+    table = open_table(tmp_path / "f.h5", "known")
     found = figures.sample(table, 0)
     assert len(found) == 50
     assert {name: int((found.label == name).sum()) for name in found.categories} == dict.fromkeys(told.categories, 10)

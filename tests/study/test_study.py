@@ -25,7 +25,7 @@ from kce.report import report
 from kce.study import cost, study
 from kce.system import shipped
 from kce.system.lock import folder_lock
-from kce.training import weights
+from kce.training.weights import file_sha256, read_weights_metadata
 from tests.support import browser
 from tests.support.corpus import KNOWN, UNKNOWN, face_folder
 
@@ -163,14 +163,14 @@ def test_what_runs_share_was_made_once(local: tuple[Path, dict[str, Any]], faces
     files = list((folder / "out" / "runs").rglob("*.safetensors"))
     made: dict[str, set[int]] = {}
     for path in files:
-        made.setdefault(weights.digest(path), set()).add(path.stat().st_ino)
+        made.setdefault(file_sha256(path), set()).add(path.stat().st_ino)
     assert all(len(inodes) == 1 for inodes in made.values())
     assert len(files) > len(made)
     plan = study.prepare(str(folder / "small.toml"), folder / "out", REGISTRY, faces=faces)
     assert len(made) <= plan.dry()["trainings"]
     for group in ("group-1", "group-2"):
         at = folder / "out" / "runs" / group / "seed-0" / "tiny"
-        assert weights.digest(at / "none" / "final.safetensors") == weights.digest(at / "random" / "first.safetensors")
+        assert file_sha256(at / "none" / "final.safetensors") == file_sha256(at / "random" / "first.safetensors")
         known = [path for path in at.parent.glob("*/*/features.h5") if "known" in h5_tables(path)]
         assert len(known) == 1
 
@@ -196,9 +196,9 @@ def test_the_other_backbone_takes_the_extractor_s_plan(local: tuple[Path, dict[s
 def test_a_budget_of_images_is_spent_to_the_last(local: tuple[Path, dict[str, Any]]) -> None:
     folder, _ = local
     at = folder / "out" / "runs" / "group-1" / "seed-0" / "tiny"
-    assert weights.read_about(at / "none-equal" / "final.safetensors")["images"] == 50
-    assert weights.read_about(at / "name" / "final.safetensors")["images"] == 50
-    assert weights.read_about(at / "none" / "final.safetensors")["images"] == 60
+    assert read_weights_metadata(at / "none-equal" / "final.safetensors")["images"] == 50
+    assert read_weights_metadata(at / "name" / "final.safetensors")["images"] == 50
+    assert read_weights_metadata(at / "none" / "final.safetensors")["images"] == 60
 
 
 def test_started_again_it_does_nothing_again(local: tuple[Path, dict[str, Any]], faces: Path) -> None:

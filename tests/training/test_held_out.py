@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kce.training.sampling import held_out
+from kce.training.sampling import held_out_mask
 
 RECORDINGS = st.lists(
     st.tuples(st.sampled_from("abc"), st.sampled_from(["", "r1", "r2", "r3", "r4", "r5", "r6"])),
@@ -15,7 +15,9 @@ SHARES = st.sampled_from([0.0, 0.05, 0.1, 0.3, 0.5])
 
 
 def mask(faces: list[tuple[str, str]], share: float, seed: int = 0) -> np.ndarray:
-    return held_out([c for c, _ in faces], [g for _, g in faces], [f"k{n}" for n in range(len(faces))], share, seed)
+    return held_out_mask(
+        [c for c, _ in faces], [g for _, g in faces], [f"k{n}" for n in range(len(faces))], share, seed
+    )
 
 
 @given(RECORDINGS, SHARES)
@@ -41,8 +43,8 @@ def test_the_order_of_the_faces_does_not_matter(faces: list[tuple[str, str]], sh
     random.shuffle(order)  # type: ignore[attr-defined]
     keys = np.array([f"k{n}" for n in range(len(faces))])
     category, group = (np.array([face[i] for face in faces]) for i in (0, 1))
-    one = held_out(category, group, keys, share, 3)
-    other = held_out(category[order], group[order], keys[order], share, 3)
+    one = held_out_mask(category, group, keys, share, 3)
+    other = held_out_mask(category[order], group[order], keys[order], share, 3)
     assert set(keys[one].tolist()) == set(keys[order][other].tolist())
 
 

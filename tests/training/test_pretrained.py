@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from kce import BadData, load_weights, read_weights
 from kce.registry.registry import Registry
-from kce.training.weights import write
+from kce.training.weights import write_weights_file
 
 State = dict[str, Any]
 REGISTRY = Registry.load(Path("/"))
@@ -81,7 +81,7 @@ def test_every_lineage_of_xception_gives_timms_features(tmp_path: Path, lineage:
 
 
 def test_a_file_of_ours_starts_another_network_at_full_size(tmp_path: Path) -> None:
-    write(tmp_path / "first.safetensors", LINEAGES["kce"](), {"made": {}})
+    write_weights_file(tmp_path / "first.safetensors", LINEAGES["kce"](), {"provenance": {}})
     same_features(REGISTRY.build("backbone", f"xception:weights={tmp_path / 'first.safetensors'}").eval(), 299)
 
 

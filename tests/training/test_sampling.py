@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kce.errors import BadData
-from kce.training.sampling import draw
+from kce.training.sampling import draw_training_set
 from kce.types import MergePlan
 
 plans = st.dictionaries(st.sampled_from("abcdefg"), st.sampled_from("xyz"), min_size=1)
@@ -24,7 +24,7 @@ def test_classes_get_even_shares_of_distinct_rows(
     assume(per_class >= max(len(plan.members(name)) for name in plan.names))
     labels = [category for category in [*classes, "foreign"] for _ in range(12)]
     shuffle.shuffle(labels)  # type: ignore[attr-defined]
-    rows, targets = draw(labels, plan, per_class, seed)
+    rows, targets = draw_training_set(labels, plan, per_class, seed)
     assert (rows.dtype, targets.dtype) == (np.int64, np.int64)
     assert len(set(rows.tolist())) == len(rows) == per_class * len(plan.names)
     drawn = Counter(labels[row] for row in rows)
@@ -36,7 +36,7 @@ def test_classes_get_even_shares_of_distinct_rows(
         assert sum(shares) == per_class
         assert shares == sorted(shares, reverse=True)
         assert shares[0] - shares[-1] <= 1
-    again = draw(labels, plan, per_class, seed)
+    again = draw_training_set(labels, plan, per_class, seed)
     assert np.array_equal(again[0], rows)
     assert np.array_equal(again[1], targets)
 
@@ -47,10 +47,10 @@ def test_without_a_number_the_draw_takes_all_it_can(classes: dict[str, str], has
     labels = [category for category in classes for _ in range(has.get(category, 5))]
     # Not: a class of many members beside one that has fewer rows than those are.
     assume(min(has.get(c, 5) for c in classes) >= max(len(plan.members(name)) for name in plan.names))
-    rows, _ = draw(labels, plan, None, 0)
+    rows, _ = draw_training_set(labels, plan, None, 0)
     most = len(rows) // len(plan.names)
     with pytest.raises(BadData, match="needs") as caught:
-        draw(labels, plan, most + 1, 0)
+        draw_training_set(labels, plan, most + 1, 0)
     assert caught.value.hint.endswith(f"at most {most}")
 
 
@@ -58,21 +58,21 @@ def test_what_is_drawn_of_a_category_is_its_own_affair() -> None:
     one = ["a"] * 20 + ["b"] * 20
     other = ["b"] * 7 + one + ["c"] * 5  # the rows of a have moved, and others have come
     plan, more = MergePlan({"a": "x", "b": "y"}), MergePlan({"a": "q", "b": "r", "c": "s"})
-    of_a = draw(one, plan, 5, seed=1)[0][:5]
-    assert np.array_equal(draw(other, more, 5, seed=1)[0][:5] - 7, of_a)
-    assert np.array_equal(draw(one, plan, 9, seed=1)[0][:5], of_a)
-    assert not np.array_equal(np.sort(draw(one, plan, 5, seed=2)[0][:5]), np.sort(of_a))
+    of_a = draw_training_set(one, plan, 5, seed=1)[0][:5]
+    assert np.array_equal(draw_training_set(other, more, 5, seed=1)[0][:5] - 7, of_a)
+    assert np.array_equal(draw_training_set(one, plan, 9, seed=1)[0][:5], of_a)
+    assert not np.array_equal(np.sort(draw_training_set(one, plan, 5, seed=2)[0][:5]), np.sort(of_a))
 
 
 def test_too_few_images_say_where_and_how_many_would_do() -> None:
     plan = MergePlan({"a": "x", "b": "x", "c": "y", "gone": "z"})
     labels = ["a"] * 30 + ["b"] * 4 + ["c"] * 8 + ["gone"] * 100
     with pytest.raises(BadData) as caught:
-        draw(labels, plan, 20, 0)
+        draw_training_set(labels, plan, 20, 0)
     assert caught.value.message == "too few images for the plan: b has 4 and needs 10; c has 8 and needs 20"
     assert caught.value.hint == "per_class that would work here: at most 8"
     with pytest.raises(BadData, match="gone has 0 and needs 20") as caught:
-        draw(labels[:42], plan, 20, 0)
+        draw_training_set(labels[:42], plan, 20, 0)
     assert caught.value.hint.endswith("none")
     with pytest.raises(BadData, match="each of its members"):
-        draw(labels, plan, 1, 0)
+        draw_training_set(labels, plan, 1, 0)

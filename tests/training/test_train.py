@@ -20,13 +20,15 @@ from numpy.typing import NDArray
 from kce.errors import BadData, KCEError, Refused
 from kce.faces import folder as folders
 from kce.faces.loader import Pixels
-from kce.merging import plans
+from kce.merging.plans import MergePlan, unmerged_plan
 from kce.registry.registry import Registry
-from kce.training import history, steps, weights
-from kce.training.device import fabric
-from kce.training.sampling import batches_of, choose, rivals
+from kce.training.device import make_fabric
+from kce.training.history import read_history
+from kce.training.sampling import choose_examples, split_batches, within_dataset_mask
 from kce.training.settings import TrainSettings
-from kce.training.train import LOG_STEPS, classifier, schedule, train
+from kce.training.steps import _among, balanced_accuracy
+from kce.training.train import LOG_STEPS, build_classifier, lr_factor, train
+from kce.training.weights import file_sha256, read_weights_file
 from tests.conftest import REPOSITORY
 from tests.support.corpus import KNOWN, UNKNOWN, face_folder
 
@@ -46,12 +48,12 @@ def pixels(faces_at: Path) -> Pixels:
 
 
 REGISTRY = Registry.load(Path("/"))
-PLAN = plans.unmerged(KNOWN)
+PLAN = unmerged_plan(KNOWN)
 
 
 def trained(pixels: Pixels, to: Path, settings: TrainSettings = QUICK, **more: object) -> str:
     train(TINY, pixels, PLAN, settings, REGISTRY, to, **more)  # type: ignore[arg-type]
-    return weights.digest(to)
+    return file_sha256(to)
 
 
 def test_one_seed_one_result(pixels: Pixels, tmp_path: Path) -> None:
@@ -70,7 +72,7 @@ def test_it_learns(pixels: Pixels, tmp_path: Path) -> None:
         tmp_path / "a.safetensors",
     )
     assert about["history"][-1]["loss"] < 0.6 * about["history"][0]["loss"]
-    rows = history.read(tmp_path / "train.csv", "a")
+    rows = read_history(tmp_path / "train.csv", "a")
     assert [int(row["epoch"]) for row in rows] == list(range(1, 13))
     assert [float(row["loss"]) for row in rows] == [row["loss"] for row in about["history"]]
     assert all(float(row["images_per_second"]) > 0 for row in rows)
@@ -106,7 +108,6 @@ from pathlib import Path
 from dataclasses import replace
 import numpy as np
 from kce.faces import folder as folders
-from kce.training.sampling import batches_of, choose, rivals
 from kce.faces.loader import Pixels
 from tests.support.corpus import KNOWN
 from tests.training.test_train import QUICK, trained
@@ -152,15 +153,15 @@ def test_nothing_is_trained_twice(pixels: Pixels, tmp_path: Path) -> None:
             progress=lambda *said: seen.append(str(said)),
         )
     assert seen == []
-    assert weights.digest(tmp_path / "a.safetensors") == weights.digest(tmp_path / "other" / "first.safetensors")
+    assert file_sha256(tmp_path / "a.safetensors") == file_sha256(tmp_path / "other" / "first.safetensors")
 
 
 def test_a_plan_that_only_renames_makes_the_same_weights(pixels: Pixels, tmp_path: Path) -> None:
-    renamed = plans.MergePlan({category: f"class {number}" for number, category in enumerate(sorted(KNOWN))})
+    renamed = MergePlan({category: f"class {number}" for number, category in enumerate(sorted(KNOWN))})
     trained(pixels, tmp_path / "a.safetensors")
     train(TINY, pixels, renamed, QUICK, REGISTRY, tmp_path / "b.safetensors")
-    a, _ = weights.read(tmp_path / "a.safetensors")
-    b, _ = weights.read(tmp_path / "b.safetensors")
+    a, _ = read_weights_file(tmp_path / "a.safetensors")
+    b, _ = read_weights_file(tmp_path / "b.safetensors")
     assert all((a[name] == b[name]).all() for name in a)
 
 
@@ -190,16 +191,16 @@ def test_the_callers_random_numbers_are_left_alone(pixels: Pixels, tmp_path: Pat
 def test_a_file_that_holds_no_weights_says_so(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.safetensors").write_bytes(content)
     with pytest.raises(BadData, match="holds no weights"):
-        weights.read(tmp_path / "a.safetensors")
+        read_weights_file(tmp_path / "a.safetensors")
 
 
 def test_the_rate_rises_and_falls_to_nothing() -> None:
-    rates = [schedule(step, 100) for step in range(100)]
+    rates = [lr_factor(step, 100) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[10] == 1.0
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert rates[-1] < 0.001
-    assert 0 < schedule(0, 1) <= 1
+    assert 0 < lr_factor(0, 1) <= 1
 
 
 # ------------------------------------------------------------------------------------------------ several processes
@@ -223,8 +224,8 @@ def test_two_processes_end_where_one_does_and_see_each_face_once(
             devices=2,
             progress=lambda *w: said.append(w),
         )
-    assert two["made"] == one["made"]
-    a, b = (weights.read(tmp_path / f"{name}.safetensors")[0] for name in ("one", "two"))
+    assert two["provenance"] == one["provenance"]
+    a, b = (read_weights_file(tmp_path / f"{name}.safetensors")[0] for name in ("one", "two"))
     assert list(a) == list(b)
     for name, tensor in a.items():
         np.testing.assert_allclose(b[name].numpy(), tensor.numpy(), rtol=1e-3, atol=1e-4, err_msg=name)
@@ -238,13 +239,13 @@ def test_two_processes_end_where_one_does_and_see_each_face_once(
 
 def test_processes_share_every_batch_class_by_class(pixels: Pixels) -> None:
     """What the parts of all processes add up to is what one process would see: each face once, each class as often."""
-    shown, _ = choose(pixels.faces, PLAN, replace(QUICK, held_out=0.2))
+    shown, _ = choose_examples(pixels.faces, PLAN, replace(QUICK, held_out=0.2))
     assert len(set(np.bincount(shown.targets).tolist())) == 1
     for world in (1, 2, 3):
         order = np.random.default_rng([0, 1]).permutation(len(shown.rows))
         seen = [
             shown.take(order[batch]).rows[rank::world].tolist()
-            for batch in batches_of(len(shown.rows), 20)
+            for batch in split_batches(len(shown.rows), 20)
             for rank in range(world)
         ]
         assert sorted(row for rows in seen for row in rows) == sorted(shown.rows.tolist())
@@ -268,9 +269,9 @@ def test_two_processes_that_are_stopped_go_on(pixels: Pixels, tmp_path: Path, nu
     seen: list[int] = []
     trained(pixels, tmp_path / "a.safetensors", settings, progress=lambda what, done, total: seen.append(done))
     assert seen[0] > 0
-    whole, again = trained(pixels, tmp_path / "whole.safetensors"), weights.read(tmp_path / "a.safetensors")[0]
+    whole, again = trained(pixels, tmp_path / "whole.safetensors"), read_weights_file(tmp_path / "a.safetensors")[0]
     assert whole
-    for name, tensor in weights.read(tmp_path / "whole.safetensors")[0].items():
+    for name, tensor in read_weights_file(tmp_path / "whole.safetensors")[0].items():
         np.testing.assert_allclose(again[name].numpy(), tensor.numpy(), rtol=1e-3, atol=1e-4, err_msg=name)
 
 
@@ -305,8 +306,8 @@ def test_held_out_faces_are_never_trained_on_and_are_the_same_for_every_plan(pix
             return super().ahead(batches, change)
 
     settings = replace(QUICK, held_out=0.25, augment=("flip",))
-    joined = plans.MergePlan(dict.fromkeys(KNOWN, "one") | {KNOWN[0]: "two", KNOWN[1]: "two"})
-    held = [choose(pixels.faces, plan, settings)[1].rows.tolist() for plan in (PLAN, joined)]
+    joined = MergePlan(dict.fromkeys(KNOWN, "one") | {KNOWN[0]: "two", KNOWN[1]: "two"})
+    held = [choose_examples(pixels.faces, plan, settings)[1].rows.tolist() for plan in (PLAN, joined)]
     assert held[0] == held[1]
     assert len(held[0]) >= 24
     train(TINY, Counting(pixels.faces, 16), PLAN, settings, REGISTRY, tmp_path / "a.safetensors")
@@ -325,10 +326,10 @@ def test_the_best_checkpoint_is_the_one_its_row_says(pixels: Pixels, tmp_path: P
         chosen = replace(settings, seed=seed)
         about = train(spec, at32, PLAN, chosen, REGISTRY, tmp_path / f"{seed}.safetensors")
         accuracy = [row["held_out_accuracy"] for row in about["history"]]
-        network = classifier(REGISTRY.build("backbone", spec), len(PLAN.names))
-        network.load_state_dict(weights.read(tmp_path / f"{seed}.safetensors")[0])
-        _, held = choose(at32.faces, PLAN, chosen)
-        assert steps.accuracy(fabric(), network, at32, held, 32) == pytest.approx(max(accuracy))
+        network = build_classifier(REGISTRY.build("backbone", spec), len(PLAN.names))
+        network.load_state_dict(read_weights_file(tmp_path / f"{seed}.safetensors")[0])
+        _, held = choose_examples(at32.faces, PLAN, chosen)
+        assert balanced_accuracy(make_fabric(), network, at32, held, 32) == pytest.approx(max(accuracy))
         found.append(accuracy.index(max(accuracy)))
     assert min(found) < 5, "one seed at least must have its best before the last epoch"
 
@@ -343,7 +344,7 @@ def test_the_best_checkpoint_is_the_one_its_row_says(pixels: Pixels, tmp_path: P
     with pytest.raises(KeyboardInterrupt):
         train(spec, at32, PLAN, chosen, REGISTRY, tmp_path / "again.safetensors", progress=interrupt)
     train(spec, at32, PLAN, chosen, REGISTRY, tmp_path / "again.safetensors")
-    assert weights.digest(tmp_path / "again.safetensors") == weights.digest(tmp_path / f"{seed}.safetensors")
+    assert file_sha256(tmp_path / "again.safetensors") == file_sha256(tmp_path / f"{seed}.safetensors")
 
 
 def test_an_unknown_category_cannot_choose_the_checkpoint(faces_at: Path, tmp_path: Path) -> None:
@@ -389,7 +390,7 @@ def test_a_network_that_draws_lots_ends_with_the_same_weights_too(pixels: Pixels
     with pytest.raises(KeyboardInterrupt):
         train(spec, at32, PLAN, settings, REGISTRY, tmp_path / "cut.safetensors", progress=interrupt)
     train(spec, at32, PLAN, settings, REGISTRY, tmp_path / "cut.safetensors")
-    assert weights.digest(tmp_path / "cut.safetensors") == weights.digest(tmp_path / "whole.safetensors")
+    assert file_sha256(tmp_path / "cut.safetensors") == file_sha256(tmp_path / "whole.safetensors")
 
 
 # ------------------------------------------------------------------------------------------------------- what can fail
@@ -436,7 +437,6 @@ import torch
 torch.set_num_threads(1)
 from kce.faces import folder as folders
 from kce.errors import KCEError
-from kce.training.sampling import batches_of, choose, rivals
 from kce.faces.loader import Pixels
 from kce.training.settings import TrainSettings
 from kce.training.train import train
@@ -467,7 +467,7 @@ def test_rows_come_every_so_many_steps_and_tensorboard_shows_them(pixels: Pixels
 
     settings = replace(QUICK, epochs=2, batch_size=1, held_out=0.25)  # a batch of one is one of two
     about = train(TINY, pixels, PLAN, settings, REGISTRY, tmp_path / "a.safetensors")
-    rows = history.read(tmp_path / "train.csv", "a")
+    rows = read_history(tmp_path / "train.csv", "a")
     steps_in_epoch = about["images"] // 2
     assert steps_in_epoch > LOG_STEPS / 2
     wanted = sorted({*range(LOG_STEPS, 2 * steps_in_epoch, LOG_STEPS), steps_in_epoch, 2 * steps_in_epoch})
@@ -482,17 +482,17 @@ def test_rows_come_every_so_many_steps_and_tensorboard_shows_them(pixels: Pixels
 def test_curves_of_both_models_stand_in_one_file(pixels: Pixels, tmp_path: Path) -> None:
     trained(pixels, tmp_path / "first.safetensors")
     trained(pixels, tmp_path / "final.safetensors", replace(QUICK, seed=1))
-    assert [row["model"] for row in history.read(tmp_path / "train.csv")] == ["first"] * 2 + ["final"] * 2
+    assert [row["model"] for row in read_history(tmp_path / "train.csv")] == ["first"] * 2 + ["final"] * 2
     (tmp_path / "other").mkdir()
     train(TINY, pixels, PLAN, QUICK, REGISTRY, tmp_path / "other" / "a.safetensors", places=[tmp_path])
-    taken = history.read(tmp_path / "other" / "train.csv")
-    assert [row["loss"] for row in taken] == [row["loss"] for row in history.read(tmp_path / "train.csv", "first")]
+    taken = read_history(tmp_path / "other" / "train.csv")
+    assert [row["loss"] for row in taken] == [row["loss"] for row in read_history(tmp_path / "train.csv", "first")]
     assert {row["images_per_second"] for row in taken} == {""}
 
 
 @given(st.integers(2, 3000), st.integers(1, 200))
 def test_batches_hold_each_face_once_and_are_of_nearly_one_size(count: int, batch: int) -> None:
-    pieces = batches_of(count, batch)
+    pieces = split_batches(count, batch)
     assert np.concatenate(pieces).tolist() == list(range(count))
     sizes = [len(piece) for piece in pieces]
     assert max(sizes) - min(sizes) <= 1
@@ -505,7 +505,7 @@ def test_classes_of_other_datasets_get_no_gradient_from_a_face() -> None:
 
     scores = torch.randn(4, 3, requires_grad=True)
     among = torch.tensor([[True, True, False]] * 4)
-    torch.nn.functional.cross_entropy(steps._among(scores, among), torch.tensor([0, 1, 0, 1])).backward()
+    torch.nn.functional.cross_entropy(_among(scores, among), torch.tensor([0, 1, 0, 1])).backward()
     assert scores.grad is not None
     assert (scores.grad[:, 2] == 0).all()
     assert (scores.grad[:, :2] != 0).all()
@@ -513,10 +513,10 @@ def test_classes_of_other_datasets_get_no_gradient_from_a_face() -> None:
 
 def test_a_face_is_told_from_the_classes_its_dataset_has_a_part_in(faces_at: Path) -> None:
     faces = folders.read(faces_at)
-    plan = plans.unmerged(faces.category.tolist())
+    plan = unmerged_plan(faces.category.tolist())
     merged = replace(plan, classes={**plan.classes, "A_FaceSwap": "joint", "B_Paste": "joint"})
-    assert rivals(faces, merged, TrainSettings()) is None
-    told = rivals(faces, merged, TrainSettings(loss="within-dataset"))
+    assert within_dataset_mask(faces, merged, TrainSettings()) is None
+    told = within_dataset_mask(faces, merged, TrainSettings(loss="within-dataset"))
     assert told is not None
     for row in range(0, len(faces), 7):
         own = {merged.classes[c] for c in set(faces.category[faces.dataset == faces.dataset[row]].tolist())}

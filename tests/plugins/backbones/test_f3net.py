@@ -16,7 +16,7 @@ from torch import nn
 
 from kce.errors import BadData, KCEError
 from kce.registry.registry import Registry
-from kce.training.train import classifier
+from kce.training.train import build_classifier
 from plugins.backbones import f3net
 
 REGISTRY = Registry.load(Path("/"))
@@ -233,7 +233,7 @@ def test_the_trunk_is_timm_s_with_more_channels(channels: int, parameters: int) 
 
 def classifier_of(trunk: nn.Module, classes: int) -> nn.Module:
     trunk.dim = trunk.num_features
-    return classifier(trunk, classes)
+    return build_classifier(trunk, classes)
 
 
 @pytest.mark.parametrize(("channels", "parameters"), [(728, 2_128_674), (1024, 4_206_594)])
@@ -258,7 +258,7 @@ def fourth_band(size: int) -> int:
     ],
 )
 def test_the_networks_with_two_classes_have_the_parameters_of_their_parts(spec: str, parameters: int) -> None:
-    network = classifier(build(spec), 2)
+    network = build_classifier(build(spec), 2)
     assert count(network) == parameters
     assert all(p.requires_grad for p in network.parameters())
     # DCT and base filters follow from the size: neither counted nor saved.
