@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kce.faces.cut import cut
-from kce.pipeline import recipe
+from kce.pipeline.recipe import recipe_from_table
 from kce.pipeline.run import run
 from kce.report import report
 from kce.system.atomic import write_json
@@ -39,7 +39,7 @@ def demo(
     world = registry.build("dataset", document["world"], root=folder / "world", seed=seed)
     world.make(progress=progress)
     cut(world, folder / "faces", seed=seed, progress=progress, **document["cut"])
-    chosen = recipe.of({**document["run"], "faces": str(folder / "faces"), "seed": seed}, str(told))
+    chosen = recipe_from_table({**document["run"], "faces": str(folder / "faces"), "seed": seed}, str(told))
     truth = f'agreement:truth="{(folder / "world" / "truth.toml").as_posix()}"'
     evaluators = (*chosen.evaluate.evaluators, truth)
     chosen = replace(chosen, evaluate=replace(chosen.evaluate, evaluators=evaluators))

@@ -33,7 +33,20 @@ class KCEError(Exception):
 
 
 class UnknownName(KCEError):
-    """A name that nothing bears: a component, a parameter, a category."""
+    """A name that nothing bears: a component, a parameter, a category.
+
+    Attributes:
+        what: What the name was looked up as, such as "clusterer"; empty if not known.
+        name: The name.
+    """
+
+    def __init__(self, message: str, hint: str = "", what: str = "", name: str = "") -> None:
+        super().__init__(message, hint)
+        self.what = what
+        self.name = name
+
+    def __reduce__(self) -> tuple[type[KCEError], tuple[str, ...]]:
+        return type(self), (self.message, self.hint, self.what, self.name)
 
     @classmethod
     def among(cls, what: str, name: str, known: Iterable[str], hint: str = "") -> UnknownName:
@@ -43,7 +56,7 @@ class UnknownName(KCEError):
         near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
         guess = f" Did you mean {folded[near[0]]!r}?" if near else ""
         listed = ", ".join(known) if known else "none"
-        return cls(f"no {what} named {name!r}.{guess} Known: {listed}", hint)
+        return cls(f"no {what} named {name!r}.{guess} Known: {listed}", hint, what, name)
 
 
 class CheckFailed(KCEError):

@@ -22,7 +22,7 @@ from kce.faces import degrade
 from kce.faces import folder as folders
 from kce.faces.cut import cut
 from kce.merging.plan_file import read_plan
-from kce.pipeline import recipe
+from kce.pipeline.recipe import library_versions, recipe_from_table
 from kce.pipeline.run import run as run_method
 from kce.registry.registry import Registry
 from kce.system.shipped import RECIPES
@@ -100,7 +100,7 @@ def told(path: Path) -> dict[str, Any]:
 
 
 def _recipe(document: Mapping[str, Any], training: str, where: str = "the bench") -> Recipe:
-    return recipe.of({**document["run"], "train": document["training"][training]}, where)
+    return recipe_from_table({**document["run"], "train": document["training"][training]}, where)
 
 
 def cells(
@@ -166,7 +166,7 @@ def run(
     """
     # What is left out only says which cells there are.
     own = {name: told for name, told in document.items() if name not in ("aligners", "clusterers")}
-    cell_store.settle(folder, {"versions": recipe.versions(), "told": own})
+    cell_store.settle(folder, {"versions": library_versions(), "told": own})
     done = {name: result for name, result in cell_store.begin(folder).items() if result["status"] == "ok"}
     missing = [cell for cell in todo if cell.id not in done]
     settings: dict[Setting, list[Cell]] = {}

@@ -18,7 +18,7 @@ from kce.bench import worlds as benchworlds
 from kce.bench.worlds import check_drawn, drawn_features, is_drawn
 from kce.errors import BadData, KCEError
 from kce.evaluation.agreement import agreement_scores, partition_stability
-from kce.pipeline import recipe
+from kce.pipeline.recipe import library_versions
 from kce.registry import isolation
 from kce.registry.registry import Registry
 from kce.registry.specs import format_spec, parse_spec
@@ -110,7 +110,7 @@ def run(
     own time with one thread, `peak_mib` what its process grew by at most (None where the system does not tell),
     `subsample` the ARI between its answer and that for 80 % of the rows. Raises Refused for a folder of other versions.
     """
-    cell_store.settle(folder, {"versions": recipe.versions()})
+    cell_store.settle(folder, {"versions": library_versions()})
     (folder / "labels").mkdir(exist_ok=True)
     done = cell_store.begin(folder)
     missing = [cell for cell in todo if cell.id not in done]

@@ -18,7 +18,7 @@ from kce.faces import folder as folders
 from kce.faces.cut import cut
 from kce.features.table import find_table, open_table, split_table_address
 from kce.labels import parts
-from kce.pipeline import recipe
+from kce.pipeline.recipe import recipe_from_table
 from kce.pipeline.run import run
 from kce.registry.specs import format_spec, parse_spec
 from kce.system.shipped import RECIPES
@@ -188,7 +188,7 @@ def drawn_features(
     there = set(folders.read(at / "faces").category.tolist())
     unknown = [category for category in told["run"]["unknown"] if category in there]
     own = {"faces": str(at / "faces"), "unknown": unknown, "aligner": "codec-delta", "seed": seed}
-    run(at / "run", recipe.of({**told["run"], **own}, str(_RECIPE)), registry, until="known", progress=progress)
+    run(at / "run", recipe_from_table({**told["run"], **own}, str(_RECIPE)), registry, until="known", progress=progress)
     return f"{at / 'run' / 'features.h5'}:/known", str(at / "world" / "truth.toml")
 
 

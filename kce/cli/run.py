@@ -67,12 +67,12 @@ def run(
     """Run the method: train, cluster, merge, train again, and score the categories it has never seen."""
     if threads:
         os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is loaded, here and in processes of ours
-    from kce.pipeline import recipe as recipes
+    from kce.pipeline.recipe import choose_recipe
     from kce.pipeline.run import run as run_all
     from kce.registry.registry import Registry
     from kce.report import report
 
-    chosen = recipes.choose(
+    chosen = choose_recipe(
         folder,
         recipe_file,
         faces=str(faces) if faces else None,

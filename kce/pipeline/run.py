@@ -23,10 +23,12 @@ from kce.features.table import has_table, open_table
 from kce.merging.aligner_inputs import collect_reals, find_fallback_reals, sample_real_rows, sample_viewed_rows
 from kce.merging.plan_file import check_plan, read_plan, write_plan
 from kce.merging.plans import estimate_class_count, plan_at_random, plan_by_clusters, plan_by_name, unmerged_plan
-from kce.pipeline import recipe
+from kce.pipeline.recipe import PLANS, cluster_choices, compared_choices, read_recipe, write_recipe
+from kce.pipeline.recipe_checks import check_recipe
 from kce.registry import isolation
 from kce.system import lock
 from kce.system.atomic import write_json
+from kce.system.documents import checked_model
 from kce.training.train import train
 from kce.training.weights import format_differences
 
@@ -60,13 +62,11 @@ def run(
     """
     if until not in STAGES:
         raise UnknownName.among("stage", until, STAGES)
-    chosen = replace(chosen, train=replace(chosen.train, seed=chosen.seed))
+    chosen = checked_model(replace(chosen, train=replace(chosen.train, seed=chosen.seed)), "the recipe")
     all_faces = folders.read(Path(chosen.faces))
-    known, unknown = recipe.check(chosen, all_faces, registry)
+    known, unknown = check_recipe(chosen, all_faces, registry)
     if until == STAGES[-1] and len(unknown) < 2:
-        raise KCEError(
-            f"{unknown[0]} alone cannot come apart from anything", "hold back two unknown categories or more"
-        )
+        raise KCEError(f"{unknown[0]} alone cannot come apart from anything", "hold out two unknown categories or more")
     with lock.folder_lock(folder, "run"):
         _settle_recipe(folder / "recipe.toml", chosen, registry)
         work = _Run(folder, chosen, registry, all_faces, known, unknown, list(places), devices, progress)
@@ -199,12 +199,12 @@ class _Run:
                 write_plan(self._plan_path, there)
 
     def _clustered_elsewhere(self) -> MergePlan | None:
-        wanted = recipe.cluster_choices(self.recipe)
+        wanted = cluster_choices(self.recipe)
         for place in self.places:
             path = place / "plan.toml"
             if place != self.folder and path.is_file():
-                other = recipe.read(place / "recipe.toml")
-                if other.plan == "clusters" and recipe.cluster_choices(other) == wanted:
+                other = read_recipe(place / "recipe.toml")
+                if other.plan == "clusters" and cluster_choices(other) == wanted:
                     return read_plan(path)
         return None
 
@@ -226,7 +226,7 @@ class _Run:
             return unmerged_plan(self.categories)
         if chosen.plan == "name":
             return by_name
-        if chosen.plan not in recipe.PLANS:
+        if chosen.plan not in PLANS:
             plan = read_plan(Path(chosen.plan))
             check_plan(plan, self.categories)
             return plan
@@ -318,11 +318,11 @@ def counts(faces: Faces) -> dict[str, int]:
 def _settle_recipe(path: Path, chosen: Recipe, registry: Registry) -> None:
     """Write down the choices, or see that they are those of the folder."""
     if path.is_file():
-        there = recipe.as_text(recipe.read(path))
-        wanted = recipe.as_text(chosen)
+        there = compared_choices(read_recipe(path))
+        wanted = compared_choices(chosen)
         if there != wanted:
             raise Refused(
                 f"{path.parent} holds a run of other choices:\n{format_differences(there, wanted)}",
                 "name another folder for this run, or remove that one",
             )
-    recipe.write(path, chosen, registry)
+    write_recipe(path, chosen, registry)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kce.pipeline import recipe
+from kce.pipeline.recipe import recipe_from_table
 from kce.pipeline.run import run
 from kce.registry.registry import Registry
 from kce.system.atomic import write_atomic
@@ -33,7 +33,7 @@ def do(folder: str, chosen: Mapping[str, Any], registry: str, until: str, places
     here, warned = Path(folder), list[str]()
     # On standard error it would be lost: the screen is the board's of the study.
     with capturing_log(warned.append, logging.WARNING), _progress(here / PROGRESS) as progress:
-        told = recipe.of(chosen, f"the study's recipe of {folder}")
+        told = recipe_from_table(chosen, f"the study's recipe of {folder}")
         run(here, told, Registry.load(registry), until, [Path(place) for place in places], progress=progress)
     return warned
 

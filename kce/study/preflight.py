@@ -11,7 +11,7 @@ from kce.errors import BadData, KCEError
 from kce.faces import folder as folders
 from kce.merging.aligner_inputs import find_fallback_reals
 from kce.merging.plans import unmerged_plan
-from kce.pipeline import recipe
+from kce.pipeline.recipe_checks import check_choices, check_recipe
 from kce.registry import isolation
 from kce.registry.specs import parse_spec
 from kce.study import comparison
@@ -66,9 +66,9 @@ def look(run: Run, table: Faces | None, registry: Registry, drawn: set[Any]) -> 
         if comparison.EVALUATOR not in scored:
             raise KCEError(f"its evaluators lack {comparison.EVALUATOR}", "plans of a study are compared by it: add it")
         if table is None:
-            recipe.check_parts(run.recipe, registry)
+            check_choices(run.recipe, registry)
             return
-        recipe.check(run.recipe, table, registry)
+        check_recipe(run.recipe, table, registry)
         if (run.known, run.recipe.train) not in drawn:
             known = table.take(np.flatnonzero(np.isin(table.category, run.known)))
             choose_examples(known, unmerged_plan(run.known), run.recipe.train)

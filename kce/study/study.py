@@ -17,7 +17,7 @@ from kce.faces.cut import cut
 from kce.features.table import find_table
 from kce.merging.plan_file import read_plan, write_plan
 from kce.merging.plans import plan_by_name, plan_partition, unmerged_plan
-from kce.pipeline import recipe
+from kce.pipeline.recipe import cluster_choices, recipe_to_table
 from kce.pipeline.run import counts
 from kce.registry import isolation
 from kce.study import comparison, cost, grid, preflight, study_file
@@ -106,7 +106,7 @@ class Plan:
             "kce.study.jobs:do",
             {
                 "folder": str(self.folder(run)),
-                "chosen": recipe.document(run.recipe),
+                "chosen": recipe_to_table(run.recipe),
                 "registry": str(self.registry.folder),
                 "until": until,
                 "places": [str(self.folder(other)) for other in same if other is not run],
@@ -186,7 +186,7 @@ def _plan_owners(runs: Sequence[Run]) -> dict[str, Run]:
 
 
 def _clusters(run: Run) -> tuple[str, ...]:
-    return (str(run.group), *recipe.cluster_choices(run.recipe).values())
+    return (str(run.group), *cluster_choices(run.recipe).values())
 
 
 def price(plan: Plan, slots: int, progress: Progress = lambda *_: None) -> cost.Cost:

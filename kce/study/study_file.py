@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kce.errors import KCEError, UnknownName
-from kce.pipeline import recipe
+from kce.pipeline.recipe import Recipe, recipe_from_table
 from kce.system.shipped import RECIPES
 
 Name = str | int
@@ -101,10 +101,10 @@ class Study:
             cut={**self.cut, **scale.cut},
         )
 
-    def choices(self, plan: Plan, backbone: str) -> recipe.Recipe:
+    def choices(self, plan: Plan, backbone: str) -> Recipe:
         """The recipe of a plan and a backbone; group, seed and faces are still open."""
         document = _merged(self.run, plan.choices)
-        chosen = recipe.of(document, f"plan {plan.name!r}")
+        chosen = recipe_from_table(document, f"plan {plan.name!r}")
         extractor = self.backbones.get(chosen.extractor, chosen.extractor)
         return replace(chosen, backbone=self.backbones[backbone], extractor=extractor)
 

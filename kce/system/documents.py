@@ -144,9 +144,13 @@ def model_from_table(table: Any, model: type[_T], where: str, key: str = "") -> 
     return msgspec.convert(table, model)
 
 
-def check_types(model: Any, where: str) -> None:
-    """Raise as ``model_from_table`` does where a dataclass or Struct was made in Python with values of other types."""
-    _check_value(msgspec.to_builtins(model), type(model), where, "")
+def checked_model(model: _T, where: str) -> _T:
+    """A dataclass or Struct that was made in Python, its values in the types of their fields (3 as 3.0).
+
+    Raises:
+        BadData, UnknownName: As ``model_from_table`` does.
+    """
+    return model_from_table(msgspec.to_builtins(model), type(model), where)
 
 
 def write_document(path: Path, document: Document) -> None:

@@ -18,7 +18,7 @@ from sklearn.metrics import adjusted_rand_score
 from kce.demo import RECIPE
 from kce.faces.cut import cut
 from kce.merging.plan_file import read_plan
-from kce.pipeline import recipe
+from kce.pipeline.recipe import recipe_from_table
 from kce.pipeline.run import run
 from kce.registry.registry import Registry
 
@@ -32,7 +32,7 @@ def agreement(folder: Path, artefact: float, seed: int) -> dict[str, float]:
     told = tomllib.loads(RECIPE.read_text(encoding="utf-8"))
     world = registry.build("dataset", f"world:artefact={artefact}", root=folder / "world", seed=seed)
     cut(world, folder / "faces", seed=seed, **told["cut"])
-    chosen = recipe.of({**told["run"], "faces": str(folder / "faces"), "seed": seed}, str(RECIPE))
+    chosen = recipe_from_table({**told["run"], "faces": str(folder / "faces"), "seed": seed}, str(RECIPE))
     truth = tomllib.loads((folder / "world" / "truth.toml").read_text(encoding="utf-8"))["method"]
     found = {}
     for plan in ("clusters", "name"):

@@ -17,8 +17,8 @@ from kce.features.table import find_table, open_table
 from kce.merging.aligner_inputs import collect_reals, find_fallback_reals
 from kce.merging.plan_file import read_plan, write_plan
 from kce.merging.plans import MergePlan
-from kce.pipeline import recipe
-from kce.pipeline.recipe import Evaluate, Recipe
+from kce.pipeline.recipe import Evaluate, Recipe, read_recipe, write_recipe
+from kce.pipeline.recipe_checks import check_choices
 from kce.pipeline.run import STAGES, run
 from kce.registry.registry import Registry
 from kce.report import report
@@ -159,13 +159,13 @@ def test_a_folder_with_other_choices_is_refused(chosen: Recipe, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        ({"unknown": ()}, "no category is held back"),
+        ({"unknown": ()}, "no category is held out"),
         ({"unknown": ("C_Unsen",)}, "Did you mean 'C_Unseen'"),
         ({"clusterer": "kmean"}, "Did you mean 'kmeans'"),
         ({"reducer": "pca:n=3"}, "no parameter"),
         ({"plan": "clusterz"}, "Did you mean 'clusters'"),
         ({"k": 7}, "k = 7 classes of 6 known"),
-        ({"k": 0}, "no number of classes"),
+        ({"k": 0}, "not a number of classes"),
         ({"k": 3, "clusterer": "hdbscan"}, "finds its own"),
         ({"known": ("A_Warp",)}, "nothing to merge"),
         ({"vote": "mean"}, "Did you mean 'means'"),
@@ -205,9 +205,9 @@ def test_components_are_swapped_by_name(
 
 
 def test_the_recipe_of_a_run_is_read_back_as_it_was(chosen: Recipe, tmp_path: Path) -> None:
-    recipe.write(tmp_path / "recipe.toml", chosen, REGISTRY)
-    assert recipe.read(tmp_path / "recipe.toml") == chosen
-    recipe.write(tmp_path / "recipe.toml", replace(chosen, seed=7), REGISTRY)
+    write_recipe(tmp_path / "recipe.toml", chosen, REGISTRY)
+    assert read_recipe(tmp_path / "recipe.toml") == chosen
+    write_recipe(tmp_path / "recipe.toml", replace(chosen, seed=7), REGISTRY)
     resolved = (tmp_path / "recipe.toml").read_text().partition("[resolved]")[2]
     assert "kmeans:n_init=10,seed=7,n_clusters=name" in resolved
 
@@ -215,8 +215,8 @@ def test_the_recipe_of_a_run_is_read_back_as_it_was(chosen: Recipe, tmp_path: Pa
 def test_a_recipe_says_where_each_part_came_from_and_what_to_install(chosen: Recipe, tmp_path: Path) -> None:
     from kce import __version__
 
-    recipe.write(tmp_path / "recipe.toml", chosen, REGISTRY)
-    there = recipe.read(tmp_path / "recipe.toml")
+    write_recipe(tmp_path / "recipe.toml", chosen, REGISTRY)
+    there = read_recipe(tmp_path / "recipe.toml")
     assert there == chosen
     assert set(there.origins.values()) == {f"kce {__version__}"}
     assert {"backbone tiny", "clusterer kmeans", "evaluator calinski-harabasz"} <= set(there.origins)
@@ -230,24 +230,28 @@ def test_a_recipe_says_where_each_part_came_from_and_what_to_install(chosen: Rec
         )
         (tmp_path / "recipe.toml").write_text(text)
         with pytest.raises(UnknownName, match="no clusterer named 'genie'") as error:
-            recipe.check_parts(recipe.read(tmp_path / "recipe.toml"), REGISTRY)
+            check_choices(read_recipe(tmp_path / "recipe.toml"), REGISTRY)
         assert hint in error.value.hint
         text = text.replace(origin, f"kce {__version__}").replace("genie", "kmeans")
 
 
-def test_another_version_of_a_part_is_told(chosen: Recipe, caplog: pytest.LogCaptureFixture) -> None:
-    other = replace(chosen, origins={"clusterer kmeans": "kce 0.0.1"})
-    recipe.check_parts(other, REGISTRY)
+def test_another_version_of_a_component_is_reported(
+    chosen: Recipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_recipe(tmp_path / "recipe.toml", chosen, REGISTRY)
+    resolved = replace(read_recipe(tmp_path / "recipe.toml").resolved, origins={"clusterer kmeans": "kce 0.0.1"})
+    other = replace(chosen, resolved=resolved)
+    check_choices(other, REGISTRY)
     assert "kce 0.0.1" in caplog.text
 
 
 def test_a_recipe_with_an_unknown_key_says_what_was_meant(tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text('bakbone = "tiny"\n')
     with pytest.raises(UnknownName, match="Did you mean 'backbone'"):
-        recipe.read(tmp_path / "r.toml")
+        read_recipe(tmp_path / "r.toml")
     (tmp_path / "r.toml").write_text("[train]\nepoch = 3\n")
     with pytest.raises(UnknownName, match="Did you mean 'epochs'"):
-        recipe.read(tmp_path / "r.toml")
+        read_recipe(tmp_path / "r.toml")
 
 
 def test_reports_are_whole_and_ask_no_network(done: tuple[Path, dict[str, dict[str, object]]], tmp_path: Path) -> None:

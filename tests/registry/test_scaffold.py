@@ -171,7 +171,7 @@ def test_the_parts_of_a_run_work_in_one(environment: Path, tmp_path: Path) -> No
     found = json.loads(call(environment, tmp_path, "run", "out", "--recipe", "recipe.toml", "--json"))
     assert found["scores"]["my-evaluator"]["my_evaluator"] > 0
     assert found["classes"] == 5
-    origins = tomllib.loads((tmp_path / "out" / "recipe.toml").read_text())["resolved"]["from"]
+    origins = tomllib.loads((tmp_path / "out" / "recipe.toml").read_text())["resolved"]["origins"]
     for kind in ("backbone", "aligner", "reducer", "clusterer", "evaluator"):
         assert origins[f"{kind} my-{kind}"] == f"kce-my-{kind} 0.1.0"
 

@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 
 from kce.errors import BadData, KCEError, UnknownName
 from kce.system import documents
-from kce.system.documents import Document, document_from_table, document_to_table, read_document, write_document
+from kce.system.documents import (
+    Document,
+    checked_model,
+    document_from_table,
+    document_to_table,
+    read_document,
+    write_document,
+)
 
 
 @dataclass(frozen=True)
@@ -127,9 +134,9 @@ def test_a_file_that_is_none_says_so(tmp_path: Path, suffix: str) -> None:
 
 
 def test_what_was_made_in_python_is_checked_by_the_same_types() -> None:
-    documents.check_types(Sheet("a"), "the choices")
+    assert repr(checked_model(Sheet("a", limit=3), "the choices").limit) == "3.0"
     with pytest.raises(BadData, match=r"the choices: inner.lr = true is not a number"):
-        documents.check_types(Sheet("a", inner=Inner(lr=True)), "the choices")
+        checked_model(Sheet("a", inner=Inner(lr=True)), "the choices")
 
 
 def test_the_example_runs() -> None:

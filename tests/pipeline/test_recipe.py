@@ -1,0 +1,99 @@
+"""Recipes as documents: whatever cannot be a choice is refused by its key, and old recipes say what is new."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kce.errors import BadData, KCEError, UnknownName
+from kce.pipeline.recipe import Recipe, choose_recipe, read_recipe, recipe_from_table, recipe_to_table
+from kce.pipeline.recipe_checks import check_choices
+from kce.registry.registry import Registry
+from kce.training.settings import TrainSettings
+
+REGISTRY = Registry.load(Path("/"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('seed = "abc"', 'r.toml: seed = "abc" is not a whole number'),
+        ('unknown = "A_x"', 'r.toml: unknown = "A_x" is not a list (a text each)'),
+        ('timeout = "2 h"', 'r.toml: timeout = "2 h" is not a number'),
+        ("k = true", "r.toml: k = true is not a whole number or a text"),
+        ('rules = ["A", "B"]', 'r.toml: rules[0] = "A" is not a list'),
+        ("train = 3", "r.toml: train = 3 is not a table"),
+        ("[train]\nepochs = true", "r.toml: train.epochs = true is not a whole number"),
+        ("[train]\nlr = 1900-01-01", 'r.toml: train.lr = "1900-01-01" is not a number'),
+        ('[evaluate]\nevaluators = "silhouette"', 'evaluate.evaluators = "silhouette" is not a list (a text each)'),
+        ("schema = 2", "r.toml has schema 2; this KCE reads and writes a recipe of schema 1"),
+    ],
+)
+def test_wrong_types_are_refused_by_key_with_the_expected_type(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "r.toml").write_text(text)
+    with pytest.raises(BadData, match=re.escape(message)):
+        read_recipe(tmp_path / "r.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new"),
+    [
+        ("[train]\nrate = 0.01", "train.rate", "lr"),
+        ("[train]\ndecay = 0.01", "train.decay", "weight_decay"),
+        ("[train]\nbatch = 16", "train.batch", "batch_size"),
+        ("patience = 60.0", "patience", "timeout"),
+        ('[resolved]\n"evaluation reducer" = "pca"', 'resolved."evaluation reducer"', "evaluation_reducer"),
+    ],
+)
+def test_a_key_of_the_last_version_is_refused_with_the_new_name(tmp_path: Path, text: str, old: str, new: str) -> None:
+    (tmp_path / "r.toml").write_text(text)
+    with pytest.raises(BadData, match=re.escape(f"{old} is now called {new}")) as error:
+        read_recipe(tmp_path / "r.toml")
+    assert f"write {new} instead of" in error.value.hint
+
+
+def test_the_command_line_refuses_an_old_recipe_with_status_2(
+    at: Path, kce: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    (at / "old.toml").write_text('faces = "faces"\nunknown = ["A_x"]\n[train]\nrate = 0.01\n')
+    done = kce("run", "out", "--recipe", "old.toml")
+    assert done.returncode == 2
+    assert "train.rate is now called lr" in done.stderr
+    assert "hint: write lr instead of rate" in done.stderr
+    assert not (at / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"seed": True}, "the recipe: seed = true is not a whole number"),
+        ({"timeout": -1.0}, "timeout = -1.0 is not a number of seconds"),
+        ({"timeout": float("nan")}, "timeout = nan"),
+        ({"train": TrainSettings(lr=float("inf"))}, "lr = inf is not a learning rate"),
+        ({"train": TrainSettings(weight_decay=-1.0)}, "weight_decay = -1.0"),
+        ({"train": TrainSettings(save_every=-1.0)}, "save_every = -1.0"),
+        ({"vote": "mean"}, "vote .* named 'mean'. Did you mean 'means'"),
+        ({"plan": "clusterz"}, "no plan named 'clusterz'"),
+    ],
+)
+def test_a_recipe_made_in_python_is_checked_alike(choices: dict[str, object], message: str) -> None:
+    with pytest.raises(KCEError, match=message):
+        check_choices(replace(Recipe(), **choices), REGISTRY)  # type: ignore[arg-type]
+
+
+def test_a_recipe_in_another_document_is_named_by_it() -> None:
+    assert recipe_from_table(recipe_to_table(Recipe(seed=3)), "s") == Recipe(seed=3)
+    with pytest.raises(UnknownName, match=r"no key of s named 'sed'. Did you mean 'seed'"):
+        recipe_from_table({"sed": 3}, "s")
+
+
+def test_choices_go_over_the_recipe_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text('faces = "f"\nseed = 4\n[train]\nheld_out = 0\nlr = 1\n')
+    recipe = choose_recipe(tmp_path, None, seed=5, train={"epochs": 1, "lr": None})
+    assert (recipe.faces, recipe.seed, recipe.train.epochs) == ("f", 5, 1)
+    assert (repr(recipe.train.lr), repr(recipe.train.held_out)) == ("1.0", "0.0")
