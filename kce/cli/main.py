@@ -83,9 +83,9 @@ def list_(
         return print_json(rows)
     facts: list[dict[str, str]] = [{} for _ in rows]
     if kind == "dataset":
-        from kce.data.catalog import about
+        from kce.data.catalog import describe_dataset
 
-        facts = [about(registry, row["name"]) for row in rows]
+        facts = [describe_dataset(registry, row["name"]) for row in rows]
     print_table(
         ["kind", "name", "plugin", "source", "status", *(facts[0] if facts else ())],
         [
@@ -140,28 +140,31 @@ def scan(
     decode: Annotated[
         bool, typer.Option("--decode", help="Open every file and decode a frame: finds what is corrupt.")
     ] = False,
-    split: Annotated[str, typer.Option(help="official, or disjoint by identity; also tells who is on two sides.")] = "",
+    split: Annotated[
+        str, typer.Option(help="official, or disjoint by identity; also reports who is in several splits.")
+    ] = "",
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Look through a dataset on disk: what is there, what is missing, what cannot be read."""
     from kce.data import scan as scanning
-    from kce.data.catalog import guessing
+    from kce.data.catalog import suggest_dataset
     from kce.registry.registry import Registry
+    from kce.system.documents import document_to_table
 
     registry = Registry.load()
-    with guessing(registry, dataset, root):
+    with suggest_dataset(registry, dataset, root):
         found = registry.build("dataset", dataset, root=root)
-        failed = None
+        failed: scanning.ScanFailed | None = None
+        report: scanning.ScanReport | None = None
         try:
             with progress_bars() as progress:
                 report = scanning.scan(found, root, csv, progress, decode=decode, split=split, seed=seed)
         except scanning.ScanFailed as error:
             failed, report = error, error.report  # what was found is shown all the same
-        if as_json:
-            print_json(report)
-        else:
-            _scanned(report)
+        if report:
+            table = document_to_table(report)
+            print_json(table) if as_json else _scanned(table)
         if failed:
             raise failed
 
@@ -183,13 +186,13 @@ def _scanned(report: dict[str, Any]) -> None:
             for name in sorted({*have, *published})
         ],
     )
-    if made := report.get("split"):
+    if made := report["split"]:
         print_table(["split", "samples"], [[name, str(n)] for name, n in report["by_split"].items()])
-        leaks = [f"{leak['kind']} {', '.join(leak['names'])}: {', '.join(leak['splits'])}" for leak in made["leaks"]]
-        print_line(f"{made['mode']} split: {made['dropped']} samples dropped, {len(leaks)} on two sides")
-        complain("on two sides", leaks)
+        leaks = [f"{leak['kind']} {', '.join(leak['names'])}: {', '.join(leak['splits'])}" for leak in report["leaks"]]
+        print_line(f"{made['mode']} split: {made['dropped']} samples dropped, {len(leaks)} leaks")
+        complain("leaks", leaks)
     for what in ("unparsed", "missing", "conflicts", "extra", "corrupt"):
-        complain(what, report.get(what, []))
+        complain(what, report[what] or [])
 
 
 @app.command()
@@ -207,12 +210,12 @@ def cut(
     as_json: AsJson = False,
 ) -> None:
     """Cut the faces out of a dataset's pictures and videos into a face folder."""
-    from kce.data.catalog import guessing
+    from kce.data.catalog import suggest_dataset
     from kce.faces.cut import cut as cut_faces
     from kce.registry.registry import Registry
 
     registry = Registry.load()
-    with guessing(registry, dataset, root):
+    with suggest_dataset(registry, dataset, root):
         found = registry.build("dataset", dataset, root=root)
     with progress_bars() as progress:
         report = cut_faces(

@@ -1,8 +1,4 @@
-"""The base that dataset adapters share.
-
-It finds the root, walks it as a stream in a fixed order, leaves out what is no sample, and hands each media file to the
-adapter's one parse. An adapter is then a table of facts and that parse.
-"""
+"""The base class of dataset adapters: subclass ``Tree`` to read a dataset in the layout of its publishers."""
 
 from __future__ import annotations
 
@@ -17,55 +13,96 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Literal
 
-from kce.data.walk import File, Parts, escaped, fold, nfc, walk, within
-from kce.errors import BadData, KCEError
+from kce.data.root import RootRules, find_root, names_in
+from kce.data.walk import MediaFile, Parts, fold_name, is_within, nfc, walk
+from kce.errors import BadData
 from kce.types import Remark, Sample
 
 MAX_LIST = 2**30  # bytes of a list, which is read line by line; the longest known has 250 MB
-MAX_JSON = 2**26  # bytes of a json, which is read as a whole
-MAX_LOOKED_INTO = 1000  # folders looked into on each level below, when the root is sought
-NAMED = 12  # folders named in a message about a root that was not found
+MAX_JSON = 2**26  # bytes of a JSON file, which is read as a whole
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
 class Unparsed(Exception):
-    """Raised by an adapter about one file whose name or place it cannot read; the message says why."""
-
-
-class WrongRoot(KCEError):
-    """A folder that is not the dataset's; it may well be another's."""
+    """Raised by an adapter for a file whose name or folder it cannot interpret; the message says why."""
 
 
 class Tree:
-    """Base of an adapter that reads one dataset from a folder, as its publishers ship it.
+    """Base class of an adapter: reads one dataset from the folder that its publishers ship.
 
-    A subclass states the facts below, overrides `parse`, and may override `lists`. Iterating yields samples and remarks
-    as a stream: of each file below the root exactly one, then what `beside` was told of it; before all, the remarks
-    about the dataset's own lists. Keys and the paths of remarks are relative to the root that was found, with "/", in
-    Unicode's composed form (NFC).
+    A subclass sets the attributes below and overrides `parse`, which turns a path into a sample; where the dataset
+    ships lists (splits, labels), it also overrides `read_lists`. Everything else is done here: the root is found,
+    upper and lower case aside, up to two levels below or above the folder given; every file below it is visited as a
+    stream and in a fixed order (naturally sorted: 9 before 10); what is not a sample is counted as ignored; and links
+    that lead out of the root are never followed.
 
-    name      the dataset's name, as in its categories
-    aliases   names its root folder is known by; they decide where several folders could be it
-    strangers names of a look-alike's root, which is never taken for this one
-    marks     names of folders that show a root, in tiers: a tier counts when any one of its names is there, and the
-              first tier found within two levels down or up decides. None: the root is the folder given
-    media     suffixes of its media, with the dot, in lower case
-    ignored   path parts (folders, in lower case) below which nothing is a sample
-    expected  published number of samples per category; empty = not known
-    method_count  number of forgery methods; 0 = as many as `expected` has categories of fakes
-    licence   one line
+    Iterating yields the remarks of `read_lists` and then, for each file below the root, exactly one sample or remark,
+    followed by the remarks that `parse` added with `add_remark`. Keys of samples and paths of remarks are relative to
+    the root, with "/", in Unicode's composed form (NFC).
 
-    Raises KCEError when the root is missing, is a file or is empty; WrongRoot when it does not look like this dataset.
+    Args:
+        root: The dataset's root folder, or one up to two levels below or above it.
+
+    Attributes:
+        name: The dataset's name, as in its categories.
+        root_names: Names of its root folder; they decide where several folders could be the root.
+        excluded_root_names: Names of root folders of similar datasets, which are never taken for this one.
+        root_contains: Names of folders that the root contains, in tiers. A folder matches a tier if it contains any
+            one of the tier's folders; the first tier that some folder matches decides. Empty: the folder given is the
+            root.
+        media: Suffixes of the dataset's media files, with the dot, in lower case.
+        ignored: Names of folders, in lower case, whose files are not samples, at any depth.
+        expected: Published number of samples per category; empty = not known.
+        method_count: Number of forgery methods; 0 = as many as `expected` has categories of fakes.
+        licence: The dataset's licence, in one line.
+        pictures: Suffixes of all pictures, to build `media` from.
+        videos: Suffixes of all videos, to build `media` from.
+
+    Raises:
+        WrongRoot: The folder does not look like this dataset.
+        KCEError: The folder is missing, a file, empty or unreadable, or several folders could be the root.
+
+    Example:
+        A dataset of pictures ``real/0001.png`` and ``fake/0001.png``, where fakes and reals of one number show one
+        person:
+
+        >>> class Pairs(Tree):
+        ...     name = "Pairs"
+        ...     root_contains = (("real", "fake"),)
+        ...     media = frozenset({".png"})
+        ...     licence = "CC BY 4.0"
+        ...
+        ...     def parse(self, parts):
+        ...         if len(parts) != 2 or parts[0] not in ("real", "fake"):
+        ...             raise Unparsed("in neither real/ nor fake/")
+        ...         person = f"pairs:{parts[1].removesuffix('.png')}"
+        ...         method = "real" if parts[0] == "real" else "FaceSwap"
+        ...         return self.sample(parts, method, group=person, identities=(person,))
+
+        >>> import tempfile
+        >>> root = Path(tempfile.mkdtemp()) / "download" / "Pairs"
+        >>> for path in ("real/0001.png", "fake/0001.png", "fake/deep/2.png", "README.txt"):
+        ...     (root / path).parent.mkdir(parents=True, exist_ok=True)
+        ...     _ = (root / path).write_bytes(b"")
+        >>> for item in Pairs(root.parent):
+        ...     if isinstance(item, Sample):
+        ...         print(item.key, item.category, item.group)
+        ...     else:
+        ...         print(item.path, item.kind, item.reason)
+        README.txt ignored not a media file of this dataset
+        fake/0001.png Pairs_FaceSwap pairs:0001
+        fake/deep/2.png unparsed in neither real/ nor fake/
+        real/0001.png Pairs_real pairs:0001
     """
 
     pictures: ClassVar[frozenset[str]] = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
     videos: ClassVar[frozenset[str]] = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"})
 
     name: str = ""
-    aliases: ClassVar[Parts] = ()
-    strangers: ClassVar[Parts] = ()
-    marks: ClassVar[tuple[Parts, ...]] = ()
+    root_names: ClassVar[Parts] = ()
+    excluded_root_names: ClassVar[Parts] = ()
+    root_contains: ClassVar[tuple[Parts, ...]] = ()
     media: ClassVar[frozenset[str]] = pictures | videos
     ignored: ClassVar[frozenset[str]] = frozenset({"masks", "models", "landmarks", "spatial_localize", "target_mask"})
     expected: Mapping[str, int] = {}
@@ -73,27 +110,43 @@ class Tree:
     licence: ClassVar[str] = ""
 
     def __init__(self, root: str | Path) -> None:
-        self.root = find_root(self, Path(root))
+        self.root = self.find_root(root)
         self._prefix = os.path.join(self.root, "")  # noqa: PTH118 - a string, since a million paths are made from it
         self._real_root = os.path.realpath(self.root)
-        self._folder = lru_cache(maxsize=64)(self.root.joinpath)  # to make a Path is a quarter of a scan's time
+        self._folder = lru_cache(maxsize=64)(self.root.joinpath)  # making a Path takes a quarter of a scan's time
         self._has_no_link = lru_cache(maxsize=4096)(self._look_for_links)
-        self._beside: list[Remark] = []
+        self._remarks: list[Remark] = []
+
+    @classmethod
+    def find_root(cls, folder: str | Path) -> Path:
+        """The dataset's root in or around this folder; raises as the class does."""
+        return find_root(RootRules(cls.name, cls.root_contains, cls.root_names, cls.excluded_root_names), Path(folder))
 
     def parse(self, parts: Parts) -> Sample | Remark:
-        """What the media file at this path below the root is: a sample, or a remark (ignored, with the reason).
+        """Interpret the path of a media file; to be overridden.
 
-        `parts` are the folders and the file name, in Unicode's composed form. Raises Unparsed when they say nothing.
+        Args:
+            parts: The folders below the root and the file name, in Unicode's composed form (NFC).
+
+        Returns:
+            The sample, made with `sample`, or a remark of the kind "ignored" with the reason.
+
+        Raises:
+            Unparsed: The path does not tell what the file is. It becomes a remark of the kind "unparsed".
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say how to parse {parts}")
+        raise NotImplementedError(f"{type(self).__name__} has no method parse, which would interpret {parts}")
 
-    def lists(self) -> Iterator[Remark]:
-        """Reads the lists the dataset ships, before the walk; yields what is missing and what disagrees."""
+    def read_lists(self) -> Iterator[Remark]:
+        """Read the lists that the dataset ships, before the walk; may be overridden.
+
+        Yields:
+            Remarks on listed files that are missing, and on lists that contradict each other.
+        """
         return iter(())
 
-    def beside(self, kind: Literal["conflict", "extra"], parts: Parts, reason: str) -> None:
-        """Called while parsing: a remark about the file that does not take the place of its sample."""
-        self._beside.append(Remark(kind, "/".join(parts), reason))
+    def add_remark(self, kind: Literal["conflict", "extra"], parts: Parts, reason: str) -> None:
+        """To be called in `parse`: a remark on the file, in addition to its sample."""
+        self._remarks.append(Remark(kind, "/".join(parts), reason))
 
     def sample(
         self,
@@ -105,81 +158,93 @@ class Tree:
         split: str = "",
         frame: int | None = None,
     ) -> Sample:
-        """The sample at this path; the method "real" makes it a real."""
+        """Make the sample of a path; the fields are those of ``Sample``.
+
+        Args:
+            parts: The path, as `parse` gets it.
+            method: The forgery method; "real" for a real.
+            group: The real recording it derives from, with its namespace ("ffpp:000"); empty = unknown.
+            identities: Everyone in it, with their namespace, the altered person first.
+            split: The official split; empty = none.
+            frame: The frame number where the file is one frame of a video.
+        """
         key = "/".join(parts)
         path = self._folder(*parts[:-1]) / parts[-1]
         return Sample(key, path, self.name, method, method == "real", group, identities, split, frame)
 
     def __iter__(self) -> Iterator[Sample | Remark]:
-        self._beside.clear()  # of a walk that was left
-        yield from self.lists()
-        for found in walk(self._prefix, self._real_root, self.ignored, self.media):
-            yield found if isinstance(found, Remark) else self._read(found)
-            if self._beside:
-                yield from self._beside
-                self._beside.clear()
+        self._remarks.clear()  # of an iteration that was not finished
+        yield from self.read_lists()
+        for item in walk(self._prefix, self._real_root, self.ignored, self.media):
+            yield item if isinstance(item, Remark) else self._parse(item)
+            if self._remarks:
+                yield from self._remarks
+                self._remarks.clear()
 
-    def _read(self, file: File) -> Sample | Remark:
+    def _parse(self, file: MediaFile) -> Sample | Remark:
         try:
-            said = self.parse(file.parts)
+            item = self.parse(file.parts)
         except Unparsed as error:
             return Remark("unparsed", "/".join(file.parts), str(error))
-        if isinstance(said, Sample) and file.disk:
-            return replace(said, path=Path(file.disk))  # on disk the name is not in composed form
-        return said
+        if isinstance(item, Sample) and file.path:
+            return replace(item, path=Path(file.path))  # on disk the name is not in composed form
+        return item
 
-    # What the dataset's lists need.
+    # For reading the dataset's lists.
 
-    def inside(self, entry: str) -> Parts:
-        """The parts of a path that a list names. Raises Unparsed if it would lead out of the root or names nothing."""
+    def listed_parts(self, entry: str) -> Parts:
+        """The parts of a relative path that a list names. Raises Unparsed if it is empty or leads out of the root."""
         path = PurePosixPath(nfc(entry.replace("\\", "/")))
         if path.is_absolute() or _DRIVE.match(entry) or ".." in path.parts:
             raise Unparsed("leads out of the root; only relative paths without '..' are read")
         if not path.parts or "\0" in entry:
-            raise Unparsed("names no file")
+            raise Unparsed("not the name of a file")
         return path.parts
 
-    def locate(self, parts: Parts) -> Path | None:
+    def find_exact(self, parts: Parts) -> Path | None:
         """The file with exactly this path below the root, or None. Raises Unparsed if a link leads out of the root."""
         key = "/".join(parts)
         for form in (key,) if key.isascii() else (key, unicodedata.normalize("NFD", key)):
-            path = self._prefix + form  # a string, no Path: a list may have millions of lines
+            path = self._prefix + form  # a string, not a Path: a list may have millions of lines
             try:
                 mode = os.lstat(path).st_mode
             except OSError:
                 continue
             plain = not stat.S_ISLNK(mode) and self._has_no_link(parts[:-1])
-            if not plain and not within(os.path.realpath(path), self._real_root):
+            if not plain and not is_within(os.path.realpath(path), self._real_root):
                 raise Unparsed("a link leads out of the root; it is not followed")
             if stat.S_ISREG(mode) or os.path.isfile(path):  # noqa: PTH113
                 return Path(path)
         return None
 
     def _look_for_links(self, folders: Parts) -> bool:
-        """Whether no folder on this way is a link; much quicker than to resolve the path of each file."""
+        """Whether none of these nested folders is a link; much quicker than resolving the path of each file."""
         link = os.path.islink(self._prefix + "/".join(folders))  # noqa: PTH114
         return not folders or (not link and self._has_no_link(folders[:-1]))
 
     def find(self, *parts: str) -> Path | None:
         """The file or folder at this path below the root, upper and lower case and Unicode form aside, or None.
 
-        Raises BadData if a link to a file leads out of the root; a folder's link is named by the walk.
+        Raises BadData if it is a link to a file outside the root; links to folders are reported by the walk.
         """
-        here = Path(self.root)
+        path = Path(self.root)
         for part in parts:
-            wanted = fold(part)
-            names = sorted(name for name in _names(here) if fold(name) == wanted)
+            wanted = fold_name(part)
+            names = sorted(name for name in names_in(path) if fold_name(name) == wanted)
             if not names:
                 return None
-            here = here / (part if part in names else names[0])
-        inside = within(os.path.realpath(here), self._real_root)
-        if here.is_file() and not inside:
-            raise BadData(f"{here} is a link that leads out of the root", "put the file itself there")
-        return here if inside and (here.is_dir() or here.is_file()) else None
+            path = path / (part if part in names else names[0])
+        inside = is_within(os.path.realpath(path), self._real_root)
+        if path.is_file() and not inside:
+            raise BadData(f"{path} is a link that leads out of the root", "put the file itself there")
+        return path if inside and (path.is_dir() or path.is_file()) else None
 
-    def lines(self, path: Path) -> Iterator[tuple[int, str]]:
-        """The lines of a list with their numbers from 1, blank ones left out. Raises BadData if it is too large."""
-        _bounded(path, MAX_LIST)
+    def read_lines(self, path: Path) -> Iterator[tuple[int, str]]:
+        """The lines of a text file, stripped and without blank ones, with their numbers from 1.
+
+        Raises BadData if the file is too large.
+        """
+        _check_size(path, MAX_LIST)
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             number = 0
             while line := file.readline(2**16):
@@ -187,100 +252,16 @@ class Tree:
                 if text := line.strip():
                     yield number, text
 
-    def json(self, path: Path) -> Any:
-        """The content of a json. Raises BadData if it is too large or is no json."""
-        _bounded(path, MAX_JSON)
+    def read_json(self, path: Path) -> Any:
+        """The content of a JSON file. Raises BadData if it is too large or not JSON."""
+        _check_size(path, MAX_JSON)
         try:
             return json.loads(path.read_text(encoding="utf-8-sig"))
         except (ValueError, RecursionError) as error:
-            raise BadData(f"{path} is not a readable json: {error}", "fetch the file again, or remove it") from error
+            raise BadData(f"{path} is not readable JSON: {error}", "get the file again, or remove it") from error
 
 
-def _bounded(path: Path, limit: int) -> None:
+def _check_size(path: Path, limit: int) -> None:
     size = path.stat().st_size
     if size > limit:
-        raise BadData(f"{path} has {size} bytes, more than the {limit} that a list may have", "is it the right file?")
-
-
-def find_root(tree: Tree | type[Tree], given: Path) -> Path:
-    """The dataset's root: the folder given, or one within two levels below or above it. Raises as `Tree` does."""
-    if not given.exists():
-        raise KCEError(f"no folder {given}", f"give the folder that {tree.name} was unpacked to")
-    if not given.is_dir():
-        raise KCEError(f"{given} is a file, not a folder", f"give the folder that {tree.name} was unpacked to")
-    try:
-        found = sorted(os.listdir(given))  # noqa: PTH208 - names are what is wanted
-    except OSError as error:
-        raise KCEError(f"{given} cannot be read: {error.strerror}", "check the rights of the folder") from error
-    if not found:
-        raise KCEError(f"{given} is empty", f"unpack {tree.name} there, or give the folder it was unpacked to")
-    if not tree.marks:
-        return given
-    for tier in tree.marks:
-        for ring in _rings(given):
-            if root := _choose(tree, ring, tier):
-                return root
-    raise WrongRoot(
-        f"{given} does not look like {tree.name}: none of the folders {_some([m for t in tree.marks for m in t])} is "
-        f"in it, two levels below or two levels above it; it holds {_some([escaped(name) for name in found])}",
-        f"give the folder of {tree.name} that holds {tree.marks[0][0]}",
-    )
-
-
-def _rings(given: Path) -> Iterator[list[Path]]:
-    """Where the root may be, nearest first and below before above."""
-    yield [given]
-    below = _folders(given)
-    yield below
-    yield [folder for child in below for folder in _folders(child)][:MAX_LOOKED_INTO]
-    above = Path(os.path.abspath(given)).parents  # noqa: PTH100 - as the user wrote it, not where links lead
-    yield from ([parent] for parent in above[:2])
-
-
-def _choose(tree: Tree | type[Tree], ring: list[Path], tier: Parts) -> Path | None:
-    marks, strangers = {fold(mark) for mark in tier}, {fold(name) for name in tree.strangers}
-    hits = [folder for folder in ring if _holds(folder, marks)]
-    own = [folder for folder in hits if _folded_name(folder) not in strangers]
-    if hits and not own:
-        raise WrongRoot(
-            f"{hits[0]} is by its name not {tree.name}", "ask for the dataset it is, or rename the folder if it is"
-        )
-    for alias in map(fold, tree.aliases):
-        if named := [folder for folder in own if _folded_name(folder) == alias]:
-            own = named
-            break
-    if len(own) > 1:
-        raise KCEError(
-            f"several folders look like {tree.name}: {_some([str(f) for f in own])}", "give one of them as root"
-        )
-    return own[0] if own else None
-
-
-def _folded_name(folder: Path) -> str:
-    return fold(os.path.basename(os.path.abspath(folder)))  # noqa: PTH100, PTH119 - Path(".") has no name
-
-
-def _holds(folder: Path, marks: set[str]) -> bool:
-    return any(fold(name) in marks and (folder / name).is_dir() for name in _names(folder))
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return os.listdir(folder)  # noqa: PTH208 - names are what is wanted
-    except OSError:
-        return []
-
-
-def _folders(folder: Path) -> list[Path]:
-    """The folders in a folder, sorted, links and hidden ones left out."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [e.name for e in entries if e.is_dir(follow_symlinks=False) and not e.name.startswith(".")]
-    except OSError:
-        return []
-    return [folder / name for name in sorted(names)[:MAX_LOOKED_INTO]]
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+        raise BadData(f"{path} has {size} bytes; a list may have {limit}", "is it the right file?")

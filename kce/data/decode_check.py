@@ -1,4 +1,4 @@
-"""Whether media can be decoded: each file is opened and one frame of it taken, a picture as a whole."""
+"""Checks whether media can be decoded: opens each file and decodes the picture, or one frame of the video."""
 
 from __future__ import annotations
 
@@ -15,38 +15,43 @@ if TYPE_CHECKING:
     from kce.types import Sample
 
 
-def undecodable(samples: Iterable[Sample], workers: int | None = None) -> Iterator[tuple[Sample, str]]:
-    """Each sample with the reason why its file cannot be decoded, empty where it can; in order, as a stream.
+def check_decoding(samples: Iterable[Sample], workers: int | None = None) -> Iterator[tuple[Sample, str]]:
+    """Check for each sample whether its file can be decoded.
 
-    workers  processes; default: as many as there are processors, at most 8. A file that kills its process has that for
-             its reason.
+    Of a video only the middle frame is decoded: damage elsewhere may go unnoticed, but a truncated file is found. A
+    decoder that hangs is not stopped, but the sizes it works on are limited (``kce.data.media``).
 
-    Of a video one frame is decoded, its middle one; damage elsewhere in it may stay unseen, except that a file cut
-    short of all its frames is found. Nothing ends a decoder that hangs, but the sizes it works on are bounded (media).
+    Args:
+        samples: The samples.
+        workers: Number of processes; default: one per processor, at most 8.
+
+    Yields:
+        Each sample with the reason why its file cannot be decoded, or "" if it can, in order and as a stream. A file
+        that crashes its process has this as the reason.
     """
     waiting: deque[Sample] = deque()
-    with Workers(workers or min(os.cpu_count() or 1, 8), looker, ()) as hands:
+    with Workers(workers or min(os.cpu_count() or 1, 8), make_decode_check, ()) as pool:
 
-        def oldest() -> tuple[Sample, str]:
-            said = hands.take()
-            return waiting.popleft(), said.reason if isinstance(said, TaskLost) else said
+        def next_result() -> tuple[Sample, str]:
+            result = pool.take()
+            return waiting.popleft(), result.reason if isinstance(result, TaskLost) else result
 
         for sample in samples:
-            hands.submit(str(sample.path))
+            pool.submit(str(sample.path))
             waiting.append(sample)
-            if len(waiting) > hands.ahead:
-                yield oldest()
+            if len(waiting) > pool.ahead:
+                yield next_result()
         while waiting:
-            yield oldest()
+            yield next_result()
 
 
-def looker() -> Callable[[str], str]:
-    """What a worker does: path -> the reason why it cannot be decoded, or empty."""
-    return why_undecodable
+def make_decode_check() -> Callable[[str], str]:
+    """The function that workers call for each path."""
+    return decoding_error
 
 
-def why_undecodable(path: str) -> str:
-    """The reason why no frame of this file can be decoded; empty if one can."""
+def decoding_error(path: str) -> str:
+    """The reason why a picture, or the middle frame of a video, cannot be decoded; "" if it can."""
     try:
         if is_video(path):
             next(video_frames(path, 1))

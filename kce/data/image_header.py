@@ -1,4 +1,4 @@
-"""What the header of a picture's file says, read before anything is decoded."""
+"""Reads the header of a picture file, before anything is decoded."""
 
 from __future__ import annotations
 
@@ -14,8 +14,15 @@ from kce.errors import BadData
 
 
 @dataclass(frozen=True)
-class Header:
-    """What a picture's file says of it: orientation is EXIF's, 1 to 8."""
+class ImageHeader:
+    """The header of a picture file.
+
+    Attributes:
+        width: Width in pixels, as stored.
+        height: Height in pixels, as stored.
+        alpha: Whether there is transparency.
+        orientation: The EXIF orientation that is to be applied, 1 (as it is) to 8.
+    """
 
     width: int
     height: int
@@ -23,7 +30,7 @@ class Header:
     orientation: int = 1
 
 
-_pillow = threading.Lock()  # Pillow warns of bombs; filters of warnings belong to the whole process
+_pillow = threading.Lock()  # Pillow warns of decompression bombs, and warning filters belong to the whole process
 _TEXT_HEADERS = (  # formats that OpenCV reads and Pillow does not
     (re.compile(rb"P7\n(?=(?:.*\n)*?WIDTH +(?P<w>\d+))(?=(?:.*\n)*?HEIGHT +(?P<h>\d+))"), b"RGB_ALPHA"),
     (re.compile(rb"PF\s+(?P<w>\d+)\s+(?P<h>\d+)\s"), None),
@@ -31,8 +38,16 @@ _TEXT_HEADERS = (  # formats that OpenCV reads and Pillow does not
 )
 
 
-def header(data: bytes, path: Any) -> Header:
-    """Size, alpha and orientation, without decoding. Raises BadData for what is no picture, or too large for Pillow."""
+def read_header(data: bytes, path: Any) -> ImageHeader:
+    """Read the header of a picture file.
+
+    Args:
+        data: The file's bytes.
+        path: The file's path, for messages.
+
+    Raises:
+        BadData: The file is not a picture, or the picture is too large for Pillow.
+    """
     plain = _plain_png(data)
     if plain is not None:
         return plain
@@ -44,27 +59,26 @@ def header(data: bytes, path: Any) -> Header:
         try:
             with Pillow.open(io.BytesIO(data)) as picture:
                 alpha = "A" in picture.getbands() or "transparency" in picture.info
-                # OpenCV always turns a TIFF by itself.
+                # OpenCV always applies the orientation of a TIFF.
                 orientation = 1 if picture.format == "TIFF" else _orientation(picture)
-                return Header(*picture.size, alpha=alpha, orientation=orientation)
+                return ImageHeader(*picture.size, alpha=alpha, orientation=orientation)
         except (Pillow.DecompressionBombWarning, Pillow.DecompressionBombError) as error:
-            raise BadData(f"{path}: too large", "make it smaller") from error
+            raise BadData(f"{path}: too large", "make the picture smaller") from error
         except Exception:  # noqa: S110 - on hostile headers Pillow's parsers raise anything
             pass
     for pattern, alpha_word in _TEXT_HEADERS:
-        if found := pattern.match(data[:4096]):
+        if match := pattern.match(data[:4096]):
             alpha = alpha_word is not None and alpha_word in data[:4096]
-            return Header(int(found["w"]), int(found["h"]), alpha)
+            return ImageHeader(int(match["w"]), int(match["h"]), alpha)
     raise BadData(f"{path}: not a picture", "leave the file out, or get it again")
 
 
-def _plain_png(data: bytes) -> Header | None:
-    """Of a png in RGB and 8 bits with nothing special in it, as cut faces are: for those Pillow takes longer than the
-    decoding itself."""
+def _plain_png(data: bytes) -> ImageHeader | None:
+    """The header of a plain 8-bit RGB PNG, such as cut faces; reading it with Pillow takes longer than decoding it."""
     special = any(word in data for word in (b"eXIf", b"tRNS", b"acTL"))
     if special or data[:16] != _PNG or data[24:26] != b"\x08\x02":
         return None
-    return Header(*struct.unpack(">II", data[16:24]))
+    return ImageHeader(*struct.unpack(">II", data[16:24]))
 
 
 _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
@@ -73,5 +87,5 @@ _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 def _orientation(picture: Any) -> int:
     try:
         return int(picture.getexif().get(0x0112, 1))
-    except Exception:  # a broken EXIF block is no reason to lose the picture
+    except Exception:  # a picture with a broken EXIF block is still usable
         return 1

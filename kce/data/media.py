@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce.data.image_header import header as read_header
+from kce.data.image_header import read_header
 from kce.errors import BadData
 
 if TYPE_CHECKING:

@@ -1,40 +1,82 @@
-"""What a dataset on disk holds, and what is wrong with it: the report of ``kce scan``."""
+"""What a dataset on disk contains, and what is wrong with it: the report of ``kce scan``."""
 
 from __future__ import annotations
 
 import csv
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, ClassVar
 
 import xxhash
 
-from kce.data.splits import NONE, Sides, Split, disjoint, official
-from kce.data.walk import escaped
+from kce.data.splits import NONE, Leak, LeakFinder, Split, SplitReport, disjoint_split, official_split
+from kce.data.walk import printable
 from kce.errors import BadData, KCEError, UnknownName
 from kce.system.atomic import atomic_replace
+from kce.system.documents import Document
 from kce.types import Dataset, Progress, Remark, Sample
 
 COLUMNS = ("key", "path", "dataset", "method", "category", "label", "group", "identities", "split", "frame")
-MAX_UNPARSED = 0.005  # share of names; above it the adapter and the tree do not belong together
-LISTED = 10_000  # entries a list of the report shows; the last line then counts the rest
-_LISTS = {"unparsed": "unparsed", "missing": "missing", "conflict": "conflicts", "extra": "extra"}
+MAX_UNPARSED = 0.005  # share of the names; above it the adapter and the folder do not belong together
+MAX_LINES = 10_000  # of each list of the report; one more line then counts the rest
+
+
+@dataclass(frozen=True)
+class ScanReport(Document):
+    """What a scan found. Lists have lines "path: reason".
+
+    A list has at most 10,000 lines and then ends with "... and N more": a wrong root may contain millions of bad names,
+    and a report must stay small.
+
+    Attributes:
+        dataset: Name of the dataset.
+        root: The folder, as the user named it.
+        samples: Number of samples with different keys.
+        by_category: Category -> number of samples.
+        by_split: Split -> number of samples; "none" = without a split.
+        unparsed: Media files whose names or folders the adapter cannot interpret.
+        missing: Files that a list of the dataset names and that do not exist; empty folders.
+        conflicts: Files on which lists of the dataset disagree; samples with a key that another sample has.
+        extra: Samples that no list of the dataset names.
+        ignored: Number of files that are not samples.
+        expected: Category -> published number of samples; None = not known.
+        split: How the split was made; None unless one was requested.
+        leaks: Who is in several splits; None unless a split was requested.
+        corrupt: Samples that cannot be decoded; None unless this was checked.
+    """
+
+    NOUN: ClassVar[str] = "a scan report"
+
+    dataset: str
+    root: str
+    samples: int
+    by_category: Mapping[str, int]
+    by_split: Mapping[str, int]
+    unparsed: tuple[str, ...]
+    missing: tuple[str, ...]
+    conflicts: tuple[str, ...]
+    extra: tuple[str, ...]
+    ignored: int
+    expected: Mapping[str, int] | None = None
+    split: SplitReport | None = None
+    leaks: tuple[Leak, ...] | None = None
+    corrupt: tuple[str, ...] | None = None
 
 
 class ScanFailed(BadData):
-    """The scan came to its end and what it found cannot be used. `report` is what it would have returned."""
+    """A scan that was completed, but whose result cannot be used; `report` is what it would have returned."""
 
-    def __init__(self, message: str, hint: str = "", report: dict[str, Any] | None = None) -> None:
+    def __init__(self, message: str, hint: str = "", report: ScanReport | None = None) -> None:
         super().__init__(message, hint)
-        self.report = report or {}
+        self.report = report
 
 
 class _Lines:
-    """Lines of the report: all are counted, the first are kept."""
+    """Lines of a list of the report: all are counted, the first are kept."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -42,38 +84,35 @@ class _Lines:
 
     def add(self, path: str, reason: str) -> None:
         self.count += 1
-        if self.count <= LISTED:
-            self._kept.append(escaped(f"{path}: {reason}" if reason else path))
+        if self.count <= MAX_LINES:
+            self._kept.append(printable(f"{path}: {reason}" if reason else path))
 
-    def told(self) -> list[str]:
-        more = self.count - LISTED
-        return [*self._kept, f"... and {more} more"] if more > 0 else self._kept
+    def shown(self) -> tuple[str, ...]:
+        more = self.count - MAX_LINES
+        return (*self._kept, f"... and {more} more") if more > 0 else tuple(self._kept)
 
 
-class _Found:
+class _Counts:
     """What has been counted so far."""
 
     def __init__(self) -> None:
         self.categories: Counter[str] = Counter()
         self.splits: Counter[str] = Counter()
         self.ignored = 0
-        self.lines = {kind: _Lines() for kind in _LISTS}
+        self.lines = {kind: _Lines() for kind in ("unparsed", "missing", "conflict", "extra")}
 
-    def sample(self, sample: Sample) -> None:
+    def add_sample(self, sample: Sample) -> None:
         self.categories[sample.category] += 1
         self.splits[sample.split or NONE] += 1
 
-    def remark(self, remark: Remark) -> None:
+    def add_remark(self, remark: Remark) -> None:
         if remark.kind == "ignored":
             self.ignored += 1
         else:
             self.lines[remark.kind].add(remark.path, remark.reason)
 
-    def lists(self) -> dict[str, list[str]]:
-        return {name: self.lines[kind].told() for kind, name in _LISTS.items()}
 
-
-def _ignore_progress(what: str, done: int, total: int | None) -> None:
+def _no_progress(what: str, done: int, total: int | None) -> None:
     pass
 
 
@@ -81,97 +120,99 @@ def scan(
     dataset: Dataset,
     root: str | Path,
     csv: str | Path | None = None,
-    progress: Progress = _ignore_progress,
+    progress: Progress = _no_progress,
     *,
     decode: bool = False,
     split: str = "",
     seed: int = 0,
     workers: int | None = None,
-) -> dict[str, Any]:
-    """Reads a dataset to its end and reports what it holds.
+) -> ScanReport:
+    """Read a dataset to its end and report what it contains.
 
-    `root` is the folder as the user gave it; paths in the csv are relative to it. The report has `dataset`, `root`,
-    `samples` (number), `by_category` and `by_split` (numbers; "none" = no split), the lists `unparsed`, `missing`,
-    `conflicts` and `extra` of lines "path: reason", `ignored` (number), and `expected` (published numbers per category,
-    or None).
-    A list shows at most the first 10,000 and ends with "... and N more" where there are more: a wrong root may hold
-    millions of bad names, and a report must stay small. Of samples with one key the first counts; the others are
-    conflicts. Memory: some 100 bytes per sample, to know the keys.
+    Of several samples with one key, the first one counts; the others are conflicts. Memory: about 100 bytes per sample
+    for the keys, and about 400 bytes with a split.
 
-    With `csv` one row per sample is written, as a stream, to a file beside it that takes its place at the end.
+    Args:
+        dataset: The dataset.
+        root: The folder as the user named it; paths in the CSV file are relative to it.
+        csv: File to write, with one row per sample and the columns ``COLUMNS``. Rows are written as a stream to a
+            temporary file beside it, which takes its place at the end.
+        progress: Called every 1000 items.
+        decode: Whether to decode one frame of each sample, after a scan that has not failed. Samples that cannot be
+            decoded are in the list `corrupt`; they count as samples all the same.
+        split: "official" or "disjoint": report, and write to the CSV file, the splits of ``kce.data.splits``; samples
+            that such a split drops have none. The dataset is read twice. Empty: the splits that the samples have.
+        seed: Seed of a disjoint split.
+        workers: Processes that decode; default: one per processor, at most 8.
 
-    split    "official" or "disjoint" (by `seed`): the splits of the report and the csv are those of `kce.data.splits`,
-             and
-             what that drops is "none". The report then has `split`: what was made and how (`Split.report`), and
-             `leaks`: who is on two sides. The dataset is read once more for it, and memory is some 400 bytes per sample
-    decode   one frame of each sample is decoded, by `workers` processes (`kce.data.decode_check`), after a scan that
-             has not
-             failed. The report then has the list `corrupt`; its samples are counted, and in the csv, all the same
-
-    Raises UnknownName for a split that is none; ScanFailed, with the report and after the csv was written, when there
-    is no sample or more than 0.5 % of the names cannot be parsed; KCEError when the csv cannot be written.
+    Raises:
+        UnknownName: For a split that does not exist.
+        ScanFailed: There is no sample, or more than 0.5 % of the names cannot be parsed. It carries the report, and the
+            CSV file has been written.
+        KCEError: The CSV file cannot be written, or the dataset yields something else than samples and remarks.
     """
-    made = _split(dataset, split, seed, progress) if split else None
-    sides = Sides()
-    found = _Found()
-    samples = _unique(dataset, found, progress)
+    made = _make_split(dataset, split, seed, progress) if split else None
+    finder = LeakFinder()
+    counts = _Counts()
+    samples = _unique_samples(dataset, counts, progress)
     if made:
-        samples = _parted(samples, made, sides)
+        samples = _with_split(samples, made, finder)
     if csv is None:
         for sample in samples:
-            found.sample(sample)
+            counts.add_sample(sample)
     else:
-        with _rows(Path(csv)) as write:
+        with _csv_writer(Path(csv)) as write:
             prefix = os.path.join(root, "")  # noqa: PTH118 - a string, since paths are compared with it a million times
             for sample in samples:
-                found.sample(sample)
+                counts.add_sample(sample)
                 write(_row(sample, prefix))
-    report: dict[str, Any] = {
-        "dataset": dataset.name,
-        "root": str(root),
-        "samples": found.categories.total(),
-        "by_category": dict(sorted(found.categories.items())),
-        "by_split": dict(sorted(found.splits.items())),
-        **found.lists(),
-        "ignored": found.ignored,
-        "expected": dict(getattr(dataset, "expected", None) or {}) or None,
-    }
-    if made:
-        report["split"] = {**made.report, "leaks": sides.leaks()}
-    _judge(report, found.lines["unparsed"].count)
-    if decode:
-        report["corrupt"] = _corrupt(dataset, report["samples"], workers, progress)
-    return report
+    report = ScanReport(
+        dataset=dataset.name,
+        root=str(root),
+        samples=counts.categories.total(),
+        by_category=dict(sorted(counts.categories.items())),
+        by_split=dict(sorted(counts.splits.items())),
+        unparsed=counts.lines["unparsed"].shown(),
+        missing=counts.lines["missing"].shown(),
+        conflicts=counts.lines["conflict"].shown(),
+        extra=counts.lines["extra"].shown(),
+        ignored=counts.ignored,
+        expected=dict(getattr(dataset, "expected", None) or {}) or None,
+        split=made.report if made else None,
+        leaks=tuple(finder.leaks()) if made else None,
+    )
+    _fail_if_unusable(report, counts.lines["unparsed"].count)
+    return replace(report, corrupt=_corrupt(dataset, report.samples, workers, progress)) if decode else report
 
 
-def _split(dataset: Dataset, split: str, seed: int, progress: Progress) -> Split:
+def _make_split(dataset: Dataset, split: str, seed: int, progress: Progress) -> Split:
     if split not in ("official", "disjoint"):
         raise UnknownName.among("split", split, ("official", "disjoint"))
-    samples = _unique(dataset, _Found(), progress, "split")
-    return official(samples) if split == "official" else disjoint(samples, seed=seed)
+    samples = _unique_samples(dataset, _Counts(), progress, "split")
+    return official_split(samples) if split == "official" else disjoint_split(samples, seed=seed)
 
 
-def _parted(samples: Iterable[Sample], made: Split, sides: Sides) -> Iterator[Sample]:
+def _with_split(samples: Iterable[Sample], made: Split, finder: LeakFinder) -> Iterator[Sample]:
     for sample in samples:
         placed = replace(sample, split=made.by_key.get(sample.key, ""))
         if sample.key not in made.dropped:
-            sides.see(placed.dataset, placed)
+            finder.add(placed.dataset, placed)
         yield placed
 
 
-def _corrupt(dataset: Dataset, total: int, workers: int | None, progress: Progress) -> list[str]:
-    from kce.data.decode_check import undecodable  # brings numpy along
+def _corrupt(dataset: Dataset, total: int, workers: int | None, progress: Progress) -> tuple[str, ...]:
+    from kce.data.decode_check import check_decoding  # brings numpy along
 
     lines = _Lines()
-    samples = _unique(dataset, _Found(), _ignore_progress)
-    for done, (sample, why) in enumerate(undecodable(samples, workers), 1):
-        if why:
-            lines.add(sample.key, why)
+    samples = _unique_samples(dataset, _Counts(), _no_progress)
+    for done, (sample, error) in enumerate(check_decoding(samples, workers), 1):
+        if error:
+            lines.add(sample.key, error)
         progress("decode", done, total)
-    return lines.told()
+    return lines.shown()
 
 
-def _unique(dataset: Dataset, found: _Found, progress: Progress, what: str = "scan") -> Iterator[Sample]:
+def _unique_samples(dataset: Dataset, counts: _Counts, progress: Progress, what: str = "scan") -> Iterator[Sample]:
     """The samples, each key once; remarks are counted on the way."""
     seen: set[int] = set()
     done = 0
@@ -179,11 +220,11 @@ def _unique(dataset: Dataset, found: _Found, progress: Progress, what: str = "sc
         if done % 1000 == 0:
             progress(what, done, None)
         if isinstance(item, Remark):
-            found.remark(item)
+            counts.add_remark(item)
             continue
         digest = xxhash.xxh3_64_intdigest(item.key.encode("utf-8", "surrogatepass"))
         if digest in seen:
-            found.remark(Remark("conflict", item.key, f"a second sample has this key: {item.path}"))
+            counts.add_remark(Remark("conflict", item.key, f"a second sample has this key: {item.path}"))
             continue
         seen.add(digest)
         yield item
@@ -200,18 +241,20 @@ def _items(dataset: Dataset) -> Iterable[Sample | Remark]:
         yield item
 
 
-def _judge(report: dict[str, Any], unparsed: int) -> None:
-    names = report["samples"] + unparsed
-    what = f"{unparsed} of {names} names below {report['root']} cannot be parsed as {report['dataset']}"
-    first = f", the first: {report['unparsed'][0]}" if unparsed else ""
-    if not report["samples"]:
+def _fail_if_unusable(report: ScanReport, unparsed: int) -> None:
+    names = report.samples + unparsed
+    message = f"{unparsed} of {names} names below {report.root} cannot be parsed as {report.dataset}"
+    first = f", the first: {report.unparsed[0]}" if unparsed else ""
+    if not report.samples:
         raise ScanFailed(
-            (what + first) if unparsed else f"no sample of {report['dataset']} below {report['root']}",
-            f"is it the right folder, and is it unpacked? {report['ignored']} files were ignored",
+            (message + first) if unparsed else f"no sample of {report.dataset} below {report.root}",
+            f"is it the right folder, and is it unpacked? {report.ignored} files were ignored",
             report,
         )
     if unparsed > MAX_UNPARSED * names:
-        raise ScanFailed(what + first, "is it the right dataset? Move what does not belong to it", report)
+        raise ScanFailed(
+            message + first, "is it the right dataset? Move files that do not belong to it elsewhere", report
+        )
 
 
 def _row(sample: Sample, prefix: str) -> list[str]:
@@ -235,13 +278,13 @@ def _relative(path: str, prefix: str) -> str:
 
 
 @contextmanager
-def _rows(path: Path) -> Iterator[Callable[[Sequence[str]], None]]:
-    """Writes rows to a file that appears whole, or not at all."""
+def _csv_writer(path: Path) -> Iterator[Callable[[Sequence[str]], None]]:
+    """Write rows to a file that appears whole or not at all."""
     with ExitStack() as stack:
         with _reporting_unwritable(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.is_dir():
-                raise KCEError(f"{path} is a folder", "give the name of a file for the csv")
+                raise KCEError(f"{path} is a folder", "give the name of a file")
             part = stack.enter_context(atomic_replace(path, path.with_name(f".{path.name}.{os.getpid()}.part")))
             file = part.open("w", encoding="utf-8", errors="backslashreplace", newline="")
             stack.callback(_close, file)
@@ -250,7 +293,7 @@ def _rows(path: Path) -> Iterator[Callable[[Sequence[str]], None]]:
 
         def write(row: Sequence[str]) -> None:
             with _reporting_unwritable(path):
-                # To readers a carriage return ends a row, but the writer quotes only the line ends that it writes.
+                # For readers a carriage return ends a row; the writer quotes only the line end that it writes itself.
                 (quoted if "\r" in "".join(row) else plain).writerow(row)
 
         write(COLUMNS)
@@ -261,7 +304,7 @@ def _rows(path: Path) -> Iterator[Callable[[Sequence[str]], None]]:
 
 
 def _close(file: IO[str]) -> None:
-    with suppress(OSError):  # closing writes what is left, and fails again on a full disk
+    with suppress(OSError):  # closing writes the rest, and fails again on a full disk
         file.close()
 
 
@@ -272,5 +315,5 @@ def _reporting_unwritable(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise KCEError(
-            f"{path} cannot be written: {error.strerror}", "is there room, and may you write there?"
+            f"{path} cannot be written: {error.strerror}", "is the disk full, or the folder not yours to write to?"
         ) from error

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xxhash
 
 from kce.errors import BadData, KCEError
-from kce.system.rng import generator
+from kce.system.rng import generator, hash_order
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -85,8 +84,7 @@ def choose_evaluation_rows(labels: ArrayLike, keys: ArrayLike, per_category: int
     chosen = []
     for name in names.tolist():
         rows = np.flatnonzero(label == name)
-        lots = [xxhash.xxh3_128_digest(f"{seed}\0{name}\0{text}".encode()) for text in key[rows].tolist()]
-        chosen.append(rows[sorted(range(len(rows)), key=lots.__getitem__)[:count]])
+        chosen.append(rows[hash_order(seed, key[rows].tolist(), name)[:count]])
     return np.sort(np.concatenate(chosen)).astype(np.int64)
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xxhash
 
 from kce.evaluation.scoring import read_evaluation_rows
 from kce.features.table import FeatureTable, find_table, open_table
 from kce.merging.plan_file import read_plan
 from kce.report.charts import Bars, Exhibit, Flow, Lines, Matrix, Points
+from kce.system.rng import hash_order
 from kce.training.history import read_history
 
 if TYPE_CHECKING:
@@ -38,13 +38,12 @@ class Faces:
 
 
 def sample(table: FeatureTable, seed: int) -> Features:
-    """At most ``SHOWN`` rows of a table, the same share of each category, by lot from the keys."""
+    """At most ``SHOWN`` rows of a table, the same share of each category, sampled at random by their keys."""
     if len(table) <= SHOWN:
         return table.read_all()
     parts = [(batch.label, batch.key) for batch in table.batches()]
     label, key = (np.concatenate(column) for column in zip(*parts, strict=True))
-    lots = [xxhash.xxh3_64_intdigest(f"{seed}\0{one}".encode()) for one in key.tolist()]
-    order = np.argsort(np.array(lots, np.uint64), kind="stable")
+    order = np.array(hash_order(seed, key.tolist()), np.int64)
     chosen = []
     for category in np.unique(label).tolist():
         its = order[label[order] == category]

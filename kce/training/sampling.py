@@ -12,7 +12,7 @@ import numpy as np
 import xxhash
 
 from kce.errors import BadData, KCEError
-from kce.system.rng import generator
+from kce.system.rng import generator, hash_order
 from kce.training.settings import TrainSettings, check_train_settings
 from kce.training.weights import file_sha256
 
@@ -160,8 +160,7 @@ def held_out_mask(category: ArrayLike, group: ArrayLike, key: ArrayLike, share: 
     missing = share * total
     spare = total / 2
     rows = np.split(np.argsort(units, kind="stable"), np.cumsum(np.bincount(units))[:-1])
-    lots = [xxhash.xxh3_128_digest(f"{seed}\0{name}".encode()) for name in names.tolist()]
-    for unit in sorted(range(len(names)), key=lots.__getitem__):
+    for unit in hash_order(seed, names.tolist()):
         if (missing <= 0).all():
             break
         takes = np.bincount(codes[rows[unit]], minlength=len(categories))

@@ -44,8 +44,8 @@ class DeeperForensics(Tree):
     """
 
     name = "DeeperForensics"
-    aliases = ("DeeperForensics-1.0", "DeeperForensics")
-    marks = ((FAKES, STUDIO),)
+    root_names = ("DeeperForensics-1.0", "DeeperForensics")
+    root_contains = ((FAKES, STUDIO),)
     media = frozenset({".mp4"})
     method_count = 1
     licence = "DeeperForensics-1.0 terms of use; non-commercial, no redistribution"
@@ -75,7 +75,7 @@ class DeeperForensics(Tree):
         target, actor = f"ffpp:{fake[1]}", f"deeperforensics:{fake[2].upper()}"
         split = self.splits.get(name.lower(), "")
         if self.splits and not split:
-            self.beside("extra", parts, "in none of the splits")
+            self.add_remark("extra", parts, "in none of the splits")
         return self.sample(parts, "DF-VAE", group=target, identities=(target, actor), split=split)
 
     def _studio(self, parts: tuple[str, ...]) -> Sample | Remark:
@@ -86,7 +86,7 @@ class DeeperForensics(Tree):
         actor = f"deeperforensics:{parts[1]}"
         return self.sample(parts, "real", group=actor, identities=(actor,))
 
-    def lists(self) -> Iterator[Remark]:
+    def read_lists(self) -> Iterator[Remark]:
         self.splits.clear()
         folders = [self.find(FAKES, variant) for variant in self.variants]
         above = [folder.relative_to(self.root).parts for folder in folders if folder]
@@ -94,13 +94,13 @@ class DeeperForensics(Tree):
             above = [(FAKES, *self.variants)]
         for split in ("train", "val", "test"):
             file = next((found for place in PLACES if (found := self.find(*place, f"{split}.txt"))), None)
-            for number, line in self.lines(file) if file else ():
+            for number, line in self.read_lines(file) if file else ():
                 where = f"line {number} of {split}.txt"
                 try:
-                    name = self.inside(line)[-1]
+                    name = self.listed_parts(line)[-1]
                     if not FAKE.fullmatch(name):
                         raise Unparsed("not NNN_ANNN.mp4")
-                    missing = [place for folder in above if not self.locate(place := (*folder, name))]
+                    missing = [place for folder in above if not self.find_exact(place := (*folder, name))]
                 except Unparsed as error:
                     yield Remark("conflict", line[:200], f"{where}: {error}")
                     continue

@@ -36,8 +36,8 @@ class DeepfakeTIMIT(Tree):
     """
 
     name = "DeepfakeTIMIT"
-    aliases = ("DeepfakeTIMIT", "DF-TIMIT")
-    marks = (QUALITIES,)
+    root_names = ("DeepfakeTIMIT", "DF-TIMIT")
+    root_contains = (QUALITIES,)
     media = frozenset({".avi", ".mov"})
     method_count = 1
     licence = "Idiap EULA; research only"
@@ -97,7 +97,7 @@ class _VidTIMIT(Tree):
         frame = FRAME.fullmatch(remark.path)
         key = f"{REALS}/{remark.path}"
         try:
-            path = self.locate(tuple(remark.path.split("/"))) if frame else None
+            path = self.find_exact(tuple(remark.path.split("/"))) if frame else None
         except Unparsed as error:
             return Remark("unparsed", key, str(error))
         if not frame or not path:

@@ -64,8 +64,8 @@ class DF40(Tree):
     """
 
     name = "DF40"
-    aliases = ("DF40",)
-    marks = (("DF40_train",), tuple(METHODS))
+    root_names = ("DF40",)
+    root_contains = (("DF40_train",), tuple(METHODS))
     media = Tree.pictures | {".mp4"}
     method_count = 40
     licence = "CC BY-NC 4.0"

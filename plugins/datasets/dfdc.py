@@ -46,9 +46,9 @@ class DFDC(Tree):
     """
 
     name = "DFDC"
-    aliases = ("DFDC", "dfdc_train_all")
-    strangers = ("dfdc_preview_set", "DFDCP", "DFDC-preview")
-    marks = (
+    root_names = ("DFDC", "dfdc_train_all")
+    excluded_root_names = ("dfdc_preview_set", "DFDCP", "DFDC-preview")
+    root_contains = (
         (
             *dict.fromkeys(f"dfdc_train_part_{n:0{width}}" for width in (1, 2) for n in range(50)),
             *("train", "validation", "test"),
@@ -80,7 +80,7 @@ class DFDC(Tree):
             split=split,
         )
 
-    def lists(self) -> Iterator[Remark]:
+    def read_lists(self) -> Iterator[Remark]:
         self.labels = {}
         found: list[tuple[Parts, set[str]]] = []
         for here, folders, names in os.walk(self.root):  # follows no links
@@ -114,11 +114,11 @@ class DFDC(Tree):
     def _rows(self, file: Path) -> Iterator[tuple[Any, str, str]]:
         """File, label and original of each row of a list."""
         if file.suffix.lower() == ".csv":
-            rows = csv.DictReader(text for _, text in self.lines(file))
+            rows = csv.DictReader(text for _, text in self.read_lines(file))
             if {"filename", "label"} <= set(rows.fieldnames or ()):
                 yield from ((row["filename"], str(row["label"]).upper(), "") for row in rows)
             return
-        content = self.json(file)
+        content = self.read_json(file)
         for name, row in content.items() if isinstance(content, dict) else [(content, {})]:
             said = row.get("label", row.get("is_fake")) if isinstance(row, dict) else row
             original = row.get("original") if isinstance(row, dict) else None

@@ -33,8 +33,8 @@ class DFDCPreview(Tree):
     """
 
     name = "DFDCPreview"
-    aliases = ("dfdc_preview_set", "DFDCPreview", "DFDC-preview", "DFDCP")
-    marks = (("original_videos", "method_A", "method_B"),)
+    root_names = ("dfdc_preview_set", "DFDCPreview", "DFDC-preview", "DFDCP")
+    root_contains = (("original_videos", "method_A", "method_B"),)
     media = frozenset({".mp4"})
     expected = EXPECTED
     method_count = 2
@@ -50,7 +50,7 @@ class DFDCPreview(Tree):
         if not found or (method == "real") == bool(found[1]):
             raise Unparsed("not person_X_NNN" if method == "real" else "not donor_target_X_NNN")
         if self.splits and (method, stem) not in self.splits:
-            self.beside("extra", parts, f"not named in {LIST}")
+            self.add_remark("extra", parts, f"not named in {LIST}")
         donor, target, recording = found.groups()
         return self.sample(
             parts,
@@ -60,10 +60,10 @@ class DFDCPreview(Tree):
             split=self.splits.get((method, stem), ""),
         )
 
-    def lists(self) -> Iterator[Remark]:
+    def read_lists(self) -> Iterator[Remark]:
         self.splits.clear()
         file = self.find(LIST)
-        content = self.json(file) if file else {}
+        content = self.read_json(file) if file else {}
         for entry, said in content.items() if isinstance(content, dict) else [(LIST, content)]:
             try:
                 yield from self._entry(entry, said)
@@ -71,7 +71,7 @@ class DFDCPreview(Tree):
                 yield Remark("conflict", entry[:200], f"in {LIST}: {error}")
 
     def _entry(self, entry: str, said: Any) -> Iterator[Remark]:
-        parts = self.inside(entry)
+        parts = self.listed_parts(entry)
         method, stem = place = _place(parts)
         if not isinstance(said, dict) or said.get("label") not in ("real", "fake") or said.get("set") not in SPLITS:
             raise Unparsed("says not whether it is real or fake, or train or test")
@@ -81,7 +81,7 @@ class DFDCPreview(Tree):
             yield Remark("conflict", entry, f"{said['label']} in {LIST}; its folder is kept")
         folder, *below, name = parts
         places = ((folder, *below, name), (folder, "videos", *below, name), (folder, "videos", name), (folder, name))
-        if not any(self.locate(somewhere) for somewhere in places):
+        if not any(self.find_exact(somewhere) for somewhere in places):
             yield Remark("missing", entry, f"named in {LIST}")
 
 

@@ -36,8 +36,8 @@ class DeepFakeMnist(Tree):
     """
 
     name = "DeepFakeMnist+"
-    aliases = ("DFMNIST+", "DeepFakeMnist+", "DeepFakeMnist", "dfmnist")
-    marks = (("fake_dataset", "real_dataset"),)
+    root_names = ("DFMNIST+", "DeepFakeMnist+", "DeepFakeMnist", "dfmnist")
+    root_contains = (("fake_dataset", "real_dataset"),)
     media = frozenset({".mp4"})
     licence = "none stated"
     expected = EXPECTED
@@ -50,7 +50,7 @@ class DeepFakeMnist(Tree):
         self.shares = dict(zip(SPLITS.values(), map(int, rule.groups()), strict=True)) if rule else {}
         self._passed: Counter[str] = Counter()  # fakes of each action so far
 
-    def lists(self) -> Iterator[Remark]:
+    def read_lists(self) -> Iterator[Remark]:
         self._passed.clear()
         return iter(())
 

@@ -41,8 +41,8 @@ class DFPlatter(Tree):
     """
 
     name = "DF-Platter"
-    aliases = ("DF-Platter", "DFPlatter")
-    marks = (("frames_C0", "frames_C23", "frames_C40"),)
+    root_names = ("DF-Platter", "DFPlatter")
+    root_contains = (("frames_C0", "frames_C23", "frames_C40"),)
     media = Tree.pictures | Tree.videos
     method_count = 3
     licence = "by form of the authors"
@@ -65,13 +65,13 @@ class DFPlatter(Tree):
             raise Unparsed("not a numbered frame")
         return self.sample(parts, method, split=self.splits.get("/".join(parts[:-1]), ""), frame=int(stem))
 
-    def lists(self) -> Iterator[Remark]:
+    def read_lists(self) -> Iterator[Remark]:
         self.splits.clear()
         folder = self.find("csv")
         for file in sorted(folder.iterdir()) if folder and folder.is_dir() else ():
             found = LIST.fullmatch(file.name)
             if found and (path := self.find("csv", file.name)):
-                for number, line in self.lines(path):
+                for number, line in self.read_lines(path):
                     yield from self._line(line, f"line {number} of {file.name}", found[1].lower())
 
     def _line(self, line: str, where: str, split: str) -> Iterator[Remark]:
@@ -79,9 +79,9 @@ class DFPlatter(Tree):
         if entry == "path":
             return
         try:
-            parts = self.inside(entry)
+            parts = self.listed_parts(entry)
             _, method = _place(parts)
-            there = self.locate(parts)
+            there = self.find_exact(parts)
         except Unparsed as error:
             yield Remark("conflict", line[:200], f"{where}: {error}")
             return

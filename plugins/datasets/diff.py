@@ -24,8 +24,8 @@ class DiFF(Tree):
     """
 
     name = "DiFF"
-    aliases = ("DiFF",)
-    marks = (("DiFF_real",), SPLITS)
+    root_names = ("DiFF",)
+    root_contains = (("DiFF_real",), SPLITS)
     media = Tree.pictures
     method_count = 4
     licence = "not stated; the real pictures by form"

@@ -51,8 +51,8 @@ class _Place(NamedTuple):
 class _Family(Tree):
     """The tree that both share, and the re-upload of it that is flat."""
 
-    aliases = ("FaceForensics++", "FaceForensics", "FF++", "ffpp", "DFD")
-    marks = (
+    root_names = ("FaceForensics++", "FaceForensics", "FF++", "ffpp", "DFD")
+    root_contains = (
         HALVES,
         ("original", "Deepfakes", "Face2Face", "FaceShifter", "FaceSwap", "NeuralTextures", "DeepFakeDetection"),
     )
@@ -157,12 +157,12 @@ class FaceForensics(_Family):
             raise Unparsed("not NNN" if real else "not NNN_NNN (target_source)")
         return f"ffpp:{clip[1]}", tuple(f"ffpp:{n}" for n in clip.groups() if n), self.splits.get(stem, "")
 
-    def lists(self) -> Iterator[Remark]:
+    def read_lists(self) -> Iterator[Remark]:
         self.splits.clear()
         for split in ("train", "val", "test"):
             files = (self.find(*folder, f"{split}.json") for folder in (["splits"], ["dataset", "splits"], []))
             file = next((file for file in files if file and file.is_file()), None)
-            pairs = self.json(file) if file else []
+            pairs = self.read_json(file) if file else []
             for pair in pairs if isinstance(pairs, list) else [pairs]:
                 if not (isinstance(pair, list) and len(pair) == 2 and all(_is_clip(clip) for clip in pair)):
                     yield Remark("conflict", f"{split}.json", f"{str(pair)[:80]!r} is not a pair of clips")

@@ -65,8 +65,8 @@ class FakeAVCeleb(Tree):
     """
 
     name = "FakeAVCeleb"
-    aliases = ("FakeAVCeleb_v1.2", "FakeAVCeleb", "FakeAVCeleb-v1_2")
-    marks = (tuple(TYPES),)
+    root_names = ("FakeAVCeleb_v1.2", "FakeAVCeleb", "FakeAVCeleb-v1_2")
+    root_contains = (tuple(TYPES),)
     media = frozenset({".mp4"})
     licence = "EULA, by request form"
     expected = EXPECTED
@@ -81,7 +81,7 @@ class FakeAVCeleb(Tree):
         if not method:
             raise Unparsed(f"no line of {TABLE} says by which method it was made")
         if self.table and "/".join(parts) not in self.table:
-            self.beside("extra", parts, f"no line of {TABLE} names it")
+            self.add_remark("extra", parts, f"no line of {TABLE} names it")
         named = filter(DONOR.fullmatch, parts[-1].rpartition(".")[0].split("_"))
         people = dict.fromkeys((person, *donors, *named))
         return self.sample(
@@ -91,13 +91,13 @@ class FakeAVCeleb(Tree):
             identities=tuple(f"voxceleb2:{one}" for one in people),
         )
 
-    def lists(self) -> Iterator[Remark]:
+    def read_lists(self) -> Iterator[Remark]:
         self.table.clear()
         file = self.find(TABLE)
         if not file:
             yield Remark("missing", TABLE, "the methods of the fakes stand in it")
             return
-        lines = self.lines(file)
+        lines = self.read_lines(file)
         header = _fields(next(lines, (1, ""))[1])
         if lacking := COLUMNS - set(header):
             raise BadData(f"{file} has no columns {', '.join(sorted(lacking))}", "take it from the release again")
@@ -112,11 +112,11 @@ class FakeAVCeleb(Tree):
         name = header.index("path")  # the name alone: its folder stands in the next column, which has no name
         if len(row) < name + 2:
             raise Unparsed(f"{len(row)} columns")
-        parts = self.inside(f"{row[name + 1]}/{row[name]}")
+        parts = self.listed_parts(f"{row[name + 1]}/{row[name]}")
         top = next((place for place, part in enumerate(parts) if part.lower() in FOLDERS), len(parts))
         parts = parts[top:]  # the folder FakeAVCeleb/ above is not on disk
         kind = _place(parts)[0]
-        key, there, method = "/".join(parts), self.locate(parts), row[header.index("method")]
+        key, there, method = "/".join(parts), self.find_exact(parts), row[header.index("method")]
         if not there:
             yield Remark("missing", key, f"named in {where}")
         if row[header.index("type")] != kind:

@@ -32,7 +32,7 @@ class FFIW(Tree):
     """
 
     name = "FFIW-10K"
-    marks = (("source", "target"),)
+    root_contains = (("source", "target"),)
     media = frozenset({".mp4"})
     expected = EXPECTED
     licence = "FFIW-10K Terms to Use, by form"

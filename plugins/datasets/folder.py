@@ -72,7 +72,7 @@ class Folder(Tree):
         self.listing = next((place for place in (self.root / json, Path(json)) if json and place.is_file()), None)
         if json and not self.listing:
             raise KCEError(f"no file {json}", "give the json by its path from the root, or from the working folder")
-        self.csv = self._csv_parts(csv) if csv else ("faces.csv",) if self.locate(("faces.csv",)) else ()
+        self.csv = self._csv_parts(csv) if csv else ("faces.csv",) if self.find_exact(("faces.csv",)) else ()
 
     def __iter__(self) -> Iterator[Sample | Remark]:
         if self.listing:
@@ -130,7 +130,7 @@ class Folder(Tree):
             raise BadData(f"{path} has no column {', '.join(lacking)}", "its first line must name the columns")
 
     def _row(self, row: dict[str, Any], entry: str) -> Sample | Remark:
-        parts = (*self.csv[:-1], *self.inside(entry))
+        parts = (*self.csv[:-1], *self.listed_parts(entry))
         text = {name: value.strip() for name, value in row.items() if isinstance(value, str)}
         real = TRUTH.get((text.get("label") or text.get("real") or "").lower())
         method, dataset = text.get("method", ""), self.dataset or text.get("dataset", "")
@@ -139,7 +139,7 @@ class Folder(Tree):
             raise Unparsed("says not whether it is real or fake, or lacks dataset or method")
         if frame and not re.fullmatch("[0-9]{1,9}", frame):
             raise Unparsed(f"the frame {frame[:80]!r} is no number")
-        path = self.locate(parts)
+        path = self.find_exact(parts)
         if path is None:
             return Remark("missing", entry, f"named in {self.csv[-1]}")
         identities = tuple(name for name in text.get("identities", "").split(";") if name)
@@ -156,7 +156,7 @@ class Folder(Tree):
         )
 
     def _videos(self, listing: Path) -> Iterator[Sample | Remark]:
-        videos = list(_videos(self.json(listing)))
+        videos = list(_videos(self.read_json(listing)))
         above = self._not_on_disk([video["frames"][0] for _, video in videos if video.get("frames")])
         seen: dict[str, str] = {}  # key -> where in the json
         for keys, video in videos:
@@ -182,7 +182,7 @@ class Folder(Tree):
         self, parts: tuple[str, ...], named: tuple[str, str, str], where: str, seen: dict[str, str]
     ) -> Sample | Remark:
         key, (dataset, method, split) = "/".join(parts), named
-        path = self.locate(parts)
+        path = self.find_exact(parts)
         if path is None:
             return Remark("missing", key, where)
         if key in seen:
@@ -205,7 +205,7 @@ class Folder(Tree):
     def _parts(self, entry: object) -> tuple[str, ...]:
         if not isinstance(entry, str):
             raise Unparsed("no path")
-        return self.inside(entry.replace("\\", "/").removeprefix(self.here))
+        return self.listed_parts(entry.replace("\\", "/").removeprefix(self.here))
 
     def _not_on_disk(self, entries: list[Any]) -> int:
         """How many leading folders, of those that all these frames share, the paths have more than the disk."""
@@ -220,7 +220,7 @@ class Folder(Tree):
         for above in range(shared + 1):
             for path in paths:
                 with suppress(Unparsed):
-                    if self.locate(path[above:]):
+                    if self.find_exact(path[above:]):
                         return above
         return 0
 

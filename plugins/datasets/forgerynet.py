@@ -40,7 +40,7 @@ Parts = tuple[str, ...]
 class _ForgeryNet(Tree):
     """What both sets share; they lie in one tree."""
 
-    aliases = ("ForgeryNet",)
+    root_names = ("ForgeryNet",)
     method_count = 15
     licence = "non-commercial"
     stem: ClassVar[re.Pattern[str]]  # what its files are called
@@ -57,14 +57,14 @@ class _ForgeryNet(Tree):
         number, group, split, frame = _place(parts, self.stem)
         named = self._named.get(parts[:1], self._named.get(()))
         if named is not None and hash(parts) not in named:
-            self.beside("extra", parts, f"not named in {self.list_name}")
+            self.add_remark("extra", parts, f"not named in {self.list_name}")
         return self.sample(parts, METHODS.get(number, "real"), group=f"forgerynet:{group}", split=split, frame=frame)
 
     def entry(self, line: str) -> tuple[str, list[str]]:
         """The path that a line of the list names, and its three labels. Raises Unparsed."""
         raise NotImplementedError
 
-    def lists(self) -> Iterator[Remark]:
+    def read_lists(self) -> Iterator[Remark]:
         self._named = {}
         for folder in (["Training"], ["Validation"], []):
             file = self.find(*folder, self.list_name)
@@ -73,7 +73,7 @@ class _ForgeryNet(Tree):
             named: set[int] = set()
             if file:
                 self._named[file.parent.relative_to(self.root).parts] = named
-            for number, line in self.lines(file) if file else ():
+            for number, line in self.read_lines(file) if file else ():
                 where = f"line {number} of {'/'.join([*folder, self.list_name])}"
                 try:
                     yield from self._line(line, where, above, named)
@@ -82,9 +82,9 @@ class _ForgeryNet(Tree):
 
     def _line(self, line: str, where: str, above: list[Parts], named: set[int]) -> Iterator[Remark]:
         path, said = self.entry(line)
-        parts = self.inside(path)
+        parts = self.listed_parts(path)
         number = _place(parts, self.stem)[0]
-        there = next((place for top in above if self.locate(place := (*top, *parts))), None)
+        there = next((place for top in above if self.find_exact(place := (*top, *parts))), None)
         if there:
             named.add(hash(there))
         else:
@@ -115,7 +115,7 @@ class ForgeryNet(_ForgeryNet):
     """
 
     name = "ForgeryNet"
-    marks = (("Training", "Validation"), ("train_release", "val_perturb_release"))
+    root_contains = (("Training", "Validation"), ("train_release", "val_perturb_release"))
     media = frozenset({".jpg", ".jpeg", ".png"})
     stem = FRAME
     list_name = "image_list.txt"
@@ -146,7 +146,7 @@ class ForgeryNetVideo(_ForgeryNet):
 
     name = "ForgeryNetVideo"
     method_count = 8
-    marks = (("Training", "Validation"), ("train_video_release", "val_video_release"))
+    root_contains = (("Training", "Validation"), ("train_video_release", "val_video_release"))
     media = frozenset({".mp4"})
     stem = VIDEO
     list_name = "video_list.txt"

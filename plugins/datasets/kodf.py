@@ -57,8 +57,8 @@ class KoDF(Tree):
     """
 
     name = "KoDF"
-    aliases = ("003.딥페이크", "KoDF")
-    marks = (
+    root_names = ("003.딥페이크", "KoDF")
+    root_contains = (
         ("1.Training", "2.Validation"),
         ("original_content", "manipulated_content", *METHODS.values(), "audio_driven"),
         ("원천데이터", "원본영상", "변조영상", "original", *ZIPS),
@@ -104,11 +104,11 @@ class KoDF(Tree):
             split=_split(parts[:-1]) or row.split,
         )
 
-    def lists(self) -> Iterator[Remark]:
+    def read_lists(self) -> Iterator[Remark]:
         self.rows.clear()
         for path, split in self._list_files():
             key = path.relative_to(self.root).as_posix()
-            rows = csv.DictReader(line for _, line in self.lines(path))
+            rows = csv.DictReader(line for _, line in self.read_lines(path))
             try:
                 for row in rows:
                     yield from self._row(row, f"line {rows.line_num} of {path.name}", key, split)

@@ -47,8 +47,8 @@ class OWDFA40(Tree):
     """
 
     name = "OWDFA-40"
-    aliases = ("data",)
-    marks = (FOLDERS,)
+    root_names = ("data",)
+    root_contains = (FOLDERS,)
     media = Tree.pictures
     method_count = 40
     licence = "not stated; that of the datasets it was taken from"

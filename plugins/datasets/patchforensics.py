@@ -46,8 +46,8 @@ class PatchForensics(Tree):
     """
 
     name = "Patch-wise_Face_Image_Forensics"
-    aliases = ("faces",)
-    marks = (("celebahq", "ffhq", "celeba"),)
+    root_names = ("faces",)
+    root_contains = (("celebahq", "ffhq", "celeba"),)
     media = frozenset({".png"})
     ignored = Tree.ignored | {"faceforensics_aligned"}
     method_count = 5

@@ -22,8 +22,8 @@ class UADFV(Tree):
     """
 
     name = "UADFV"
-    aliases = ("UADFV",)
-    marks = (("real", "fake"),)
+    root_names = ("UADFV",)
+    root_contains = (("real", "fake"),)
     media = frozenset({".mp4"})
     expected = EXPECTED
     licence = "not known; ask the authors"

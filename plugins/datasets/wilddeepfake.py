@@ -32,8 +32,8 @@ class WildDeepfake(Tree):
     """
 
     name = "WildDeepfake"
-    aliases = ("deepfake_in_the_wild", "WildDeepfake", "deepfake-in-the-wild")
-    marks = (tuple(f"{a}{blank}{b}" for b in ("train", "test") for a in ("real", "fake") for blank in "_ -"),)
+    root_names = ("deepfake_in_the_wild", "WildDeepfake", "deepfake-in-the-wild")
+    root_contains = (tuple(f"{a}{blank}{b}" for b in ("train", "test") for a in ("real", "fake") for blank in "_ -"),)
     media = frozenset({".png", ".jpg", ".jpeg"}) | PACKED
     licence = "not known; ask the authors"
 

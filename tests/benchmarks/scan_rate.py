@@ -49,11 +49,11 @@ def main(files: int) -> None:
             return sum(len(names) for _, _, names in os.walk(name))
 
         def look() -> int:
-            return int(scan(registry.build("dataset", "FaceForensics++", root=name), name)["samples"])
+            return int(scan(registry.build("dataset", "FaceForensics++", root=name), name).samples)
 
         def write() -> int:
             dataset = registry.build("dataset", "FaceForensics++", root=name)
-            return int(scan(dataset, name, csv=Path(name) / "scan.csv")["samples"])
+            return int(scan(dataset, name, csv=Path(name) / "scan.csv").samples)
 
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         walked, n = best(walk, 3)

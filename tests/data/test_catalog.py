@@ -1,4 +1,4 @@
-"""What datasets say of themselves, and what a folder looks like."""
+"""What datasets say about themselves, and which one a folder looks like."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any
 import pytest
 
 from kce import KCEError, Registry
-from kce.data.adapter import WrongRoot
-from kce.data.catalog import about, guessing, looks_like
+from kce.data.catalog import describe_dataset, matching_datasets, suggest_dataset
+from kce.data.root import WrongRoot
 from tests.support.planted import plant
 
 FFPP = ["original_sequences/youtube/c23/videos/071.mp4", "manipulated_sequences/Deepfakes/c23/videos/071_054.mp4"]
 CELEBDF = ["Celeb-real/id0_0000.mp4", "Celeb-synthesis/id0_id1_0000.mp4"]
 
 
-def test_classes_tell_without_being_built() -> None:
+def test_a_dataset_is_described_without_being_built() -> None:
     registry = Registry.load(Path("/"))
-    assert about(registry, "CelebDFv2") == {
+    assert describe_dataset(registry, "CelebDFv2") == {
         "methods": "1",
         "media": "videos",
         "licence": "Terms to Use Celeb-DF, by form; non-commercial",
     }
-    assert about(registry, "FaceForensics++")["methods"] == "5"
-    assert about(registry, "FaceForensics++")["media"] == "pictures, videos"
-    assert set(about(registry, "world").values()) == {""}  # a function, which has no such attributes
+    assert describe_dataset(registry, "FaceForensics++")["methods"] == "5"
+    assert describe_dataset(registry, "FaceForensics++")["media"] == "pictures, videos"
+    assert set(describe_dataset(registry, "world").values()) == {""}  # a function, which has no such attributes
 
 
 def test_a_folder_looks_like_the_dataset_that_can_read_it(tmp_path: Path) -> None:
@@ -35,27 +35,27 @@ def test_a_folder_looks_like_the_dataset_that_can_read_it(tmp_path: Path) -> Non
     plant(tmp_path / "Celeb-DF-v2", CELEBDF)
     plant(tmp_path / "ff", FFPP)
     plant(tmp_path / "nothing", ["a/b.txt"])
-    assert "CelebDFv2" in looks_like(tmp_path / "Celeb-DF-v2", registry)
-    assert "CelebDFv1" not in looks_like(tmp_path / "Celeb-DF-v2", registry)
-    assert looks_like(tmp_path / "ff", registry) == ["FaceForensics++"]
-    assert looks_like(tmp_path / "nothing", registry) == []
+    assert "CelebDFv2" in matching_datasets(tmp_path / "Celeb-DF-v2", registry)
+    assert "CelebDFv1" not in matching_datasets(tmp_path / "Celeb-DF-v2", registry)
+    assert matching_datasets(tmp_path / "ff", registry) == ["FaceForensics++"]
+    assert matching_datasets(tmp_path / "nothing", registry) == []
 
 
-def test_marks_alone_are_told_where_nothing_can_be_read(tmp_path: Path) -> None:
+def test_folder_names_alone_decide_where_nothing_can_be_read(tmp_path: Path) -> None:
     plant(tmp_path / "x", [f"original_sequences/{n}.mp4" for n in range(3)])
-    assert looks_like(tmp_path / "x", Registry.load(Path("/"))) == ["DeepFakeDetection", "FaceForensics++"]
+    assert matching_datasets(tmp_path / "x", Registry.load(Path("/"))) == ["DeepFakeDetection", "FaceForensics++"]
 
 
-def test_only_errors_over_a_root_are_added_to(tmp_path: Path) -> None:
+def test_only_errors_about_a_root_get_a_suggestion(tmp_path: Path) -> None:
     registry = Registry.load(Path("/"))
     plant(tmp_path / "ff", FFPP)
     with (
         pytest.raises(WrongRoot, match=r"does not look like CelebDFv2.*; it looks like FaceForensics\+\+") as caught,
-        guessing(registry, "CelebDFv2", tmp_path / "ff"),
+        suggest_dataset(registry, "CelebDFv2", tmp_path / "ff"),
     ):
         registry.build("dataset", "CelebDFv2", root=tmp_path / "ff")
     assert "kce scan FaceForensics++ --root" in caught.value.hint
-    with pytest.raises(KCEError) as other, guessing(registry, "CelebDFv2", tmp_path / "ff"):
+    with pytest.raises(KCEError) as other, suggest_dataset(registry, "CelebDFv2", tmp_path / "ff"):
         raise KCEError("as it is", "so")
     assert str(other.value) == "as it is\nhint: so"
 
@@ -87,10 +87,10 @@ def test_a_scan_by_another_split(at: Path, kce: Kce, kce_json: Callable[..., Any
     plant(at, [f"ff/manipulated_sequences/Deepfakes/c23/videos/{a:03}_{b:03}.mp4" for a, b in pairs])
     report = kce_json("scan", "FaceForensics++", "--root", "ff", "--split", "disjoint", "--seed", "3")
     assert report["by_split"] == {"train": 64, "val": 8, "test": 8}
-    assert report["split"]["leaks"] == []
+    assert report["leaks"] == []
     table = kce("scan", "FaceForensics++", "--root", "ff", "--split", "official").stdout
     assert "-960" in table  # of 1000 reals
-    assert "official split: 0 samples dropped, 0 on two sides" in table
+    assert "official split: 0 samples dropped, 0 leaks" in table
     refused = kce("scan", "FaceForensics++", "--root", "ff", "--split", "disjoin")
     assert refused.returncode == 2
     assert "Did you mean 'disjoint'" in refused.stderr

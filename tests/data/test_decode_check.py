@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ import pytest
 
 from kce import Sample
 from kce.data import decode_check as module
-from kce.data.decode_check import undecodable, why_undecodable
+from kce.data.decode_check import check_decoding, decoding_error
 from kce.data.scan import scan
 from tests.data.test_media import make_video, numbered
 from tests.support.planted import build
@@ -32,13 +33,13 @@ def cut_short(path: Path) -> Path:
 
 def test_each_kind_of_file_is_told_with_its_reason(tmp_path: Path) -> None:
     video = make_video(tmp_path / "a.mp4", [numbered(i) for i in range(5)])
-    assert why_undecodable(str(video)) == ""
-    assert why_undecodable(str(picture(tmp_path / "a.png"))) == ""
-    assert why_undecodable(str(cut_short(picture(tmp_path / "b.png")))) == "damaged or cut short"
-    assert "not a video" in why_undecodable(str(cut_short(video)))
+    assert decoding_error(str(video)) == ""
+    assert decoding_error(str(picture(tmp_path / "a.png"))) == ""
+    assert decoding_error(str(cut_short(picture(tmp_path / "b.png")))) == "damaged or cut short"
+    assert "not a video" in decoding_error(str(cut_short(video)))
     (tmp_path / "empty.mp4").touch()
-    assert why_undecodable(str(tmp_path / "empty.mp4")) == "empty file"
-    assert "No such file" in why_undecodable(str(tmp_path / "nowhere.png"))
+    assert decoding_error(str(tmp_path / "empty.mp4")) == "empty file"
+    assert "No such file" in decoding_error(str(tmp_path / "nowhere.png"))
 
 
 def deadly() -> Callable[[str], str]:
@@ -53,12 +54,12 @@ def deadly() -> Callable[[str], str]:
 
 
 def test_a_file_that_kills_its_decoder_is_told_and_the_others_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "looker", deadly)
+    monkeypatch.setattr(module, "make_decode_check", deadly)
     names = [*(f"{n}.png" for n in range(20)), "deadly.png", *(f"{n}.png" for n in range(20, 40))]
     samples = [Sample(name, Path(name), "A", "m") for name in names]
-    said = list(undecodable(samples, workers=2))
-    assert [sample for sample, _ in said] == samples
-    assert [(sample.key, why) for sample, why in said if why] == [("deadly.png", "its process died (SIGKILL)")]
+    results = list(check_decoding(samples, workers=2))
+    assert [sample for sample, _ in results] == samples
+    assert [(sample.key, error) for sample, error in results if error] == [("deadly.png", "its process died (SIGKILL)")]
 
 
 def test_a_scan_lists_what_is_corrupt_and_counts_it_all_the_same(tmp_path: Path) -> None:
@@ -67,12 +68,13 @@ def test_a_scan_lists_what_is_corrupt_and_counts_it_all_the_same(tmp_path: Path)
     cut_short(tmp_path / "real/b.png")
     make_video(tmp_path / "A_m/d.mp4", [numbered(i) for i in range(5)])
     (tmp_path / "A_m/e.mp4").write_bytes(b"no video at all")
-    told: list[tuple[str, int, int | None]] = []
+    calls: list[tuple[str, int, int | None]] = []
     dataset = build("folder", tmp_path)
-    report = scan(dataset, tmp_path, progress=lambda *args: told.append(args), decode=True, workers=2)
-    assert [line.split(":")[0] for line in report["corrupt"]] == ["A_m/e.mp4", "real/b.png"]
-    assert report["corrupt"][1] == "real/b.png: damaged or cut short"
-    assert told[-5:] == [("decode", n, 5) for n in range(1, 6)]
+    report = scan(dataset, tmp_path, progress=lambda *args: calls.append(args), decode=True, workers=2)
+    assert report.corrupt is not None
+    assert [line.split(":")[0] for line in report.corrupt] == ["A_m/e.mp4", "real/b.png"]
+    assert report.corrupt[1] == "real/b.png: damaged or cut short"
+    assert calls[-5:] == [("decode", n, 5) for n in range(1, 6)]
     plain = scan(dataset, tmp_path)
-    assert {**plain, "corrupt": report["corrupt"]} == report
-    assert plain["samples"] == 5
+    assert replace(plain, corrupt=report.corrupt) == report
+    assert plain.samples == 5

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,9 @@ from hypothesis import strategies as st
 
 from kce import KCEError, Remark, Sample
 from kce.data import scan as module
-from kce.data.scan import COLUMNS, ScanFailed, scan
+from kce.data.scan import COLUMNS, ScanFailed, ScanReport, scan
+from kce.data.splits import Leak
+from kce.system.documents import document_from_table, document_to_table
 from tests.support.planted import build, plant
 
 
@@ -52,7 +56,8 @@ def test_the_report_has_exactly_what_the_contract_says() -> None:
         Remark("ignored", "e", "a mask"),
         Remark("extra", "a", "in no list"),
     ]
-    assert scan(Given(items), "root") == {
+    assert document_to_table(scan(Given(items), "root")) == {
+        "schema": 1,
         "dataset": "Given",
         "root": "root",
         "samples": 2,
@@ -64,26 +69,29 @@ def test_the_report_has_exactly_what_the_contract_says() -> None:
         "extra": ["a: in no list"],
         "ignored": 1,
         "expected": None,
+        "split": None,
+        "leaks": None,
+        "corrupt": None,
     }
 
 
 def test_expected_counts_are_the_adapters() -> None:
     dataset = Given([sample("a")])
     dataset.expected = {"Given_m": 7}  # type: ignore[attr-defined]
-    assert scan(dataset, "root")["expected"] == {"Given_m": 7}
+    assert scan(dataset, "root").expected == {"Given_m": 7}
 
 
 def test_a_key_that_comes_twice_counts_once_and_is_a_conflict(tmp_path: Path) -> None:
     report = scan(Given([sample("a"), sample("b"), sample("a")]), "root", csv=tmp_path / "out.csv")
-    assert report["samples"] == len(rows(tmp_path / "out.csv")) == 2
-    assert report["conflicts"] == [f"a: a second sample has this key: {Path('root/a')}"]
+    assert report.samples == len(rows(tmp_path / "out.csv")) == 2
+    assert report.conflicts == (f"a: a second sample has this key: {Path('root/a')}",)
 
 
 def test_no_sample_is_a_failure_that_carries_the_report(tmp_path: Path) -> None:
     with pytest.raises(ScanFailed, match="no sample of Given below root") as caught:
         scan(Given([Remark("ignored", "a")]), "root", csv=tmp_path / "out.csv")
     assert caught.value.hint
-    assert caught.value.report["ignored"] == 1
+    assert caught.value.report.ignored == 1
     assert rows(tmp_path / "out.csv") == []
 
 
@@ -91,24 +99,33 @@ def test_no_sample_is_a_failure_that_carries_the_report(tmp_path: Path) -> None:
 def test_more_than_half_a_percent_of_bad_names_is_a_failure(tmp_path: Path, good: int, bad: int, fails: bool) -> None:
     items = [sample(str(n)) for n in range(good)] + [Remark("unparsed", "bad", "why")] * bad
     if not fails:
-        assert scan(Given(items), "root")["samples"] == good
+        assert scan(Given(items), "root").samples == good
         return
     with pytest.raises(ScanFailed, match=rf"{bad} of {good + bad} names .* the first: bad: why") as caught:
         scan(Given(items), "root", csv=tmp_path / "out.csv")
-    assert caught.value.report["unparsed"] == ["bad: why"]
+    assert caught.value.report.unparsed == ("bad: why",)
     assert len(rows(tmp_path / "out.csv")) == good
 
 
-def test_a_list_is_cut_and_says_by_how_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LISTED", 3)
+def test_a_long_list_is_cut_and_counts_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_LINES", 3)
     items = [
         sample("a"),
         *(Remark("missing", str(n)) for n in range(3)),
         *(Remark("conflict", str(n)) for n in range(5)),
     ]
     report = scan(Given(items), "root")
-    assert report["missing"] == ["0", "1", "2"]
-    assert report["conflicts"] == ["0", "1", "2", "... and 2 more"]
+    assert report.missing == (
+        "0",
+        "1",
+        "2",
+    )
+    assert report.conflicts == (
+        "0",
+        "1",
+        "2",
+        "... and 2 more",
+    )
 
 
 def test_what_is_neither_sample_nor_remark_names_the_adapter() -> None:
@@ -116,10 +133,18 @@ def test_what_is_neither_sample_nor_remark_names_the_adapter() -> None:
         scan(Given(["a"]), "root")
 
 
-def test_progress_is_told_as_it_goes() -> None:
-    told: list[tuple[str, int, int | None]] = []
-    scan(Given([sample(str(n)) for n in range(2500)]), "root", progress=lambda *args: told.append(args))
-    assert told == [("scan", 1000, None), ("scan", 2000, None), ("scan", 2500, 2500)]
+def test_progress_is_reported() -> None:
+    calls: list[tuple[str, int, int | None]] = []
+    scan(Given([sample(str(n)) for n in range(2500)]), "root", progress=lambda *args: calls.append(args))
+    assert calls == [("scan", 1000, None), ("scan", 2000, None), ("scan", 2500, 2500)]
+
+
+def test_a_report_can_be_read_again() -> None:
+    items = [sample("a", identities=("x:1",), split="train"), sample("b", identities=("x:1",), split="test")]
+    for split in ("", "official", "disjoint"):
+        report = scan(Given(items), "root", split=split)
+        table = json.loads(json.dumps(document_to_table(report)))
+        assert document_from_table(table, ScanReport, "report.json") == report
 
 
 # --- other splits
@@ -131,32 +156,38 @@ def crowd() -> list[Sample]:
 
 def test_a_disjoint_split_is_in_the_report_and_in_the_csv(tmp_path: Path) -> None:
     report = scan(Given(crowd()), "root", csv=tmp_path / "out.csv", split="disjoint", seed=1)
-    assert report["by_split"] == {"train": 160, "val": 20, "test": 20}
-    assert (report["split"]["mode"], report["split"]["seed"], report["split"]["leaks"]) == ("identity", 1, [])
-    assert Counter(row["split"] for row in rows(tmp_path / "out.csv")) == report["by_split"]
-    assert "split" not in scan(Given(crowd()), "root")
+    assert report.by_split == {"train": 160, "val": 20, "test": 20}
+    assert report.split is not None
+    assert (report.split.mode, report.split.seed, report.leaks) == ("identity", 1, ())
+    assert Counter(row["split"] for row in rows(tmp_path / "out.csv")) == report.by_split
+    assert scan(Given(crowd()), "root").split is None
 
 
 def test_what_is_dropped_is_in_no_split_and_no_leak(tmp_path: Path) -> None:
     items = [sample(f"{a}_{b}", identities=(f"x:{a}", f"x:{b}")) for a in range(12) for b in range(12)]
     report = scan(Given(items), "root", csv=tmp_path / "out.csv", split="disjoint")
-    assert report["split"]["mode"] == "target"
-    assert 0 < report["split"]["dropped"] == report["by_split"]["none"]
-    assert report["split"]["leaks"] == []
-    assert len(rows(tmp_path / "out.csv")) == report["samples"] == 144
+    assert report.split is not None
+    assert report.split.mode == "target"
+    assert 0 < report.split.dropped == report.by_split["none"]
+    assert report.leaks == ()
+    assert len(rows(tmp_path / "out.csv")) == report.samples == 144
 
 
-def test_the_official_split_tells_its_leaks() -> None:
+def test_the_official_split_reports_its_leaks() -> None:
     items = [sample("a", identities=("x:1",), split="train"), sample("b", identities=("x:1",), split="test")]
-    made = scan(Given(items), "root", split="official")["split"]
-    assert made["mode"] == "official"
-    assert made["leaks"] == [{"kind": "identity", "names": ["x:1"], "splits": {"test": ["Given"], "train": ["Given"]}}]
+    report = scan(Given(items), "root", split="official")
+    assert report.split is not None
+    assert report.split.mode == "official"
+    assert report.leaks == (Leak("identity", ("x:1",), {"test": ("Given",), "train": ("Given",)}),)
+    assert document_to_table(report)["leaks"] == [
+        {"kind": "identity", "names": ["x:1"], "splits": {"test": ["Given"], "train": ["Given"]}}
+    ]
 
 
 def test_a_key_that_comes_twice_does_not_break_a_split() -> None:
     report = scan(Given([*crowd(), crowd()[0]]), "root", split="disjoint")
-    assert report["samples"] == 200
-    assert len(report["conflicts"]) == 1
+    assert report.samples == 200
+    assert len(report.conflicts) == 1
 
 
 # --- the csv
@@ -173,7 +204,7 @@ def test_the_csv_has_a_row_for_each_sample_and_gives_its_text_back(keys: list[st
         report = scan(Given(items), "root", csv=path)
         read = rows(path)
         assert list(read[0]) == list(COLUMNS)
-        assert report["samples"] == len(read) == len(keys)
+        assert report.samples == len(read) == len(keys)
         assert read == [
             {
                 "key": key,
@@ -205,10 +236,10 @@ def test_paths_are_relative_to_the_root_the_user_gave(tmp_path: Path) -> None:
 def test_a_scan_does_not_depend_on_where_it_was_pointed(tmp_path: Path) -> None:
     plant(tmp_path, ["x/FF++/original_sequences/youtube/c23/videos/071.mp4", "x/FF++/original_sequences/youtube/x.txt"])
     reports = [
-        {**scan(build("FaceForensics++", tmp_path / root), tmp_path / root), "root": ""}
+        replace(scan(build("FaceForensics++", tmp_path / root), tmp_path / root), root="")
         for root in (".", "x", "x/FF++", "x/FF++/original_sequences", "x/FF++/original_sequences/youtube")
     ]
-    assert reports[0]["samples"] == reports[0]["ignored"] == 1
+    assert reports[0].samples == reports[0].ignored == 1
     assert all(report == reports[0] for report in reports)
 
 
@@ -241,11 +272,11 @@ def test_a_csv_that_cannot_be_written_says_so(tmp_path: Path) -> None:
         with pytest.raises(KCEError) as caught:
             scan(Given([sample("a")]), "root", csv=path)
         assert caught.value.hint
-    assert scan(Given([sample("a")]), "root", csv=tmp_path / "new" / "out.csv")["samples"] == 1
+    assert scan(Given([sample("a")]), "root", csv=tmp_path / "new" / "out.csv").samples == 1
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no disk that is always full")
-def test_a_full_disk_is_told_with_a_hint(tmp_path: Path) -> None:
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_full_disk_is_an_error_with_a_hint(tmp_path: Path) -> None:
     part = tmp_path / f".out.csv.{os.getpid()}.part"
     part.symlink_to("/dev/full")
     with pytest.raises(KCEError, match="cannot be written: No space left"):

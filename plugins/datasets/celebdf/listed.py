@@ -34,17 +34,17 @@ class Listed(Tree):
         """Whether reals lie there."""
         raise NotImplementedError
 
-    def lists(self) -> Iterator[Remark]:
+    def read_lists(self) -> Iterator[Remark]:
         self.test, self._folders = set(), {}
         file = self.find(LIST)
-        for number, line in self.lines(file) if file else ():
+        for number, line in self.read_lines(file) if file else ():
             match = LINE.fullmatch(line)
             try:
                 if not match:
                     raise Unparsed(f"{line[:80]!r} is not 0 or 1 and a path")
-                parts = self.inside(match[2])
+                parts = self.listed_parts(match[2])
                 place, stem = self.place(parts)
-                there = any(self.locate((*above, parts[-1])) for above in self._above(place))
+                there = any(self.find_exact((*above, parts[-1])) for above in self._above(place))
             except Unparsed as error:
                 yield Remark("conflict", LIST, f"line {number}: {error}")
                 continue

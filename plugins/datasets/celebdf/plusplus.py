@@ -55,9 +55,9 @@ class CelebDFpp(Listed):
     """
 
     name = "CelebDF++"
-    aliases = ("Celeb-DF++", "Celeb-DF-PP", "Celeb-DF-v3", "CDFv3", "CelebDF++")
-    strangers = ("Celeb-DF-v1", "CelebDF-v1", "CelebDFv1", "Celeb-DF-v2", "CelebDF-v2", "CelebDFv2")
-    marks = (("Celeb-synthesis", "Celeb-real", "YouTube-real"),)
+    root_names = ("Celeb-DF++", "Celeb-DF-PP", "Celeb-DF-v3", "CDFv3", "CelebDF++")
+    excluded_root_names = ("Celeb-DF-v1", "CelebDF-v1", "CelebDFv1", "Celeb-DF-v2", "CelebDF-v2", "CelebDFv2")
+    root_contains = (("Celeb-synthesis", "Celeb-real", "YouTube-real"),)
     places = PLACES
     expected = EXPECTED
     method_count = 22

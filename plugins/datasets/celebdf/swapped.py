@@ -28,7 +28,7 @@ V1, V2 = ("Celeb-DF-v1", "CelebDF-v1", "CelebDFv1"), ("Celeb-DF-v2", "CelebDF-v2
 class _CelebDF(Listed):
     """What both versions share."""
 
-    marks = (("Celeb-synthesis", "Celeb-fake", "Celeb-real", "YouTube-real"),)
+    root_contains = (("Celeb-synthesis", "Celeb-fake", "Celeb-real", "YouTube-real"),)
     places = FOLDERS
     licence = "Terms to Use Celeb-DF, by form; non-commercial"
 
@@ -81,8 +81,8 @@ class CelebDFv1(_CelebDF):
     """
 
     name = "CelebDFv1"
-    aliases = (*V1, "Celeb-DF")
-    strangers = V2
+    root_names = (*V1, "Celeb-DF")
+    excluded_root_names = V2
     expected = EXPECTED_V1
 
 
@@ -98,6 +98,6 @@ class CelebDFv2(_CelebDF):
     """
 
     name = "CelebDFv2"
-    aliases = (*V2, "Celeb-DF")
-    strangers = V1
+    root_names = (*V2, "Celeb-DF")
+    excluded_root_names = V1
     expected = EXPECTED_V2

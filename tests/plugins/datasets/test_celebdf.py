@@ -34,7 +34,7 @@ def test_the_published_tree(tmp_path: Path, version: str) -> None:
         key: (f"{version}_{method}", *known, None) for key, (method, *known) in TREE.items()
     }
     assert [item for item in dataset if isinstance(item, Remark)] == [
-        Remark("ignored", LIST, "no medium of this dataset")
+        Remark("ignored", LIST, "not a media file of this dataset")
     ]
 
 
@@ -128,5 +128,5 @@ def test_the_versions_are_not_taken_for_each_other(tmp_path: Path) -> None:
     plant(tmp_path / "Celeb-DF-v2", TREE)
     assert build("CelebDFv1", tmp_path).root.name == "Celeb-DF-v1"
     assert build("CelebDFv2", tmp_path).root.name == "Celeb-DF-v2"
-    with pytest.raises(KCEError, match="by its name not CelebDFv1"):
+    with pytest.raises(KCEError, match="another dataset than CelebDFv1"):
         build("CelebDFv1", tmp_path / "Celeb-DF-v2")

@@ -117,7 +117,7 @@ def test_what_is_not_of_the_tree_is_told(tmp_path: Path, path: str) -> None:
 
 def test_the_earlier_versions_are_not_taken_for_it(tmp_path: Path) -> None:
     plant(tmp_path / "Celeb-DF-v2", REALS)
-    with pytest.raises(KCEError, match="by its name not CelebDF"):
+    with pytest.raises(KCEError, match="another dataset than CelebDF"):
         build("CelebDF++", tmp_path / "Celeb-DF-v2")
     plant(tmp_path / "Celeb-DF++", REALS)
     assert build("CelebDF++", tmp_path).root.name == "Celeb-DF++"

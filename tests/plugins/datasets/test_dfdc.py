@@ -161,5 +161,5 @@ def test_a_csv_without_labels_is_no_list(tmp_path: Path) -> None:
 
 def test_the_preview_is_not_taken_for_it(tmp_path: Path) -> None:
     plant(tmp_path / "dfdc_preview_set", ["test/aaaaaaaaaa.mp4"])
-    with pytest.raises(KCEError, match="by its name not DFDC"):
+    with pytest.raises(KCEError, match="another dataset than DFDC"):
         build("DFDC", tmp_path / "dfdc_preview_set")

@@ -42,7 +42,7 @@ def test_the_published_tree(tmp_path: Path) -> None:
     dataset = grow(tmp_path / "dfdc_preview_set")
     assert {key: facts(sample) for key, sample in samples(dataset).items()} == TREE
     assert [item for item in dataset if isinstance(item, Remark)] == [
-        Remark("ignored", "dataset.json", "no medium of this dataset")
+        Remark("ignored", "dataset.json", "not a media file of this dataset")
     ]
     assert dataset.expected == {"DFDCPreview_real": 1131}
 
@@ -118,5 +118,5 @@ def test_a_list_that_is_none(tmp_path: Path) -> None:
     assert len(samples(build("DFDCPreview", tmp_path))) == 3
     assert len(conflicts(grow(tmp_path, TREE, [1]))) == 1
     plant(tmp_path, ["dataset.json"], "{")
-    with pytest.raises(BadData, match="not a readable json"):
+    with pytest.raises(BadData, match="not readable JSON"):
         list(build("DFDCPreview", tmp_path))

@@ -109,7 +109,7 @@ def test_splits_that_disagree_or_cannot_be_read(tmp_path: Path) -> None:
     assert "071 is also in train.json, which is kept" in said
     assert samples(dataset)["original_sequences/youtube/c23/videos/071.mp4"].split == "train"
     plant(tmp_path, ["splits/test.json"], "[[")
-    with pytest.raises(BadData, match=r"test\.json is not a readable json"):
+    with pytest.raises(BadData, match=r"test\.json is not readable JSON"):
         list(dataset)
 
 

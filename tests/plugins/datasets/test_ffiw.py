@@ -23,7 +23,7 @@ def test_source_is_real_target_is_fake_and_the_mask_is_no_sample(tmp_path: Path)
         "target/train/00000007.mp4": ("FFIW-10K_fake", "ffiw:train_00000007", (), "train", None),
         "target/val/00000007.mp4": ("FFIW-10K_fake", "ffiw:val_00000007", (), "val", None),
     }
-    assert set(remarks(dataset, "ignored").values()) == {"below target_mask"}
+    assert set(remarks(dataset, "ignored").values()) == {"in a folder target_mask"}
 
 
 @pytest.mark.parametrize("folder", ["test/", ""])

@@ -186,7 +186,7 @@ def test_what_is_no_video_is_told(tmp_path: Path, content: Any) -> None:
 
 def test_a_json_that_is_none_or_not_there(tmp_path: Path) -> None:
     plant(tmp_path, ["list.json"], "{")
-    with pytest.raises(BadData, match="not a readable json"):
+    with pytest.raises(BadData, match="not readable JSON"):
         list(build("folder", tmp_path, json="list.json"))
     with pytest.raises(KCEError, match="no file nothing"):
         build("folder", tmp_path, json="nothing.json")

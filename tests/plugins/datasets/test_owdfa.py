@@ -58,5 +58,5 @@ def test_each_published_folder_shows_the_root(tmp_path: Path) -> None:
     plant(tmp_path / "one", ["38_Edit_e4e/a.png"])
     dataset = build("OWDFA-40", tmp_path)
     assert dataset.root.name == "one"
-    assert len(dataset.marks[0]) == 42
-    assert {int(folder.partition("_")[0]) for folder in dataset.marks[0]} == set(range(41))
+    assert len(dataset.root_contains[0]) == 42
+    assert {int(folder.partition("_")[0]) for folder in dataset.root_contains[0]} == set(range(41))

@@ -26,7 +26,7 @@ def test_the_published_tree(tmp_path: Path) -> None:
 def test_the_whole_of_it_is_what_is_published(tmp_path: Path) -> None:
     plant(tmp_path / "UADFV", [name for n in range(49) for name in (f"real/{n:04}.mp4", f"fake/{n:04}_fake.mp4")])
     report = scan(build("UADFV", tmp_path), tmp_path)
-    assert report["by_category"] == report["expected"] == {"UADFV_FakeApp": 49, "UADFV_real": 49}
+    assert report.by_category == report.expected == {"UADFV_FakeApp": 49, "UADFV_real": 49}
 
 
 @pytest.mark.parametrize(
