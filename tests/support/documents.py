@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import kce
 from kce import types
 from kce.cli.main import app
-from kce.data.catalog import about
+from kce.data.catalog import describe_dataset
 from kce.hookspecs import KINDS
 from kce.registry import scaffold
 from kce.registry.registry import Registry, describe_component
@@ -63,7 +63,7 @@ def components() -> str:
     for kind in KINDS:
         rows = []
         for name in registry.names(kind):
-            facts = list(about(registry, name).values()) if kind == "dataset" else []
+            facts = list(describe_dataset(registry, name).values()) if kind == "dataset" else []
             rows.append([f"`{name}`", sentence(describe_component(registry, kind, name)["doc"]), *facts])
         head = ["name", "what it is", *(("methods", "media", "licence") if kind == "dataset" else ())]
         chapters.append(f"### Built-in: {kind}\n\n{table(head, rows)}")
