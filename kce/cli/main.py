@@ -44,6 +44,7 @@ def _version(wanted: bool) -> None:
         from kce import __version__
 
         print_line(__version__)
+        cliauthors.warn_of_other_claimants()
         raise typer.Exit
 
 

@@ -18,6 +18,7 @@ def list_plugins(registry: Registry, as_json: bool) -> None:
     """What ``kce list --plugins`` prints."""
     from kce.registry import distributions
 
+    warn_of_other_claimants()
     rows = distributions.list_distributions(registry)
     if as_json:
         return print_json(rows)
@@ -39,6 +40,15 @@ def list_plugins(registry: Registry, as_json: bool) -> None:
         if row["error"]:
             say(f"{row['status']}: {row['distribution']}: {row['error']}")
     return None
+
+
+def warn_of_other_claimants() -> None:
+    """Warn of every other installed distribution that claims the module ``kce``."""
+    from kce.registry.provenance import other_claimants, reinstall_command
+
+    for claimant in other_claimants():
+        say(f"warning: {claimant} is also installed and claims the Python module `kce`, so either may break the other")
+        say(f"hint: pip uninstall {claimant.split()[0]}, then {reinstall_command()}")
 
 
 def new(

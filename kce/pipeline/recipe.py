@@ -9,6 +9,7 @@ from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from kce import __version__
 from kce.errors import KCEError
 from kce.registry import distributions
 from kce.registry.specs import format_spec
@@ -238,8 +239,8 @@ def cluster_choices(recipe: Recipe) -> dict[str, str]:
 
 def library_versions() -> dict[str, str]:
     """Package -> version, of everything whose version can change a result."""
-    versions = {"python": python_version()}
-    for name in ("kce", "torch", "timm", "numpy", "scikit-learn", "hdbscan", "openTSNE"):
+    versions = {"python": python_version(), "kce": __version__}
+    for name in ("torch", "timm", "numpy", "scikit-learn", "hdbscan", "openTSNE"):
         try:
             versions[name] = version(name)
         except PackageNotFoundError:

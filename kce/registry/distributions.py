@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kce import __version__
 from kce.errors import BrokenPlugin
 from kce.hookspecs import API, KINDS
+from kce.registry.provenance import DISTRIBUTION, install_source
 
 if TYPE_CHECKING:
     from kce.registry.registry import Registry
@@ -50,16 +51,18 @@ def plugin_origin(registry: Registry, plugin: str) -> str:
     """Where a plugin comes from, so that another can get it: "kce-umap 0.1.0", or a file's name and SHA-256."""
     source = registry.plugins.source(plugin)
     if source == "built-in":
-        return f"kce {__version__}"
+        return f"{DISTRIBUTION} {__version__}"
     file = Path(source) / "__init__.py" if Path(source).is_dir() else Path(source)
     return f"{file.name} sha256:{sha256(file.read_bytes()).hexdigest()}" if file.is_file() else source
 
 
 def install_hint(origin: str) -> str:
-    """What to do to get what `origin` names."""
+    """Say how to get the plugin that `origin`, as ``plugin_origin`` returned it elsewhere, names."""
     name, _, version = origin.partition(" ")
     if version.startswith("sha256:"):
         return f"it came from a plugin file, {name} ({version[:19]}...): put that into the `plugins/` folder"
+    if name == DISTRIBUTION and (reference := install_source().reference):
+        return f"it is built into {origin}; this is {__version__}, installed from {reference}: install that version"
     return f'it came from {origin}: pip install "{name}=={version}"'
 
 
@@ -67,5 +70,5 @@ def _about(source: str, head: Mapping[str, str]) -> dict[str, Any]:
     author = head.get("author") or ", ".join(name for name, _ in getaddresses([head.get("author-email", "")]) if name)
     found = {"distribution": head.get("name", source), "version": head.get("version", ""), "author": author, "api": ""}
     if source == "built-in":
-        found |= {"distribution": "kce", "version": __version__, "api": API}
+        found |= {"distribution": DISTRIBUTION, "version": __version__, "api": API}
     return {**found, "plugins": [], "offers": {}, "status": "", "error": []}

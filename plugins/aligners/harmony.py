@@ -1,4 +1,4 @@
-"""Harmony (Korsunsky et al. 2019), as the package harmonypy has it; `pip install "kce[harmony]"`."""
+"""Harmony (Korsunsky et al. 2019), as the package harmonypy has it; `pip install "kce-toolkit[harmony]"`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Harmony:
         try:
             from harmonypy import run_harmony
         except ImportError as error:
-            raise KCEError("the aligner harmony needs harmonypy", 'pip install "kce[harmony]"') from error
+            raise KCEError("the aligner harmony needs harmonypy", 'pip install "kce-toolkit[harmony]"') from error
         sets = features.dataset
         if len(set(sets.tolist())) < 2 or not np.ptp(features.x, axis=0).any():
             return features.x.copy()  # there is nothing to mix

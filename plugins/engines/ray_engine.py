@@ -15,7 +15,7 @@ from kce import Job, KCEError, hookimpl
 
 
 class Ray:
-    """Runs as Ray tasks; needs the extra `kce[ray]`.
+    """Runs as Ray tasks; needs the extra `kce-toolkit[ray]`.
 
     address  of a cluster that is there ("auto", or "ray://host:10001"); empty = one of this machine's own, which ends
              with the study and listens on 127.0.0.1 alone
@@ -34,7 +34,9 @@ class Ray:
         try:
             import ray
         except ImportError as error:
-            raise KCEError("Ray is not installed", 'pip install "kce[ray]", or take the engine local') from error
+            raise KCEError(
+                "Ray is not installed", 'pip install "kce-toolkit[ray]", or take the engine local'
+            ) from error
         self._ray, self._retries, self._threads = ray, retries, threads
         own: dict[str, Any] = {}
         if not address:

@@ -218,7 +218,7 @@ def test_a_recipe_says_where_each_part_came_from_and_what_to_install(chosen: Rec
     write_recipe(tmp_path / "recipe.toml", chosen, REGISTRY)
     there = read_recipe(tmp_path / "recipe.toml")
     assert there == chosen
-    assert set(there.origins.values()) == {f"kce {__version__}"}
+    assert set(there.origins.values()) == {f"kce-toolkit {__version__}"}
     assert {"backbone tiny", "clusterer kmeans", "evaluator calinski-harabasz"} <= set(there.origins)
     text = (tmp_path / "recipe.toml").read_text()
     for origin, hint in (
@@ -226,23 +226,23 @@ def test_a_recipe_says_where_each_part_came_from_and_what_to_install(chosen: Rec
         (f"halves.py sha256:{'0' * 64}", "halves.py (sha256:000000000000...): put that into the `plugins/` folder"),
     ):
         text = text.replace('clusterer = "kmeans"', 'clusterer = "genie"').replace(
-            f'"clusterer kmeans" = "kce {__version__}"', f'"clusterer genie" = "{origin}"'
+            f'"clusterer kmeans" = "kce-toolkit {__version__}"', f'"clusterer genie" = "{origin}"'
         )
         (tmp_path / "recipe.toml").write_text(text)
         with pytest.raises(UnknownName, match="no clusterer named 'genie'") as error:
             check_choices(read_recipe(tmp_path / "recipe.toml"), REGISTRY)
         assert hint in error.value.hint
-        text = text.replace(origin, f"kce {__version__}").replace("genie", "kmeans")
+        text = text.replace(origin, f"kce-toolkit {__version__}").replace("genie", "kmeans")
 
 
 def test_another_version_of_a_component_is_reported(
     chosen: Recipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_recipe(tmp_path / "recipe.toml", chosen, REGISTRY)
-    resolved = replace(read_recipe(tmp_path / "recipe.toml").resolved, origins={"clusterer kmeans": "kce 0.0.1"})
+    resolved = replace(read_recipe(tmp_path / "recipe.toml").resolved, origins={"clusterer kmeans": "kce-toolkit 0.0.1"})
     other = replace(chosen, resolved=resolved)
     check_choices(other, REGISTRY)
-    assert "kce 0.0.1" in caplog.text
+    assert "kce-toolkit 0.0.1" in caplog.text
 
 
 def test_a_recipe_with_an_unknown_key_says_what_was_meant(tmp_path: Path) -> None:

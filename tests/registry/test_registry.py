@@ -316,7 +316,7 @@ def test_packages_are_listed_with_version_author_and_what_they_offer(
     assert [rows["kce-two"][key] for key in ("author", "status")] == ["Bo Writer", "broken"]
     assert "nosuchmodule" in rows["kce-two"]["error"]
     assert rows[str(tmp_path / "plugins" / "three.py")]["offers"] == {"clusterer": ["thirds"]}
-    assert set(rows["kce"]["offers"]) == set(KINDS)
+    assert set(rows["kce-toolkit"]["offers"]) == set(KINDS)
 
 
 def test_every_source_has_its_row_whatever_it_breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,13 +336,13 @@ def test_every_source_has_its_row_whatever_it_breaks(tmp_path: Path, monkeypatch
     registry = write(tmp_path, '[clusterer.lost]\nuse = "nobody:lost"\n', three=HALVES.replace("halves", "thirds"))
     rows = {row["distribution"]: row for row in distributions.list_distributions(registry)}
     file = str(tmp_path / "plugins" / "three.py")
-    assert {"kce", "kce_pair", "kce_other", "kce-idle", file} <= rows.keys()
+    assert {"kce-toolkit", "kce_pair", "kce_other", "kce-idle", file} <= rows.keys()
     assert "" not in rows
     assert rows["kce_pair"]["author"] == "Writer, Bo, Ann"
     assert rows["kce_pair"]["plugins"] == ["first", "second"]
     assert rows["kce_pair"]["offers"] == {"clusterer": ["thirds"]}
     assert rows["kce_pair"]["error"].splitlines()[1:] == ["offered by second and three"]
-    assert [rows[name]["status"] for name in ("kce_pair", "kce_other", "kce-idle", "kce")] == ["broken"] * 2 + [
+    assert [rows[name]["status"] for name in ("kce_pair", "kce_other", "kce-idle", "kce-toolkit")] == ["broken"] * 2 + [
         "ok"
     ] * 2
     assert "two plugins are named 'first'" in rows["kce_other"]["error"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -14,10 +15,13 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
 
+from kce import __version__
 from kce.errors import KCEError
 from kce.hookspecs import KINDS
 from kce.registry import scaffold
+from kce.registry.provenance import InstallSource
 from kce.registry.registry import Registry
 from kce.system.shipped import DOCS
 from tests.support.corpus import face_folder, small_recipe, small_study
@@ -32,7 +36,7 @@ def test_a_package_holds_exactly_this(kind: str) -> None:
     tree = (
         {f"tests/tree/{side}/{n:04}.png" for side in ("real", "fake") for n in (1, 2)} if kind == "dataset" else set()
     )
-    assert set(scaffold.package_files(kind, "my-part", "Ann", 2026)) == tree | {
+    assert set(scaffold.package_files(kind, "my-part", "Ann", 2026, InstallSource())) == tree | {
         ".github/workflows/test.yml",
         ".gitignore",
         "LICENSE",
@@ -48,9 +52,9 @@ def test_a_package_holds_exactly_this(kind: str) -> None:
 def test_any_name_and_author_make_a_package_that_can_be_read(kind: str, name: str, author: str) -> None:
     if not author.isprintable():
         with pytest.raises(KCEError):
-            scaffold.package_files(kind, name, author, 2026)
+            scaffold.package_files(kind, name, author, 2026, InstallSource())
         return
-    files = scaffold.package_files(kind, name, author, 2026)
+    files = scaffold.package_files(kind, name, author, 2026, InstallSource())
     project = tomllib.loads(files["pyproject.toml"].decode())["project"]
     (module,) = project["entry-points"]["kce"].values()
     assert project["authors"] == [{"name": author}]
@@ -60,6 +64,44 @@ def test_any_name_and_author_make_a_package_that_can_be_read(kind: str, name: st
             ast.parse(content)
         assert b"{{" not in content or path.endswith(".png")
     assert f"{module}.py" in files
+
+
+def workflow_and_readme(source: InstallSource) -> tuple[str, str]:
+    files = scaffold.package_files("reducer", "mine", "Ann", 2026, source)
+    return files[".github/workflows/test.yml"].decode(), files["README.md"].decode()
+
+
+def test_a_package_depends_on_this_kce_and_on_nobody_elses() -> None:
+    project = tomllib.loads(
+        scaffold.package_files("reducer", "a", "A", 2026, InstallSource())["pyproject.toml"].decode()
+    )
+    (requirement,) = map(Requirement, project["project"]["dependencies"])
+    assert requirement.name == importlib.metadata.metadata("kce-toolkit")["Name"] == "kce-toolkit"
+    assert requirement.specifier.contains(__version__)
+    assert not requirement.specifier.contains(f"{int(__version__.split('.')[0]) + 1}.0")
+
+
+def test_the_workflow_installs_kce_from_where_it_came() -> None:
+    url = "git+https://example.org/kce.git@0123abc#subdirectory=a"
+    workflow, readme = workflow_and_readme(InstallSource(url))
+    steps = [line.strip() for line in workflow.splitlines() if line.strip().startswith("- run:")]
+    assert steps[0].startswith(f'- run: pip install "kce-toolkit @ {url}"')
+    assert steps[1] == '- run: pip install -e ".[test]"'
+    assert f'pip install "kce-toolkit @ {url}"' in readme
+
+
+def test_a_local_folder_is_in_no_file_of_a_package_but_what_to_do_is() -> None:
+    files = scaffold.package_files("reducer", "mine", "Ann", 2026, InstallSource("/home/ann/kce", local=True))
+    assert not any(b"/home/ann" in content for content in files.values())
+    workflow = files[".github/workflows/test.yml"].decode()
+    assert '# - run: pip install "kce-toolkit @ git+https://HOST/OWNER/REPOSITORY.git"' in workflow
+    first = next(line.strip() for line in workflow.splitlines() if line.strip().startswith("- run:"))
+    assert first == '- run: pip install -e ".[test]"'
+
+
+def test_a_kce_from_the_package_index_needs_no_further_step() -> None:
+    workflow, _ = workflow_and_readme(InstallSource())
+    assert "kce-toolkit" not in workflow
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -72,7 +114,7 @@ def test_the_code_is_clean(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "A", "a_b", "-a", "a-", "a--b", "1a", "a/b", "../a", "class", "a" * 51, "ä", "a b"]
+    "name", ["", "A", "a_b", "-a", "a-", "a--b", "1a", "a/b", "../a", "class", "a" * 51, "ä", "a b", "toolkit"]
 )
 def test_what_is_no_name_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(KCEError) as error:
@@ -84,13 +126,13 @@ def test_what_is_no_name_is_refused(name: str, tmp_path: Path) -> None:
 def test_nothing_is_written_over(tmp_path: Path) -> None:
     (tmp_path / "kce-my-part").mkdir()
     (tmp_path / "kce-my-part" / "precious").write_text("mine")
-    with pytest.raises(KCEError, match="there already"):
+    with pytest.raises(KCEError, match="already exists"):
         scaffold.write_package("clusterer", "my-part", "Ann", tmp_path, REGISTRY)
     assert [path.name for path in (tmp_path / "kce-my-part").iterdir()] == ["precious"]
 
 
 def test_a_name_that_is_taken_says_by_whom(tmp_path: Path) -> None:
-    with pytest.raises(KCEError, match="of the plugin sklearn_clusterers"):
+    with pytest.raises(KCEError, match="in the plugin sklearn_clusterers"):
         scaffold.write_package("clusterer", "kmeans", "Ann", tmp_path, REGISTRY)
     assert scaffold.write_package("reducer", "kmeans", "Ann", tmp_path, REGISTRY)
 
@@ -132,7 +174,7 @@ def test_all_are_there_by_name(environment: Path, tmp_path: Path) -> None:
     mine = {(row["kind"], row["name"], row["source"], row["status"]) for row in rows if row["source"] != "built-in"}
     assert mine == {(kind, f"my-{kind}", f"kce-my-{kind} 0.1.0", "ok") for kind in KINDS}
     packages = json.loads(call(environment, tmp_path, "list", "--plugins", "--json"))
-    assert {row["distribution"] for row in packages} == {"kce", *(f"kce-my-{kind}" for kind in KINDS)}
+    assert {row["distribution"] for row in packages} == {"kce-toolkit", *(f"kce-my-{kind}" for kind in KINDS)}
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from kce.cli.main import app
 from kce.data.catalog import describe_dataset
 from kce.hookspecs import KINDS
 from kce.registry import scaffold
+from kce.registry.provenance import InstallSource
 from kce.registry.registry import Registry, describe_component
 from kce.system.shipped import DOCS
 from kce.testing import checks
@@ -94,7 +95,8 @@ def kinds() -> str:
         protocol = inspect.getsource(getattr(types, kind.capitalize())).removeprefix("@runtime_checkable\n")
         own = [[f"`{check.name}`", check.text] for check in checks(kind) if check.kinds == (kind,)]
         shared = [check.name for check in checks(kind) if 1 < len(set(check.kinds)) < len(KINDS)]
-        example = scaffold.package_files(kind, f"my-{kind}", "The author", 2026)[f"kce_my_{kind}.py"].decode()
+        files = scaffold.package_files(kind, f"my-{kind}", "The author", 2026, InstallSource())
+        example = files[f"kce_my_{kind}.py"].decode()
         parts = [
             f"### {kind}\n\nHook: `kce_{kind}s`. The protocol, from `kce/types.py`:\n\n```python\n{protocol}```",
             f"Checked beside what every component is checked for: {code(shared)}." if shared else "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.conftest import REPOSITORY
@@ -29,18 +30,16 @@ def wheel(project: Path, to: Path) -> Path:
 
 def install(environment: Path, *packages: Path) -> None:
     """Install wheels, or folders with a project; what they depend on must be there."""
-    python = environment / "bin" / "python"
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        python,
-        "install",
-        "--no-deps",
-        "--no-index",
-        "--no-build-isolation",
-    ]
+    _pip(["--python", environment / "bin" / "python"], packages)
+
+
+def install_into(folder: Path, *packages: Path) -> None:
+    """Install wheels into a folder that can be put on a path."""
+    _pip([], packages, "--target", folder)
+
+
+def _pip(options: list[str | Path], packages: Sequence[Path], *more: str | Path) -> None:
+    pip = [sys.executable, "-m", "pip", *options, "install", "--no-deps", "--no-index", "--no-build-isolation", *more]
     done = subprocess.run([*pip, *packages], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
