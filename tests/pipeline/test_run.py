@@ -239,7 +239,9 @@ def test_another_version_of_a_component_is_reported(
     chosen: Recipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_recipe(tmp_path / "recipe.toml", chosen, REGISTRY)
-    resolved = replace(read_recipe(tmp_path / "recipe.toml").resolved, origins={"clusterer kmeans": "kce-toolkit 0.0.1"})
+    resolved = replace(
+        read_recipe(tmp_path / "recipe.toml").resolved, origins={"clusterer kmeans": "kce-toolkit 0.0.1"}
+    )
     other = replace(chosen, resolved=resolved)
     check_choices(other, REGISTRY)
     assert "kce-toolkit 0.0.1" in caplog.text
