@@ -10,7 +10,7 @@ from typing import Self
 
 
 class KCEError(Exception):
-    """Something the user can mend. The command line prints it without a traceback and exits with status 2."""
+    """Something the user can fix. The command line prints it without a traceback and exits with status 2."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

@@ -7,22 +7,23 @@ from typing import Annotated, Any
 
 import typer
 
-from kce.cli.console import AsJson, Seed, interval, print_json, print_line, print_table
+from kce.cli.console import interval, print_json, print_line, print_table
+from kce.cli.options import AsJson, Seed
 
 
 def audit(
     tables: Annotated[
-        list[str], typer.Argument(metavar="TABLE", help="FEATURES.h5:/TABLE; several are taken together.")
+        list[str], typer.Argument(metavar="TABLE", help="One or more FEATURES.h5:/TABLE, audited together.")
     ],
-    plan: Annotated[Path | None, typer.Option(help="A plan.toml whose classes are looked at.")] = None,
-    to: Annotated[Path | None, typer.Option(help="Write audit.json and the proposed plan.toml there.")] = None,
+    plan: Annotated[Path | None, typer.Option(help="A plan.toml whose classes are examined too.")] = None,
+    to: Annotated[Path | None, typer.Option(help="Folder for audit.json and the proposed plan.toml.")] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Are these names worth anything? Which categories of different datasets differ under one name, or agree under two.
+    """Find categories of different datasets that differ under one name, or agree under two.
 
-    The reals of each dataset (labels <dataset>_real) belong to the tables: categories are measured from them. Where a
-    dataset has none, those that the registry names for it stand in.
+    The tables must include the reals of each dataset (label <dataset>_real), because categories are measured relative
+    to them. For a dataset without reals, the registry can name another dataset's.
     """
     from kce.audit.audit import audit_tables, write_audit
     from kce.features.table import open_table

@@ -11,42 +11,54 @@ from typing import Annotated, Any
 
 import typer
 
-from kce.cli.console import App, AsJson, complain, interval, print_json, print_line, print_table, progress_bars
+from kce.cli.console import App, complain, interval, print_json, print_line, print_table, progress_bars
+from kce.cli.options import AsJson
 from kce.errors import KCEError
+
+SUITE = ["suite"]
+NONE = ["none"]
+AMOUNTS = [0.0, 0.5, 1.0]
 
 bench = App(name="bench", no_args_is_help=True, rich_markup_mode=None)
 
 
 @bench.callback()
 def main() -> None:
-    """Try parts where the right answer is known."""
+    """Try components where the right answer is known."""
 
 
 @bench.command()
 def clusterers(
     clusterer: Annotated[
-        list[str] | None, typer.Option(help="NAME or NAME:key=value, again for more; all built-in ones if left out.")
+        list[str] | None, typer.Option(help="One or more NAME or NAME:key=value.", show_default="every built-in one")
     ] = None,
     world: Annotated[
-        list[str] | None,
-        typer.Option(help="As plain, plain:dim=2048, demo, or FEATURES.h5:/TABLE; again for more; suite if left out."),
-    ] = None,
-    aligner: Annotated[list[str] | None, typer.Option(help="Before the reducer; none if left out.")] = None,
-    reducer: Annotated[list[str] | None, typer.Option(help="Before the clusterer; none if left out.")] = None,
+        list[str],
+        typer.Option(help="One or more of suite, NAME, NAME:key=value, demo, FEATURES.h5:/TABLE."),
+    ] = SUITE,
+    aligner: Annotated[list[str], typer.Option(help="One or more aligners, applied before the reducer.")] = NONE,
+    reducer: Annotated[list[str], typer.Option(help="One or more reducers, applied before the clusterer.")] = NONE,
     truth: Annotated[
-        Path | None, typer.Option(help="Of stored features: a truth.toml with [method]; their labels if left out.")
+        Path | None,
+        typer.Option(help="The truth of stored features: a TOML with [method].", show_default="their labels"),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Of everything drawn by lot: 0, 1, ...")] = 3,
-    limit: Annotated[float, typer.Option(min=1, help="Seconds for one clustering with all that comes before.")] = 300,
-    workers: Annotated[int, typer.Option(min=1, help="Processes, of one thread each.")] = 1,
-    to: Annotated[Path | None, typer.Option(help="Keep results here: html, csv; go on where a bench stopped.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be clustered.")] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds: 0, 1, ...")] = 3,
+    limit: Annotated[
+        float, typer.Option(min=1, help="Seconds for one clustering, aligner and reducer included.")
+    ] = 300,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes, of one thread each.")] = 1,
+    to: Annotated[
+        Path | None, typer.Option(help="Folder for the results, as html and csv; one that is there is continued.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be clustered, and start nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Rank clusterers on worlds whose truth is known, or on features of your own.
 
-    A clusterer that fails, hangs or ends its process is one bad cell. suite: every feature world but small. demo: the
-    faces of kce demo through a trained network.
+    The world suite is every feature world except small; demo is the faces of kce demo through a trained network. A
+    clusterer that fails, hangs or ends its process is one failed cell.
     """
     from kce.bench import cell_store, leaderboard
     from kce.bench import clusterers as benching
@@ -55,7 +67,7 @@ def clusterers(
     registry = Registry.load()
     chosen = clusterer or [row["name"] for row in registry.list_components("clusterer") if row["source"] == "built-in"]
     todo = benching.cells(
-        registry, chosen, world or ["suite"], aligner or ["none"], reducer or ["none"], range(seeds),
+        registry, chosen, world, aligner, reducer, range(seeds),
         str(truth.absolute()) if truth else "",
     )  # fmt: skip
     if dry_run:
@@ -76,26 +88,34 @@ def clusterers(
 
 @bench.command()
 def aligners(
-    to: Annotated[Path, typer.Option(help="Keeps worlds, runs and results; a bench that is there goes on.")],
-    aligner: Annotated[list[str] | None, typer.Option(help="NAME or NAME:key=value, again for more.")] = None,
-    clusterer: Annotated[list[str] | None, typer.Option(help="kmeans and cannot-link if left out.")] = None,
-    training: Annotated[
-        list[str] | None, typer.Option(help="paper, within, storage, or the recipe's; all if left out.")
+    to: Annotated[Path, typer.Option(help="Folder for worlds, runs and results; one that is there is continued.")],
+    aligner: Annotated[
+        list[str] | None, typer.Option(help="One or more NAME or NAME:key=value.", show_default="the recipe's")
     ] = None,
-    kind: Annotated[list[str] | None, typer.Option(help="Of artefact; all if left out, and all of them mixed.")] = None,
-    amount: Annotated[list[float] | None, typer.Option(help="Of artefact, 0 to 1; 0, 0.5 and 1 if left out.")] = None,
-    worlds: Annotated[int, typer.Option(min=1, help="How many worlds.")] = 5,
+    clusterer: Annotated[
+        list[str] | None, typer.Option(help="One or more clusterers.", show_default="the recipe's")
+    ] = None,
+    training: Annotated[
+        list[str] | None, typer.Option(help="One or more trainings of the recipe.", show_default="all")
+    ] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="One or more kinds of artefact, or mixed.", show_default="all, and mixed")
+    ] = None,
+    amount: Annotated[list[float], typer.Option(help="One or more amounts of the artefact, 0 to 1.")] = AMOUNTS,
+    worlds: Annotated[int, typer.Option(min=1, help="Number of worlds.")] = 5,
     first: Annotated[int, typer.Option(min=1, help="Number of the first world.")] = 1,
-    nets: Annotated[int, typer.Option(min=1, help="Networks for each world, of seeds 0, 1, ...")] = 3,
-    k: Annotated[list[str] | None, typer.Option(help="known, estimate; both if left out.")] = None,
-    recipe: Annotated[Path | None, typer.Option(help="Another bench in TOML.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes, of one thread each.")] = 1,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    nets: Annotated[int, typer.Option(min=1, help="Networks per world, with seeds 0, 1, ...")] = 3,
+    k: Annotated[list[str] | None, typer.Option(help="known or estimate.", show_default="both")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="A bench in TOML.", show_default="the shipped aligners.toml")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes, of one thread each.")] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and start nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """See how far trainings and aligners take the datasets' storage out of a plan, on drawn faces of known truth.
+    """Measure how far trainings and aligners keep storage out of a plan, on synthetic faces whose truth is known.
 
-    A few minutes of one core for each world, kind, amount, training and network.
+    Each combination of world, kind, amount, training and network takes a few minutes of one core.
     """
     from kce.bench import aligner_report, cell_store
     from kce.bench import aligners as alignbench
@@ -105,7 +125,7 @@ def aligners(
     registry = Registry.load()
     document = alignbench.told(recipe or alignbench.RECIPE)
     todo = alignbench.cells(
-        registry, document, range(first, first + worlds), kind or [*degrade.KINDS, "mixed"], amount or [0.0, 0.5, 1.0],
+        registry, document, range(first, first + worlds), kind or [*degrade.KINDS, "mixed"], amount,
         range(nets), training or [], aligner or [], clusterer or [], k or alignbench.KS,
     )  # fmt: skip
     if dry_run:
@@ -127,10 +147,10 @@ def aligners(
 @bench.command()
 def compare(
     one: Annotated[Path, typer.Argument(help="The folder of a bench.")],
-    other: Annotated[Path, typer.Argument(help="That of another one, of another version perhaps.")],
+    other: Annotated[Path, typer.Argument(help="The folder of another bench, for example of another version.")],
     as_json: AsJson = False,
 ) -> None:
-    """Lay two benches side by side: what became better, what worse, and how sure that is."""
+    """Compare two benches: what became better, what worse, and how certain that is."""
     from kce.bench import cell_store, leaderboard
 
     found = leaderboard.compare(cell_store.read(one, "reducer"), cell_store.read(other, "reducer"))

@@ -13,11 +13,12 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from kce.cli.options import repeat_options
 from kce.errors import KCEError
 from kce.system.signals import capturing_log, handling_signal
 
@@ -33,10 +34,6 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-Seed = Annotated[int, typer.Option(help="Of everything that is drawn by lot.")]
-
-
 class _Plain:
     """Typer 0.29 lets pydantic, which takes 0.1 s to load, see whether a --help that was not given is a bool."""
 
@@ -48,7 +45,29 @@ class _Plain:
 
 
 class _Command(_Plain, TyperCommand):
-    pass
+    def parse_args(self, context: Any, args: list[str]) -> list[str]:
+        options = [parameter for parameter in self.params if parameter.param_type_name == "option"]
+        several = {name for option in options if option.multiple for name in option.opts}
+        flags = {name for option in options if option.is_flag for name in option.opts}
+        needed = sum(parameter.param_type_name == "argument" and parameter.required for parameter in self.params)
+        return super().parse_args(context, list(repeat_options(args, several, {*flags, "--help"}, needed)))
+
+
+def command_with_defaults(load: Callable[[], Mapping[str, object]]) -> type[TyperCommand]:
+    """A class of command whose help takes defaults from code that is too slow to load for every `kce --help`.
+
+    Args:
+        load: Returns parameter -> default, as the help is to show it.
+    """
+
+    class CommandWithDefaults(_Command):
+        def format_help(self, context: Any, formatter: Any) -> None:
+            defaults = load()
+            for parameter in self.params:
+                parameter.default = defaults.get(str(parameter.name), parameter.default)
+            super().format_help(context, formatter)
+
+    return CommandWithDefaults
 
 
 class _Group(_Plain, TyperGroup):
@@ -56,14 +75,14 @@ class _Group(_Plain, TyperGroup):
 
 
 class App(typer.Typer):
-    """A Typer whose errors are for people: a message and a hint where they can mend it, a traceback where we must."""
+    """A Typer whose errors are for people: a message and a hint where they can fix it, a traceback where we must."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(cls=_Group, **kwargs)
 
     def command(self, *args: Any, **kwargs: Any) -> Callable[[Command], Command]:
         """Register a command that ends as the contract says: 0, 2 with a hint, 130 when interrupted, else 1."""
-        register = super().command(*args, cls=_Command, **kwargs)
+        register = super().command(*args, **{"cls": _Command, **kwargs})
         return lambda command: register(_ending_well(command))
 
 

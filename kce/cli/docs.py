@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from kce.cli.console import AsJson, print_json, print_line, print_markdown, print_table
+from kce.cli.console import print_json, print_line, print_markdown, print_table
+from kce.cli.options import AsJson
 from kce.errors import UnknownName
 from kce.system.shipped import DOCS
 
@@ -15,7 +16,7 @@ _TOPIC = re.compile(r"^- \[(.+?)\]\((.+?)\.md\): (.+)$", re.MULTILINE)
 
 
 def docs(
-    topic: Annotated[str | None, typer.Argument(help="What to read about; a list of the topics if left out.")] = None,
+    topic: Annotated[str | None, typer.Argument(help="A topic; without one, the topics are listed.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Read the manual."""

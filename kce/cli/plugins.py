@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kce.cli.console import AsJson, print_json, print_line, print_table, progress_bars, say
+from kce.cli.console import print_json, print_line, print_table, progress_bars, say
+from kce.cli.options import AsJson
 from kce.errors import CheckFailed
 
 if TYPE_CHECKING:
@@ -53,12 +54,12 @@ def warn_of_other_claimants() -> None:
 
 def new(
     kind: Annotated[str, typer.Argument(help="dataset, detector, backbone, aligner ...")],
-    name: Annotated[str, typer.Argument(help="What it will be called: small letters, digits, and '-' between them.")],
-    to: Annotated[Path, typer.Option(help="Where the package's folder goes.")] = Path(),
-    author: Annotated[str, typer.Option(help="Named in its licence and metadata.")] = "The author",
+    name: Annotated[str, typer.Argument(help="The component's name: small letters, digits and single hyphens.")],
+    to: Annotated[Path, typer.Option(help="The folder to create the package's folder in.")] = Path(),
+    author: Annotated[str, typer.Option(help="Author for the licence and the metadata.")] = "The author",
     as_json: AsJson = False,
 ) -> None:
-    """Write a package with a component of your own: a plugin that works, its test, and all it takes to share it."""
+    """Create a package for a component of your own: a working plugin, its tests, and what it takes to share it."""
     from kce.registry import scaffold as packages
     from kce.registry.registry import Registry
 
@@ -75,9 +76,9 @@ def new(
 def check(
     what: Annotated[str, typer.Argument(help="A kind (clusterer ...), an installed package, or a plugin.")],
     name: Annotated[
-        str | None, typer.Argument(help="A component, with parameters if need be; all of them if left out.")
+        str | None, typer.Argument(help="One component, with parameters if needed.", show_default="all")
     ] = None,
-    limit: Annotated[float, typer.Option(help="Seconds a component may take for an answer.")] = 60.0,
+    limit: Annotated[float, typer.Option(help="Seconds a component may take for one call.")] = 60.0,
     as_json: AsJson = False,
 ) -> None:
     """Check that components do what their kind requires; each is checked in another process."""

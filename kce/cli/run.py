@@ -8,63 +8,67 @@ from typing import Annotated
 
 import typer
 
-from kce.cli.console import AsJson, Seed, print_json, print_line, print_scores, print_table, progress_bars
+from kce.cli.console import print_json, print_line, print_scores, print_table, progress_bars
+from kce.cli.options import AsJson, Seed
 from kce.errors import KCEError
+
+EVALUATORS = ["calinski-harabasz"]
 
 
 def run(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="The run's folder; a run that is there goes on.")],
+    folder: Annotated[Path, typer.Argument(help="The run's folder; a run that is there already is continued.")],
     recipe_file: Annotated[
-        Path | None, typer.Option("--recipe", help="A recipe in TOML, instead of the choices below.")
+        Path | None, typer.Option("--recipe", help="A recipe in TOML, instead of the options below.")
     ] = None,
     faces: Annotated[Path | None, typer.Option(help="The face folder.")] = None,
-    unknown: Annotated[list[str] | None, typer.Option(help="Categories to hold back for the evaluation.")] = None,
-    backbone: Annotated[str | None, typer.Option(help="Network; xception if left out.")] = None,
+    unknown: Annotated[
+        list[str] | None, typer.Option(help="One or more categories to hold out for evaluation.")
+    ] = None,
+    backbone: Annotated[str | None, typer.Option(help="The network.")] = None,
     extractor: Annotated[
-        str | None, typer.Option(help="Network whose features make the plan; the backbone if left out.")
+        str | None, typer.Option(help="The network whose features make the plan.", show_default="the backbone")
     ] = None,
     aligner: Annotated[
-        str | None, typer.Option(help="Takes the dataset out of the features; none if left out.")
+        str | None, typer.Option(help="Removes what belongs to the dataset from the features before the reducer.")
     ] = None,
-    reducer: Annotated[str | None, typer.Option(help="Before clustering; pca:n_components=64 if left out.")] = None,
-    clusterer: Annotated[str | None, typer.Option(help="Makes the plan; kmeans if left out.")] = None,
-    plan: Annotated[
-        str | None, typer.Option(help="none, name, random, clusters (if left out), or a plan.toml.")
-    ] = None,
+    reducer: Annotated[str | None, typer.Option(help="Reduces the features before they are clustered.")] = None,
+    clusterer: Annotated[str | None, typer.Option(help="Makes the plan.")] = None,
+    plan: Annotated[str | None, typer.Option(help="none, name, random, clusters, or a plan.toml.")] = None,
     k: Annotated[
-        str | None, typer.Option(help="Classes of the plan; name (if left out) = as many as names; estimate.")
+        str | None,
+        typer.Option(help="Number of classes; name: as many as there are names; estimate: from the features."),
     ] = None,
     per_class: Annotated[
-        int | None, typer.Option(help="Training faces of each class; as many as all have if left out.")
+        int | None, typer.Option(help="Training faces per class.", show_default="as many as every class has")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="3 if left out, as in the paper.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Faces a step; 32 if left out.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Highest learning rate; 0.001 if left out.")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Of AdamW; 0.01 if left out.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training faces.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Faces per step, over all devices.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Weight decay of AdamW.")] = None,
     augment: Annotated[
-        str | None, typer.Option(help="Changes to training faces: none (if left out), or flip,codec or one of them.")
+        str | None, typer.Option(help="Changes to training faces: none, or some of flip,crop,camera,codec.")
     ] = None,
     loss: Annotated[
-        str | None,
-        typer.Option(help="softmax (if left out), or within-dataset: each face among its dataset's classes."),
+        str | None, typer.Option(help="softmax, or within-dataset: over the classes of a face's own dataset.")
     ] = None,
     held_out: Annotated[
-        float | None, typer.Option(help="Share of the known faces that only measures accuracy; 0.1 if left out.")
+        float | None, typer.Option(help="Share of the known faces that is not trained on and measures accuracy.")
     ] = None,
     checkpoint: Annotated[
-        str | None, typer.Option(help="Weights to keep: last (if left out), or best on the held-out faces.")
+        str | None, typer.Option(help="The weights to keep: last, or best on the held-out faces.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything that is drawn by lot; 0 if left out.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random choice.")] = None,
     timeout: Annotated[
-        float | None, typer.Option(help="Seconds a third party's component may take for an answer; 7200 if left out.")
+        float | None, typer.Option(help="Seconds a third party's component may take; 0: no limit.")
     ] = None,
-    devices: Annotated[int, typer.Option(help="GPUs, or processes without one; they share each batch.")] = 1,
-    threads: Annotated[int | None, typer.Option(help="Of each process; one a core if left out.")] = None,
+    devices: Annotated[int, typer.Option(help="GPUs, or processes where there is none; they share each batch.")] = 1,
+    threads: Annotated[int | None, typer.Option(help="Threads per process.", show_default="one per core")] = None,
     until: Annotated[str, typer.Option(help="Stop after: first, known, plan, final, unknown, scores.")] = "scores",
     as_json: AsJson = False,
 ) -> None:
-    """Run the method: train, cluster, merge, train again, and score the categories it has never seen."""
+    """Run the method: train, cluster, merge, retrain, and score the categories it has never seen."""
+    _require_no_more(context, "categories follow --unknown, and a run has one folder")
     if threads:
         os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is loaded, here and in processes of ours
     from kce.pipeline.recipe import choose_recipe
@@ -76,7 +80,7 @@ def run(
         folder,
         recipe_file,
         faces=str(faces) if faces else None,
-        unknown=_with_more(context, unknown, "--unknown"),
+        unknown=tuple(unknown) if unknown else None,
         backbone=backbone,
         extractor=extractor,
         aligner=aligner,
@@ -116,8 +120,8 @@ def run(
 def score(
     context: typer.Context,
     table: Annotated[str, typer.Argument(help="FEATURES.h5:/TABLE")],
-    reducer: Annotated[str, typer.Option(help="Before scoring.")] = "none",
-    evaluator: Annotated[list[str] | None, typer.Option(help="calinski-harabasz if left out.")] = None,
+    reducer: Annotated[str, typer.Option(help="Reduces the features before they are scored.")] = "none",
+    evaluator: Annotated[list[str], typer.Option(help="One or more evaluators.")] = EVALUATORS,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -125,12 +129,24 @@ def score(
     from kce.evaluation.scoring import score_table
     from kce.registry.registry import Registry
 
-    evaluators = _with_more(context, evaluator, "--evaluator") or ("calinski-harabasz",)
-    found = score_table(table, reducer, evaluators, Registry.load(), seed)
+    _require_no_more(context, "evaluators follow --evaluator, and one table is scored")
+    found = score_table(table, reducer, tuple(evaluator), Registry.load(), seed)
     return print_json(found) if as_json else print_scores(found)
 
 
-def _with_more(context: typer.Context, given: list[str] | None, option: str) -> tuple[str, ...] | None:
-    if context.args and not given:
-        raise KCEError(f"{context.args[0]!r} belongs to nothing", f"several values follow {option}")
-    return (*given, *context.args) if given else None
+def run_defaults() -> dict[str, object]:
+    """What `kce run` takes where an option is not given, for its help."""
+    from kce.pipeline.recipe import Recipe
+
+    recipe = Recipe()
+    values = {**vars(recipe.train), **vars(recipe)}
+    return {
+        name: ",".join(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if value not in ((), "", None)
+    }
+
+
+def _require_no_more(context: typer.Context, hint: str) -> None:
+    if context.args:
+        raise KCEError(f"unexpected argument {context.args[0]!r}", hint)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kce.cli.console import AsJson, complain, print_json, print_line, print_table, progress_bars, say, study_board
+from kce.cli.console import complain, print_json, print_line, print_table, progress_bars, say, study_board
+from kce.cli.options import AsJson
 from kce.errors import KCEError
 
 if TYPE_CHECKING:
@@ -17,18 +18,24 @@ if TYPE_CHECKING:
 
 
 def study(
-    named: Annotated[str, typer.Argument(metavar="study", help="A shipped study (sun2023), or the path of a .toml.")],
-    to: Annotated[Path | None, typer.Option(help="The study's folder; one that is there goes on.")] = None,
+    named: Annotated[
+        str, typer.Argument(metavar="study", help="A shipped study, such as sun2023, or the path of a .toml.")
+    ],
+    to: Annotated[Path | None, typer.Option(help="The study's folder; one that is there already is continued.")] = None,
     faces: Annotated[Path | None, typer.Option(help="The face folder.")] = None,
-    scale: Annotated[str | None, typer.Option(help="small: a drawn world and small networks, without --faces.")] = None,
-    seeds: Annotated[int, typer.Option(help="How many seeds, from 0.")] = 1,
-    per_class: Annotated[int | None, typer.Option(help="Images of each class; the study's own if left out.")] = None,
-    engine: Annotated[str, typer.Option(help="Where runs are done, as in `kce list engine`.")] = "local",
-    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Train on less than all categories.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done; start nothing.")] = False,
+    scale: Annotated[
+        str | None, typer.Option(help="small: synthetic faces and small networks, without --faces.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Number of seeds: 0, 1, ...")] = 1,
+    per_class: Annotated[int | None, typer.Option(help="Images per class.", show_default="the study's")] = None,
+    engine: Annotated[str, typer.Option(help="What executes the runs, as in `kce list engine`.")] = "local",
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Continue without the categories that are missing.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and start nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare plans over groups, backbones and seeds: `kce study sun2023` is every experiment of the paper."""
+    """Compare plans over groups, backbones and seeds; `kce study sun2023` has all experiments of the paper."""
     from kce.registry.registry import Registry
     from kce.report import report as reports
     from kce.study import cost
@@ -87,7 +94,7 @@ def report(
     folder: Annotated[Path, typer.Argument(help="The folder of a run, a demo or a study.")],
     as_json: AsJson = False,
 ) -> None:
-    """Make the report again from what is stored: the page, figures for print, tables for papers."""
+    """Rebuild the report from what is stored: the page, figures for print, tables for papers."""
     from kce.registry.registry import Registry
     from kce.report import report as reports
 
@@ -119,7 +126,7 @@ def _planned(plan: Plan) -> None:
 
 
 def _compared(folder: Path, found: Mapping[str, Any]) -> None:
-    """The tables one looks at first; the others stand in the report."""
+    """The tables one looks at first; the report has the others."""
     from kce.report import sources, tables
 
     shown = ("plans-compared", "claims")

@@ -47,7 +47,7 @@ class CalinskiHarabasz:
 
 
 class PermutedLabels:
-    """How far a Calinski-Harabasz index is from chance: the labels dealt out anew to whole recordings, `rounds` times.
+    """How far a Calinski-Harabasz index is from chance: the labels shuffled over whole recordings, `rounds` times.
 
     chance       the mean index of labels dealt by lot
     chance_high  what 95 % of them stay below

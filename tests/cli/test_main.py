@@ -45,13 +45,15 @@ def test_list_and_show(kce_json: Callable[..., object], kce: Kce) -> None:
         (["cut", "folder", "--root", "nowhere", "--to", "faces"], "nowhere"),
         (["run", "r", "--faces", "nowhere", "--unknown", "a"], "nowhere"),
         (["run", "r"], "no face folder"),
-        (["run", "r", "stray"], "'stray' belongs to nothing"),
+        (["run", "r", "stray"], "unexpected argument 'stray'"),
+        (["run", "r", "typo", "--faces", "f", "--unknown", "a"], "unexpected argument 'typo'"),
+        (["score", "no.h5:/known", "stray", "--evaluator", "silhouette"], "unexpected argument 'stray'"),
         (["score", "no.h5:/known"], "no.h5"),
         (["score", "no.h5"], "hint:"),
         (["show", "clusterer", "kmean"], "Did you mean 'kmeans'"),
         (["list", "clusterers"], "Did you mean 'clusterer'"),
-        (["list", "clusterer", "--plugins"], "'clusterer' belongs to nothing"),
-        (["list", "clusterer", "reducer"], "'reducer' belongs to nothing"),
+        (["list", "clusterer", "--plugins"], "unexpected argument 'clusterer'"),
+        (["list", "clusterer", "reducer"], "unexpected argument 'reducer'"),
     ],
 )
 def test_what_the_user_can_mend_ends_with_2_and_a_message(kce: Kce, words: list[str], message: str) -> None:

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kce.cli.options import repeat_options
+
+SEVERAL, FLAGS = {"--unknown", "--evaluator"}, {"--json"}
+WORDS = st.lists(st.sampled_from(["a", "b", "--unknown", "--evaluator", "--json", "--seed", "--unknown=c", "--"]))
+
+
+def repeated(line: str, arguments: int = 1) -> str:
+    return " ".join(repeat_options(line.split(), SEVERAL, FLAGS, arguments))
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("out --unknown A B --seed 1", "out --unknown A --unknown B --seed 1"),
+        ("--unknown A B out", "--unknown A --unknown B out"),
+        ("--unknown A B --json out", "--unknown A --unknown B --json out"),
+        ("out --unknown=A B", "out --unknown=A --unknown B"),
+        ("out typo --unknown A", "out typo --unknown A"),  # nothing makes a category of it
+        ("out --seed -1 --unknown A B", "out --seed -1 --unknown A --unknown B"),
+        ("--unknown A B -- out", "--unknown A --unknown B -- out"),
+        ("out --unknown", "out --unknown"),
+    ],
+)
+def test_each_value_gets_its_option(line: str, expected: str) -> None:
+    assert repeated(line) == expected
+
+
+@given(WORDS, st.integers(0, 2))
+def test_only_options_are_added(words: list[str], arguments: int) -> None:
+    result = list(repeat_options(words, SEVERAL, FLAGS, arguments))
+    left = iter(result)
+    assert all(word in left for word in words)  # all words are there, in their order
+    assert {name for name in result if result.count(name) > words.count(name)} <= SEVERAL
