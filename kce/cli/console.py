@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from kce.cli.options import repeat_options
 from kce.errors import KCEError
@@ -46,10 +46,10 @@ class _Plain:
 
 class _Command(_Plain, TyperCommand):
     def parse_args(self, context: Any, args: list[str]) -> list[str]:
-        options = [parameter for parameter in self.params if parameter.param_type_name == "option"]
+        options = [parameter for parameter in self.params if isinstance(parameter, TyperOption)]
         several = {name for option in options if option.multiple for name in option.opts}
         flags = {name for option in options if option.is_flag for name in option.opts}
-        needed = sum(parameter.param_type_name == "argument" and parameter.required for parameter in self.params)
+        needed = sum(parameter.required and not isinstance(parameter, TyperOption) for parameter in self.params)
         return super().parse_args(context, list(repeat_options(args, several, {*flags, "--help"}, needed)))
 
 
