@@ -1,4 +1,4 @@
-"""The whole method on a corpus that is made on the spot: ``kce demo``."""
+"""``kce demo``: the whole method on a small synthetic corpus."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from kce.faces.cut import cut
 from kce.pipeline.recipe import recipe_from_table
 from kce.pipeline.run import run
-from kce.report import report
+from kce.registry import defaults
+from kce.report.report import write_report
 from kce.system.atomic import write_json
 from kce.system.shipped import RECIPES
 
@@ -20,77 +21,92 @@ if TYPE_CHECKING:
     from kce.registry.registry import Registry
     from kce.types import Progress
 
-RECIPE = RECIPES / "demo.toml"
+DEMO_RECIPE = RECIPES / "demo.toml"
 
 
-def demo(
-    folder: Path,
-    registry: Registry,
-    seed: int = 0,
-    told: Path = RECIPE,
-    progress: Progress = lambda *_: None,
+def run_demo(
+    folder: Path, seed: int = 0, path: Path = DEMO_RECIPE, progress: Progress = lambda *_: None
 ) -> dict[str, Any]:
-    """Make a small world, cut its faces, run four plans, and compare them. What is there already is used again.
+    """Make a small world, cut its faces, run four plans, and compare them. What exists already is reused.
 
-    The road is a user's own: the world lies on disk as real datasets do, and the ordinary adapters read it. Its truth
-    is read by the evaluator `agreement` alone.
+    Everything goes the way of a user's own data: the world is stored as real datasets are, and the ordinary adapters
+    read it. Its truth is read only by the evaluator of agreement. All components are the shipped ones, whatever a
+    user's registry says.
+
+    Args:
+        folder: Where everything is written.
+        seed: Of the world, the sampling and the trainings.
+        path: The recipe: the world, how faces are cut, what runs have in common, and the plans.
+        progress: Called while the demo works.
+
+    Returns:
+        {"report": path of the page, "plan": category -> class of the plan by clusters, "plans": plan -> its scores}.
     """
-    document = tomllib.loads(told.read_text(encoding="utf-8"))
+    registry = defaults.shipped_registry()
+    document = tomllib.loads(path.read_text(encoding="utf-8"))
     world = registry.build("dataset", document["world"], root=folder / "world", seed=seed)
     world.make(progress=progress)
-    cut(world, folder / "faces", seed=seed, progress=progress, **document["cut"])
-    chosen = recipe_from_table({**document["run"], "faces": str(folder / "faces"), "seed": seed}, str(told))
-    truth = f'agreement:truth="{(folder / "world" / "truth.toml").as_posix()}"'
+    cut(
+        world, folder / "faces", seed=seed, registry_folder=registry.folder, progress=progress, **document["cut"]
+    )  # fmt: skip
+    chosen = recipe_from_table({**document["run"], "faces": str(folder / "faces"), "seed": seed}, str(path))
+    truth = f'{defaults.AGREEMENT}:truth="{(folder / "world" / "truth.toml").as_posix()}"'
     evaluators = (*chosen.evaluate.evaluators, truth)
     chosen = replace(chosen, evaluate=replace(chosen.evaluate, evaluators=evaluators))
-    reports = under_plans(folder / "runs", chosen, document["plans"], registry, progress)
-    found = {
+    reports = run_under_plans(folder / "runs", chosen, document["plans"], registry, progress)
+    result = {
         "report": str(folder / "report.html"),
         "plan": reports["clusters"]["plan"],
-        "plans": compare(reports),
+        "plans": compare_runs(reports),
     }
-    write_json(folder / "report.json", {**found, "runs": reports})
-    report.write(folder, registry, progress=progress)
-    return found
+    write_json(folder / "report.json", {**result, "runs": reports})
+    write_report(folder, progress=progress)
+    return result
 
 
-def under_plans(
-    folder: Path,
-    chosen: Recipe,
-    plans: Sequence[str],
-    registry: Registry,
-    progress: Progress = lambda *_: None,
+def run_under_plans(
+    folder: Path, chosen: Recipe, plans: Sequence[str], registry: Registry, progress: Progress = lambda *_: None
 ) -> dict[str, dict[str, Any]]:
-    """The same recipe under several plans, each a run of its own below `folder`; plan -> its report.
+    """Do the same recipe under several plans, each in a run of its own below `folder`.
 
-    A run takes over what an earlier one made in exactly the same way: the plans by clusters and at random start from
-    one first model, which is the final model of the plan "none". Every plan is scored on the same rows.
+    A run reuses what an earlier one made in exactly the same way: the plans "clusters" and "random" start from one
+    first model, which is the final model of the plan "none". Every plan is scored on the same rows.
+
+    Args:
+        folder: Where the runs are.
+        chosen: The recipe.
+        plans: In the order in which they are done.
+        registry: Where components are looked up.
+        progress: Called with the plan before each message.
+
+    Returns:
+        Plan -> the report of its run.
     """
     reports: dict[str, dict[str, Any]] = {}
-    places: list[Path] = []
+    earlier: list[Path] = []
     for plan in plans:
-        here = folder / plan
-        told = _prefixed(progress, plan)
-        reports[plan] = run(here, replace(chosen, plan=plan), registry, places=places, progress=told)
-        places.append(here)
+        reports[plan] = run(
+            folder / plan, replace(chosen, plan=plan), registry, places=earlier, progress=_prefixed(progress, plan)
+        )
+        earlier.append(folder / plan)
     return reports
 
 
-def compare(reports: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """plan -> its classes and its Calinski-Harabasz score with n, interval and share of variance; ARI where known."""
-    return {plan: _line(report) for plan, report in reports.items()}
+def compare_runs(reports: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return for each plan its classes, its index with n, interval and share of variance, and its agreement."""
+    return {plan: _summarize(report) for plan, report in reports.items()}
 
 
-def _line(report: dict[str, Any]) -> dict[str, Any]:
-    found = report["scores"]["calinski-harabasz"]
+def _summarize(report: dict[str, Any]) -> dict[str, Any]:
+    scores = report["scores"][defaults.INDEX]
     return {
         "classes": report["classes"],
         "n": report["n"],
         "seed": report["seed"],
-        "calinski_harabasz": found["calinski_harabasz"],
-        "interval": report["intervals"]["calinski-harabasz"]["calinski_harabasz"],
-        "variance_share": found["variance_share"],
-        "ari_truth": report["scores"].get("agreement", {}).get("ari_truth"),
+        "calinski_harabasz": scores[defaults.INDEX_SCORE],
+        "interval": report["intervals"][defaults.INDEX][defaults.INDEX_SCORE],
+        "variance_share": scores["variance_share"],
+        "ari_truth": report["scores"].get(defaults.AGREEMENT, {}).get("ari_truth"),
     }
 
 

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from kce.demo import RECIPE, demo
-from kce.registry.registry import Registry
+from kce.demo import DEMO_RECIPE, run_demo
 
 SMALL = (
-    RECIPE.read_text(encoding="utf-8")
+    DEMO_RECIPE.read_text(encoding="utf-8")
     .replace('"world:', '"world:identities=4,images=8,categories=12,')
     .replace("epochs = 8", "epochs = 1")
 )
@@ -20,11 +19,11 @@ SMALL = (
 def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
     folder = tmp_path_factory.mktemp("demo")
     (folder / "small.toml").write_text(SMALL)
-    return folder, demo(folder / "demo", Registry.load(Path("/")), told=folder / "small.toml")
+    return folder, run_demo(folder / "demo", path=folder / "small.toml")
 
 
 def test_the_small_recipe_is_the_shipped_one_made_small() -> None:
-    small, shipped = tomllib.loads(SMALL), tomllib.loads(RECIPE.read_text(encoding="utf-8"))
+    small, shipped = tomllib.loads(SMALL), tomllib.loads(DEMO_RECIPE.read_text(encoding="utf-8"))
     assert small["world"] != shipped["world"]
     assert small["run"]["train"].pop("epochs") != shipped["run"]["train"].pop("epochs")
     assert small["run"] == shipped["run"]
@@ -45,7 +44,7 @@ def test_a_second_run_makes_nothing_again(found: tuple[Path, dict[str, object]])
     folder, said = found
     made = [p for p in folder.rglob("*") if p.suffix in (".mp4", ".png", ".jpg", ".safetensors", ".h5")]
     before = {path: path.stat().st_mtime_ns for path in made}
-    again = demo(folder / "demo", Registry.load(Path("/")), told=folder / "small.toml")
+    again = run_demo(folder / "demo", path=folder / "small.toml")
     assert again == said
     assert {path: path.stat().st_mtime_ns for path in made} == before
 
@@ -60,7 +59,7 @@ def test_the_truth_reaches_the_evaluator_alone(found: tuple[Path, dict[str, obje
     truth.write_text("[method]\n" + "".join(f'"{c}" = "{lines[swapped.get(c, c)]}"\n' for c in lines))
     for made in ("clusters/plan.toml", "clusters/final.safetensors", "clusters/train.csv"):
         (folder / "demo" / "runs" / made).unlink()
-    again = demo(folder / "demo", Registry.load(Path("/")), told=folder / "small.toml")
+    again = run_demo(folder / "demo", path=folder / "small.toml")
     truth.write_text(text)
     assert again["plan"] == said["plan"]
     assert again["plans"]["clusters"]["calinski_harabasz"] == said["plans"]["clusters"]["calinski_harabasz"]

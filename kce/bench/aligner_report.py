@@ -11,8 +11,10 @@ import numpy as np
 
 from kce.bench.aligners import ALIKE
 from kce.evaluation.paired_tests import mean_with_interval
-from kce.report import html_page, matplotlib_charts, table_export
-from kce.report.charts import Chart, Exhibit, Lines, Sheet
+from kce.report.charts import Chart, Lines, ReportFigure, ReportTable
+from kce.report.html_page import render_page
+from kce.report.matplotlib_charts import write_chart_files
+from kce.report.table_export import write_table_files
 from kce.system.atomic import write_atomic, write_json
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def _row(way: tuple[Any, ...], cells: Sequence[Mapping[str, Any]]) -> dict[str, 
     }
 
 
-def tables(rows: Sequence[Mapping[str, Any]]) -> list[Sheet]:
+def tables(rows: Sequence[Mapping[str, Any]]) -> list[ReportTable]:
     """The figures, and the mistakes, for people."""
     head = ("artefact", "amount", "training", "aligner", "clusterer", "k", "mean ARI", "95 % interval", "worst",
             "k within 1", "worlds", "n", "failed")  # fmt: skip
@@ -94,14 +96,14 @@ def tables(rows: Sequence[Mapping[str, Any]]) -> list[Sheet]:
         if row["k"] == "known" and (row["joined"] or row["parted"])
     ]
     told = ("artefact", "amount", "training", "aligner", "clusterer", "n", "taken for one", "torn apart", "not learned")
-    found = [Sheet("aligners", "Agreement with the truth", note, head, figures, [*[False] * 6, *[True] * 7])]
+    found = [ReportTable("aligners", "Agreement with the truth", note, head, figures, [*[False] * 6, *[True] * 7])]
     if wrong:
         note = "methods, in how many of n cells; the number of classes told"
-        found.append(Sheet("mistakes", "What went wrong", note, told, wrong, [*[False] * 5, True, *[False] * 3]))
+        found.append(ReportTable("mistakes", "What went wrong", note, told, wrong, [*[False] * 5, True, *[False] * 3]))
     return found
 
 
-def curves(rows: Sequence[Mapping[str, Any]]) -> list[Exhibit]:
+def curves(rows: Sequence[Mapping[str, Any]]) -> list[ReportFigure]:
     """ARI against the amount of artefact, a line for each aligner: a figure for each k, to choose the rest."""
     found = []
     for k, name, title in (
@@ -112,7 +114,7 @@ def curves(rows: Sequence[Mapping[str, Any]]) -> list[Exhibit]:
         variants = dict(_variants([row for row in rows if row["k"] == k]))
         if variants:
             note = "Mean ARI over worlds and networks; bars are 95 % intervals over worlds."
-            found.append(Exhibit(name, title, note, variants))
+            found.append(ReportFigure(name, title, note, variants))
     return found
 
 
@@ -133,7 +135,7 @@ def _variants(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Chart]]:
                         values.append(float(value))
             yield (
                 f"{kind}, training {training}, {clusterer}",
-                Lines(lines, "amount of artefact", "mean ARI", spans=spans),
+                Lines(lines, "amount of artefact", "mean ARI", intervals=spans),
             )
 
 
@@ -143,13 +145,13 @@ def write(folder: Path, rows: Sequence[Mapping[str, Any]], results: Results) -> 
     written = [folder / "aligners.json"]
     shown, figures = tables(rows), curves(rows)
     for sheet in shown:
-        written += table_export.write(folder / "tables", sheet)
+        written += write_table_files(folder / "tables", sheet)
     for exhibit in figures:
         for label, chart in exhibit.variants.items():
             name = f"{exhibit.name}-{label.replace(', training ', '-').replace(', ', '-')}"
-            written += matplotlib_charts.write(folder / "figures", name, chart)
+            written += write_chart_files(folder / "figures", name, chart)
     path = folder / "aligners.html"
-    write_atomic(path, html_page.page("Aligners on worlds of known truth", shown, figures).encode())
+    write_atomic(path, render_page("Aligners on worlds of known truth", shown, figures).encode())
     return [*written, path]
 
 

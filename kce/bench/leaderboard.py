@@ -13,8 +13,9 @@ from scipy import stats
 from kce.bench import clusterers
 from kce.evaluation.agreement import AGREEMENT_MEASURES, partition_stability
 from kce.evaluation.paired_tests import holm_adjusted, mean_with_interval, paired_difference
-from kce.report import html_page, table_export
-from kce.report.charts import Bars, Chart, Exhibit, Sheet
+from kce.report.charts import Bars, Chart, ReportFigure, ReportTable
+from kce.report.html_page import render_page
+from kce.report.table_export import write_table_files
 from kce.system.atomic import write_atomic, write_json
 
 if TYPE_CHECKING:
@@ -86,13 +87,13 @@ def write(folder: Path, boards: Mapping[str, Any], results: Results) -> list[Pat
     write_json(folder / "leaderboard.json", dict(boards))
     written = [folder / "leaderboard.json"]
     for one in (*shown, _cells(results)):
-        written += table_export.write(folder / "tables", one)
+        written += write_table_files(folder / "tables", one)
     path = folder / "leaderboard.html"
-    write_atomic(path, html_page.page("Clusterers on worlds of known truth", shown, [_bars(boards)]).encode())
+    write_atomic(path, render_page("Clusterers on worlds of known truth", shown, [_bars(boards)]).encode())
     return [*written, path]
 
 
-def sheet(k: str, board: Mapping[str, Any]) -> Sheet:
+def sheet(k: str, board: Mapping[str, Any]) -> ReportTable:
     """A leaderboard as a table for people."""
     told = board["ranks"]
     note = f"ARI against {', '.join(board['truth'])}; mean over n worlds with its 95 % interval (t over worlds)"
@@ -109,7 +110,9 @@ def sheet(k: str, board: Mapping[str, Any]) -> Sheet:
         )
         for row in board["rows"]
     ]  # fmt: skip
-    return Sheet(f"leaderboard-k-{k}", f"Number of clusters {k}", note, head, rows, [place > 2 for place in range(14)])
+    return ReportTable(
+        f"leaderboard-k-{k}", f"Number of clusters {k}", note, head, rows, [place > 2 for place in range(14)]
+    )
 
 
 def _board(folder: Path, results: Results) -> dict[str, Any]:
@@ -185,7 +188,7 @@ def _span(interval: Sequence[float] | None) -> str:
     return f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "-"
 
 
-def _cells(results: Results) -> Sheet:
+def _cells(results: Results) -> ReportTable:
     head = ("world", *_WAY, "k", "seed", "status", "reason", "clusters", "truth", *AGREEMENT_MEASURES, "noise")
     rows = []
     for result in results:
@@ -195,10 +198,10 @@ def _cells(results: Results) -> Sheet:
         for truth, scores in result.get("scores", {}).items():
             figures = [f"{scores[name]:.6f}" for name in (*AGREEMENT_MEASURES, "noise")]
             rows.append([*shared, str(result["clusters"]), truth, *figures])
-    return Sheet("cells", "All cells", "one line for each cell and truth", head, rows, [False] * len(head))
+    return ReportTable("cells", "All cells", "one line for each cell and truth", head, rows, [False] * len(head))
 
 
-def _bars(boards: Mapping[str, Any]) -> Exhibit:
+def _bars(boards: Mapping[str, Any]) -> ReportFigure:
     """Mean ARI of every way, best rank first, with its interval over worlds."""
     variants: dict[str, Chart] = {}
     for k, board in boards.items():
@@ -206,6 +209,6 @@ def _bars(boards: Mapping[str, Any]) -> Exhibit:
             names = [", ".join(row[name] for name in _WAY if row[name] != "none") for row in board["rows"]]
             values = [(row["ari"], *(row["interval"] or (row["ari"], row["ari"]))) for row in board["rows"]]
             variants[f"number of clusters {k}"] = Bars(names, {"ARI": values}, "mean ARI over worlds")
-    return Exhibit(
+    return ReportFigure(
         "ari", "Agreement with the truth", "Best mean rank first; bars are 95 % intervals over worlds.", variants
     )

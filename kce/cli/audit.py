@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from kce.cli.console import interval, print_json, print_line, print_table
+from kce.cli.console import print_json, print_line, print_table
 from kce.cli.options import AsJson, Seed
+from kce.report.formats import format_interval
 
 
 def audit(
@@ -62,7 +63,7 @@ def _pairs(found: dict[str, Any]) -> None:
                 pair["relation"],
                 *(_figure(pair["auroc"][way]) for way in ("a_to_b", "b_to_a")),
                 _number(pair["effect"], ".2f"),
-                interval(pair["interval"], ".2f"),
+                format_interval(pair["interval"], ".2f"),
                 _number(pair["p_holm"], ".2g"),
                 _number(pair["p_agree_holm"], ".2g"),
                 str(pair["n"] or "-"),
@@ -98,7 +99,7 @@ def _clusters(found: dict[str, Any]) -> None:
 
 
 def _figure(its: dict[str, Any] | None) -> str:
-    return f"{its['value']:.2f} ({interval(its['interval'], '.2f')})" if its else "-"
+    return f"{its['value']:.2f} ({format_interval(its['interval'], '.2f')})" if its else "-"
 
 
 def _number(value: float | None, form: str) -> str:

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from kce.cli.console import App, complain, interval, print_json, print_line, print_table, progress_bars
+from kce.cli.console import App, complain, print_json, print_line, print_table, progress_bars
 from kce.cli.options import AsJson
 from kce.errors import KCEError
+from kce.report.formats import format_interval
 
 SUITE = ["suite"]
 NONE = ["none"]
@@ -163,7 +164,7 @@ def compare(
         [
             [
                 row["clusterer"], row["aligner"], row["reducer"], row["k"], str(row["n"]), f"{row['one']:.3f}",
-                f"{row['other']:.3f}", f"{row['difference']:+.3f}", interval(row["interval"], "+.3f"),
+                f"{row['other']:.3f}", f"{row['difference']:+.3f}", format_interval(row["interval"], "+.3f"),
                 "-" if row["p_holm"] is None else f"{row['p_holm']:.3g}",
             ]
             for row in found

@@ -20,6 +20,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from kce.cli.options import repeat_options
 from kce.errors import KCEError
+from kce.report.formats import format_interval
 from kce.system.signals import capturing_log, handling_signal
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def print_scores(found: dict[str, Any]) -> None:
                 evaluator,
                 name,
                 f"{value:.4g}",
-                interval(intervals.get(evaluator, {}).get(name), ".4g"),
+                format_interval(intervals.get(evaluator, {}).get(name), ".4g"),
                 str(found["n"]),
                 str(found["seed"]),
             ]
@@ -169,10 +170,6 @@ def print_scores(found: dict[str, Any]) -> None:
             for name, value in values.items()
         ],
     )
-
-
-def interval(span: list[float] | None, form: str) -> str:
-    return f"{span[0]:{form}} to {span[1]:{form}}" if span else "-"
 
 
 def complain(what: str, lines: list[str], most: int = 10) -> None:

@@ -14,7 +14,6 @@ from kce.cli.console import (
     App,
     command_with_defaults,
     complain,
-    interval,
     print_json,
     print_line,
     print_table,
@@ -23,6 +22,7 @@ from kce.cli.console import (
 )
 from kce.cli.options import AsJson, Seed
 from kce.errors import KCEError
+from kce.report.formats import format_interval
 
 # Read when torch is loaded. Its threads would wait for each other at full speed, on cores that decoding needs: when
 # they spin less, small networks get their faces 1.05 to 1.15 times as fast, and are no slower without decoding.
@@ -258,11 +258,10 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Run the whole method on a small synthetic corpus; needs no data and no download."""
-    from kce.demo import demo as run_demo
-    from kce.registry.registry import Registry
+    from kce.demo import run_demo
 
     with progress_bars() as progress:
-        found = run_demo(to, Registry.load(), seed, progress=progress)
+        found = run_demo(to, seed, progress=progress)
     if as_json:
         return print_json(found)
     print_line("The plan found:")
@@ -276,7 +275,7 @@ def demo(
                 plan,
                 str(line["classes"]),
                 f"{line['calinski_harabasz']:.1f}",
-                interval(line["interval"], ".1f"),
+                format_interval(line["interval"], ".1f"),
                 f"{line['variance_share']:.1%}",
                 str(line["n"]),
                 str(line["seed"]),

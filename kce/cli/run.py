@@ -74,7 +74,7 @@ def run(
     from kce.pipeline.recipe import choose_recipe
     from kce.pipeline.run import run as run_all
     from kce.registry.registry import Registry
-    from kce.report import report
+    from kce.report.report import write_report
 
     chosen = choose_recipe(
         folder,
@@ -106,7 +106,7 @@ def run(
     with progress_bars() as progress:
         found = run_all(folder, chosen, registry, until, devices=devices, progress=progress)
         if "scores" in found:
-            report.write(folder, registry, progress=progress)
+            write_report(folder, progress=progress)
     if as_json:
         return print_json(found)
     if "plan" in found:

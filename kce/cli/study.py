@@ -14,7 +14,7 @@ from kce.errors import KCEError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kce.study.study import Plan
+    from kce.study.study import StudyPlan
 
 
 def study(
@@ -37,9 +37,9 @@ def study(
 ) -> None:
     """Compare plans over groups, backbones and seeds; `kce study sun2023` has all experiments of the paper."""
     from kce.registry.registry import Registry
-    from kce.report import report as reports
-    from kce.study import cost
+    from kce.report.report import write_report
     from kce.study import study as studies
+    from kce.study.cost import check_resources, describe_cost
 
     registry = Registry.load()
     if not dry_run and to is None:
@@ -47,7 +47,7 @@ def study(
     if not dry_run and faces is None and scale is None:
         raise KCEError("the study has no faces", "name a face folder with --faces, or try it with --scale small")
     with progress_bars() as progress:
-        plan = studies.prepare(
+        plan = studies.prepare_study(
             named,
             to or Path(),
             registry,
@@ -55,32 +55,32 @@ def study(
             scale=scale or "",
             seeds=seeds,
             per_class=per_class,
-            missing=allow_missing,
-            make=not dry_run,
+            allow_missing=allow_missing,
+            make_world=not dry_run,
             progress=progress,
         )
     if dry_run:
-        return print_json(plan.dry()) if as_json else _planned(plan)
+        return print_json(plan.dry_run()) if as_json else _planned(plan)
     workers = registry.build("engine", engine)
     try:
         for remark in plan.remarks:
             say(f"note: {remark}")
         with progress_bars() as progress:
-            price = studies.price(plan, workers.slots, progress)
-        for line in cost.lines(price):
+            estimate = studies.estimate_cost(plan, workers.slots, progress)
+        for line in describe_cost(estimate):
             say(line)
-        cost.refuse(price)
-        with study_board(studies.at_work, price.jobs) as told:
-            tasks = studies.start(plan, workers, told)
+        check_resources(estimate)
+        with study_board(studies.read_progress, estimate.jobs) as report:
+            tasks = studies.run_study(plan, workers, report)
     finally:
         workers.stop()
-    found = studies.finish(plan, tasks, price)
-    if found["runs"]:
+    result = studies.finish_study(plan, tasks, estimate)
+    if result["runs"]:
         with progress_bars() as progress:
-            reports.write(plan.to, registry, prints=True, progress=progress)
+            write_report(plan.folder, files=True, progress=progress)
     if as_json:
-        return print_json(found)
-    _compared(plan.to, found)
+        return print_json(result)
+    _compared(plan.folder, result)
     failed = [name for name, task in tasks.items() if task.state == "failed"]
     if failed:
         raise KCEError(
@@ -95,20 +95,19 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Rebuild the report from what is stored: the page, figures for print, tables for papers."""
-    from kce.registry.registry import Registry
-    from kce.report import report as reports
+    from kce.report.report import write_report
 
     with progress_bars() as progress:
-        found = reports.write(folder, Registry.load(), prints=True, progress=progress)
+        written = write_report(folder, files=True, progress=progress)
     if as_json:
-        return print_json(found)
-    print_line(f"{len(found['written'])} files; report: {found['report']}")
+        return print_json(written)
+    print_line(f"{len(written['written'])} files; report: {written['report']}")
     return None
 
 
-def _planned(plan: Plan) -> None:
-    told = plan.dry()
-    head = ["group", "seed", "backbone", "plan", "classes", "images", "takes over"]
+def _planned(plan: StudyPlan) -> None:
+    planned = plan.dry_run()
+    head = ["group", "seed", "backbone", "plan", "classes", "images", "reuses"]
     rows = [
         [
             str(run["group"]),
@@ -117,23 +116,24 @@ def _planned(plan: Plan) -> None:
             run["plan"],
             str(run["classes"] or "?"),
             f"{run['images']:,}" if run["images"] else "?",
-            ", ".join(run["takes"]),
+            ", ".join(kind.replace("_", " ") for kind in run["reuses"]),
         ]
-        for run in told["runs"]
+        for run in planned["runs"]
     ]
     print_table(head, rows)
-    print_line(f"{len(rows)} runs, {told['trainings']} networks to train")
+    print_line(f"{len(rows)} runs, {planned['trainings']} networks to train")
 
 
 def _compared(folder: Path, found: Mapping[str, Any]) -> None:
     """The tables one looks at first; the report has the others."""
-    from kce.report import sources, tables
+    from kce.report.sources import read_report_source
+    from kce.report.tables import report_tables
 
     shown = ("plans-compared", "claims")
-    for sheet in tables.of(sources.read(folder)) if found["runs"] else ():
-        if sheet.name in shown:
-            print_line(f"{sheet.title}")
-            print_table(list(sheet.head), [list(row) for row in sheet.rows])
-            print_line(f"{sheet.note}\n")
+    for table in report_tables(read_report_source(folder)) if found["runs"] else ():
+        if table.name in shown:
+            print_line(f"{table.title}")
+            print_table(list(table.head), [list(row) for row in table.rows])
+            print_line(f"{table.note}\n")
     complain("failed", [f"{name}: {' '.join(error.split())}" for name, error in found["failed"].items()])
     print_line(f"report: {found['report']}")

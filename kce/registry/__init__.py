@@ -2,5 +2,5 @@
 
 Discovery finds plugins, the manager asks them, the registry resolves names and
 parameters, validation and isolation guard what they do, scaffold writes new packages.
-No component and no dataset is named in here.
+Only `defaults` names components; no other module of kce does.
 """

@@ -84,6 +84,11 @@ class Registry:
             entries = _read(user, entries)
         return cls(entries, Plugins(user.parent if user is not None else None), here)
 
+    @classmethod
+    def shipped(cls) -> Registry:
+        """The registry as it is shipped, without any file of the user; `folder` is where the shipped file is."""
+        return cls.load(REGISTRY.parent)
+
     def __reduce__(self) -> tuple[Callable[[Path], Registry], tuple[Path]]:
         # Another process reads the same files: what travels is names, never components.
         return type(self).load, (self.folder.absolute(),)
@@ -254,8 +259,8 @@ def _nearest(folder: Path) -> Path | None:
     for above in (folder, *folder.parents):
         candidate = above / "registry.toml"
         if candidate.is_file():
-            own = (above / "kce" / "hookspecs.py").is_file()
-            return None if own else candidate
+            checkout = (above / "kce" / "hookspecs.py").is_file()
+            return None if checkout or candidate == REGISTRY else candidate
     return None
 
 

@@ -1,4 +1,4 @@
-"""What a report draws, before anybody draws it: plain arrays with their words, for a page and for print alike."""
+"""What a report shows, before it is drawn: arrays with their labels, for the page and for print alike."""
 
 from __future__ import annotations
 
@@ -9,16 +9,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Okabe and Ito's colours, told apart by colour-blind readers too; beyond eight the marker changes as well.
+# The palette of Okabe and Ito, which colour-blind readers can tell apart; beyond eight series the marker changes too.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
 MARKERS = ("circle", "diamond", "square", "cross", "triangle-up")
 
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """Faces as points: place (n, 2 or 3) float32, category (n,) str, face (n,) int: its number among the thumbnails."""
+    """A scatter plot of faces.
 
-    place: NDArray[Any]
+    Attributes:
+        xy: Coordinates, (n, 2 or 3) float32.
+        category: Category of each face, (n,) str.
+        face: Number of each face among the thumbnails, (n,) int.
+        axes: Title of each axis.
+    """
+
+    xy: NDArray[Any]
     category: NDArray[Any]
     face: NDArray[Any]
     axes: tuple[str, ...] = ()
@@ -26,7 +33,13 @@ class Points:
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """A square matrix (k, k) between `names` (k), in the order they are shown in."""
+    """A heat map.
+
+    Attributes:
+        values: A square matrix, (k, k), of values in [-1, 1].
+        names: Of its rows and columns, (k,).
+        unit: What the values are.
+    """
 
     values: NDArray[Any]
     names: Sequence[str]
@@ -35,24 +48,37 @@ class Matrix:
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """Named lines: name -> (x, y). `marks` are places on the x axis that are pointed out; `spans` the intervals of some
-    lines: name -> (low, high), each as long as its x."""
+    """A line chart.
+
+    Attributes:
+        lines: Name of a line -> (x, y).
+        x: Title of the x axis.
+        y: Title of the y axis.
+        markers: Label -> the position on the x axis where a vertical line is drawn.
+        intervals: Name of a line -> (low, high), each as long as its x.
+    """
 
     lines: Mapping[str, tuple[Sequence[float], Sequence[float]]]
     x: str
     y: str
-    marks: Mapping[str, float] = field(default_factory=dict)
-    spans: Mapping[str, tuple[Sequence[float], Sequence[float]]] = field(default_factory=dict)
+    markers: Mapping[str, float] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[Sequence[float], Sequence[float]]] = field(default_factory=dict)
 
     @property
-    def marked(self) -> dict[float, str]:
-        """Place -> what is said there, all in one: two words at one place would be written over each other."""
-        return {place: ", ".join(w for w, its in self.marks.items() if its == place) for place in self.marks.values()}
+    def labels(self) -> dict[float, str]:
+        """Position -> the labels of all markers there in one text, so that they do not overlap."""
+        return {x: ", ".join(label for label, at in self.markers.items() if at == x) for x in self.markers.values()}
 
 
 @dataclass(frozen=True, eq=False)
 class Bars:
-    """For each group and each of `names` (value, low, high), or None; without an interval low = high = value."""
+    """A grouped bar chart with error bars.
+
+    Attributes:
+        names: Of the bars, along the x axis.
+        groups: Group -> for each name (value, low, high), or None for no bar; low = high = value is no error bar.
+        y: Title of the y axis.
+    """
 
     names: Sequence[str]
     groups: Mapping[str, Sequence[tuple[float, float, float] | None]]
@@ -61,7 +87,11 @@ class Bars:
 
 @dataclass(frozen=True, eq=False)
 class Flow:
-    """From names on the left to classes on the right: (left, right) pairs, each of weight one."""
+    """A Sankey diagram.
+
+    Attributes:
+        pairs: (name on the left, name on the right), each with a weight of one.
+    """
 
     pairs: Sequence[tuple[str, str]]
 
@@ -70,8 +100,15 @@ Chart = Points | Matrix | Lines | Bars | Flow
 
 
 @dataclass(frozen=True, eq=False)
-class Exhibit:
-    """One figure of a report, in one or more variants: what the reader chooses by -> chart."""
+class ReportFigure:
+    """One figure of a report.
+
+    Attributes:
+        name: Identifies it on the page and names its files.
+        title: Its heading.
+        note: What it shows and how to read it.
+        variants: What the reader selects by -> chart.
+    """
 
     name: str
     title: str
@@ -80,10 +117,18 @@ class Exhibit:
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """A table: what it is, its head, and rows of text. `numbers` says which columns are figures.
+class ReportTable:
+    """One table of a report.
 
-    records  the same for programs: one mapping a row, figures unrounded and None where there is none; empty = the rows
+    Attributes:
+        name: Identifies it on the page and names its files.
+        title: Its heading.
+        note: What it shows and how to read it.
+        head: Title of each column.
+        rows: The cells as text.
+        numeric: For each column, whether it holds numbers.
+        records: The rows for programs, each as column -> value with unrounded numbers and None where there is no value;
+            empty = `rows`.
     """
 
     name: str
@@ -91,13 +136,15 @@ class Sheet:
     note: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
-    numbers: Sequence[bool]
+    numeric: Sequence[bool]
     records: Sequence[Mapping[str, Any]] = ()
 
 
 def colour(number: int) -> str:
+    """Return the colour of series `number`."""
     return COLOURS[number % len(COLOURS)]
 
 
 def marker(number: int) -> str:
+    """Return the marker of series `number`."""
     return MARKERS[number // len(COLOURS) % len(MARKERS)]

@@ -1,4 +1,4 @@
-"""One file with tables and figures that opens anywhere and asks no network for anything."""
+"""The HTML page of a report: one self-contained file that loads nothing from the network."""
 
 from __future__ import annotations
 
@@ -11,58 +11,66 @@ from kce.report import thumbnails
 from kce.report.charts import Bars, Flow, Matrix, Points
 
 if TYPE_CHECKING:
-    from kce.report.charts import Chart, Exhibit, Sheet
+    from kce.report.charts import Chart, ReportFigure, ReportTable
 
-HERE = Path(__file__).resolve().parent
+_FOLDER = Path(__file__).resolve().parent
 
 
-def page(
+def render_page(
     title: str,
-    tables: Sequence[Sheet],
-    charts: Sequence[Exhibit],
+    tables: Sequence[ReportTable],
+    figures: Sequence[ReportFigure],
     remarks: Sequence[str] = (),
     faces: Mapping[str, Any] | None = None,
 ) -> str:
-    """The page as html.
+    """Render a page with tables and interactive figures.
 
-    faces  behind the points of charts: their "keys", "datasets" (category -> dataset) and "thumbnails"
+    Args:
+        title: Its heading.
+        tables: In the order in which they are shown.
+        figures: After the tables.
+        remarks: What a reader must know first.
+        faces: Of the points in figures: "keys", "datasets" (category -> dataset) and "thumbnails" (sprite sheets).
+
+    Returns:
+        The page as HTML.
     """
     import jinja2
     from plotly.offline import get_plotlyjs
 
-    from kce.report.plotly_charts import document
+    from kce.report.plotly_charts import plotly_figure
 
     data = {
-        "exhibits": {e.name: {label: document(chart) for label, chart in e.variants.items()} for e in charts},
+        "figures": {f.name: {label: plotly_figure(chart) for label, chart in f.variants.items()} for f in figures},
         **(faces or {"keys": [], "datasets": {}, "thumbnails": []}),
-        "sheet": thumbnails.SHEET,
+        "per_sheet": thumbnails.PER_SHEET,
         "across": thumbnails.ACROSS,
     }
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    template = environment.from_string((HERE / "report.html.j2").read_text(encoding="utf-8"))
+    template = environment.from_string((_FOLDER / "report.html.j2").read_text(encoding="utf-8"))
     return template.render(
         title=title,
         remarks=remarks,
-        sheets=tables,
-        exhibits=[
+        tables=tables,
+        figures=[
             {
-                "name": e.name,
-                "title": e.title,
-                "note": e.note,
-                "variants": e.variants,
-                "points": _has(e, Points),
-                "names": _has(e, Bars, Flow, Matrix),
+                "name": figure.name,
+                "title": figure.title,
+                "note": figure.note,
+                "variants": figure.variants,
+                "points": _has_chart(figure, Points),
+                "wide": _has_chart(figure, Bars, Flow, Matrix),  # long names need room
             }
-            for e in charts
+            for figure in figures
         ],
         plotly=get_plotlyjs(),
-        # Names come from folders of others, and none of them may end the script it stands in.
+        # Names come from other people's folders; none of them may close the script element.
         data=json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
-        script=(HERE / "report.js").read_text(encoding="utf-8"),
+        script=(_FOLDER / "report.js").read_text(encoding="utf-8"),
     )
 
 
-def _has(exhibit: Exhibit, *kinds: type[Chart]) -> bool:
-    return any(isinstance(chart, kinds) for chart in exhibit.variants.values())
+def _has_chart(figure: ReportFigure, *kinds: type[Chart]) -> bool:
+    return any(isinstance(chart, kinds) for chart in figure.variants.values())

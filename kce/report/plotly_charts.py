@@ -1,4 +1,4 @@
-"""Charts for a page: plotly figures as plain documents."""
+"""Charts for the page: plotly figures as plain dictionaries."""
 
 from __future__ import annotations
 
@@ -12,12 +12,18 @@ import plotly.graph_objects as go
 
 from kce.report.charts import Bars, Chart, Flow, Lines, Matrix, Points, colour, marker
 
-_PLAIN = 2000  # points that are drawn without WebGL, which not every browser has; more of them need it to stay fluid
-_SPACE = {"circle": "circle", "diamond": "diamond", "square": "square", "cross": "cross", "triangle-up": "diamond-open"}
+_MAX_SVG_POINTS = 2000  # more are drawn with WebGL to stay fluid, although not every browser has it
+_MARKERS_3D = {
+    "circle": "circle",
+    "diamond": "diamond",
+    "square": "square",
+    "cross": "cross",
+    "triangle-up": "diamond-open",
+}
 
 
-def document(chart: Chart) -> dict[str, Any]:
-    """What plotly's script draws: {"data", "layout"}. Numbers of many points are packed, not written out."""
+def plotly_figure(chart: Chart) -> dict[str, Any]:
+    """Return a chart as plotly.js draws it, {"data", "layout"}; arrays are base64, not lists of numbers."""
     figure = _figure(chart)
     figure.update_layout(
         template="none",
@@ -32,37 +38,37 @@ def document(chart: Chart) -> dict[str, Any]:
     )
     for axis in (figure.update_xaxes, figure.update_yaxes):
         axis(gridcolor="rgba(128,128,128,.25)", zeroline=False, automargin=True)
-    told: dict[str, Any] = json.loads(figure.to_json())
-    return told
+    document: dict[str, Any] = json.loads(figure.to_json())
+    return document
 
 
 @singledispatch
 def _figure(chart: Any) -> go.Figure:
-    raise TypeError(f"no picture of {type(chart).__name__}")
+    raise TypeError(f"cannot draw a {type(chart).__name__}")
 
 
 @_figure.register
 def _points(chart: Points) -> go.Figure:
     figure = go.Figure()
-    deep = chart.place.shape[1] == 3
+    in_3d = chart.xy.shape[1] == 3
     for number, category in enumerate(np.unique(chart.category).tolist()):
-        mine = chart.category == category
-        place = chart.place[mine].astype(np.float32)
-        symbol = _SPACE[marker(number)] if deep else marker(number)
+        member = chart.category == category
+        xy = chart.xy[member].astype(np.float32)
+        symbol = _MARKERS_3D[marker(number)] if in_3d else marker(number)
         common = {
             "mode": "markers",
             "name": category,
-            "customdata": chart.face[mine].astype(np.int32),
-            "hoverinfo": "none",  # the page shows a card of its own
-            "marker": {"size": 3 if deep else 7, "opacity": 0.8, "color": colour(number), "symbol": symbol},
+            "customdata": chart.face[member].astype(np.int32),
+            "hoverinfo": "none",  # the page shows its own card
+            "marker": {"size": 3 if in_3d else 7, "opacity": 0.8, "color": colour(number), "symbol": symbol},
         }
-        if deep:
-            figure.add_scatter3d(x=place[:, 0], y=place[:, 1], z=place[:, 2], **common)
+        if in_3d:
+            figure.add_scatter3d(x=xy[:, 0], y=xy[:, 1], z=xy[:, 2], **common)
         else:
-            draw = figure.add_scatter if len(chart.face) <= _PLAIN else figure.add_scattergl
-            draw(x=place[:, 0], y=place[:, 1], **common)
+            draw = figure.add_scatter if len(chart.face) <= _MAX_SVG_POINTS else figure.add_scattergl
+            draw(x=xy[:, 0], y=xy[:, 1], **common)
     titles = dict(zip(("xaxis", "yaxis", "zaxis"), chart.axes, strict=False))
-    if deep:
+    if in_3d:
         plain = {"gridcolor": "rgba(128,128,128,.35)", "backgroundcolor": "rgba(0,0,0,0)"}
         scene = {axis: {"title": {"text": title}, **plain} for axis, title in titles.items()}
         return figure.update_layout(scene=scene, height=620)
@@ -89,10 +95,10 @@ def _lines(chart: Lines) -> go.Figure:
         mode = "lines+markers" if len(x) < 40 else "lines"
         figure.add_scatter(
             x=list(x), y=list(y), name=name, mode=mode, line=line, marker={"symbol": marker(number)},
-            error_y=_reach(y, *chart.spans[name]) if name in chart.spans else None,
+            error_y=_error_bars(y, *chart.intervals[name]) if name in chart.intervals else None,
         )  # fmt: skip
-    for place, word in chart.marked.items():
-        figure.add_vline(x=place, line={"dash": "dot", "color": "#888"}, annotation_text=word)
+    for position, label in chart.labels.items():
+        figure.add_vline(x=position, line={"dash": "dot", "color": "#888"}, annotation_text=label)
     return figure.update_layout(xaxis_title=chart.x, yaxis_title=chart.y, height=440)
 
 
@@ -101,19 +107,19 @@ def _bars(chart: Bars) -> go.Figure:
     figure = go.Figure()
     patterns = ("", "/", "x", "-", ".")
     for number, (group, values) in enumerate(chart.groups.items()):
-        there = [(name, value) for name, value in zip(chart.names, values, strict=True) if value is not None]
+        present = [(name, value) for name, value in zip(chart.names, values, strict=True) if value is not None]
         figure.add_bar(
             name=group,
-            x=[name for name, _ in there],
-            y=[value[0] for _, value in there],
-            error_y=_reach(*([value[place] for _, value in there] for place in range(3))),
+            x=[name for name, _ in present],
+            y=[value[0] for _, value in present],
+            error_y=_error_bars(*([bar[part] for _, bar in present] for part in range(3))),
             marker={"color": colour(number), "pattern": {"shape": patterns[number // 8 % len(patterns)]}},
         )
     return figure.update_layout(barmode="group", yaxis_title=chart.y, height=460)
 
 
-def _reach(values: Sequence[float], low: Sequence[float], high: Sequence[float]) -> dict[str, Any]:
-    """Intervals as plotly wants them: how far they reach from each value."""
+def _error_bars(values: Sequence[float], low: Sequence[float], high: Sequence[float]) -> dict[str, Any]:
+    """Intervals as plotly takes them: distances from each value."""
     return {
         "type": "data",
         "symmetric": False,
@@ -127,15 +133,15 @@ def _reach(values: Sequence[float], low: Sequence[float], high: Sequence[float])
 def _flow(chart: Flow) -> go.Figure:
     left = list(dict.fromkeys(a for a, _ in chart.pairs))
     right = list(dict.fromkeys(b for _, b in chart.pairs))
-    place = {name: number for number, name in enumerate(right)}
-    colours = [colour(place[b]) for _, b in chart.pairs]
+    index = {name: number for number, name in enumerate(right)}
+    colours = [colour(index[b]) for _, b in chart.pairs]
     sankey = go.Sankey(
         node={"label": [*left, *right], "pad": 8, "thickness": 12, "color": "#888"},
         link={
             "source": [left.index(a) for a, _ in chart.pairs],
-            "target": [len(left) + place[b] for _, b in chart.pairs],
+            "target": [len(left) + index[b] for _, b in chart.pairs],
             "value": [1] * len(chart.pairs),
-            "color": [f"{hexed}88" for hexed in colours],
+            "color": [f"{code}88" for code in colours],
         },
     )
     return go.Figure(sankey).update_layout(height=160 + 20 * len(left))

@@ -1,9 +1,9 @@
 "use strict";
-// The page's own behaviour: figures are drawn when they come into view, faces are shown for points.
-const told = JSON.parse(document.getElementById("data").textContent);
+// Draws each figure when it scrolls into view, and shows the face behind a point.
+const report = JSON.parse(document.getElementById("data").textContent);
 const card = document.getElementById("card");
 const config = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["toImage"] };
-const shown = {}; // name of an exhibit -> {hidden datasets, place of the point the keyboard is at}
+const states = {}; // name of a figure -> {hidden datasets, number of the point selected by keyboard}
 
 document.getElementById("theme").addEventListener("click", () => {
   const root = document.documentElement;
@@ -12,33 +12,33 @@ document.getElementById("theme").addEventListener("click", () => {
 });
 
 function datasetOf(category) {
-  return told.datasets[category] || category;
+  return report.datasets[category] || category;
 }
 
-function chosen(name) {
+function selectedVariant(name) {
   const select = document.querySelector(`select[data-for="${CSS.escape(name)}"]`);
-  return told.exhibits[name][select ? select.value : Object.keys(told.exhibits[name])[0]];
+  return report.figures[name][select ? select.value : Object.keys(report.figures[name])[0]];
 }
 
-function draw(name) {
-  const state = (shown[name] ||= { hidden: new Set(), at: -1 });
-  const figure = chosen(name);
+function drawFigure(name) {
+  const state = (states[name] ||= { hidden: new Set(), selected: -1 });
+  const figure = selectedVariant(name);
   const plot = document.getElementById(`plot-${name}`);
   const points = figure.data.length > 0 && figure.data[0].customdata !== undefined;
   for (const trace of points ? figure.data : []) trace.visible = state.hidden.has(datasetOf(trace.name)) ? "legendonly" : true;
   Plotly.react(plot, figure.data, figure.layout, config).then(() => { plot.dataset.drawn = "yes"; });
   if (!points) return;
-  boxes(name, figure);
-  if (plot.dataset.heard) return;
-  plot.dataset.heard = "yes";
-  plot.on("plotly_hover", (event) => show(event.points[0].data, event.points[0].pointNumber, event.event));
-  plot.on("plotly_click", (event) => show(event.points[0].data, event.points[0].pointNumber, event.event));
-  plot.on("plotly_unhover", hide);
-  plot.addEventListener("keydown", (event) => step(name, plot, event));
-  plot.addEventListener("blur", hide);
+  updateDatasetBoxes(name, figure);
+  if (plot.dataset.listening) return;
+  plot.dataset.listening = "yes";
+  plot.on("plotly_hover", (event) => showFace(event.points[0].data, event.points[0].pointNumber, event.event));
+  plot.on("plotly_click", (event) => showFace(event.points[0].data, event.points[0].pointNumber, event.event));
+  plot.on("plotly_unhover", hideFace);
+  plot.addEventListener("keydown", (event) => stepThroughPoints(name, plot, event));
+  plot.addEventListener("blur", hideFace);
 }
 
-function boxes(name, figure) {
+function updateDatasetBoxes(name, figure) {
   const field = document.querySelector(`fieldset[data-for="${CSS.escape(name)}"]`);
   const datasets = [...new Set(figure.data.map((trace) => datasetOf(trace.name)))].sort();
   if (field.dataset.has === datasets.join("\n")) return;
@@ -48,34 +48,34 @@ function boxes(name, figure) {
     const label = document.createElement("label");
     const box = document.createElement("input");
     box.type = "checkbox";
-    box.checked = !shown[name].hidden.has(dataset);
+    box.checked = !states[name].hidden.has(dataset);
     box.addEventListener("change", () => {
-      box.checked ? shown[name].hidden.delete(dataset) : shown[name].hidden.add(dataset);
-      draw(name);
+      box.checked ? states[name].hidden.delete(dataset) : states[name].hidden.add(dataset);
+      drawFigure(name);
     });
     label.append(box, dataset);
     field.append(label);
   }
 }
 
-function numbers(column) {
-  // Packed as plotly packs them: {dtype, bdata}.
+function unpack(column) {
+  // plotly's packed arrays: {dtype, bdata}.
   if (Array.isArray(column)) return column;
-  const bytes = Uint8Array.from(atob(column.bdata), (letter) => letter.charCodeAt(0));
-  const kinds = { i1: Int8Array, u1: Uint8Array, i2: Int16Array, u2: Uint16Array, i4: Int32Array, u4: Uint32Array };
-  return new kinds[column.dtype](bytes.buffer);
+  const bytes = Uint8Array.from(atob(column.bdata), (character) => character.charCodeAt(0));
+  const types = { i1: Int8Array, u1: Uint8Array, i2: Int16Array, u2: Uint16Array, i4: Int32Array, u4: Uint32Array };
+  return new types[column.dtype](bytes.buffer);
 }
 
-function show(trace, number, event) {
-  const face = numbers(trace.customdata)[number];
-  const sheet = Math.floor(face / told.sheet), place = face % told.sheet;
+function showFace(trace, number, event) {
+  const face = unpack(trace.customdata)[number];
+  const sheet = Math.floor(face / report.per_sheet), cell = face % report.per_sheet;
   const picture = card.querySelector("i");
-  picture.style.backgroundImage = `url(${told.thumbnails[sheet]})`;
-  picture.style.backgroundSize = `${80 * told.across}px auto`;
-  picture.style.backgroundPosition = `${-80 * (place % told.across)}px ${-80 * Math.floor(place / told.across)}px`;
+  picture.style.backgroundImage = `url(${report.thumbnails[sheet]})`;
+  picture.style.backgroundSize = `${80 * report.across}px auto`;
+  picture.style.backgroundPosition = `${-80 * (cell % report.across)}px ${-80 * Math.floor(cell / report.across)}px`;
   const text = card.querySelector("div");
   text.replaceChildren();
-  for (const [tag, line] of [["strong", trace.name], ["span", datasetOf(trace.name)], ["span", told.keys[face]]]) {
+  for (const [tag, line] of [["strong", trace.name], ["span", datasetOf(trace.name)], ["span", report.keys[face]]]) {
     const part = document.createElement(tag);
     part.textContent = line;
     text.append(part, document.createElement("br"));
@@ -87,32 +87,32 @@ function show(trace, number, event) {
   card.style.top = `${Math.max(4, Math.min(y + 14, innerHeight - card.offsetHeight - 4))}px`;
 }
 
-function hide() {
+function hideFace() {
   card.style.display = "none";
 }
 
-function step(name, plot, event) {
-  const way = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-  if (event.key === "Escape") hide();
-  if (!way) return;
+function stepThroughPoints(name, plot, event) {
+  const direction = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  if (event.key === "Escape") hideFace();
+  if (!direction) return;
   event.preventDefault();
   const all = [];
-  for (const trace of chosen(name).data) {
-    if (trace.visible !== "legendonly") numbers(trace.customdata).forEach((_, number) => all.push([trace, number]));
+  for (const trace of selectedVariant(name).data) {
+    if (trace.visible !== "legendonly") unpack(trace.customdata).forEach((_, number) => all.push([trace, number]));
   }
   if (!all.length) return;
-  const state = shown[name];
-  state.at = (state.at + way + all.length) % all.length;
+  const state = states[name];
+  state.selected = (state.selected + direction + all.length) % all.length;
   const box = plot.getBoundingClientRect();
-  show(all[state.at][0], all[state.at][1], { clientX: box.left + 60, clientY: Math.max(box.top, 0) + 40 });
+  showFace(all[state.selected][0], all[state.selected][1], { clientX: box.left + 60, clientY: Math.max(box.top, 0) + 40 });
 }
 
-const seen = new IntersectionObserver((entries) => {
+const observer = new IntersectionObserver((entries) => {
   for (const entry of entries) {
     if (!entry.isIntersecting) continue;
-    seen.unobserve(entry.target);
-    draw(entry.target.id.slice("plot-".length));
+    observer.unobserve(entry.target);
+    drawFigure(entry.target.id.slice("plot-".length));
   }
 }, { rootMargin: "400px" });
-document.querySelectorAll(".plot").forEach((plot) => seen.observe(plot));
-document.querySelectorAll("select").forEach((select) => select.addEventListener("change", () => draw(select.dataset.for)));
+document.querySelectorAll(".plot").forEach((plot) => observer.observe(plot));
+document.querySelectorAll("select").forEach((select) => select.addEventListener("change", () => drawFigure(select.dataset.for)));

@@ -1,6 +1,6 @@
-"""``report.html``, one file that asks no network for anything; figures for print; tables for papers.
+"""The report of a folder: ``report.html``, figures for print, and tables for papers.
 
-Everything comes from what a folder holds, so a report can be made again at any time: `kce report FOLDER`.
+Everything is made from what the folder stores, so a report can be made again at any time: ``kce report FOLDER``.
 """
 
 from __future__ import annotations
@@ -9,40 +9,49 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kce.report import figures, html_page, matplotlib_charts, sources, table_export, thumbnails
-from kce.report import tables as reporttables
-from kce.report.figures import Faces
+from kce.report import gallery, tables, thumbnails
+from kce.report.figures import ShownFaces
+from kce.report.html_page import render_page
+from kce.report.matplotlib_charts import write_chart_files
+from kce.report.sources import ReportSource, read_report_source
+from kce.report.table_export import write_table_files
 from kce.system.atomic import write_atomic
 
 if TYPE_CHECKING:
-    from kce.registry.registry import Registry
-    from kce.report.charts import Exhibit, Sheet
+    from kce.report.charts import ReportFigure, ReportTable
     from kce.types import Progress
 
 
-def write(
-    folder: Path, registry: Registry, prints: bool = False, progress: Progress = lambda *_: None
-) -> dict[str, Any]:
-    """Write the report of a run, a demo or a study; returns the paths of all that was written.
+def write_report(folder: Path, *, files: bool = False, progress: Progress = lambda *_: None) -> dict[str, Any]:
+    """Write the report of a run, a demo or a study.
 
-    prints  also the figures as png and svg (``figures/``) and the tables as csv, markdown and LaTeX (``tables/``)
-    Raises BadData where the folder holds none that is done.
+    Args:
+        folder: What to report on.
+        files: Whether to write the figures as PNG and SVG (``figures/``) and the tables as CSV, Markdown and LaTeX
+            (``tables/``) too.
+        progress: Called while figures are made.
+
+    Returns:
+        {"report": path of the page, "written": paths of all files}.
+
+    Raises:
+        BadData: If there is no finished run in the folder.
     """
-    found = sources.read(folder)
-    shown = Faces()
-    tables = reporttables.of(found)
-    charts = figures.all_figures(found, registry, shown, progress)
+    source = read_report_source(folder)
+    faces = ShownFaces()
+    report_tables = tables.report_tables(source)
+    report_figures = gallery.all_figures(source, faces, progress)
     path = folder / "report.html"
-    write_atomic(path, _page(found, tables, charts, shown).encode())
+    write_atomic(path, _render(source, report_tables, report_figures, faces).encode())
     written = [path]
-    if prints:
-        for sheet in tables:
-            written += table_export.write(folder / "tables", sheet)
-        todo = [(exhibit, label, chart) for exhibit in charts for label, chart in exhibit.variants.items()]
-        for number, (exhibit, label, chart) in enumerate(todo, 1):
-            name = exhibit.name if len(exhibit.variants) == 1 else f"{exhibit.name}, {label}"
-            written += matplotlib_charts.write(folder / "figures", _file_name(name), chart)
-            progress("figures for print", number, len(todo))
+    if files:
+        for table in report_tables:
+            written += write_table_files(folder / "tables", table)
+        charts = [(figure, label, chart) for figure in report_figures for label, chart in figure.variants.items()]
+        for number, (figure, label, chart) in enumerate(charts, 1):
+            name = figure.name if len(figure.variants) == 1 else f"{figure.name}, {label}"
+            written += write_chart_files(folder / "figures", _file_name(name), chart)
+            progress("figures for print", number, len(charts))
     return {"report": str(path), "written": [str(path) for path in written]}
 
 
@@ -50,19 +59,24 @@ def _file_name(text: str) -> str:
     return "-".join("".join(c if c.isalnum() or c in "._+" else " " for c in text).split())
 
 
-def _page(found: sources.Folder, tables: Sequence[Sheet], charts: Sequence[Exhibit], shown: Faces) -> str:
+def _render(
+    source: ReportSource, tables: Sequence[ReportTable], figures: Sequence[ReportFigure], shown: ShownFaces
+) -> str:
     keys = list(shown.numbers)
-    faces = found.faces()
-    document = found.document
-    return html_page.page(
-        document.get("title", f"KCE {found.kind}"), tables, charts, document.get("remarks", []),
-        {"keys": keys, "datasets": _datasets(found, faces), "thumbnails": thumbnails.sheets(faces, keys)},
-    )  # fmt: skip
+    faces = source.faces()
+    document = source.document
+    return render_page(
+        document.get("title", f"KCE {source.kind}"),
+        tables,
+        figures,
+        document.get("remarks", []),
+        {"keys": keys, "datasets": _datasets(source, faces), "thumbnails": thumbnails.sprite_sheets(faces, keys)},
+    )
 
 
-def _datasets(found: sources.Folder, faces: Any) -> Mapping[str, str]:
-    """category -> dataset, for the boxes that filter."""
+def _datasets(source: ReportSource, faces: Any) -> Mapping[str, str]:
+    """category -> dataset, for the check boxes that filter the points."""
     if faces is not None:
         return dict(zip(faces.category.tolist(), faces.dataset.tolist(), strict=True))
-    categories = {category for view in found.views for category in (*view.report["known"], *view.report["unknown"])}
+    categories = {category for run in source.runs for category in (*run.report["known"], *run.report["unknown"])}
     return {category: category.partition("_")[0] for category in sorted(categories)}

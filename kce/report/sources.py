@@ -1,4 +1,4 @@
-"""What a folder holds for a report to show: one run, or the runs of a demo or a study, with their reports."""
+"""Reads what a report is made from: one run, or the runs of a demo or a study, with their ``report.json``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from kce.errors import BadData, KCEError
-from kce.faces import folder as folders
+from kce.faces import folder as face_folder
 from kce.study.study import RUNS
 
 
 @dataclass(frozen=True, eq=False)
-class View:
-    """One run: where it lies, what it is called among the others, and its report."""
+class RunSource:
+    """One run to report on.
+
+    Attributes:
+        folder: Its folder.
+        report: Its ``report.json``.
+        group: Its group in a study; empty outside one. So are `plan` and `backbone`.
+        plan: Its plan, as the study or the demo names it.
+        backbone: Its backbone, as the study names it.
+        seed: Its seed in the study.
+    """
 
     folder: Path
     report: Mapping[str, Any]
@@ -27,71 +36,86 @@ class View:
 
 
 @dataclass(frozen=True, eq=False)
-class Folder:
-    """A folder to report on: its ``report.json`` and its runs. kind is "run", "demo" or "study"."""
+class ReportSource:
+    """A folder to report on.
+
+    Attributes:
+        path: The folder.
+        kind: "run", "demo" or "study".
+        document: Its ``report.json``.
+        runs: Its finished runs; one for a run.
+    """
 
     path: Path
     kind: str
     document: Mapping[str, Any]
-    views: Sequence[View]
+    runs: Sequence[RunSource]
 
-    def label(self, view: View) -> str:
-        """What tells a run from the others: only what differs among them."""
+    def label(self, run: RunSource) -> str:
+        """Return a label for a run that mentions only what differs between the runs."""
         parts = []
         for name, form in (("group", "group {}"), ("backbone", "{}"), ("plan", "{}"), ("seed", "seed {}")):
-            if len({getattr(other, name) for other in self.views}) > 1:
-                parts.append(form.format(getattr(view, name)))
+            if len({getattr(other, name) for other in self.runs}) > 1:
+                parts.append(form.format(getattr(run, name)))
         return ", ".join(parts) or "run"
 
-    def faces(self) -> folders.Faces | None:
-        """The face folder the runs were made from; None where it is not there any more."""
+    def faces(self) -> face_folder.Faces | None:
+        """Read the face folder that the runs were made from; None if it cannot be read any more."""
         try:
-            told = tomllib.loads((self.views[0].folder / "recipe.toml").read_text(encoding="utf-8"))
-            return folders.read(told["faces"])
+            recipe = tomllib.loads((self.runs[0].folder / "recipe.toml").read_text(encoding="utf-8"))
+            return face_folder.read(recipe["faces"])
         except (OSError, ValueError, KeyError, KCEError):
             return None
 
 
-def read(path: Path) -> Folder:
-    """What there is to report on. Raises BadData where there is nothing, or nothing that is done."""
-    document = _json(path / "report.json")
+def read_report_source(path: Path) -> ReportSource:
+    """Read the reports below a folder.
+
+    Raises:
+        BadData: If the folder has no ``report.json``, an unreadable one, or no finished run.
+    """
+    document = _read_json(path / "report.json")
     if "groups" in document and "plans" in document:
-        views = [
-            View(at, _json(at / "report.json"), str(run["group"]), run["plan"], run["backbone"], run["seed"])
+        runs = [
+            RunSource(
+                folder, _read_json(folder / "report.json"), str(run["group"]), run["plan"], run["backbone"], run["seed"]
+            )
             for run in document["runs"]
-            for at in [_inside(path, run["run"])]
+            for folder in [_run_folder(path, run["run"])]
         ]
-        return _with_runs(Folder(path, "study", document, views))
+        return _check_runs(ReportSource(path, "study", document, runs))
     if isinstance(document.get("runs"), dict):
-        views = [View(_inside(path, plan), report, plan=plan) for plan, report in document["runs"].items()]
-        return _with_runs(Folder(path, "demo", document, views))
+        runs = [RunSource(_run_folder(path, plan), report, plan=plan) for plan, report in document["runs"].items()]
+        return _check_runs(ReportSource(path, "demo", document, runs))
     if "scores" in document:
-        return Folder(path, "run", document, [View(path, document)])
-    raise BadData(f"{path / 'report.json'} is the report of no run and no study", "name the folder of one")
+        return ReportSource(path, "run", document, [RunSource(path, document)])
+    raise BadData(
+        f"{path / 'report.json'} is not the report of a run, a demo or a study", "name the folder of one of these"
+    )
 
 
-def _inside(path: Path, name: str) -> Path:
-    """A run's folder below `path`; a report from elsewhere may name any place."""
+def _run_folder(path: Path, name: str) -> Path:
+    """A run's folder below `path`; a report from elsewhere may name any path."""
     if ".." in Path(name).parts or Path(name).is_absolute():
         raise BadData(
-            f"{path / 'report.json'} names a run outside its folder: {name}", "take the report from its maker"
-        )
+            f"{path / 'report.json'} names a run outside its folder: {name}", "use the file as KCE wrote it"
+        )  # fmt: skip
     return path / RUNS / name
 
 
-def _with_runs(found: Folder) -> Folder:
-    if not found.views:
-        raise BadData(f"no run of {found.path} is done", "let it go on: start the same command again")
-    return found
+def _check_runs(source: ReportSource) -> ReportSource:
+    if not source.runs:
+        raise BadData(f"no run of {source.path} is finished", "start the same command again to continue")
+    return source
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise BadData(f"there is no {path}", "name the folder of a run, a demo or a study that is done") from error
+        raise BadData(f"there is no {path}", "name the folder of a finished run, demo or study") from error
     except (OSError, ValueError) as error:
-        raise BadData(f"{path} cannot be read: {error}", "start the command that made it again") from error
-    if not isinstance(found, dict):
-        raise BadData(f"{path} is no report", "start the command that made it again")
-    return found
+        raise BadData(f"{path} cannot be read: {error}", "run the command that made it again") from error
+    if not isinstance(document, dict):
+        raise BadData(f"{path} is not a report", "run the command that made it again")
+    return document

@@ -1,4 +1,4 @@
-"""Tables as files: csv for programs, markdown for notes, LaTeX for papers."""
+"""Tables as files: CSV for programs, Markdown for notes, LaTeX for papers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kce.system.atomic import write_atomic
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kce.report.charts import Sheet
+    from kce.report.charts import ReportTable
 
 _ESCAPED = str.maketrans(
     {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
@@ -19,58 +19,60 @@ _ESCAPED = str.maketrans(
 )  # fmt: skip
 
 
-def write(folder: Path, sheet: Sheet) -> list[Path]:
-    """Write a table as <name>.csv, .md and .tex."""
+def write_table_files(folder: Path, table: ReportTable) -> list[Path]:
+    """Write a table into `folder` as <name>.csv, .md and .tex, and return the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for kind, form in (("csv", as_csv), ("md", as_markdown), ("tex", as_latex)):
-        path = folder / f"{sheet.name}.{kind}"
-        write_atomic(path, form(sheet).encode())
+    for suffix, form in (("csv", table_as_csv), ("md", table_as_markdown), ("tex", table_as_latex)):
+        path = folder / f"{table.name}.{suffix}"
+        write_atomic(path, form(table).encode())
         written.append(path)
     return written
 
 
-def as_csv(sheet: Sheet) -> str:
-    """The records where there are any, figures whole and in columns of their own; else the rows as people read them."""
+def table_as_csv(table: ReportTable) -> str:
+    """Return the records as CSV, with unrounded numbers and a column for each bound of an interval; else the rows."""
     text = io.StringIO(newline="")
-    if sheet.records:
-        columns = dict.fromkeys(column for record in sheet.records for column in record)
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(sheet.records)
+    if table.records:
+        columns = dict.fromkeys(column for record in table.records for column in record)
+        records = csv.DictWriter(text, columns, lineterminator="\n")
+        records.writeheader()
+        records.writerows(table.records)
     else:
-        plain = csv.writer(text, lineterminator="\n")
-        plain.writerows([sheet.head, *sheet.rows])
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerows([table.head, *table.rows])
     return text.getvalue()
 
 
-def as_markdown(sheet: Sheet) -> str:
+def table_as_markdown(table: ReportTable) -> str:
+    """Return the table as Markdown, with its title above and its note below."""
+
     def line(cells: list[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
-    rule = ["---:" if number else "---" for number in sheet.numbers]
-    lines = [line(list(sheet.head)), line(rule), *(line(list(row)) for row in sheet.rows)]
-    return f"{sheet.title}\n\n" + "\n".join(lines) + f"\n\n{sheet.note}\n"
+    rule = ["---:" if numeric else "---" for numeric in table.numeric]
+    lines = [line(list(table.head)), line(rule), *(line(list(row)) for row in table.rows)]
+    return f"{table.title}\n\n" + "\n".join(lines) + f"\n\n{table.note}\n"
 
 
-def as_latex(sheet: Sheet) -> str:
-    """A booktabs table; names with signs that LaTeX reads are escaped."""
+def table_as_latex(table: ReportTable) -> str:
+    """Return the table for LaTeX with booktabs; special characters are escaped."""
 
     def line(cells: list[str]) -> str:
         return " & ".join(cell.translate(_ESCAPED) for cell in cells) + r" \\"
 
-    columns = "".join("r" if number else "l" for number in sheet.numbers)
-    body = "\n".join(line(list(row)) for row in sheet.rows)
+    columns = "".join("r" if numeric else "l" for numeric in table.numeric)
+    body = "\n".join(line(list(row)) for row in table.rows)
     return "\n".join(
         (
             rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule",
-            line(list(sheet.head)),
+            line(list(table.head)),
             r"\midrule",
             body,
             r"\bottomrule",
             r"\end{tabular}",
-            f"% {sheet.title}: {sheet.note}",
+            f"% {table.title}: {table.note}",
             "",
         )
     )

@@ -1,4 +1,4 @@
-"""Small pictures of many faces in a few large ones, so that a page can show any of them at once."""
+"""Thumbnails of many faces, packed into a few sprite sheets, so that a page can show any of them without loading."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from kce.data.media import encode_webp
 from kce.errors import BadData
-from kce.faces import folder as folders
+from kce.faces import folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,49 +18,54 @@ if TYPE_CHECKING:
     from kce.faces.folder import Faces
 
 SIDE = 32  # pixels of a thumbnail
-ACROSS = 64  # thumbnails in a row of a sheet
-SHEET = ACROSS * 64  # thumbnails of a whole sheet
+ACROSS = 64  # thumbnails in a row of a sprite sheet
+PER_SHEET = ACROSS * 64
 _QUALITY = 45
-_AT_ONCE = 512
+_BATCH = 512  # faces decoded together
 
 
-def sheets(faces: Faces | None, keys: Sequence[str]) -> list[str]:
-    """Sheets of thumbnails as data addresses; face `i` of `keys` is number i % SHEET of sheet i // SHEET, row by row.
+def sprite_sheets(faces: Faces | None, keys: Sequence[str]) -> list[str]:
+    """Pack thumbnails into sprite sheets.
 
-    A face that is not there any more, or that cannot be read, is left grey.
+    Args:
+        faces: The face folder; None if it is gone.
+        keys: The faces to show. A face that is gone or unreadable is grey.
+
+    Returns:
+        The sheets as data URLs; face `i` is number i % PER_SHEET of sheet i // PER_SHEET, row by row.
     """
-    return [_address(sheet) for sheet in _sheets(faces, keys)]
+    return [_data_url(sheet) for sheet in _draw_sheets(faces, keys)]
 
 
-def _sheets(faces: Faces | None, keys: Sequence[str]) -> Iterator[NDArray[np.uint8]]:
+def _draw_sheets(faces: Faces | None, keys: Sequence[str]) -> Iterator[NDArray[np.uint8]]:
     rows = {key: row for row, key in enumerate(faces.key.tolist())} if faces is not None else {}
-    for start in range(0, len(keys), SHEET):
-        part = keys[start : start + SHEET]
+    for start in range(0, len(keys), PER_SHEET):
+        part = keys[start : start + PER_SHEET]
         sheet = np.full((-(-len(part) // ACROSS) * SIDE, ACROSS * SIDE, 3), 128, np.uint8)
-        there = [(place, rows[key]) for place, key in enumerate(part) if key in rows]
-        for first in range(0, len(there), _AT_ONCE):
-            places, wanted = zip(*there[first : first + _AT_ONCE], strict=True)
-            for place, image in zip(places, _read(faces, wanted), strict=True):
+        present = [(cell, rows[key]) for cell, key in enumerate(part) if key in rows]
+        for first in range(0, len(present), _BATCH):
+            cells, batch = zip(*present[first : first + _BATCH], strict=True)
+            for cell, image in zip(cells, _load_faces(faces, batch), strict=True):
                 if image is not None:
-                    y, x = place // ACROSS * SIDE, place % ACROSS * SIDE
+                    y, x = cell // ACROSS * SIDE, cell % ACROSS * SIDE
                     sheet[y : y + SIDE, x : x + SIDE] = image
         yield sheet
 
 
-def _read(faces: Any, rows: Sequence[int]) -> list[NDArray[np.uint8] | None]:
+def _load_faces(faces: Any, rows: Sequence[int]) -> list[NDArray[np.uint8] | None]:
     try:
-        return list(folders.load(faces, np.array(rows), SIDE))
-    except BadData:  # one of them: find out which
-        return [_one(faces, row) for row in rows]
+        return list(folder.load(faces, np.array(rows), SIDE))
+    except BadData:  # one of them is unreadable: load them one by one
+        return [_load_face(faces, row) for row in rows]
 
 
-def _one(faces: Faces, row: int) -> NDArray[np.uint8] | None:
+def _load_face(faces: Faces, row: int) -> NDArray[np.uint8] | None:
     try:
-        image: NDArray[np.uint8] = folders.load(faces, np.array([row]), SIDE)[0]
+        image: NDArray[np.uint8] = folder.load(faces, np.array([row]), SIDE)[0]
         return image
     except BadData:
         return None
 
 
-def _address(sheet: NDArray[np.uint8]) -> str:
+def _data_url(sheet: NDArray[np.uint8]) -> str:
     return "data:image/webp;base64," + base64.b64encode(encode_webp(sheet, _QUALITY)).decode()

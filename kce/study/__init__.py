@@ -1,4 +1,5 @@
 """Many runs that are compared: the study file, the grid of runs, scheduling, cost, checks before work, comparison.
 
-Jobs that engines carry to other processes are defined in here.
+The functions that engines call in other processes are in `jobs`. What one run does is in
+`kce.pipeline`; what a page shows of a study is in `kce.report`.
 """

@@ -1,4 +1,4 @@
-"""What the runs of a study say together: plans side by side, differences, and the published figures beside ours."""
+"""Compares the plans of a study over its runs: means, paired differences, and published values beside ours."""
 
 from __future__ import annotations
 
@@ -11,182 +11,188 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.evaluation.paired_tests import holm_adjusted, judge_claim, mean_with_interval, paired_difference, relative_gain
+from kce.registry import defaults
 
 if TYPE_CHECKING:
     from kce.study.grid import Run
     from kce.study.study_file import Claim, Name, Published, Study
 
-Cell = tuple["Name", int]
+Repeat = tuple["Name", int]
 """A group and a seed: what plans are compared over."""
 
-EVALUATOR = "calinski-harabasz"
-MEASURE = "calinski_harabasz"
-_AGAINST = ("name", "none")  # the paper's two controls, where a study has them
+BASELINES = ("name", "none")  # the two controls of the paper, if a study has them
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Calinski-Harabasz figures of the runs that are done: (backbone, plan) -> cell -> figures."""
+class StudyScores:
+    """Scores of the finished runs by the Calinski-Harabasz evaluator.
 
-    found: Mapping[tuple[str, str], Mapping[Cell, Mapping[str, float]]]
+    Attributes:
+        by_plan: (backbone, plan) -> repeat -> score -> value; scores of permuted labels have the prefix "null ".
+    """
 
-    def column(self, backbone: str, plan: str, figure: str = MEASURE) -> dict[Cell, float]:
-        return {cell: its[figure] for cell, its in self.found.get((backbone, plan), {}).items()}
+    by_plan: Mapping[tuple[str, str], Mapping[Repeat, Mapping[str, float]]]
 
-    def pair(self, backbone: str, plan: str, other: str) -> tuple[list[Cell], list[float], list[float]]:
-        """The cells in which both plans are done, and what each has there."""
-        one, two = self.column(backbone, plan), self.column(backbone, other)
-        both = sorted(one.keys() & two.keys(), key=lambda cell: (str(cell[0]), cell[1]))
-        return both, [one[cell] for cell in both], [two[cell] for cell in both]
+    def values(self, backbone: str, plan: str, score: str = defaults.INDEX_SCORE) -> dict[Repeat, float]:
+        """Return one score of a plan in every repeat in which it is finished."""
+        return {repeat: scores[score] for repeat, scores in self.by_plan.get((backbone, plan), {}).items()}
+
+    def paired(self, backbone: str, plan: str, other: str) -> tuple[list[float], list[float]]:
+        """Return the index of two plans in the repeats in which both are finished."""
+        ours, theirs = self.values(backbone, plan), self.values(backbone, other)
+        both = sorted(ours.keys() & theirs.keys(), key=lambda repeat: (str(repeat[0]), repeat[1]))
+        return [ours[repeat] for repeat in both], [theirs[repeat] for repeat in both]
 
 
-def reports(runs: Iterable[Run], folder: Path) -> dict[str, dict[str, Any]]:
-    """Name of a run -> its report, of those that are done."""
-    found = {}
+def read_run_reports(runs: Iterable[Run], folder: Path) -> dict[str, dict[str, Any]]:
+    """Read the reports of the finished runs below `folder`: name of the run -> report."""
+    reports = {}
     for run in runs:
         path = folder / run.name / "report.json"
         if path.is_file():
-            found[run.name] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+            reports[run.name] = json.loads(path.read_text(encoding="utf-8"))
+    return reports
 
 
-def scores(runs: Sequence[Run], told: Mapping[str, Mapping[str, Any]]) -> Scores:
-    found: dict[tuple[str, str], dict[Cell, Mapping[str, float]]] = {}
+def collect_scores(runs: Sequence[Run], reports: Mapping[str, Mapping[str, Any]]) -> StudyScores:
+    """Collect the scores of the finished runs by backbone and plan."""
+    by_plan: dict[tuple[str, str], dict[Repeat, Mapping[str, float]]] = {}
     for run in runs:
-        if run.name in told:
-            report = told[run.name]
-            null = report["scores"].get("permuted-labels", {})
-            figures = {**report["scores"][EVALUATOR], **{f"null {key}": p for key, p in null.items()}}
-            found.setdefault((run.backbone, run.plan), {})[run.group, run.seed] = figures
-    return Scores(found)
+        if run.name in reports:
+            scores = reports[run.name]["scores"]
+            null = {f"null {score}": value for score, value in scores.get(defaults.PERMUTATION, {}).items()}
+            by_plan.setdefault((run.backbone, run.plan), {})[run.group, run.seed] = {**scores[defaults.INDEX], **null}
+    return StudyScores(by_plan)
 
 
-def compare(study: Study, runs: Sequence[Run], told: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The whole comparison as one JSON document. Every figure bears n (cells) and an interval, or null for one cell."""
-    its = scores(runs, told)
-    pairs = list(dict.fromkeys((run.backbone, run.plan) for run in runs))
-    first = {run.name: run for run in runs}
+def compare_plans(study: Study, runs: Sequence[Run], reports: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Compare the plans of a study.
+
+    Args:
+        study: The study.
+        runs: All its runs.
+        reports: Name -> report, of the finished runs.
+
+    Returns:
+        The comparison, for ``report.json``. Every mean has its n (repeats) and an interval, None for one repeat.
+    """
+    scores = collect_scores(runs, reports)
+    plans = list(dict.fromkeys((run.backbone, run.plan) for run in runs))
+    by_name = {run.name: run for run in runs}
     return {
         "title": study.title,
         "measure": "Calinski-Harabasz index of the unknown categories, by their true labels",
-        "evaluated rows": sorted({int(report["n"]) for report in told.values()}),
+        "evaluated_rows": sorted({int(report["n"]) for report in reports.values()}),
         "seeds": sorted({run.seed for run in runs}),
         "groups": {
             str(group.name): {
                 "unknown": list(group.unknown),
-                "lacks": sorted({c for run in runs if run.group == group.name for c in run.lacks}),
+                "missing": sorted({c for run in runs if run.group == group.name for c in run.missing}),
             }
             for group in study.groups
             if any(run.group == group.name for run in runs)
         },
-        "plans": [_plan(its, backbone, plan, runs) for backbone, plan in pairs],
-        "differences": _differences(its, pairs),
-        "published": [_published(its, row, study) for row in study.published],
-        "claims": [_claim(its, claim) for claim in study.claims],
-        "runs": [{**first[name].told(), **_figures(told[name])} for name in first if name in told],
+        "plans": [_plan_summary(scores, backbone, plan, runs) for backbone, plan in plans],
+        "differences": _differences(scores, plans),
+        "published": [_published_row(scores, row, study) for row in study.published],
+        "claims": [_claim_verdict(scores, claim) for claim in study.claims],
+        "runs": [{**run.summary(), **_run_scores(reports[name])} for name, run in by_name.items() if name in reports],
     }
 
 
-def _figures(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Of one run: every figure, with its interval where it has one."""
+def _run_scores(report: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "n": report["n"],
-        "found classes": report["classes"],
+        "found_classes": report["classes"],
         "scores": report["scores"],
         "intervals": report["intervals"],
     }
 
 
-def _plan(its: Scores, backbone: str, plan: str, runs: Sequence[Run]) -> dict[str, Any]:
-    column = its.column(backbone, plan)
-    groups = list(dict.fromkeys(run.group for run in runs))
-    by_group = {
-        str(group): asdict(
-            mean_with_interval([value for (its_group, _), value in column.items() if its_group == group])
-        )
-        for group in groups
-        if any(cell[0] == group for cell in column)
-    }
-    line: dict[str, Any] = {"backbone": backbone, "plan": plan, "groups": by_group}
-    if not column:
-        return {**line, "n": 0}
-    _, ours, named = its.pair(backbone, plan, "name")
+def _plan_summary(scores: StudyScores, backbone: str, plan: str, runs: Sequence[Run]) -> dict[str, Any]:
+    values = scores.values(backbone, plan)
+    by_group: dict[str, Any] = {}
+    for group in dict.fromkeys(run.group for run in runs):
+        own = [value for repeat, value in values.items() if repeat[0] == group]
+        if own:
+            by_group[str(group)] = asdict(mean_with_interval(own))
+    summary: dict[str, Any] = {"backbone": backbone, "plan": plan, "groups": by_group}
+    if not values:
+        return {**summary, "n": 0}
+    ours, by_name = scores.paired(backbone, plan, "name")
     return {
-        **line,
-        **asdict(mean_with_interval(list(column.values()))),
-        "variance_share": float(np.mean(list(its.column(backbone, plan, "variance_share").values()))),
-        "adjusted": float(np.mean(list(its.column(backbone, plan, "adjusted").values()))),
-        "above chance": _above_chance(its, backbone, plan),
-        "to name": asdict(relative_gain(ours, named)) if ours and min(*ours, *named) > 0 else None,
+        **summary,
+        **asdict(mean_with_interval(list(values.values()))),
+        "variance_share": float(np.mean(list(scores.values(backbone, plan, "variance_share").values()))),
+        "adjusted": float(np.mean(list(scores.values(backbone, plan, "adjusted").values()))),
+        "above_chance": _count_above_chance(scores, backbone, plan),
+        "gain_over_name": asdict(relative_gain(ours, by_name)) if ours and min(*ours, *by_name) > 0 else None,
     }
 
 
-def _above_chance(its: Scores, backbone: str, plan: str) -> int | None:
-    """In how many cells the index is above that of permuted labels (p <= 0.05); None where none were permuted."""
-    cells = its.found[backbone, plan].values()
-    p = [figures["null p"] for figures in cells if "null p" in figures]
+def _count_above_chance(scores: StudyScores, backbone: str, plan: str) -> int | None:
+    """In how many repeats the index exceeds that of permuted labels (p <= 0.05); None if none were permuted."""
+    p = [values["null p"] for values in scores.by_plan[backbone, plan].values() if "null p" in values]
     return sum(value <= 0.05 for value in p) if p else None
 
 
-def _differences(its: Scores, pairs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Every plan against the plans `name` and `none` of its backbone; p adjusted over all of them together (Holm)."""
+def _differences(scores: StudyScores, plans: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Every plan against the baselines of its backbone; p values are adjusted over all of them together (Holm)."""
     lines: list[dict[str, Any]] = []
-    for other in _AGAINST:
-        for backbone, plan in pairs:
-            cells, ours, theirs = its.pair(backbone, plan, other)
-            # "none" against "name" was told already, the other way round.
-            if plan != other and cells and not (other == "none" and plan == "name"):
-                lines.append(
-                    {
-                        "backbone": backbone,
-                        "plan": plan,
-                        "over": other,
-                        **asdict(paired_difference(ours, theirs, 0)),
-                    }
-                )
+    for baseline in BASELINES:
+        for backbone, plan in plans:
+            ours, theirs = scores.paired(backbone, plan, baseline)
+            # "none" against "name" is in the list already, the other way round.
+            if plan != baseline and ours and (baseline, plan) != ("none", "name"):
+                tested = asdict(paired_difference(ours, theirs, 0))
+                lines.append({"backbone": backbone, "plan": plan, "over": baseline, **tested})
     for p in ("p", "p_permutation"):
         for line, adjusted in zip(lines, holm_adjusted([line[p] for line in lines]), strict=True):
             line[f"{p}_holm"] = adjusted
     return lines
 
 
-def _published(its: Scores, row: Published, study: Study) -> dict[str, Any]:
-    """A row of the printed table beside ours: by group where it is known which they were, and the averages."""
-    column = its.column(row.backbone, row.plan)
-    named = next((r for r in study.published if (r.backbone, r.plan) == (row.backbone, "name")), None)
+def _published_row(scores: StudyScores, row: Published, study: Study) -> dict[str, Any]:
+    """A row of a published table beside our values: by group, if the publication tells the groups, and the means.
+
+    Keys that end in "ratio" are ratios to the plan by name.
+    """
+    values = scores.values(row.backbone, row.plan)
+    by_name = scores.values(row.backbone, "name")
+    reference = next((r for r in study.published if (r.backbone, r.plan) == (row.backbone, "name")), None)
     cells = []
-    for number, value in enumerate(row.values):
+    for number, published in enumerate(row.values):
         group = row.groups[number] if row.groups else None
-        ours = [found for (its_group, _), found in column.items() if its_group == group]
-        at_name = [found for (g, _), found in its.column(row.backbone, "name").items() if g == group]
+        ours = [value for repeat, value in values.items() if repeat[0] == group]
+        names = [value for repeat, value in by_name.items() if repeat[0] == group]
         cells.append(
             {
                 "group": group,
-                "published": value,
+                "published": published,
                 "ours": float(np.mean(ours)) if ours else None,
-                "published to name": value / named.values[number] if named else None,
-                "ours to name": float(np.mean(ours) / np.mean(at_name)) if ours and at_name else None,
+                "published_ratio": published / reference.values[number] if reference else None,
+                "ours_ratio": float(np.mean(ours) / np.mean(names)) if ours and names else None,
             }
         )
-    _, ours_all, name_all = its.pair(row.backbone, row.plan, "name")
+    paired, paired_by_name = scores.paired(row.backbone, row.plan, "name")
     return {
         "backbone": row.backbone,
         "plan": row.plan,
         "cells": cells,
-        "published average": float(np.mean(row.values)),
-        "ours average": float(np.mean(list(column.values()))) if column else None,
-        "published average to name": float(np.mean(row.values) / np.mean(named.values)) if named else None,
-        "ours average to name": float(np.mean(ours_all) / np.mean(name_all)) if ours_all else None,
-        "n": len(column),
+        "published_mean": float(np.mean(row.values)),
+        "ours_mean": float(np.mean(list(values.values()))) if values else None,
+        "published_mean_ratio": float(np.mean(row.values) / np.mean(reference.values)) if reference else None,
+        "ours_mean_ratio": float(np.mean(paired) / np.mean(paired_by_name)) if paired else None,
+        "n": len(values),
     }
 
 
-def _claim(its: Scores, claim: Claim) -> dict[str, Any]:
-    _, ours, theirs = its.pair(claim.backbone, claim.plan, claim.over)
-    told = {**asdict(claim), "n": len(ours)}
+def _claim_verdict(scores: StudyScores, claim: Claim) -> dict[str, Any]:
+    ours, theirs = scores.paired(claim.backbone, claim.plan, claim.over)
+    line = {**asdict(claim), "n": len(ours)}
     if not ours or min(*ours, *theirs) <= 0:
-        return {**told, "found": None, "interval": None, "verdict": "undecidable"}
-    found = relative_gain(ours, theirs)
-    span = [100 * end for end in found.interval] if found.interval else None
-    said = judge_claim(claim.percent / 100, found)
-    return {**told, "found": 100 * found.gain, "interval": span, "verdict": said}
+        return {**line, "measured": None, "interval": None, "verdict": "undecidable"}
+    gain = relative_gain(ours, theirs)
+    interval = [100 * bound for bound in gain.interval] if gain.interval else None
+    verdict = judge_claim(claim.percent / 100, gain)
+    return {**line, "measured": 100 * gain.gain, "interval": interval, "verdict": verdict}

@@ -1,4 +1,4 @@
-"""What a study will cost, before it starts: networks, images, time, disk and memory, measured here and added up."""
+"""Estimates what a study will cost before it starts: networks, images, time, disk and memory."""
 
 from __future__ import annotations
 
@@ -11,21 +11,29 @@ from typing import TYPE_CHECKING, Any
 
 from kce.errors import KCEError
 from kce.faces.loader import BUDGET
-from kce.study.grid import trainings
+from kce.study.grid import count_trainings
 
 if TYPE_CHECKING:
     from kce.registry.registry import Registry
     from kce.study.grid import Run
 
-_TRY = 4  # faces that are tried; times grow in proportion, or nearly
-_BASE = 700 * 2**20  # bytes of a process with its libraries
+_TRIAL = 4  # faces in a measurement; times are nearly proportional to their number
+_PROCESS = 700 * 2**20  # bytes of a process with its libraries
 _COPIES = 3  # of the known features while they are reduced
-_PACKED = 0.95  # of float32 features, as the store keeps them
+_COMPRESSION = 0.95  # compressed size of float32 features in the store
 
 
 @dataclass(frozen=True)
-class Speed:
-    """Of one backbone on this fabric: faces a second, bytes of its weights, features of a face, side of its input."""
+class BackboneSpeed:
+    """Measurements of one backbone on this fabric.
+
+    Attributes:
+        training: Faces per second.
+        extraction: Faces per second.
+        weights: Bytes of its weights.
+        dim: Features of a face.
+        size: Side of its input in pixels.
+    """
 
     training: float
     extraction: float
@@ -35,23 +43,40 @@ class Speed:
 
 
 @dataclass(frozen=True)
-class Piece:
-    """One thing a study makes: which of its jobs makes it, what stands for it, and what it takes on one device."""
+class Output:
+    """One thing a study makes: a model, or a table of features.
+
+    Attributes:
+        job: Name of the job that makes it.
+        key: Identifies it among the outputs of all runs.
+        seconds: To make it on one device.
+        disk: Bytes.
+        images: Images that a network is trained on, over all epochs; 0 for features.
+    """
 
     job: str
-    made: Any
+    key: Any
     seconds: float
     disk: float
-    images: int = 0  # that a network is trained on, over all epochs; 0 where none is
+    images: int = 0
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Of what is left of a study.
+class StudyCost:
+    """The cost of what is left of a study.
 
-    trainings  networks of the whole study; `left` of them are to be trained, on `images`
-    seconds    for `slots` runs at a time as fast as this machine; reducing is not in them
-    jobs       name of a job -> its seconds, of those that make something
+    Attributes:
+        runs: Runs of the whole study.
+        trainings: Networks of the whole study.
+        left: Networks that are still to be trained.
+        images: Images they are trained on, over all epochs.
+        seconds: With `slots` runs at a time on this machine, without the time for reducing and clustering.
+        slots: Runs at a time.
+        disk: Bytes that will be written.
+        memory: Bytes that `slots` runs need.
+        disk_free: Bytes.
+        memory_free: Bytes.
+        jobs: Name of a job -> its seconds, for jobs that make something.
     """
 
     runs: int
@@ -66,12 +91,13 @@ class Cost:
     memory_free: int
     jobs: Mapping[str, float]
 
-    def told(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
+        """Return everything but the jobs, for ``report.json``."""
         return {name: value for name, value in asdict(self).items() if name != "jobs"}
 
 
-def measure(backbone: str, registry: Registry) -> Speed:
-    """Two steps of training and two forward passes on random faces, on this process's device; the second is timed."""
+def measure_backbone(backbone: str, registry: Registry) -> BackboneSpeed:
+    """Time a training step and a forward pass on random faces, on this process's device, each after a warm-up."""
     import torch
 
     from kce.training.device import make_fabric
@@ -79,31 +105,31 @@ def measure(backbone: str, registry: Registry) -> Speed:
 
     fabric = make_fabric()
     with torch.random.fork_rng():
-        part = registry.build("backbone", backbone)
-        network = build_classifier(part, 2).to(memory_format=torch.channels_last).to(fabric.device)
-        faces = torch.rand(_TRY, 3, part.size, part.size, device=fabric.device)
+        component = registry.build("backbone", backbone)
+        network = build_classifier(component, 2).to(memory_format=torch.channels_last).to(fabric.device)
+        faces = torch.rand(_TRIAL, 3, component.size, component.size, device=fabric.device)
     optimizer = torch.optim.AdamW(network.parameters())
-    target = torch.arange(_TRY, device=fabric.device) % 2
+    target = torch.arange(_TRIAL, device=fabric.device) % 2
 
-    def step() -> None:
+    def train_step() -> None:
         optimizer.zero_grad(set_to_none=True)
         with fabric.autocast():
             loss = torch.nn.functional.cross_entropy(network(faces), target)
         torch.autograd.backward(loss)
         optimizer.step()
 
-    def look() -> None:
+    def forward() -> None:
         with torch.inference_mode(), fabric.autocast():
             network(faces)
 
-    training = _TRY / _seconds(step)
+    training = _TRIAL / _time_second_call(train_step)
     network.eval()
-    extraction = _TRY / _seconds(look)
-    held = sum(p.numel() * p.element_size() for p in network.state_dict().values())
-    return Speed(training, extraction, held, int(part.dim), int(part.size))
+    extraction = _TRIAL / _time_second_call(forward)
+    weights = sum(p.numel() * p.element_size() for p in network.state_dict().values())
+    return BackboneSpeed(training, extraction, weights, int(component.dim), int(component.size))
 
 
-def _seconds(work: Callable[[], None]) -> float:
+def _time_second_call(work: Callable[[], None]) -> float:
     import torch
 
     work()
@@ -114,118 +140,134 @@ def _seconds(work: Callable[[], None]) -> float:
     return max(time.perf_counter() - start, 1e-6)
 
 
-def pieces(grid: Sequence[Run], counts: Mapping[str, int], speeds: Mapping[str, Speed]) -> list[Piece]:
-    """Everything the runs make, each thing once.
+def list_outputs(grid: Sequence[Run], counts: Mapping[str, int], speeds: Mapping[str, BackboneSpeed]) -> list[Output]:
+    """List everything the runs make, each thing once.
 
-    counts  category -> faces in the folder
-    speeds  component -> its speed here; runs of one that has none are left out
-    Where a plan's number of classes is open, it is taken as that of the known categories: at most so much.
+    Where a plan's number of classes is not known, the number of known categories is used, which is its maximum.
+
+    Args:
+        grid: The runs.
+        counts: Category -> faces in the face folder.
+        speeds: Backbone -> its measurements; runs of other backbones are left out.
     """
     runs = _measured(grid, speeds)
-    found: dict[Any, Piece] = {}
+    outputs: dict[Any, Output] = {}
 
-    def training(job: str, made: Any, backbone: str, images: int, epochs: int) -> None:
+    def training(job: str, key: Any, backbone: str, images: int, epochs: int) -> None:
         seconds = images * epochs / speeds[backbone].training
-        found.setdefault(made, Piece(job, made, seconds, speeds[backbone].weights, images * epochs))
+        outputs.setdefault(key, Output(job, key, seconds, speeds[backbone].weights, images * epochs))
 
-    def extraction(job: str, made: Any, backbone: str, categories: Iterable[str]) -> None:
-        faces, its = sum(counts.get(category, 0) for category in categories), speeds[backbone]
-        found.setdefault(made, Piece(job, made, faces / its.extraction, faces * its.dim * 4 * _PACKED))
+    def extraction(job: str, key: Any, backbone: str, categories: Iterable[str]) -> None:
+        faces, speed = sum(counts.get(category, 0) for category in categories), speeds[backbone]
+        outputs.setdefault(key, Output(job, key, faces / speed.extraction, faces * speed.dim * 4 * _COMPRESSION))
 
-    # First models before final ones: a run whose final model is some run's first one waits for that run.
+    # First models before final ones: a run whose final model is the first model of another run waits for that run.
     for run in runs:
         if run.extracts:
             job, train = f"{run.name}: known features", run.recipe.train
             training(job, run.extracts, run.recipe.first, _unmerged(run), train.epochs)
-            extraction(job, known_of(run), run.recipe.first, run.known)
+            extraction(job, known_features_key(run), run.recipe.first, run.known)
     for run in runs:
         training(run.name, run.trains, run.recipe.backbone, run.images or _unmerged(run), run.recipe.train.epochs)
-        extraction(run.name, unknown_of(run), run.recipe.backbone, run.recipe.unknown)
-    return list(found.values())
+        extraction(run.name, unknown_features_key(run), run.recipe.backbone, run.recipe.unknown)
+    return list(outputs.values())
 
 
 def _unmerged(run: Run) -> int:
-    """Images of a training on all known categories with nothing merged."""
+    """Images for training on all known categories, unmerged."""
     return len(run.known) * (run.recipe.train.per_class or 0)
 
 
-def _measured(grid: Sequence[Run], speeds: Mapping[str, Speed]) -> list[Run]:
+def _measured(grid: Sequence[Run], speeds: Mapping[str, BackboneSpeed]) -> list[Run]:
     return [run for run in grid if {run.recipe.backbone, run.recipe.first} <= speeds.keys()]
 
 
-def known_of(run: Run) -> Any:
-    """What stands for the known features a run clusters; its models are `run.extracts` and `run.trains`."""
+def known_features_key(run: Run) -> Any:
+    """Return the key of the known features that a run clusters; its models have `run.extracts` and `run.trains`."""
     return ("known", run.extracts)
 
 
-def unknown_of(run: Run) -> Any:
-    """What stands for a run's features of the unknown categories."""
+def unknown_features_key(run: Run) -> Any:
+    """Return the key of a run's features of the unknown categories."""
     return ("unknown", run.name)
 
 
-def cost(
+def estimate_study_cost(
     grid: Sequence[Run],
     counts: Mapping[str, int],
-    speeds: Mapping[str, Speed],
+    speeds: Mapping[str, BackboneSpeed],
     slots: int,
     to: Path,
-    there: Collection[Any],
+    existing: Collection[Any],
     rows: int,
-) -> Cost:
-    """Add up what is left to make. The rest as for `pieces`.
+) -> StudyCost:
+    """Add up the cost of what is left to make.
 
-    there  what stands for the things that are made
-    rows   bytes of the face folder's rows, of which every run has a copy, and another while it takes them apart
+    Args:
+        grid: As for ``list_outputs``; so are `counts` and `speeds`.
+        counts: Category -> faces.
+        speeds: Backbone -> its measurements.
+        slots: Runs at a time.
+        to: The study's folder.
+        existing: Keys of the outputs that exist.
+        rows: Bytes of the face folder's table, of which every run has a copy, and another one while it splits them.
     """
     import psutil
 
-    left = [piece for piece in pieces(grid, counts, speeds) if piece.made not in there]
+    left = [output for output in list_outputs(grid, counts, speeds) if output.key not in existing]
     jobs: dict[str, float] = {}
-    for piece in left:
-        jobs[piece.job] = jobs.get(piece.job, 0.0) + piece.seconds
-    most, making = 0.0, {piece.made for piece in left}
+    for output in left:
+        jobs[output.job] = jobs.get(output.job, 0.0) + output.seconds
+    largest, making = 0.0, {output.key for output in left}
     for run in _measured(grid, speeds):
-        if making & {run.trains, run.extracts, known_of(run), unknown_of(run)}:
+        if making & {run.trains, run.extracts, known_features_key(run), unknown_features_key(run)}:
             speed = speeds[run.recipe.backbone]
             known = sum(counts.get(category, 0) for category in run.known)
             decoded = min(_unmerged(run) * speed.size**2 * 3, BUDGET)
             reducing = known * speeds[run.recipe.first].dim * 4 * _COPIES if run.extracts else 0
-            most = max(most, _BASE + 2 * rows + max(decoded + 4 * speed.weights, reducing))
-    trained = [piece for piece in left if piece.images]
-    standing = 3 * max((piece.disk for piece in trained), default=0) * slots  # where trainings stand
-    place = next(place for place in (to, *to.absolute().parents) if place.is_dir())
-    return Cost(
-        len(grid), trainings(grid), len(trained), sum(piece.images for piece in trained),
-        sum(jobs.values()) / slots, slots,
-        math.ceil(sum(piece.disk for piece in left) + standing), math.ceil(most * slots),
-        psutil.disk_usage(str(place)).free, psutil.virtual_memory().available, jobs,
-    )  # fmt: skip
+            largest = max(largest, _PROCESS + 2 * rows + max(decoded + 4 * speed.weights, reducing))
+    trained = [output for output in left if output.images]
+    states = 3 * max((output.disk for output in trained), default=0) * slots  # of interrupted trainings
+    parent = next(folder for folder in (to, *to.absolute().parents) if folder.is_dir())
+    return StudyCost(
+        runs=len(grid),
+        trainings=count_trainings(grid),
+        left=len(trained),
+        images=sum(output.images for output in trained),
+        seconds=sum(jobs.values()) / slots,
+        slots=slots,
+        disk=math.ceil(sum(output.disk for output in left) + states),
+        memory=math.ceil(largest * slots),
+        disk_free=psutil.disk_usage(str(parent)).free,
+        memory_free=psutil.virtual_memory().available,
+        jobs=jobs,
+    )
 
 
-def refuse(found: Cost) -> None:
-    """Raises KCEError, with both numbers, where disk or memory cannot hold the study."""
-    if found.disk > found.disk_free:
+def check_resources(cost: StudyCost) -> None:
+    """Raise KCEError, with both numbers, if the study does not fit on the disk or into memory."""
+    if cost.disk > cost.disk_free:
         raise KCEError(
-            f"the study takes about {_size(found.disk)} of disk, and {_size(found.disk_free)} are free",
-            "make room, name a folder on another disk, or take fewer plans, groups or seeds",
+            f"the study needs about {_size(cost.disk)} of disk, and {_size(cost.disk_free)} are free",
+            "free some space, use a folder on another disk, or run fewer plans, groups or seeds",
         )
-    if found.memory > found.memory_free:
+    if cost.memory > cost.memory_free:
         raise KCEError(
-            f"{found.slots} runs at a time take about {_size(found.memory)} of memory, and "
-            f"{_size(found.memory_free)} are free",
-            "do fewer at a time (--engine local:runs=1), or give fewer faces of each category",
+            f"{cost.slots} runs at a time need about {_size(cost.memory)} of memory, and "
+            f"{_size(cost.memory_free)} are free",
+            "run fewer at a time (--engine local:runs=1), or use fewer faces of each category",
         )
 
 
-def lines(found: Cost) -> list[str]:
-    """The estimate in words."""
-    hours, minutes = divmod(round(found.seconds / 60), 60)
-    count = f"{found.trainings}" if found.left == found.trainings else f"{found.left} of {found.trainings}"
+def describe_cost(cost: StudyCost) -> list[str]:
+    """Return the estimate as lines of text."""
+    hours, minutes = divmod(round(cost.seconds / 60), 60)
+    count = f"{cost.trainings}" if cost.left == cost.trainings else f"{cost.left} of {cost.trainings}"
     return [
-        f"{found.runs} runs, {count} networks to train on {found.images:,} images in all",
-        f"about {hours} h {minutes:02} min, {found.slots} at a time on this machine",
-        f"about {_size(found.disk)} of disk ({_size(found.disk_free)} free) and {_size(found.memory)} of memory "
-        f"({_size(found.memory_free)} free)",
+        f"{cost.runs} runs, {count} networks to train on {cost.images:,} images in total",
+        f"about {hours} h {minutes:02} min, {cost.slots} at a time on this machine",
+        f"about {_size(cost.disk)} of disk ({_size(cost.disk_free)} free) and {_size(cost.memory)} of memory "
+        f"({_size(cost.memory_free)} free)",
     ]
 
 

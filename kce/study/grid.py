@@ -28,7 +28,7 @@ class Run:
     classes   of the plan; None where the clusterer alone decides
     images    of the final training; None where that depends on the classes
     trains    what the final model is made from: runs with equal `trains` have the same one
-    lacks     categories of the study that the face folder does not hold, and so does not train on
+    missing   categories of the study that are not in the face folder, and so are not trained on
     """
 
     group: Name
@@ -40,7 +40,7 @@ class Run:
     classes: int | None
     images: int | None
     trains: tuple[Any, ...]
-    lacks: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -55,7 +55,7 @@ class Run:
             return None
         return (self.group, self.seed, self.recipe.first, self.recipe.train.per_class, "none", _how(self.recipe))
 
-    def told(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """As ``kce study --dry-run --json`` prints it."""
         return {
             "run": self.name,
@@ -68,7 +68,7 @@ class Run:
             "images": self.images,
             "known": list(self.known),
             "unknown": list(self.recipe.unknown),
-            "lacks": list(self.lacks),
+            "missing": list(self.missing),
         }
 
 
@@ -200,7 +200,7 @@ def restricted(path: Path, known: Sequence[str]) -> MergePlan:
     return MergePlan(kept, {c: vote for c, vote in plan.votes.items() if c in kept}, plan.made)
 
 
-def trainings(grid: Sequence[Run]) -> int:
+def count_trainings(grid: Sequence[Run]) -> int:
     """How many networks are trained: what runs share counts once. Plans that turn out to be equal may save more."""
     first = {run.extracts for run in grid if run.extracts}
     # A first model is a final one with nothing merged.

@@ -1,4 +1,4 @@
-"""What the processes of a study do: one run, up to a stage, in its own folder."""
+"""What the worker processes of a study do: one run, up to a stage, in its own folder."""
 
 from __future__ import annotations
 
@@ -20,26 +20,38 @@ from kce.system.atomic import write_atomic
 from kce.system.signals import capturing_log
 
 PROGRESS = "progress.json"
-_EVERY = 1.0  # seconds between two notes of progress
+_INTERVAL = 1.0  # seconds between two writes of the progress
 
 
-def do(folder: str, chosen: Mapping[str, Any], registry: str, until: str, places: Sequence[str]) -> list[str]:
-    """Do a run in its folder up to a stage, and return what it warned of.
+def run_job(
+    folder: str, recipe_table: Mapping[str, Any], registry: str, until: str, other_runs: Sequence[str]
+) -> list[str]:
+    """Do a run in its folder up to a stage.
 
-    chosen    the recipe, as a document
-    registry  the folder whose registry.toml counts
-    Raises whatever ``kce.pipeline.run.run`` raises; KeyboardInterrupt after an interrupt, when all is saved.
+    Args:
+        folder: Of the run.
+        recipe_table: The recipe, as plain tables.
+        registry: The folder whose registry.toml applies.
+        until: The last stage to do.
+        other_runs: Folders of runs whose models, features and plans may be reused.
+
+    Returns:
+        The warnings of the run.
+
+    Raises:
+        KCEError: As ``kce.pipeline.run.run`` does.
+        KeyboardInterrupt: When interrupted, after everything is saved.
     """
-    here, warned = Path(folder), list[str]()
-    # On standard error it would be lost: the screen is the board's of the study.
-    with capturing_log(warned.append, logging.WARNING), _progress(here / PROGRESS) as progress:
-        told = recipe_from_table(chosen, f"the study's recipe of {folder}")
-        run(here, told, Registry.load(registry), until, [Path(place) for place in places], progress=progress)
-    return warned
+    path, warnings = Path(folder), list[str]()
+    # Warnings on standard error would be overwritten: the study's progress board has the screen.
+    with capturing_log(warnings.append, logging.WARNING), _writing_progress(path / PROGRESS) as progress:
+        chosen = recipe_from_table(recipe_table, f"the study's recipe of {folder}")
+        run(path, chosen, Registry.load(registry), until, [Path(other) for other in other_runs], progress=progress)
+    return warnings
 
 
 def begin() -> int:
-    """Make a worker of this process; returns its number. It hears of Ctrl-C from its engine alone, and ends with it."""
+    """Turn this process into a worker, which ignores Ctrl-C and ends with its parent; returns its process id."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "setpgrp"):
         os.setpgrp()
@@ -50,18 +62,18 @@ def begin() -> int:
 def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1)
-    os._exit(1)  # what runs is saved every so often; nobody is there to end it well
+    os._exit(1)  # runs save their state regularly, and nobody is left to stop this one gently
 
 
 @contextmanager
-def _progress(path: Path) -> Iterator[Any]:
-    """Where the run stands, in a file that the study reads: engines need not carry it."""
+def _writing_progress(path: Path) -> Iterator[Any]:
+    """Write the progress of a run to a file that the study reads, so that engines need not report it."""
     last = 0.0
 
     def note(what: str, done: int, total: int | None) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last > _EVERY and path.parent.is_dir():
+        if now - last > _INTERVAL and path.parent.is_dir():
             last = now
             write_atomic(path, json.dumps({"what": what, "done": done, "total": total}).encode())
 

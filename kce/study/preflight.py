@@ -1,4 +1,4 @@
-"""What can be known of a study before any of its work: each raises what a run would raise, or is said to the reader."""
+"""Checks of a study before any of its work: errors that its runs would raise, and remarks for the reader."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.errors import BadData, KCEError
-from kce.faces import folder as folders
+from kce.faces import folder as face_folder
 from kce.merging.aligner_inputs import find_fallback_reals
 from kce.merging.plans import unmerged_plan
 from kce.pipeline.recipe_checks import check_choices, check_recipe
-from kce.registry import isolation
+from kce.registry import defaults, isolation
 from kce.registry.specs import parse_spec
-from kce.study import comparison
 from kce.training.sampling import choose_examples
 
 if TYPE_CHECKING:
@@ -26,71 +25,109 @@ if TYPE_CHECKING:
     from kce.study.study_file import Study
 
 
-def with_reals(runs: list[Run], table: Faces | None, registry: Registry, missing: bool) -> tuple[list[Run], list[str]]:
-    """The runs whose aligners have the reals they need, and what is said of the others; raises where none may lack."""
-    if table is None:
+def keep_runs_with_reals(
+    runs: list[Run], faces: Faces | None, registry: Registry, allow_missing: bool
+) -> tuple[list[Run], list[str]]:
+    """Keep the runs whose aligner has the real faces it needs.
+
+    Args:
+        runs: All runs of the study.
+        faces: The face folder; None keeps all runs.
+        registry: Where aligners are looked up.
+        allow_missing: Whether plans without the reals they need are left out.
+
+    Returns:
+        The runs to do, and a remark for each plan that is left out.
+
+    Raises:
+        BadData: If reals are missing and `allow_missing` is false.
+    """
+    if faces is None:
         return runs, []
-    lacking: dict[str, BadData] = {}
-    wants: dict[str, bool] = {}
+    errors: dict[str, BadData] = {}
+    needs_reals: dict[str, bool] = {}
     kept = []
     for run in runs:
         spec = run.recipe.aligner
-        if spec not in wants:
+        if spec not in needs_reals:
             with isolation.component(registry.resolve("aligner", spec), registry, run.recipe.timeout) as aligner:
-                wants[spec] = aligner.reals
-        if run.recipe.clusters and wants[spec]:
+                needs_reals[spec] = aligner.reals
+        if run.recipe.clusters and needs_reals[spec]:
+            datasets = set(faces.dataset[np.isin(faces.category, run.known)].tolist())
             try:
-                find_fallback_reals(table, set(table.dataset[np.isin(table.category, run.known)].tolist()), registry)
+                find_fallback_reals(faces, datasets, registry)
             except BadData as error:
-                lacking.setdefault(run.plan, error)
+                errors.setdefault(run.plan, error)
                 continue
         kept.append(run)
-    if lacking and not missing:
-        plan, first = next(iter(lacking.items()))
+    if errors and not allow_missing:
+        plan, first = next(iter(errors.items()))
         raise BadData(f"plan {plan!r}: {first.message}", f"{first.hint}; --allow-missing leaves the plan out")
-    return kept, [f"left out: the plan {plan}; {its.message}" for plan, its in lacking.items()]
+    return kept, [f"left out: the plan {plan}; {error.message}" for plan, error in errors.items()]
 
 
-def methods(table: Faces) -> dict[str, str]:
-    forged = ~table.real
-    return dict(zip(table.category[forged].tolist(), table.method[forged].tolist(), strict=True))
+def category_methods(faces: Faces) -> dict[str, str]:
+    """Return the forgery method of each forged category in the face folder."""
+    forged = ~faces.real
+    return dict(zip(faces.category[forged].tolist(), faces.method[forged].tolist(), strict=True))
 
 
-def look(run: Run, table: Faces | None, registry: Registry, drawn: set[Any]) -> None:
+def check_run(run: Run, faces: Faces | None, registry: Registry, sampled: set[Any]) -> None:
     """Raise what the run would raise, as far as that can be known without starting it.
 
-    drawn  known categories and settings whose training set was drawn before, by an earlier run; those of this one join
+    Args:
+        run: The run.
+        faces: The face folder; None checks only what needs no faces.
+        registry: Where components are looked up.
+        sampled: Known categories and training settings whose training set was sampled for an earlier run; those of
+            this run are added.
+
+    Raises:
+        KCEError: For the first error; its message starts with the name of the run.
     """
     try:
-        scored = {registry.entry("evaluator", parse_spec(spec)[0]).name for spec in run.recipe.evaluate.evaluators}
-        if comparison.EVALUATOR not in scored:
-            raise KCEError(f"its evaluators lack {comparison.EVALUATOR}", "plans of a study are compared by it: add it")
-        if table is None:
+        _check_index(run, registry)
+        if faces is None:
             check_choices(run.recipe, registry)
             return
-        check_recipe(run.recipe, table, registry)
-        if (run.known, run.recipe.train) not in drawn:
-            known = table.take(np.flatnonzero(np.isin(table.category, run.known)))
+        check_recipe(run.recipe, faces, registry)
+        if (run.known, run.recipe.train) not in sampled:
+            known = faces.take(np.flatnonzero(np.isin(faces.category, run.known)))
             choose_examples(known, unmerged_plan(run.known), run.recipe.train)
-            drawn.add((run.known, run.recipe.train))
+            sampled.add((run.known, run.recipe.train))
     except KCEError as error:
         raise error.of(run.name) from error
 
 
-def remarks(study: Study, faces: Path | None, scale: str) -> list[str]:
-    """What a reader of the results must know of the faces."""
+def _check_index(run: Run, registry: Registry) -> None:
+    """The evaluator by which plans are compared must be in the recipe, and be the shipped one."""
+    entries = [registry.entry("evaluator", parse_spec(spec)[0]) for spec in run.recipe.evaluate.evaluators]
+    own = next((entry for entry in entries if entry.name == defaults.INDEX), None)
+    if own is None:
+        raise KCEError(f"its evaluators lack {defaults.INDEX}", "the plans of a study are compared by it: add it")
+    shipped = defaults.shipped_registry().entry("evaluator", defaults.INDEX)
+    if (own.plugin, own.factory) != (shipped.plugin, shipped.factory):
+        raise KCEError(
+            f"{own.source} redefines the evaluator {defaults.INDEX}, by which the plans of a study are compared",
+            "give your evaluator another name, and list both in the study",
+        )
+
+
+def describe_faces(study: Study, faces: Path | None, scale: str) -> list[str]:
+    """Return remarks on the faces that a reader of the results must know."""
     remarks = []
     if scale:
-        remarks.append(f"scaled down ({scale}): drawn faces and small networks, not the study's data")
-    wanted = study.cut.get("detector")
-    if faces and wanted and (found := folders.detector(faces)) not in (None, wanted):
-        remarks.append(f"the faces were cut with {found}; the study asks for {wanted}")
+        remarks.append(f"scaled down ({scale}): synthetic faces and small networks, not the study's data")
+    expected = study.cut.get("detector")
+    if faces and expected and (detector := face_folder.detector(faces)) not in (None, expected):
+        remarks.append(f"the faces were cut with {detector}; the study asks for {expected}")
     return remarks
 
 
-def less(runs: Sequence[Run]) -> list[str]:
-    lacking = sorted({category for run in runs for category in run.lacks})
-    if not lacking:
+def describe_missing(runs: Sequence[Run]) -> list[str]:
+    """Return a remark on the categories that the runs had to do without, if any."""
+    missing = sorted({category for run in runs for category in run.missing})
+    if not missing:
         return []
     groups = ", ".join(dict.fromkeys(str(run.group) for run in runs))
-    return [f"groups {groups} alone, trained without {len(lacking)} of the study's categories: {', '.join(lacking)}"]
+    return [f"groups {groups} only, trained without {len(missing)} of the study's categories: {', '.join(missing)}"]

@@ -1,4 +1,4 @@
-"""Which job of a study is done when: each after those it needs, as many at a time as the engine has room for."""
+"""Runs the jobs of a study on an engine: each after those it needs, as many at a time as the engine has slots."""
 
 from __future__ import annotations
 
@@ -19,59 +19,75 @@ State = Literal["waiting", "running", "done", "failed"]
 
 @dataclass
 class Task:
-    """A job, what it needs to be done before, and how it stands.
+    """A job and its state.
 
-    alone  of tasks with an equal answer one is at work at a time, so that the next finds what that one made; it is
-           asked when the task could start
+    Attributes:
+        job: The work.
+        needs: Names of the tasks that must be done before.
+        exclusive: Called when the task could start. Of tasks with equal keys only one runs at a time, so that the next
+            finds what it made; None excludes nothing.
+        state: "waiting", "running", "done" or "failed".
+        seconds: How long it took.
+        error: Why it failed; empty if it did not.
+        result: What the job returned.
+        started: ``time.monotonic()`` at its start.
     """
 
     job: Job
     needs: Sequence[str] = ()
-    alone: Callable[[], Hashable] = lambda: None
+    exclusive: Callable[[], Hashable] = lambda: None
     state: State = "waiting"
     seconds: float = 0.0
     error: str = ""
-    result: Any = None  # what the job returned
+    result: Any = None
     started: float = field(default=0.0, repr=False)
 
 
-def carry_out(
-    tasks: Mapping[str, Task], engine: Engine, told: Callable[[Mapping[str, Task]], None], every: float = 0.5
+def run_tasks(
+    tasks: Mapping[str, Task], engine: Engine, report: Callable[[Mapping[str, Task]], None], every: float = 0.5
 ) -> None:
-    """Do all tasks; what fails stops only those that need it. `told` hears of every change, and every so often.
+    """Run all tasks; a failure stops only the tasks that need the failed one.
 
-    Raises KeyboardInterrupt when interrupted, after every job has saved where it stands.
+    Args:
+        tasks: Name -> task; they are updated in place.
+        engine: Runs the jobs.
+        report: Called with the tasks after every change and at least every `every` seconds.
+        every: Seconds.
+
+    Raises:
+        KeyboardInterrupt: When interrupted, after every job has saved its state.
     """
-    at_work: dict[Future[Any], str] = {}
-    held: dict[str, Hashable] = {}
+    running: dict[Future[Any], str] = {}
+    keys: dict[str, Hashable] = {}
     try:
         while True:
-            _give_up(tasks)
+            _fail_dependents(tasks)
             for name, task in tasks.items():
-                if len(at_work) >= engine.slots:
+                if len(running) >= engine.slots:
                     break
                 if task.state == "waiting" and all(tasks[need].state == "done" for need in task.needs):
-                    key = task.alone()
-                    if key is None or key not in held.values():
-                        held[name] = key
+                    key = task.exclusive()
+                    if key is None or key not in keys.values():
+                        keys[name] = key
                         task.state, task.started = "running", time.monotonic()
-                        at_work[engine.submit(task.job)] = name
-            told(tasks)
-            if not at_work:
+                        running[engine.submit(task.job)] = name
+            report(tasks)
+            if not running:
                 return
-            for future in wait(at_work, timeout=every, return_when=FIRST_COMPLETED).done:
-                name = at_work.pop(future)
-                held.pop(name)
-                _finish(tasks[name], future)
+            for future in wait(running, timeout=every, return_when=FIRST_COMPLETED).done:
+                name = running.pop(future)
+                keys.pop(name)
+                _record(tasks[name], future)
     except BaseException:
         engine.stop()
-        for name in at_work.values():
+        for name in running.values():
             tasks[name].state = "waiting"
-        told(tasks)
+        report(tasks)
         raise
 
 
-def _finish(task: Task, future: Future[Any]) -> None:
+def _record(task: Task, future: Future[Any]) -> None:
+    """Store the outcome of a finished job."""
     task.seconds = time.monotonic() - task.started
     error = future.exception()
     if isinstance(error, KeyboardInterrupt):
@@ -85,32 +101,36 @@ def _finish(task: Task, future: Future[Any]) -> None:
         task.error = f"{type(error).__name__}: {error}"
 
 
-def _give_up(tasks: Mapping[str, Task]) -> None:
-    """Mark what needs a failed task, and what needs that."""
-    while doomed := [
+def _fail_dependents(tasks: Mapping[str, Task]) -> None:
+    """Mark tasks that need a failed task as failed, and the tasks that need those."""
+    while blocked := [
         (task, need)
         for task in tasks.values()
         if task.state == "waiting"
         for need in task.needs
         if tasks[need].state == "failed"
     ]:
-        for task, need in doomed:
+        for task, need in blocked:
             task.state, task.error = "failed", f"needs {need}, which failed"
 
 
 def seconds_left(tasks: Mapping[str, Task], expected: Mapping[str, float]) -> float:
-    """How long the tasks will yet take with as many at a time as now: what was expected, as far as it came true so far.
+    """Estimate how long the tasks will take, at the present number of running tasks.
 
-    expected  name of a task -> seconds; the others are taken to be as those of them that are done
+    Expected times are scaled by how the finished tasks compared with theirs.
+
+    Args:
+        tasks: Name -> task.
+        expected: Name -> expected seconds; a task without is taken to be like the finished ones without.
     """
     done = [name for name, task in tasks.items() if task.state == "done"]
-    told = sum(expected[name] for name in done if name in expected)
-    slower = sum(tasks[name].seconds for name in done if name in expected) / told if told else 1.0
+    predicted = sum(expected[name] for name in done if name in expected)
+    slowdown = sum(tasks[name].seconds for name in done if name in expected) / predicted if predicted else 1.0
     others = [tasks[name].seconds for name in done if name not in expected]
-    usual = sum(others) / max(len(others), 1)
+    typical = sum(others) / max(len(others), 1)
     left = 0.0
     for name, task in tasks.items():
         if task.state in ("running", "waiting"):
-            spent = time.monotonic() - task.started if task.state == "running" else 0.0
-            left += max((expected[name] * slower if name in expected else usual) - spent, 0.0)
+            elapsed = time.monotonic() - task.started if task.state == "running" else 0.0
+            left += max((expected[name] * slowdown if name in expected else typical) - elapsed, 0.0)
     return left / max(sum(task.state == "running" for task in tasks.values()), 1)

@@ -1,4 +1,4 @@
-"""Does a study: makes or reads its faces, hands its runs to an engine, and keeps account of how each stands."""
+"""Does a study: prepares its faces, hands its runs to an engine, records their state, and compares the results."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kce.errors import KCEError, UnknownName
-from kce.faces import folder as folders
+from kce.faces import folder as face_folder
 from kce.faces.cut import cut
 from kce.features.table import find_table
 from kce.merging.plan_file import read_plan, write_plan
@@ -22,8 +22,9 @@ from kce.pipeline.run import counts
 from kce.registry import isolation
 from kce.study import comparison, cost, grid, preflight, study_file
 from kce.study.jobs import PROGRESS
-from kce.study.scheduler import Task, carry_out
+from kce.study.scheduler import Task, run_tasks
 from kce.system.atomic import write_json
+from kce.system.documents import Document, write_document
 from kce.system.job import Job
 from kce.system.lock import folder_lock
 from kce.types import MergePlan
@@ -38,52 +39,83 @@ if TYPE_CHECKING:
 _log = logging.getLogger("kce.study.study")
 
 RUNS = "runs"
-STATES = "study.json"
+STATE_FILE = "study.json"
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A study that is ready to start: everything was looked at, and nothing was done yet."""
+class JobState:
+    """The state of one job in ``study.json``; `seconds` are rounded."""
+
+    state: str
+    seconds: float
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StudyState(Document):
+    """``study.json``: the state of every job while a study runs and after it."""
+
+    NOUN = "the state of a study"
+    HINT = "`kce study` writes it"
+    title: str
+    remarks: tuple[str, ...] = ()
+    jobs: Mapping[str, JobState] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """A study that was checked and is ready to start.
+
+    Attributes:
+        study: The study.
+        faces: Its face folder; None in a dry run without one.
+        runs: Its runs.
+        folder: Where it is done.
+        registry: Where its components are looked up.
+        remarks: What a reader of the results must know.
+    """
 
     study: Study
     faces: Faces | None
-    grid: tuple[Run, ...]
-    to: Path
+    runs: tuple[Run, ...]
+    folder: Path
     registry: Registry
     remarks: tuple[str, ...] = ()
 
-    def dry(self) -> dict[str, Any]:
-        """What ``--dry-run --json`` prints. `takes` says what a run takes over: a model, a plan, known features."""
-        first = self._owners()
-        plans = _plan_owners(self.grid)
+    def dry_run(self) -> dict[str, Any]:
+        """Return what ``--dry-run --json`` prints; `reuses` names the runs from which a run takes models and plans."""
+        first = self._first_model_owners()
+        owners = _plan_owners(self.runs)
         runs = []
-        for run in self.grid:
-            takes: dict[str, str] = {}
+        for run in self.runs:
+            reuses: dict[str, str] = {}
             if run.extracts and first[run.extracts] is not run:
-                takes |= {"first model": first[run.extracts].name, "known features": first[run.extracts].name}
-            if run.name in plans:
-                takes["plan"] = plans[run.name].name
+                reuses |= {"first_model": first[run.extracts].name, "known_features": first[run.extracts].name}
+            if run.name in owners:
+                reuses["plan"] = owners[run.name].name
             if run.trains in first and first[run.trains] is not run:
-                takes["final model"] = f"{first[run.trains].name} (first model)"
-            runs.append({**run.told(), "takes": takes})
-        return {"trainings": grid.trainings(self.grid), "runs": runs, "remarks": list(self.remarks)}
+                reuses["final_model"] = f"{first[run.trains].name} (first model)"
+            runs.append({**run.summary(), "reuses": reuses})
+        return {"trainings": grid.count_trainings(self.runs), "runs": runs, "remarks": list(self.remarks)}
 
-    def _owners(self) -> dict[Any, Run]:
-        """What known features are made from -> the run that makes them: the first that needs them."""
-        found: dict[Any, Run] = {}
-        for run in self.grid:
+    def _first_model_owners(self) -> dict[Any, Run]:
+        """What known features are made from -> the run that makes them, which is the first that needs them."""
+        owners: dict[Any, Run] = {}
+        for run in self.runs:
             if run.extracts:
-                found.setdefault(run.extracts, run)
-        return found
+                owners.setdefault(run.extracts, run)
+        return owners
 
-    def folder(self, run: Run) -> Path:
-        return self.to / RUNS / run.name
+    def run_folder(self, run: Run) -> Path:
+        """Return the folder of a run."""
+        return self.folder / RUNS / run.name
 
-    def tasks(self) -> dict[str, Task]:
-        """Every job, with what it needs. Plans come before any final training, so that equal ones are seen in time."""
-        owners, plans = self._owners(), _plan_owners(self.grid)
+    def make_tasks(self) -> dict[str, Task]:
+        """Make a task for each job. Plans come before any final training, so that equal plans are known in time."""
+        owners, plan_owners = self._first_model_owners(), _plan_owners(self.runs)
         tasks: dict[str, Task] = {}
-        for run in self.grid:
+        for run in self.runs:
             needs: list[str] = []
             if run.extracts:
                 owner = owners[run.extracts]
@@ -91,31 +123,31 @@ class Plan:
                 if owner is run:
                     tasks[known] = Task(self._job(run, known, "known"))
                 plan = f"{run.name}: plan"
-                before = [f"{plans[run.name].name}: plan"] if run.name in plans else []
+                before = [f"{plan_owners[run.name].name}: plan"] if run.name in plan_owners else []
                 tasks[plan] = Task(self._job(run, plan, "plan"), (known, *before))
                 needs.append(plan)
-            elif run.trains in owners:  # its final model is a first one
+            elif run.trains in owners:  # its final model is the first model of another run
                 needs.append(f"{owners[run.trains].name}: known features")
-            tasks[run.name] = Task(self._job(run, run.name, "scores"), needs, partial(self._partition, run))
+            tasks[run.name] = Task(self._job(run, run.name, "scores"), needs, partial(self._final_model_key, run))
         return tasks
 
     def _job(self, run: Run, name: str, until: str) -> Job:
-        same = (other for other in self.grid if (other.group, other.seed) == (run.group, run.seed))
+        related = (other for other in self.runs if (other.group, other.seed) == (run.group, run.seed))
         return Job(
             name,
-            "kce.study.jobs:do",
+            "kce.study.jobs:run_job",
             {
-                "folder": str(self.folder(run)),
-                "chosen": recipe_to_table(run.recipe),
+                "folder": str(self.run_folder(run)),
+                "recipe_table": recipe_to_table(run.recipe),
                 "registry": str(self.registry.folder),
                 "until": until,
-                "places": [str(self.folder(other)) for other in same if other is not run],
+                "other_runs": [str(self.run_folder(other)) for other in related if other is not run],
             },
         )
 
-    def _partition(self, run: Run) -> Hashable:
-        """What the final model is made from, now that the plan is there: runs with the same wait for each other."""
-        path = self.folder(run) / "plan.toml"
+    def _final_model_key(self, run: Run) -> Hashable:
+        """What the final model is made from, now that the plan is known: of runs with equal keys one trains it."""
+        path = self.run_folder(run) / "plan.toml"
         if path.is_file():
             plan = read_plan(path)
         elif run.recipe.plan == "name":
@@ -126,155 +158,174 @@ class Plan:
         return (run.group, run.seed, run.recipe.backbone, run.recipe.train, plan_partition(plan))
 
 
-def prepare(
+def prepare_study(
     named: str,
-    to: Path,
+    folder: Path,
     registry: Registry,
     *,
     faces: Path | None = None,
     scale: str = "",
     seeds: int = 1,
     per_class: int | None = None,
-    missing: bool = False,
-    make: bool = True,
+    allow_missing: bool = False,
+    make_world: bool = True,
     progress: Progress = lambda *_: None,
-) -> Plan:
-    """Look at everything a study needs, and raise before any work what cannot be.
+) -> StudyPlan:
+    """Check everything a study needs.
 
-    named      a shipped study, or the path of one
-    faces      the face folder; None to see the study as its file has it, or with a scale, which makes its own
-    seeds      how many seeds, from 0
-    per_class  images of each class, instead of what the study says
-    make       whether the world of a scale is made and cut now (below `to`)
+    Args:
+        named: A shipped study, or the path of a study file.
+        folder: Where the study will be done.
+        registry: Where its components are looked up.
+        faces: The face folder; None plans the study as its file defines it. A scale makes its own faces.
+        scale: A smaller version that the study file defines.
+        seeds: How many seeds, from 0.
+        per_class: Images of each class, instead of what the study says.
+        allow_missing: Whether runs may train on fewer categories than the study has.
+        make_world: Whether the synthetic world of a scale is made now, below `folder`.
+        progress: Called while faces are made.
+
+    Returns:
+        The study, ready for ``run_study``.
+
+    Raises:
+        KCEError: For whatever would fail later, as far as it can be known now.
     """
     study = study_file.read(named)
     if seeds < 1:
-        raise KCEError(f"{seeds} seeds are none", "at least one")
+        raise KCEError(f"seeds = {seeds}", "a study needs at least one seed")
     if scale:
         if scale not in study.scales:
             raise UnknownName.among(f"scale of {named}", scale, study.scales)
         if faces:
-            raise KCEError("a scale makes faces of its own", "leave out --faces, or --scale")
+            raise KCEError("a scale makes its own faces", "leave out --faces, or --scale")
         small = study.scales[scale]
         study = study.scaled(small)
-        faces = to / "faces" if make else None
-        if make:
-            world = registry.build("dataset", small.world, root=to / "world")
+        faces = folder / "faces" if make_world else None
+        if make_world:
+            world = registry.build("dataset", small.world, root=folder / "world")
             world.make(progress=progress)
-            cut(world, to / "faces", progress=progress, **study.cut)
+            cut(world, folder / "faces", progress=progress, **study.cut)
     if per_class is not None:
         study = replace(study, run={**study.run, "train": {**study.run.get("train", {}), "per_class": per_class}})
-    table = folders.read(faces) if faces else None
-    methods = preflight.methods(table) if table else {}
-    runs = grid.runs(study, str(faces or ""), methods, range(seeds), registry, missing)
-    runs, without = preflight.with_reals(runs, table, registry, missing)
-    drawn: set[Any] = set()
+    table = face_folder.read(faces) if faces else None
+    methods = preflight.category_methods(table) if table else {}
+    runs = grid.runs(study, str(faces or ""), methods, range(seeds), registry, allow_missing)
+    runs, left_out = preflight.keep_runs_with_reals(runs, table, registry, allow_missing)
+    sampled: set[Any] = set()
     for run in runs:
-        preflight.look(run, table, registry, drawn)
-    remarks = [*preflight.remarks(study, faces, scale), *preflight.less(runs), *without]
-    return Plan(study, table, tuple(runs), to, registry, tuple(remarks))
+        preflight.check_run(run, table, registry, sampled)
+    remarks = [*preflight.describe_faces(study, faces, scale), *preflight.describe_missing(runs), *left_out]
+    return StudyPlan(study, table, tuple(runs), folder, registry, tuple(remarks))
 
 
 def _plan_owners(runs: Sequence[Run]) -> dict[str, Run]:
-    """Name of a run -> an earlier run that clusters in exactly the same way. A plan at random takes its sizes there."""
+    """Name of a run -> an earlier run that clusters in exactly the same way; a random plan takes its class sizes."""
     first: dict[tuple[str, ...], Run] = {}
     for run in runs:
         if run.recipe.plan == "clusters":
-            first.setdefault(_clusters(run), run)
-    owners = {run.name: first[_clusters(run)] for run in runs if run.recipe.clusters and _clusters(run) in first}
+            first.setdefault(_cluster_key(run), run)
+    owners = {run.name: first[_cluster_key(run)] for run in runs if run.recipe.clusters and _cluster_key(run) in first}
     return {name: owner for name, owner in owners.items() if owner.name != name}
 
 
-def _clusters(run: Run) -> tuple[str, ...]:
+def _cluster_key(run: Run) -> tuple[str, ...]:
     return (str(run.group), *cluster_choices(run.recipe).values())
 
 
-def price(plan: Plan, slots: int, progress: Progress = lambda *_: None) -> cost.Cost:
-    """The cost of what is left, from a short measurement of its backbones here; a third party's that fails has none."""
-    there = _made(plan)
-    todo = [run for run in plan.grid if not {run.trains, cost.unknown_of(run)} <= there]
-    networks = sorted({spec for run in todo for spec in (run.recipe.backbone, run.recipe.first)})
+def estimate_cost(plan: StudyPlan, slots: int, progress: Progress = lambda *_: None) -> cost.StudyCost:
+    """Estimate the cost of what is left, from a short measurement of its backbones on this machine.
+
+    A third-party backbone that fails in the measurement is left out, with a warning: its runs will fail, others go on.
+    """
+    existing = _existing_outputs(plan)
+    unfinished = [run for run in plan.runs if not {run.trains, cost.unknown_features_key(run)} <= existing]
+    backbones = sorted({spec for run in unfinished for spec in (run.recipe.backbone, run.recipe.first)})
     speeds = {}
-    for number, spec in enumerate(networks):
-        progress("measuring networks", number, len(networks))
+    for number, spec in enumerate(backbones):
+        progress("measuring backbones", number, len(backbones))
         try:
             isolation.check_backbone(
-                plan.registry.resolve("backbone", spec), plan.registry, plan.grid[0].recipe.timeout
+                plan.registry.resolve("backbone", spec), plan.registry, plan.runs[0].recipe.timeout
             )
         except KCEError as error:
-            _log.warning("%s", error.message)  # its runs will end with it, and others go on
+            _log.warning("%s", error.message)
             continue
-        speeds[spec] = cost.measure(spec, plan.registry)
-    if networks:
-        progress("measuring networks", len(networks), len(networks))
-    counted, rows = (counts(plan.faces), plan.faces.nbytes) if plan.faces is not None else ({}, 0)
-    return cost.cost(plan.grid, counted, speeds, slots, plan.to, there, rows)
+        speeds[spec] = cost.measure_backbone(spec, plan.registry)
+    if backbones:
+        progress("measuring backbones", len(backbones), len(backbones))
+    faces, rows = (counts(plan.faces), plan.faces.nbytes) if plan.faces is not None else ({}, 0)
+    return cost.estimate_study_cost(plan.runs, faces, speeds, slots, plan.folder, existing, rows)
 
 
-def _made(plan: Plan) -> set[Any]:
-    """What stands for the models and features that are there already, as ``kce.study.cost`` names them."""
-    found: set[Any] = set()
-    for run in plan.grid:
-        at = plan.folder(run)
+def _existing_outputs(plan: StudyPlan) -> set[Any]:
+    """Keys of the models and features that exist already, as ``kce.study.cost`` defines them."""
+    keys: set[Any] = set()
+    for run in plan.runs:
+        folder = plan.run_folder(run)
         models = {"first": run.extracts, "final": run.trains}
-        found |= {made for name, made in models.items() if (at / f"{name}.safetensors").is_file()}
-        for table, made in (("known", cost.known_of(run)), ("unknown", cost.unknown_of(run))):
-            with suppress(KCEError):  # a damaged file is told by the run that needs it
-                if find_table(at / "features.h5", table):
-                    found.add(made)
-    return found
+        keys |= {key for name, key in models.items() if (folder / f"{name}.safetensors").is_file()}
+        for table, key in (("known", cost.known_features_key(run)), ("unknown", cost.unknown_features_key(run))):
+            with suppress(KCEError):  # a damaged file is reported by the run that needs it
+                if find_table(folder / "features.h5", table):
+                    keys.add(key)
+    return keys
 
 
-def start(plan: Plan, engine: Engine, told: Callable[[Mapping[str, Task]], None]) -> dict[str, Task]:
-    """Do the study's runs; what is done already is not done again. Returns how every job ended.
+def run_study(plan: StudyPlan, engine: Engine, report: Callable[[Mapping[str, Task]], None]) -> dict[str, Task]:
+    """Do the runs of a study; finished work is not repeated.
 
-    Raises KCEError where another process works on the folder, KeyboardInterrupt when interrupted: both lose nothing.
+    Args:
+        plan: The study.
+        engine: Runs the jobs.
+        report: Called with the tasks whenever their state changes.
+
+    Returns:
+        The tasks, with how each ended.
+
+    Raises:
+        KCEError: If another process works in the folder.
+        KeyboardInterrupt: When interrupted; the same command continues.
     """
-    tasks = plan.tasks()
-    for run in plan.grid:
+    tasks = plan.make_tasks()
+    for run in plan.runs:
         path = Path(run.recipe.plan)
-        if path.suffix == ".toml":  # what a group evaluates is left out of the plan it gets
-            plan.folder(run).mkdir(parents=True, exist_ok=True)
-            write_plan(plan.folder(run) / "plan.toml", grid.restricted(path, run.known))
+        if path.suffix == ".toml":  # without the categories that the run evaluates
+            plan.run_folder(run).mkdir(parents=True, exist_ok=True)
+            write_plan(plan.run_folder(run) / "plan.toml", grid.restricted(path, run.known))
 
-    def account(now: Mapping[str, Task]) -> None:
-        states = {
-            name: {
-                "state": task.state,
-                "seconds": round(task.seconds, 1),
-                "error": task.error,
-                "warnings": task.result or [],
-            }
-            for name, task in now.items()
+    def record(tasks: Mapping[str, Task]) -> None:
+        jobs = {
+            name: JobState(task.state, round(task.seconds, 1), task.error, tuple(task.result or ()))
+            for name, task in tasks.items()
         }
-        document = {"title": plan.study.title, "remarks": list(plan.remarks), "jobs": states}
-        write_json(plan.to / STATES, document)
-        told(now)
+        write_document(plan.folder / STATE_FILE, StudyState(plan.study.title, plan.remarks, jobs))
+        report(tasks)
 
-    with folder_lock(plan.to, "study"):
-        carry_out(tasks, engine, account)
+    with folder_lock(plan.folder, "study"):
+        run_tasks(tasks, engine, record)
     return tasks
 
 
-def finish(plan: Plan, tasks: Mapping[str, Task], price: cost.Cost) -> dict[str, Any]:
-    """Compare what is done, and write ``report.json``: the comparison, the estimate, what failed and why."""
-    told = comparison.reports(plan.grid, plan.to / RUNS)
-    found = {
-        **comparison.compare(plan.study, plan.grid, told),
+def finish_study(plan: StudyPlan, tasks: Mapping[str, Task], estimate: cost.StudyCost) -> dict[str, Any]:
+    """Compare the finished runs, and write ``report.json``: the comparison, the estimate, and the errors of jobs."""
+    reports = comparison.read_run_reports(plan.runs, plan.folder / RUNS)
+    document = {
+        **comparison.compare_plans(plan.study, plan.runs, reports),
         "remarks": list(plan.remarks),
-        "estimate": price.told(),
+        "estimate": estimate.summary(),
         "seconds": round(sum(task.seconds for task in tasks.values()), 1),
         "failed": {name: task.error for name, task in tasks.items() if task.state == "failed"},
-        "report": str(plan.to / "report.html"),
+        "report": str(plan.folder / "report.html"),
     }
-    write_json(plan.to / "report.json", found)
-    return found
+    write_json(plan.folder / "report.json", document)
+    return document
 
 
-def at_work(task: Task) -> dict[str, Any]:
-    """What a running job says it is doing: {"what", "done", "total"}; empty where it has not said anything yet."""
+def read_progress(task: Task) -> dict[str, Any]:
+    """Return the progress of a running job, {"what", "done", "total"}; empty if it has not written any yet."""
     try:
-        found = json.loads((Path(task.job.parameters["folder"]) / PROGRESS).read_text(encoding="utf-8"))
+        progress = json.loads((Path(task.job.parameters["folder"]) / PROGRESS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return progress if isinstance(progress, dict) else {}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sklearn.metrics import adjusted_rand_score
 
-from kce.demo import RECIPE
+from kce.demo import DEMO_RECIPE
 from kce.faces.cut import cut
 from kce.merging.plan_file import read_plan
 from kce.pipeline.recipe import recipe_from_table
@@ -29,10 +29,10 @@ SEEDS = (0, 1, 2)
 def agreement(folder: Path, artefact: float, seed: int) -> dict[str, float]:
     """ARI of the plan by clusters and of the plan by names in one world."""
     registry = Registry.load(Path("/"))
-    told = tomllib.loads(RECIPE.read_text(encoding="utf-8"))
+    told = tomllib.loads(DEMO_RECIPE.read_text(encoding="utf-8"))
     world = registry.build("dataset", f"world:artefact={artefact}", root=folder / "world", seed=seed)
     cut(world, folder / "faces", seed=seed, **told["cut"])
-    chosen = recipe_from_table({**told["run"], "faces": str(folder / "faces"), "seed": seed}, str(RECIPE))
+    chosen = recipe_from_table({**told["run"], "faces": str(folder / "faces"), "seed": seed}, str(DEMO_RECIPE))
     truth = tomllib.loads((folder / "world" / "truth.toml").read_text(encoding="utf-8"))["method"]
     found = {}
     for plan in ("clusters", "name"):

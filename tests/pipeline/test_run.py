@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kce.audit.unlearned import UNLEARNED_NOTE
-from kce.demo import compare, under_plans
+from kce.demo import compare_runs, run_under_plans
 from kce.errors import KCEError, Refused, UnknownName
 from kce.faces import folder as folders
 from kce.faces.cut import cut
@@ -47,7 +47,7 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
 @pytest.fixture(scope="module")
 def done(chosen: Recipe, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, dict[str, object]]]:
     folder = tmp_path_factory.mktemp("study")
-    return folder, under_plans(folder, chosen, ["none", "name", "random", "clusters"], REGISTRY)
+    return folder, run_under_plans(folder, chosen, ["none", "name", "random", "clusters"], REGISTRY)
 
 
 def test_every_category_has_one_class_and_plans_are_as_large_as_they_say(
@@ -73,7 +73,7 @@ def test_every_category_has_one_class_and_plans_are_as_large_as_they_say(
 def test_every_plan_is_scored_on_the_same_rows_with_n_seed_and_interval(
     done: tuple[Path, dict[str, dict[str, object]]],
 ) -> None:
-    lines = compare(done[1])
+    lines = compare_runs(done[1])
     assert {(line["n"], line["seed"]) for line in lines.values()} == {(24, 0)}
     for line in lines.values():
         low, high = line["interval"]
@@ -258,7 +258,7 @@ def test_a_recipe_with_an_unknown_key_says_what_was_meant(tmp_path: Path) -> Non
 
 def test_reports_are_whole_and_ask_no_network(done: tuple[Path, dict[str, dict[str, object]]], tmp_path: Path) -> None:
     folder, reports = done
-    told = {"plan": reports["clusters"]["plan"], "plans": compare(reports), "runs": reports}
+    told = {"plan": reports["clusters"]["plan"], "plans": compare_runs(reports), "runs": reports}
     (tmp_path / "report.json").write_text(json.dumps(told))
     (tmp_path / "runs").symlink_to(folder)
     for path in (folder / "clusters", tmp_path):

@@ -131,9 +131,9 @@ def test_the_price_of_a_study_does_without_a_network_that_fails(at: Path) -> Non
 
     own = registry(at, "backbone", "ends_the_process")
     told = small_study(at, backbones='lost = "mine"')
-    plan = study.prepare(str(told), at / "out", own, faces=face_folder(at))
-    assert len(plan.grid) == 2
-    assert study.price(plan, 1).trainings >= 1
+    plan = study.prepare_study(str(told), at / "out", own, faces=face_folder(at))
+    assert len(plan.runs) == 2
+    assert study.estimate_cost(plan, 1).trainings >= 1
 
 
 @pytest.mark.slow
@@ -143,10 +143,10 @@ def test_in_a_study_it_ends_its_run_alone(at: Path) -> None:
     own = registry(at, "clusterer", "Prints")
     faces = face_folder(at)
     told = small_study(at, plans='[plan.faulty]\nclusterer = "mine"')
-    plan = study.prepare(str(told), at / "out", own, faces=faces)
+    plan = study.prepare_study(str(told), at / "out", own, faces=faces)
     engine = own.build("engine", "local:runs=2,threads=1")
     try:
-        tasks = study.start(plan, engine, lambda _: None)
+        tasks = study.run_study(plan, engine, lambda _: None)
     finally:
         engine.stop()
     failed = {name: task.error for name, task in tasks.items() if task.state == "failed"}

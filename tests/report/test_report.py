@@ -18,7 +18,10 @@ from kce.faces import folder as folders
 from kce.pipeline.recipe import Evaluate, Recipe
 from kce.pipeline.run import run
 from kce.registry.registry import Registry
-from kce.report import charts, matplotlib_charts, plotly_charts, report, sources, table_export, thumbnails
+from kce.report import charts, matplotlib_charts, plotly_charts, report, table_export, thumbnails
+from kce.report.figures import ShownFaces
+from kce.report.report import write_report
+from kce.report.sources import ReportSource, read_report_source
 from kce.training.settings import TrainSettings
 from tests.support import browser
 from tests.support.corpus import KNOWN, UNKNOWN, face_folder
@@ -39,17 +42,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         evaluate=Evaluate("pca:n_components=8", ("calinski-harabasz",), 12, 30),
     )
     run(at / "run", chosen, REGISTRY)
-    report.write(at / "run", REGISTRY, prints=True)
+    write_report(at / "run", files=True)
     return at / "run"
 
 
-EXHIBITS = ("bars", "unknown", "unknown-3d", "known", "similarity", "plans", "variance", "elbow", "loss", "accuracy")
+FIGURES = ("bars", "unknown", "unknown-3d", "known", "similarity", "plans", "variance", "elbow", "loss", "accuracy")
 
 
 @browser.needed
 def test_the_page_draws_all_it_promises_and_asks_for_nothing(folder: Path) -> None:
     with browser.opened(folder / "report.html") as seen:
-        for name in EXHIBITS:
+        for name in FIGURES:
             browser.drawn(seen.page, name)
         assert "WebGL is not supported" not in seen.page.inner_text("main")
         words = seen.page.inner_text("#scores")
@@ -57,10 +60,10 @@ def test_the_page_draws_all_it_promises_and_asks_for_nothing(folder: Path) -> No
         assert "95 % interval" in words
         assert seen.page.locator("#plan tbody tr").count() == len(KNOWN)
         for name, points in (("unknown", 24), ("known", 16 * len(KNOWN))):
-            found = seen.page.evaluate(
+            drawn = seen.page.evaluate(
                 f"document.getElementById('plot-{name}')._fullData.map(trace => trace.x.length).reduce((a, b) => a + b)"
             )
-            assert found == points
+            assert drawn == points
         assert seen.errors == []
         assert [url for url in seen.requests if not url.startswith(("data:", "blob:"))] == [
             (folder / "report.html").as_uri()
@@ -139,12 +142,12 @@ def test_names_from_elsewhere_are_words_and_no_code(folder: Path, tmp_path: Path
     """A category called like a tag is shown as it is written."""
     name = "C_</script><img src=x onerror=alert(1)>"
     points = charts.Points(np.zeros((3, 2), np.float32), np.array([name] * 3), np.arange(3), ("a", "b"))
-    sheet = charts.Sheet("t", name, name, [name], [[name]], [False])
-    exhibit = charts.Exhibit("known", name, name, {name: points})
-    found = sources.Folder(tmp_path, "run", {"remarks": [name]}, sources.read(folder).views)
-    shown = report.Faces()
-    shown.of([name, f"{name}2", "<!--<script>"])
-    (tmp_path / "p.html").write_text(report._page(found, [sheet], [exhibit], shown), encoding="utf-8")
+    table = charts.ReportTable("t", name, name, [name], [[name]], [False])
+    figure = charts.ReportFigure("known", name, name, {name: points})
+    source = ReportSource(tmp_path, "run", {"remarks": [name]}, read_report_source(folder).runs)
+    shown = ShownFaces()
+    shown.add([name, f"{name}2", "<!--<script>"])
+    (tmp_path / "p.html").write_text(report._render(source, [table], [figure], shown), encoding="utf-8")
     with browser.opened(tmp_path / "p.html") as seen:
         seen.page.on("dialog", lambda dialog: seen.errors.append("it ran"))
         browser.drawn(seen.page, "known")
@@ -169,16 +172,16 @@ def test_twenty_thousand_points_fit_into_a_page_and_are_drawn(folder: Path, tmp_
         tmp_path, key=names, category=blank, dataset=blank, method=blank, real=np.zeros(n, bool), group=blank,
         file=files, hash=blank,
     )  # fmt: skip
-    found = replace(sources.read(folder))
-    found.__class__.faces, kept = (lambda _: faces), found.__class__.faces  # type: ignore[assignment]
+    source = replace(read_report_source(folder))
+    source.__class__.faces, kept = (lambda _: faces), source.__class__.faces  # type: ignore[assignment]
     try:
-        shown = report.Faces()
+        shown = ShownFaces()
         place = random.normal(0, 1, (n, 2)).astype(np.float32)
         category = np.array([f"A_{number % 27}" for number in range(n)])
-        points = charts.Points(place, category, shown.of(names.tolist()), ("a", "b"))
-        page = report._page(found, [], [charts.Exhibit("known", "Known", "", {"all": points})], shown)
+        points = charts.Points(place, category, shown.add(names.tolist()), ("a", "b"))
+        page = report._render(source, [], [charts.ReportFigure("known", "Known", "", {"all": points})], shown)
     finally:
-        found.__class__.faces = kept  # type: ignore[method-assign]
+        source.__class__.faces = kept  # type: ignore[method-assign]
     (tmp_path / "p.html").write_text(page, encoding="utf-8")
     assert (tmp_path / "p.html").stat().st_size < 15 * 2**20
     with browser.opened(tmp_path / "p.html") as seen:
@@ -188,19 +191,21 @@ def test_twenty_thousand_points_fit_into_a_page_and_are_drawn(folder: Path, tmp_
 
 
 def test_figures_for_print_and_tables_for_papers_are_there(folder: Path) -> None:
-    for name in EXHIBITS:
+    for name in FIGURES:
         picture = cv2.imread(str(folder / "figures" / f"{name}.png"))
         assert picture is not None
         assert picture.std() > 2  # something is drawn
         assert (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8").lstrip().startswith("<?xml")
     assert "Calinski-Harabasz" in (folder / "figures" / "bars.svg").read_text(encoding="utf-8")
     rows = list(csv.reader((folder / "tables" / "scores.csv").read_text(encoding="utf-8").splitlines()))
-    assert rows[0] == ["evaluator", "figure", "value", "low", "high", "n", "seed"]
-    told = json.loads((folder / "report.json").read_text())
-    ours = told["scores"]["calinski-harabasz"]["calinski_harabasz"]
-    span = told["intervals"]["calinski-harabasz"]["calinski_harabasz"]
-    assert [float(cell) for cell in rows[1][2:5]] == [ours, *span]  # to the last digit
-    assert f"| {ours:.4g} | {span[0]:.4g} to {span[1]:.4g} |" in (folder / "tables" / "scores.md").read_text("utf-8")
+    assert rows[0] == ["evaluator", "score", "value", "low", "high", "n", "seed"]
+    document = json.loads((folder / "report.json").read_text())
+    ours = document["scores"]["calinski-harabasz"]["calinski_harabasz"]
+    interval = document["intervals"]["calinski-harabasz"]["calinski_harabasz"]
+    assert [float(cell) for cell in rows[1][2:5]] == [ours, *interval]  # to the last digit
+    assert f"| {ours:.4g} | {interval[0]:.4g} to {interval[1]:.4g} |" in (folder / "tables" / "scores.md").read_text(
+        "utf-8"
+    )
     assert (folder / "tables" / "plan.tex").read_text().count(r"\\") == len(KNOWN) + 1
 
 
@@ -209,22 +214,22 @@ def test_a_report_made_again_is_the_same_and_needs_no_faces(folder: Path, tmp_pa
     away = folder.parent / "away"
     (folder.parent / "faces").rename(away)
     try:
-        report.write(folder, REGISTRY, prints=True)
+        write_report(folder, files=True)
         after = {p.name: p.read_bytes() for p in [*folder.glob("figures/*"), *folder.glob("tables/*")]}
         assert after == before
     finally:
         away.rename(folder.parent / "faces")
-        report.write(folder, REGISTRY)
+        write_report(folder)
 
 
 def test_latex_and_markdown_escape_what_they_read() -> None:
-    sheet = charts.Sheet("t", "T", "n", ["a_b", "50 %"], [["x|y&z", "1"]], [False, True])
-    assert r"a\_b & 50 \% \\" in table_export.as_latex(sheet)
-    assert r"x|y\&z & 1 \\" in table_export.as_latex(sheet)
-    assert "| x\\|y&z | 1 |" in table_export.as_markdown(sheet)
-    assert table_export.as_csv(sheet) == "a_b,50 %\nx|y&z,1\n"
-    told = replace(sheet, records=[{"a": "x|y&z", "b": 0.1}, {"a": None, "c": "d,e"}])
-    assert table_export.as_csv(told) == 'a,b,c\nx|y&z,0.1,\n,,"d,e"\n'
+    table = charts.ReportTable("t", "T", "n", ["a_b", "50 %"], [["x|y&z", "1"]], [False, True])
+    assert r"a\_b & 50 \% \\" in table_export.table_as_latex(table)
+    assert r"x|y\&z & 1 \\" in table_export.table_as_latex(table)
+    assert "| x\\|y&z | 1 |" in table_export.table_as_markdown(table)
+    assert table_export.table_as_csv(table) == "a_b,50 %\nx|y&z,1\n"
+    with_records = replace(table, records=[{"a": "x|y&z", "b": 0.1}, {"a": None, "c": "d,e"}])
+    assert table_export.table_as_csv(with_records) == 'a,b,c\nx|y&z,0.1,\n,,"d,e"\n'
 
 
 def test_every_chart_has_a_picture_on_the_page_and_in_print(tmp_path: Path) -> None:
@@ -239,33 +244,37 @@ def test_every_chart_has_a_picture_on_the_page_and_in_print(tmp_path: Path) -> N
         charts.Flow([("a", "x"), ("b", "x"), ("c", "y")]),
     ]
     for number, chart in enumerate(drawn):
-        told = plotly_charts.document(chart)
-        assert told["data"]
-        png, svg = matplotlib_charts.write(tmp_path, f"chart {number}", chart)
+        document = plotly_charts.plotly_figure(chart)
+        assert document["data"]
+        png, svg = matplotlib_charts.write_chart_files(tmp_path, f"chart {number}", chart)
         assert png.stat().st_size > 2000
-        assert svg.read_bytes() == matplotlib_charts.write(tmp_path, f"chart {number}", chart)[1].read_bytes()
+        assert (
+            svg.read_bytes() == matplotlib_charts.write_chart_files(tmp_path, f"chart {number}", chart)[1].read_bytes()
+        )
     # Eleven categories have eleven looks: colours come round, and then the marker changes.
-    looks = {(t["marker"]["color"], t["marker"]["symbol"]) for t in plotly_charts.document(drawn[0])["data"]}
+    looks = {(t["marker"]["color"], t["marker"]["symbol"]) for t in plotly_charts.plotly_figure(drawn[0])["data"]}
     assert len(looks) == 11
 
 
 def test_words_at_one_place_are_not_written_over_each_other(tmp_path: Path) -> None:
     chart = charts.Lines({"one": ([1, 9], [3, 4])}, "x", "y", {"categories": 4.0, "elbow": 4.0, "end": 9.0})
-    notes = [note["text"] for note in plotly_charts.document(chart)["layout"]["annotations"]]
+    notes = [note["text"] for note in plotly_charts.plotly_figure(chart)["layout"]["annotations"]]
     assert notes == ["categories, elbow", "end"]
-    assert "categories, elbow" in re.sub(r"<!--|-->", "", matplotlib_charts.write(tmp_path, "c", chart)[1].read_text())
+    assert "categories, elbow" in re.sub(
+        r"<!--|-->", "", matplotlib_charts.write_chart_files(tmp_path, "c", chart)[1].read_text()
+    )
 
 
 def test_what_is_no_folder_of_a_report_says_so(tmp_path: Path) -> None:
     with pytest.raises(BadData, match=r"there is no .*report\.json"):
-        report.write(tmp_path, REGISTRY)
+        write_report(tmp_path)
     outside = '{"runs": {"../x": {}}}'
     for text, message in (
         (outside, "outside its folder"),
-        ("[]", "is no report"),
+        ("[]", "is not a report"),
         ("{", "cannot be read"),
-        ("{}", "of no run and no study"),
+        ("{}", "not the report of a run"),
     ):
         (tmp_path / "report.json").write_text(text)
         with pytest.raises(BadData, match=re.escape(message)):
-            report.write(tmp_path, REGISTRY)
+            write_report(tmp_path)

@@ -14,7 +14,7 @@ import pytest
 
 from kce.errors import KCEError
 from kce.registry.registry import Registry
-from kce.study.scheduler import Task, carry_out, seconds_left
+from kce.study.scheduler import Task, run_tasks, seconds_left
 from kce.system.job import Job
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def test_each_job_starts_after_what_it_needs(engine: Engine, tmp_path: Path) -> 
         "a": Task(job("a", tmp_path, seconds=0.3)),
         "b": Task(job("b", tmp_path), ["a"]),
     }
-    carry_out(tasks, engine, lambda _: None)
+    run_tasks(tasks, engine, lambda _: None)
     assert {task.state for task in tasks.values()} == {"done"}
     assert when(tmp_path, "a.end") <= when(tmp_path, "b.begin0")
     assert when(tmp_path, "b.end") <= when(tmp_path, "c.begin0")
@@ -72,7 +72,7 @@ def test_a_failed_job_stops_those_that_need_it_and_no_other(engine: Engine, tmp_
         "c": Task(job("c", tmp_path), ["b"]),
         "d": Task(job("d", tmp_path)),
     }
-    carry_out(tasks, engine, lambda _: None)
+    run_tasks(tasks, engine, lambda _: None)
     assert {name: task.state for name, task in tasks.items()} == {
         "a": "failed", "b": "failed", "c": "failed", "d": "done",
     }  # fmt: skip
@@ -81,14 +81,14 @@ def test_a_failed_job_stops_those_that_need_it_and_no_other(engine: Engine, tmp_
 
 
 def test_of_jobs_that_would_make_the_same_one_is_at_work_at_a_time(engine: Engine, tmp_path: Path) -> None:
-    tasks = {name: Task(job(name, tmp_path, seconds=0.3), alone=lambda: "same") for name in "ab"}
-    carry_out(tasks, engine, lambda _: None)
+    tasks = {name: Task(job(name, tmp_path, seconds=0.3), exclusive=lambda: "same") for name in "ab"}
+    run_tasks(tasks, engine, lambda _: None)
     assert when(tmp_path, "a.end") <= when(tmp_path, "b.begin0")
 
 
 def test_a_job_whose_process_is_killed_is_started_again(engine: Engine, tmp_path: Path) -> None:
     tasks = {"a": Task(job("a", tmp_path, kill=True)), "b": Task(job("b", tmp_path, seconds=0.2))}
-    carry_out(tasks, engine, lambda _: None)
+    run_tasks(tasks, engine, lambda _: None)
     assert {task.state for task in tasks.values()} == {"done"}
     assert (tmp_path / "a.begin1").is_file()
 
@@ -103,7 +103,7 @@ def test_an_interrupt_ends_every_job_and_tells_which_are_left(engine: Engine, tm
 
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
-        carry_out(tasks, engine, lambda _: None)
+        run_tasks(tasks, engine, lambda _: None)
     assert not list(tmp_path.glob("*.end"))  # none was waited for
     assert {task.state for task in tasks.values()} == {"waiting"}
 

@@ -21,7 +21,7 @@ import pytest
 from kce.errors import BadData, KCEError
 from kce.faces import folder as folders
 from kce.registry.registry import Registry
-from kce.report import report
+from kce.report.report import write_report
 from kce.study import cost, study
 from kce.system import shipped
 from kce.system.lock import folder_lock
@@ -99,14 +99,14 @@ def written(folder: Path, text: str = STUDY, epochs: int = 1) -> Path:
 
 
 def done(told: Path, faces: Path, to: Path, engine: str = "local:runs=2,threads=1", **more: Any) -> dict[str, Any]:
-    plan = study.prepare(str(told), to, REGISTRY, faces=faces, **more)
+    plan = study.prepare_study(str(told), to, REGISTRY, faces=faces, **more)
     workers = REGISTRY.build("engine", engine)
     try:
-        price = study.price(plan, workers.slots)
-        tasks = study.start(plan, workers, lambda _: None)
+        price = study.estimate_cost(plan, workers.slots)
+        tasks = study.run_study(plan, workers, lambda _: None)
     finally:
         workers.stop()
-    return study.finish(plan, tasks, price)
+    return study.finish_study(plan, tasks, price)
 
 
 def outcome(found: dict[str, Any]) -> Any:
@@ -131,10 +131,10 @@ def test_a_plan_whose_aligner_lacks_reals_is_refused_or_left_out(faces: Path, tm
     text = STUDY.replace("[[group]]\nname = 1", f"{plans}[[group]]\nname = 1", 1)
     told = written(tmp_path, text)
     with pytest.raises(BadData, match=r"plan 'anchored'.*no reals of A, B in") as error:
-        study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces)
+        study.prepare_study(str(told), tmp_path / "out", REGISTRY, faces=faces)
     assert "--allow-missing" in error.value.hint
-    plan = study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces, missing=True)
-    assert {"anchored", "by-name"} & {run.plan for run in plan.grid} == {"by-name"}
+    plan = study.prepare_study(str(told), tmp_path / "out", REGISTRY, faces=faces, allow_missing=True)
+    assert {"anchored", "by-name"} & {run.plan for run in plan.runs} == {"by-name"}
     assert any("left out: the plan anchored" in remark for remark in plan.remarks)
 
 
@@ -142,7 +142,7 @@ def test_every_run_is_there_and_told_with_n_seed_and_interval(local: tuple[Path,
     folder, found = local
     assert found["failed"] == {}
     assert len(found["runs"]) == 2 * (4 + 2 * 2)
-    assert found["evaluated rows"] == [24]
+    assert found["evaluated_rows"] == [24]
     for line in found["plans"]:
         assert line["n"] == 2
         assert line["interval"][0] < line["mean"] < line["interval"][1]
@@ -153,7 +153,7 @@ def test_every_run_is_there_and_told_with_n_seed_and_interval(local: tuple[Path,
         assert low < high
         assert 0 < run["scores"]["permuted-labels"]["p"] <= 1
     names = {(line["backbone"], line["plan"]): line for line in found["plans"]}
-    assert names["tiny", "name"]["to name"]["gain"] == 0.0
+    assert names["tiny", "name"]["gain_over_name"]["gain"] == 0.0
     assert json.loads((folder / "out" / "report.json").read_text())["plans"] == json.loads(json.dumps(found["plans"]))
 
 
@@ -166,8 +166,8 @@ def test_what_runs_share_was_made_once(local: tuple[Path, dict[str, Any]], faces
         made.setdefault(file_sha256(path), set()).add(path.stat().st_ino)
     assert all(len(inodes) == 1 for inodes in made.values())
     assert len(files) > len(made)
-    plan = study.prepare(str(folder / "small.toml"), folder / "out", REGISTRY, faces=faces)
-    assert len(made) <= plan.dry()["trainings"]
+    plan = study.prepare_study(str(folder / "small.toml"), folder / "out", REGISTRY, faces=faces)
+    assert len(made) <= plan.dry_run()["trainings"]
     for group in ("group-1", "group-2"):
         at = folder / "out" / "runs" / group / "seed-0" / "tiny"
         assert file_sha256(at / "none" / "final.safetensors") == file_sha256(at / "random" / "first.safetensors")
@@ -232,7 +232,7 @@ def test_a_ray_cluster_whose_worker_is_killed_ends_with_the_results_of_the_local
     local: tuple[Path, dict[str, Any]], faces: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("ray")
-    plan = study.prepare(str(written(tmp_path)), tmp_path / "out", REGISTRY, faces=faces)
+    plan = study.prepare_study(str(written(tmp_path)), tmp_path / "out", REGISTRY, faces=faces)
     killed: list[int] = []
 
     def kill(tasks: Any) -> None:
@@ -246,12 +246,12 @@ def test_a_ray_cluster_whose_worker_is_killed_ends_with_the_results_of_the_local
     engine = REGISTRY.build("engine", "ray:runs=2")
     try:
         assert engine.slots == 2
-        tasks = study.start(plan, engine, kill)
+        tasks = study.run_study(plan, engine, kill)
     finally:
         engine.stop()
     assert killed
     assert {task.state for task in tasks.values()} == {"done"}
-    found = study.finish(plan, tasks, study.price(plan, 2))
+    found = study.finish_study(plan, tasks, study.estimate_cost(plan, 2))
     assert outcome(found) == outcome(local[1])
 
 
@@ -284,7 +284,7 @@ def holders(folder: Path) -> list[int]:
 
 
 def test_a_second_study_in_the_folder_is_told_who_holds_it(faces: Path, tmp_path: Path) -> None:
-    plan = study.prepare(str(written(tmp_path)), tmp_path / "out", REGISTRY, faces=faces)
+    plan = study.prepare_study(str(written(tmp_path)), tmp_path / "out", REGISTRY, faces=faces)
     holder = "import sys, time; from pathlib import Path; from kce.system.lock import folder_lock\n"
     holder += f"with folder_lock(Path({str(tmp_path / 'out')!r}), 'study'): print('held', flush=True); time.sleep(60)"
     other = subprocess.Popen([sys.executable, "-c", holder], stdout=subprocess.PIPE, text=True)
@@ -293,7 +293,7 @@ def test_a_second_study_in_the_folder_is_told_who_holds_it(faces: Path, tmp_path
         assert other.stdout.readline() == "held\n"
         engine = REGISTRY.build("engine", "local:runs=1")
         with pytest.raises(KCEError, match=rf"running in .*: process {other.pid} on .*, since 20"):
-            study.start(plan, engine, lambda _: None)
+            study.run_study(plan, engine, lambda _: None)
         engine.stop()
     finally:
         other.kill()
@@ -307,65 +307,65 @@ def test_less_than_the_study_asks_for_is_refused_or_marked(faces: Path, tmp_path
     text = f"categories = {json.dumps(named)}\n{STUDY}"
     told = written(tmp_path, text)
     with pytest.raises(KCEError, match="1 categories of the study are missing: C_Absent"):
-        study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces)
-    plan = study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces, missing=True)
-    assert all(run["lacks"] == ["C_Absent"] for run in plan.dry()["runs"])
+        study.prepare_study(str(told), tmp_path / "out", REGISTRY, faces=faces)
+    plan = study.prepare_study(str(told), tmp_path / "out", REGISTRY, faces=faces, allow_missing=True)
+    assert all(run["missing"] == ["C_Absent"] for run in plan.dry_run()["runs"])
 
 
 def test_too_few_images_are_told_with_what_would_work(faces: Path, tmp_path: Path) -> None:
     told = written(tmp_path, STUDY.replace("per_class = 10", "per_class = 100"))
     with pytest.raises(KCEError, match="too few images") as error:
-        study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces)
+        study.prepare_study(str(told), tmp_path / "out", REGISTRY, faces=faces)
     assert "at most 16" in error.value.hint
-    assert study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces, per_class=16).grid
+    assert study.prepare_study(str(told), tmp_path / "out", REGISTRY, faces=faces, per_class=16).grid
 
 
 def test_a_study_that_does_not_fit_is_refused_with_numbers(faces: Path, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    plan = study.prepare(str(written(tmp_path)), tmp_path / "out", REGISTRY, faces=faces)
-    found = study.price(plan, 2)
-    assert found.trainings == plan.dry()["trainings"]
+    plan = study.prepare_study(str(written(tmp_path)), tmp_path / "out", REGISTRY, faces=faces)
+    found = study.estimate_cost(plan, 2)
+    assert found.trainings == plan.dry_run()["trainings"]
     assert found.seconds > 0
     assert found.disk > 0
-    cost.refuse(replace(found, disk_free=2**60, memory_free=2**60))
+    cost.check_resources(replace(found, disk_free=2**60, memory_free=2**60))
     with pytest.raises(KCEError, match=r"about 1024.0 GB of disk, and 1 MB are free"):
-        cost.refuse(replace(found, disk=2**40, disk_free=2**20, memory_free=2**60))
+        cost.check_resources(replace(found, disk=2**40, disk_free=2**20, memory_free=2**60))
     with pytest.raises(KCEError, match=r"of memory, and 1 MB are free"):
-        cost.refuse(replace(found, disk_free=2**60, memory_free=2**20))
+        cost.check_resources(replace(found, disk_free=2**60, memory_free=2**20))
 
 
 def test_a_study_that_goes_on_is_priced_by_what_is_left(
     local: tuple[Path, dict[str, Any]], faces: Path, tmp_path: Path
 ) -> None:
     told, out = local[0] / "small.toml", tmp_path / "out"
-    new = study.price(study.prepare(str(told), out, REGISTRY, faces=faces), 2)
+    new = study.estimate_cost(study.prepare_study(str(told), out, REGISTRY, faces=faces), 2)
     assert new.left == new.trainings
     shutil.copytree(local[0] / "out", out)
-    plan = study.prepare(str(told), out, REGISTRY, faces=faces)
-    done = study.price(plan, 2)
+    plan = study.prepare_study(str(told), out, REGISTRY, faces=faces)
+    done = study.estimate_cost(plan, 2)
     assert (done.trainings, done.left, done.images, done.seconds, done.disk) == (new.trainings, 0, 0, 0, 0)
     name = out / "runs" / "group-1" / "seed-0" / "other" / "name"
     (name / "final.safetensors").unlink()
     (name / "features.h5").write_bytes(b"damaged")
-    some = study.price(plan, 2)
+    some = study.estimate_cost(plan, 2)
     assert (some.trainings, some.left, some.images) == (new.trainings, 1, 5 * 10)
     assert set(some.jobs) == {"group-1/seed-0/other/name"}
     assert 0 < some.disk < new.disk
-    assert any("1 of " in line for line in cost.lines(some))
+    assert any("1 of " in line for line in cost.describe_cost(some))
     # What the runs of both networks were clustered from is gone; the other network itself has nothing left to do.
     shutil.copytree(local[0] / "out" / "runs", out / "runs", dirs_exist_ok=True)
     one = out / "runs" / "group-1" / "seed-0" / "tiny"
     (one / "random" / "features.h5").unlink()
-    again = study.price(plan, 2)
+    again = study.estimate_cost(plan, 2)
     assert again.left == 0
     assert set(again.jobs) == {"group-1/seed-0/tiny/random: known features", "group-1/seed-0/tiny/random"}
 
 
 def test_what_the_jobs_are_expected_to_take_adds_up_to_the_whole(faces: Path, tmp_path: Path) -> None:
-    plan = study.prepare(str(written(tmp_path)), tmp_path / "out", REGISTRY, faces=faces)
-    found = study.price(plan, 2)
-    assert set(found.jobs) <= set(plan.tasks())
+    plan = study.prepare_study(str(written(tmp_path)), tmp_path / "out", REGISTRY, faces=faces)
+    found = study.estimate_cost(plan, 2)
+    assert set(found.jobs) <= set(plan.make_tasks())
     assert sum(found.jobs.values()) == pytest.approx(2 * found.seconds)
     # The final model of "none" is the first one of the plans by clusters, made in the job that is done before.
     none, known = "group-1/seed-0/tiny/none", "group-1/seed-0/tiny/random: known features"
@@ -374,7 +374,7 @@ def test_what_the_jobs_are_expected_to_take_adds_up_to_the_whole(faces: Path, tm
 
 def test_faces_cut_otherwise_are_noted(faces: Path, tmp_path: Path) -> None:
     told = written(tmp_path, STUDY.replace('detector = "whole"', 'detector = "retinaface"'))
-    plan = study.prepare(str(told), tmp_path / "out", REGISTRY, faces=faces)
+    plan = study.prepare_study(str(told), tmp_path / "out", REGISTRY, faces=faces)
     assert plan.remarks == ("the faces were cut with whole; the study asks for retinaface",)
     assert folders.detector(faces) == "whole"
 
@@ -436,7 +436,7 @@ def test_a_cut_of_the_paper_s_study_runs_in_small_from_the_shell(
 
 def test_the_files_of_its_tables_have_every_figure_whole(local: tuple[Path, dict[str, Any]]) -> None:
     folder, found = local
-    report.write(folder / "out", REGISTRY, prints=True)
+    write_report(folder / "out", files=True)
 
     def table(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader((folder / "out" / "tables" / f"{name}.csv").read_text("utf-8").splitlines()))
@@ -451,7 +451,7 @@ def test_the_files_of_its_tables_have_every_figure_whole(local: tuple[Path, dict
     for line, difference in zip(table("differences"), found["differences"], strict=True):
         assert [float(line[key]) for key in ("mean", "low", "high")] == [difference["mean"], *difference["interval"]]
     assert float(table("claims")[0]["percent"]) == 66.7
-    assert {line["lacks"] for line in table("published")} == {""}
+    assert {line["missing"] for line in table("published")} == {""}
     for line, plan in zip(table("plans-compared"), found["plans"], strict=True):
         assert float(line["group 2"]) == plan["groups"]["2"]["mean"]
 
@@ -459,7 +459,7 @@ def test_the_files_of_its_tables_have_every_figure_whole(local: tuple[Path, dict
 @browser.needed
 def test_the_page_of_a_study_shows_its_tables_and_lets_one_choose(local: tuple[Path, dict[str, Any]]) -> None:
     folder, found = local
-    report.write(folder / "out", REGISTRY)
+    write_report(folder / "out")
     with browser.opened(folder / "out" / "report.html") as seen:
         assert seen.page.locator("#plans-compared tbody tr").count() == len(found["plans"])
         assert seen.page.locator("#claims tbody tr").count() == 1

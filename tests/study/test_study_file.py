@@ -61,9 +61,9 @@ def test_nothing_is_trained_twice(seeds: int) -> None:
     found = runs(seeds)
     # Of each group and seed: the first model is that of the plan `none`, so every run is one training.
     assert len(found) == len({run.name for run in found}) == 4 * 14 * seeds
-    assert grid.trainings(found) == 4 * 14 * seeds
+    assert grid.count_trainings(found) == 4 * 14 * seeds
     alone = [run for run in found if run.plan == "kmeans-pca64" and run.backbone == "f3net"]
-    assert grid.trainings(alone) == 2 * len(alone)  # their extractor is a network more
+    assert grid.count_trainings(alone) == 2 * len(alone)  # their extractor is a network more
 
 
 def test_the_published_table_and_the_claims_are_the_paper_s() -> None:
@@ -92,7 +92,7 @@ def test_missing_categories_leave_the_groups_whose_unknown_are_there() -> None:
     assert "2, 3, 4" in error.value.hint
     found = runs(methods=methods, missing=True)
     assert {run.group for run in found} == {2, 3, 4}
-    assert all(run.lacks == ("FakeAVCeleb_FaceSwap", "ForgeryNet_StyleGAN2") for run in found)
+    assert all(run.missing == ("FakeAVCeleb_FaceSwap", "ForgeryNet_StyleGAN2") for run in found)
     with pytest.raises(KCEError, match="missing"):
         runs(methods={"FaceForensics++_FaceSwap": "FaceSwap"}, missing=True)
 
@@ -142,7 +142,7 @@ def test_what_a_study_may_not_say_is_said_before_any_work(tmp_path: Path, change
     assert change in SMALL
     (tmp_path / "s.toml").write_text(SMALL.replace(change, to, 1))
     with pytest.raises(KCEError, match=message):
-        study.prepare(str(tmp_path / "s.toml"), tmp_path / "out", REGISTRY)
+        study.prepare_study(str(tmp_path / "s.toml"), tmp_path / "out", REGISTRY)
 
 
 def test_a_plan_file_is_cut_to_what_each_group_knows(tmp_path: Path) -> None:

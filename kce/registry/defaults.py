@@ -1,0 +1,54 @@
+"""The components that KCE itself names: what recipes, reports and benchmarks use if nobody chooses, always as shipped.
+
+This is the only module of ``kce`` that names components. A user's ``registry.toml`` may redefine or disable any of them
+without breaking a report: ``build_default`` reads the shipped registry alone.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from kce.registry.registry import Registry
+
+DETECTOR = "yunet"  # needs no download
+BACKBONE = "xception"  # the paper's
+NO_ALIGNER = "none"
+NO_REDUCER = "none"
+REDUCER = "pca:n_components=64"  # the paper, section of results
+CLUSTERER = "kmeans"
+ENGINE = "local"
+
+INDEX = "calinski-harabasz"
+"""The evaluator by which plans are compared; its scores are `INDEX_SCORE`, "variance_share" and "adjusted"."""
+INDEX_SCORE = "calinski_harabasz"
+PERMUTATION = "permuted-labels"
+"""The evaluator that says how far above chance the index is."""
+EVALUATORS = (INDEX, "silhouette", "davies-bouldin")
+AGREEMENT = "agreement"
+"""The evaluator that compares a plan with the truth of a synthetic world."""
+
+PCA, TSNE, KMEANS = "pca", "tsne", "kmeans"
+"""What figures use: the reducers of the maps, the clusterer of the elbow."""
+VIEWS_ALIGNER = "codec-delta"
+"""The aligner that asks for everything: reals and re-encoded views."""
+
+
+@cache
+def shipped_registry() -> Registry:
+    """Return the registry as shipped, without any file of the user."""
+    return Registry.shipped()
+
+
+def build_default(kind: str, spec: str, **parameters: Any) -> Any:
+    """Build a shipped component, whatever a user's registry says about its name.
+
+    Args:
+        kind: As in ``Registry.build``.
+        spec: NAME or NAME:key=value,key=value.
+        **parameters: Further parameters of the component.
+
+    Returns:
+        The component.
+    """
+    return shipped_registry().build(kind, spec, **parameters)

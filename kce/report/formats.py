@@ -1,0 +1,25 @@
+"""Numbers and intervals as text: the one format of every table, on the page, in the terminal and in files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+MISSING = "-"
+
+
+def format_number(value: float | None, form: str = ".1f") -> str:
+    """Format a number; "-" for None.
+
+    >>> format_number(0.12345, ".3f"), format_number(None)
+    ('0.123', '-')
+    """
+    return MISSING if value is None else f"{value:{form}}"
+
+
+def format_interval(interval: Sequence[float] | None, form: str) -> str:
+    """Format the bounds of an interval; "-" for None.
+
+    >>> format_interval((1.0, 2.5), ".1f")
+    '1.0 to 2.5'
+    """
+    return f"{interval[0]:{form}} to {interval[1]:{form}}" if interval else MISSING

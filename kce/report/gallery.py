@@ -1,0 +1,150 @@
+"""All figures of a report in the order in which they are shown, with their titles and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kce.report import figures
+from kce.report.charts import ReportFigure
+
+if TYPE_CHECKING:
+    from kce.report.charts import Chart, Lines, Points
+    from kce.report.figures import ShownFaces
+    from kce.report.sources import ReportSource, RunSource
+    from kce.types import Features, Progress
+
+_BARS = (
+    "Calinski-Harabasz index of the unknown categories by their true labels, with 95 % intervals from a bootstrap over "
+    "recordings. The index grows with n: compare only bars with the same n."
+)
+_UNKNOWN = (
+    "The rows on which plans are scored: PCA to 64 components, then t-SNE. Distances between distant islands mean "
+    "little."
+)
+_COMPONENTS = "The same rows on their first three principal components; here distances are true to scale."
+_KNOWN = "Features from the first model, which the plans by clusters are made from: PCA to 64 components, then t-SNE."
+_SIMILARITY = (
+    "Cosine similarity between the mean features of categories, after subtracting the mean of all; similar categories "
+    "are neighbours (average linkage of the cosine distance)."
+)
+_FLOW = "Which categories each plan merges."
+_VARIANCE = "Share of the variance of the known features in the first principal components."
+_ELBOW = (
+    "K-means on the evaluated rows after PCA to 64 components. The elbow is where the curve is farthest from the line "
+    "between its ends (median over plans); the true number of categories is marked too."
+)
+_LOSS = "Cross-entropy on the training faces since the previous point."
+_ACCURACY = "On the training faces and, if some are held out, on those: the mean over classes."
+
+
+def all_figures(source: ReportSource, faces: ShownFaces, progress: Progress) -> list[ReportFigure]:
+    """Make every figure for which there is data.
+
+    Maps are made for the first seed only, since those of another look alike.
+
+    Args:
+        source: The runs to show.
+        faces: Collects the faces that the maps show.
+        progress: Called for each map.
+    """
+    first = min(run.seed for run in source.runs)
+    runs = [run for run in source.runs if run.seed == first]
+    known = dict(_known_features(source, runs))
+    unknown = {run: figures.principal_components(figures.evaluated_rows(run.folder, run.report), first) for run in runs}
+    count = iter(range(1, len(known) + len(unknown) + 1))
+
+    def tsne(rows: Features) -> Points:
+        points = figures.tsne_map(rows, faces, first)
+        progress("drawing", next(count), len(known) + len(unknown))
+        return points
+
+    by_label = {source.label(run): run for run in runs}
+    plans = {label: figures.run_plan(run.folder) for label, run in by_label.items()}
+    charts: list[tuple[str, str, str, Mapping[str, Chart]]] = [
+        ("bars", "Scores by plan and group", _BARS, _score_bars(source)),
+        ("unknown", "Unknown categories", _UNKNOWN, {label: tsne(unknown[run]) for label, run in by_label.items()}),
+        (
+            "unknown-3d", "Unknown categories in 3D", _COMPONENTS,
+            {label: figures.component_map(unknown[run], faces) for label, run in by_label.items()},
+        ),
+        (
+            "known", "Known categories", _KNOWN,
+            {name: tsne(figures.principal_components(rows, first)) for name, rows in known.items()},
+        ),
+        (
+            "similarity", "Similarity of known categories", _SIMILARITY,
+            {name: figures.similarity_matrix(rows) for name, rows in known.items()},
+        ),
+        (
+            "plans", "From categories to classes", _FLOW,
+            {name: figures.plan_flow(plan) for name, plan in plans.items() if plan and _merges(plan)},
+        ),
+        ("variance", "Explained variance", _VARIANCE, {"all": figures.explained_variance(known)} if known else {}),
+        ("elbow", "Number of clusters", _ELBOW, _elbow_curves(runs, unknown, first)),
+        ("loss", "Training loss", _LOSS, _training_curves(source, runs, figures.loss_curves)),
+        ("accuracy", "Training accuracy", _ACCURACY, _training_curves(source, runs, figures.accuracy_curves)),
+    ]  # fmt: skip
+    return [ReportFigure(name, title, note, variants) for name, title, note, variants in charts if variants]
+
+
+def _merges(plan: Mapping[str, str]) -> bool:
+    return len(set(plan.values())) < len(plan)
+
+
+def _known_features(source: ReportSource, runs: list[RunSource]) -> Iterator[tuple[str, Features]]:
+    """Every table of known features once, under what its runs have in common."""
+    seen: set[Path] = set()
+    for run in runs:
+        related = [other.folder for other in source.runs if (other.group, other.seed) == (run.group, run.seed)]
+        table = figures.find_known_features(run.folder, related)
+        if table is not None and table.path not in seen:
+            seen.add(table.path)
+            yield f"group {run.group}" if run.group else "known", figures.sample_rows(table, run.seed)
+
+
+def _score_bars(source: ReportSource) -> dict[str, Chart]:
+    variants: dict[str, Chart] = {}
+    for seed in sorted({run.seed for run in source.runs}):
+        runs = [run for run in source.runs if run.seed == seed]
+        names = list(dict.fromkeys(_plan_label(source, run) for run in runs))
+        reports = {(run.group, _plan_label(source, run)): run.report for run in runs}
+        groups = {
+            _group_label(group): [reports.get((group, name)) for name in names]
+            for group in dict.fromkeys(run.group for run in runs)
+        }
+        chart = figures.score_bars(names, groups)
+        if any(bar for bars in chart.groups.values() for bar in bars):  # a run may be scored by other evaluators only
+            variants[f"seed {seed}"] = chart
+    return variants
+
+
+def _elbow_curves(runs: list[RunSource], unknown: Mapping[RunSource, Features], seed: int) -> dict[str, Chart]:
+    variants: dict[str, Chart] = {}
+    for group in dict.fromkeys(run.group for run in runs):
+        tables = {
+            f"{run.backbone} {run.plan}".strip() or "run": unknown[run] for run in runs if run.group == group
+        }  # fmt: skip
+        variants[_group_label(group)] = figures.elbow_curves(tables, seed)
+    return variants
+
+
+def _training_curves(
+    source: ReportSource, runs: list[RunSource], curves: Callable[[dict[str, Path]], Lines]
+) -> dict[str, Chart]:
+    variants: dict[str, Chart] = {}
+    for group in dict.fromkeys(run.group for run in runs):
+        chart = curves({_plan_label(source, run): run.folder for run in runs if run.group == group})
+        if chart.lines:
+            variants[_group_label(group)] = chart
+    return variants
+
+
+def _group_label(group: str) -> str:
+    return f"group {group}" if group else "all"
+
+
+def _plan_label(source: ReportSource, run: RunSource) -> str:
+    several = len({other.backbone for other in source.runs}) > 1
+    return f"{run.backbone} {run.plan}" if several else run.plan or "run"
