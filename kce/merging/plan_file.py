@@ -5,24 +5,43 @@ from __future__ import annotations
 import difflib
 import tomllib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import tomlkit
 
 from kce.errors import BadData
-from kce.system.atomic import write_atomic
+from kce.system.documents import Document, document_from_table, read_table, write_table
 from kce.types import MergePlan
 
 _HINT = 'each line below [classes] is "category" = "class", and each category has one line'
 
 
+@dataclass(frozen=True)
+class PlanFile(Document):
+    """The keys of ``plan.toml``.
+
+    Attributes:
+        classes: Category -> class.
+        made: How the plan came about.
+    """
+
+    NOUN: ClassVar[str] = "a merge plan"
+    HINT: ClassVar[str] = _HINT
+
+    classes: Mapping[str, str]
+    made: str = ""
+
+
 def write_plan(path: Path, plan: MergePlan) -> None:
-    """Write the plan, class by class; why each category is where it is stands beside it as a comment."""
+    """Write the plan, class by class, with the reason for each category as a comment in its line."""
     document = tomlkit.document()
     document.add(
         tomlkit.comment("Which category belongs to which class. Edit it as you like; a run takes it as it is.")
     )
+    document["schema"] = PlanFile.SCHEMA
     document["made"] = plan.made
     classes = tomlkit.table()
     for category in sorted(plan.classes, key=lambda category: (plan.classes[category], category)):
@@ -31,37 +50,36 @@ def write_plan(path: Path, plan: MergePlan) -> None:
             line.comment(_one_line(plan.votes[category]))
         classes.add(tomlkit.key(category) if category else category, line)
     document["classes"] = classes
-    write_atomic(path, tomlkit.dumps(document).encode())
+    write_table(path, document)
 
 
 def read_plan(path: Path) -> MergePlan:
-    """The plan of a file, with its comments as votes.
+    """Read the plan of a file, with its comments as votes.
 
-    Raises BadData: no such file, not TOML, a category that stands twice or names no class.
+    Raises:
+        BadData: It cannot be read, is not a plan, names a category twice, or a category has no class.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        classes = tomllib.loads(text).get("classes")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadData(f"cannot read the plan {path}: {error}", "see that it is there, and is UTF-8 text") from error
-    except tomllib.TOMLDecodeError as error:
-        twice = str(error).startswith("Cannot overwrite")
-        what = f"a category stands twice: {_named_line(text, error)}" if twice else str(error)
-        raise BadData(f"{path} is not a plan: {what}", _HINT) from error
-    if not isinstance(classes, dict) or not classes:
-        raise BadData(f"{path} is not a plan: it has no classes", _HINT)
-    bad = sorted(category for category, name in classes.items() if not (isinstance(name, str) and name.strip()))
-    if bad:
-        raise BadData(f"{path}: no class, or none that is a text, for: {', '.join(map(repr, bad))}", _HINT)
-    document = tomlkit.parse(text)
-    made = document.unwrap().get("made", "")
-    lines = {category: document["classes"].item(category) for category in classes}
+        table = read_table(path, PlanFile)
+    except BadData as error:
+        repeated = _repeated_line(path)
+        if repeated is None:
+            raise
+        raise BadData(f"{path} is not a merge plan: a category is in it twice: {repeated}", _HINT) from error
+    spec = document_from_table(table, PlanFile, str(path))
+    if not spec.classes:
+        raise BadData(f"{path} is not a merge plan: it has no classes", _HINT)
+    empty = sorted(category for category, name in spec.classes.items() if not name.strip())
+    if empty:
+        raise BadData(f"{path}: no class for: {', '.join(map(repr, empty))}", _HINT)
+    classes = tomlkit.parse(path.read_text(encoding="utf-8"))["classes"]
+    lines = {category: classes.item(category) for category in spec.classes}
     votes = {category: line.trivia.comment.lstrip("# ") for category, line in lines.items() if line.trivia.comment}
-    return MergePlan(classes, votes, made if isinstance(made, str) else "")
+    return MergePlan(spec.classes, votes, spec.made)
 
 
 def check_plan(plan: MergePlan, categories: Iterable[str]) -> None:
-    """Raise BadData unless the plan speaks of exactly these categories and gives each a class."""
+    """Raise BadData unless the plan names exactly these categories and gives each a class."""
     wanted = set(categories)
     missing = sorted(wanted - plan.classes.keys())
     complaints = [f"no class for {category}" for category in missing]
@@ -77,7 +95,19 @@ def _one_line(text: str) -> str:
     return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text)
 
 
-def _named_line(text: str, error: tomllib.TOMLDecodeError) -> str:
-    number = int("".join(filter(str.isdigit, str(error).partition("line ")[2].partition(",")[0])) or 0)
-    lines = text.splitlines()
-    return f"line {number}, {lines[number - 1].strip()}" if 0 < number <= len(lines) else str(error)
+def _repeated_line(path: Path) -> str | None:
+    """The first line that names a category again; None where there is none, or the file is not text."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    categories: set[str] = set()
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            keys = tomllib.loads(line).keys()
+        except tomllib.TOMLDecodeError:
+            continue
+        if keys & categories:
+            return f"line {number}, {line.strip()}"
+        categories |= keys
+    return None

@@ -7,39 +7,18 @@ wins. What an installed package or a ``plugins/`` folder offers is known by its 
 from __future__ import annotations
 
 import inspect
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kce.errors import BrokenPlugin, KCEError, UnknownName
 from kce.hookspecs import KINDS
 from kce.registry.manager import Plugins
+from kce.registry.registry_file import RegistryEntry, read_registry
 from kce.registry.specs import bind_parameters, factory_signature, format_spec, parse_spec
 from kce.system.shipped import REGISTRY
-
-_RESERVED = ("use", "enabled", "aliases", "reals")
-
-
-@dataclass(frozen=True)
-class RegistryEntry:
-    """What a name means: a plugin's factory, with parameters.
-
-    source  the file that says so
-    reals   of a dataset without reals of its own: the one whose reals stand for them
-    """
-
-    kind: str
-    name: str
-    plugin: str
-    factory: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    aliases: tuple[str, ...] = ()
-    enabled: bool = True
-    source: str = ""
-    reals: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,9 +58,9 @@ class Registry:
         """What the shell would see in `folder` (default: the working folder)."""
         here = Path(folder) if folder is not None else Path.cwd()
         user = _nearest(here)
-        entries = _read(REGISTRY, {})
+        entries = read_registry(REGISTRY, {})
         if user is not None:
-            entries = _read(user, entries)
+            entries = read_registry(user, entries)
         return cls(entries, Plugins(user.parent if user is not None else None), here)
 
     @classmethod
@@ -262,50 +241,6 @@ def _nearest(folder: Path) -> Path | None:
             checkout = (above / "kce" / "hookspecs.py").is_file()
             return None if checkout or candidate == REGISTRY else candidate
     return None
-
-
-def _read(path: Path, known: Mapping[tuple[str, str], RegistryEntry]) -> dict[tuple[str, str], RegistryEntry]:
-    """The tables of one file laid over `known`: with `use` a table stands for itself, without it adds to its like."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise KCEError(f"{path} cannot be read: {error}", "mend that line of the file") from error
-    entries = dict(known)
-    for kind, tables in document.items():
-        if kind not in KINDS:
-            raise KCEError(f"{path}: {UnknownName.among('kind of component', kind, KINDS).message}")
-        if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
-            raise KCEError(f"{path}: [{kind}] must hold one table per name", f"write [{kind}.NAME]")
-        for name, table in tables.items():
-            entries[kind, name] = _entry(path, kind, name, table, known.get((kind, name)))
-    return entries
-
-
-def _entry(path: Path, kind: str, name: str, table: dict[str, Any], like: RegistryEntry | None) -> RegistryEntry:
-    where = f"{path}: [{kind}.{name}]"
-    use = table.get("use")
-    if use is None and like is None:
-        raise KCEError(f"{where} does not say what to use", 'add a line: use = "plugin:factory"')
-    if use is not None and (not isinstance(use, str) or use.count(":") != 1):
-        raise KCEError(f"{where}: use = {use!r} is not plugin:factory", 'as in: use = "sklearn_clusterers:kmeans"')
-    if ":" in name or "," in name or not name:
-        raise KCEError(f"{where}: a name has no ':' and no ','", "choose another name")
-    parameters = {key: value for key, value in table.items() if key not in _RESERVED}
-    if use is None and like is not None:
-        plugin, factory, parameters = like.plugin, like.factory, {**like.parameters, **parameters}
-    else:
-        plugin, factory = str(use).split(":")
-    return RegistryEntry(
-        kind,
-        name,
-        plugin,
-        factory,
-        parameters,
-        tuple(table.get("aliases", like.aliases if like else ())),
-        bool(table.get("enabled", True)),
-        "the shipped registry.toml" if path == REGISTRY else str(path),
-        str(table.get("reals", like.reals if like else "")),
-    )
 
 
 def describe_component(registry: Registry, kind: str, name: str) -> dict[str, Any]:

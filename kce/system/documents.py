@@ -116,7 +116,7 @@ def document_from_table(table: Mapping[str, Any], model: type[_D], where: str) -
     if "schema" not in table and not model.BY_HAND:
         raise BadData(
             f"{where} has no schema version: it was written by an older KCE, or is not {model.NOUN}",
-            f"if it is {model.NOUN}, add the line: schema = {model.SCHEMA}",
+            f"if it is {model.NOUN}, add schema = {model.SCHEMA} at its top",
         )
     version = table.get("schema", model.SCHEMA)
     if version != model.SCHEMA or isinstance(version, bool):
@@ -193,7 +193,7 @@ def _without_none(value: Any) -> Any:
 
 
 @functools.cache
-def _keys(model: Any) -> Mapping[str, tuple[Any, bool]]:
+def model_keys(model: Any) -> Mapping[str, tuple[Any, bool]]:
     """Key -> (type, whether it must be there), of a dataclass or a Struct."""
     if issubclass(model, msgspec.Struct):
         return {item.encode_name: (item.type, item.required) for item in msgspec.structs.fields(model)}
@@ -205,7 +205,8 @@ def _keys(model: Any) -> Mapping[str, tuple[Any, bool]]:
     }
 
 
-def _is_model(hint: Any) -> bool:
+def is_model(hint: Any) -> bool:
+    """Whether a type is a table with keys of its own: a dataclass or a Struct."""
     return isinstance(hint, type) and (dataclasses.is_dataclass(hint) or issubclass(hint, msgspec.Struct))
 
 
@@ -214,10 +215,10 @@ def _check_value(value: Any, hint: Any, where: str, key: str) -> None:
     if get_origin(hint) in (typing.Union, types.UnionType):
         inner = [part for part in get_args(hint) if _holds(part, value)]
         hint = inner[0] if inner else hint
-    if _is_model(hint) and isinstance(value, Mapping):
+    if is_model(hint) and isinstance(value, Mapping):
         _check_keys(value, hint, where, key)
         for name, item in value.items():
-            _check_value(item, _keys(hint)[name][0], where, _joined(key, name))
+            _check_value(item, model_keys(hint)[name][0], where, _joined(key, name))
     elif _holds(hint, value) and get_args(hint):
         of = get_args(hint)
         items = value.items() if isinstance(value, Mapping) else enumerate(value)
@@ -231,12 +232,12 @@ def _holds(hint: Any, value: Any) -> bool:
     """Whether `hint` is a kind of table or list, and the value one as well."""
     kind = get_origin(hint) or hint
     if isinstance(value, Mapping):
-        return _is_model(kind) or kind in (dict, Mapping)
+        return is_model(kind) or kind in (dict, Mapping)
     return isinstance(value, list | tuple) and kind in (list, tuple, Sequence)
 
 
 def _check_keys(table: Mapping[str, Any], model: type, where: str, key: str) -> None:
-    known = _keys(model)
+    known = model_keys(model)
     top = ["schema"] if not key and issubclass(model, Document) else []
     _refuse_old_keys(table, model, where, key)
     for name in table:
@@ -298,7 +299,7 @@ def _expected(hint: Any, short: bool = False) -> str:
     if kind in (list, tuple, Sequence):
         inner = f" ({_expected(of[0], short=True)} each)" if of and of[0] is not Any else ""
         return f"a list{inner}" + ("" if short else " in brackets")
-    if _is_model(kind) or kind in (dict, Mapping):
+    if is_model(kind) or kind in (dict, Mapping):
         return "a table" + ("" if short else ", one key = value a line")
     words, written = _WORDS.get(kind, (f"a {getattr(kind, '__name__', kind)}", ""))
     return words if short else words + written

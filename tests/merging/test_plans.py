@@ -280,32 +280,46 @@ def test_a_plan_is_readable(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message", "hint"),
     [
-        ('[classes]\na = "x"\n"a" = "y"\n', 'a category stands twice: line 3, "a" = "y"'),
-        ('[classes]\na = ""\n', "for: 'a'"),
-        ("[classes]\na = 3\n", "for: 'a'"),
-        ('[classes]\na.b = "x"\n', "for: 'a'"),
-        ("[classes]\n", "no classes"),
-        ("made = 'x'\n", "no classes"),
-        ("[classes]\na = x\n", "line 2"),
-        ("classes = 3", "no classes"),
-        ("\x00", "not a plan"),
+        (
+            '[classes]\na = "x"\n"a" = "y"\n',
+            'a category is in it twice: line 4, "a" = "y"',
+            "each category has one line",
+        ),
+        ('[classes]\na = ""\n', "no class for: 'a'", "each category has one line"),
+        ("[classes]\na = 3\n", "classes.a = 3 is not a text", "a text in quotes"),
+        ('[classes]\na.b = "x"\n', 'classes.a = {"b": "x"} is not a text', "a text in quotes"),
+        ("[classes]\n", "no classes", "each category has one line"),
+        ("made = 'x'\n", "classes is missing", "a table"),
+        ("made = 3\n[classes]\n", "made = 3 is not a text", "a text in quotes"),
+        ("[classes]\na = x\n", "line 3", "each category has one line"),
+        ("classes = 3", "classes = 3 is not a table", "one key = value a line"),
+        ("\x00", "is not a merge plan", "each category has one line"),
     ],
 )
-def test_a_plan_that_was_edited_badly(tmp_path: Path, text: str, said: str) -> None:
-    (tmp_path / "plan.toml").write_text(text, encoding="utf-8")
+def test_a_plan_that_was_edited_badly(tmp_path: Path, text: str, message: str, hint: str) -> None:
+    (tmp_path / "plan.toml").write_text(f"schema = 1\n{text}", encoding="utf-8")
     with pytest.raises(BadData) as caught:
         read_plan(tmp_path / "plan.toml")
-    assert said in caught.value.message
-    assert "category" in caught.value.hint
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_a_plan_of_the_last_version_says_what_to_add(tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text('made = "by name"\n[classes]\na = "x"\n', encoding="utf-8")
+    with pytest.raises(BadData, match=r"plan.toml has no schema version") as caught:
+        read_plan(tmp_path / "plan.toml")
+    assert "add schema = 1 at its top" in caught.value.hint
 
 
 def test_no_plan_and_no_text(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"\xff\xfe")
-    for path in (tmp_path / "absent.toml", tmp_path / "latin.toml", tmp_path):
-        with pytest.raises(BadData, match="cannot read the plan"):
+    for path in (tmp_path / "absent.toml", tmp_path):
+        with pytest.raises(BadData, match="cannot be read"):
             read_plan(path)
+    with pytest.raises(BadData, match="is not a merge plan: it is not UTF-8 text"):
+        read_plan(tmp_path / "latin.toml")
 
 
 def test_check_names_all_that_does_not_fit() -> None:

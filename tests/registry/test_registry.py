@@ -133,11 +133,17 @@ def test_a_disabled_name_is_listed_and_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[clusterer.a", "cannot be read"),
+        ("[clusterer.a", "is not a registry: Expected"),
         ('[clusterers.a]\nuse = "a:b"', "Did you mean 'clusterer'"),
         ("[clusterer.a]\nx = 1", "does not say what to use"),
         ('[clusterer.a]\nuse = "ab"', "is not plugin:factory"),
-        ("clusterer = 3", "one table per name"),
+        ("clusterer = 3", "clusterer = 3 is not a table"),
+        ("clusterer.a = 3", "clusterer.a = 3 is not a table"),
+        ("[clusterer.a]\nuse = 3", "clusterer.a.use = 3 is not a text"),
+        ('[clusterer.kmeans]\nenabled = "no"', 'clusterer.kmeans.enabled = "no" is not true or false'),
+        ('[clusterer.kmeans]\naliases = "km"', r'clusterer.kmeans.aliases = "km" is not a list \(a text each\)'),
+        ("[dataset.UADFV]\nreals = true", "dataset.UADFV.reals = true is not a text"),
+        ("schema = 2", "has schema 2; this KCE reads and writes a registry of schema 1"),
         ('[clusterer."a:b"]\nuse = "a:b"', "no ':'"),
     ],
 )

@@ -148,7 +148,7 @@ def test_what_a_study_may_not_say_is_said_before_any_work(tmp_path: Path, change
 def test_a_plan_file_is_cut_to_what_each_group_knows(tmp_path: Path) -> None:
     (tmp_path / "s.toml").write_text(SMALL.replace('reducer = "none"', 'plan = "mine.toml"'))
     lines = {"A_1": "x", "A_2": "x", "B_1": "y", "B_2": "y", "C_1": "y", "C_2": "x"}
-    text = "[classes]\n" + "".join(f'"{c}" = "{name}"\n' for c, name in lines.items())
+    text = "schema = 1\n[classes]\n" + "".join(f'"{c}" = "{name}"\n' for c, name in lines.items())
     (tmp_path / "mine.toml").write_text(text)
     found = [run for run in runs(told=study_file.read(str(tmp_path / "s.toml"))) if run.plan == "clusters"]
     assert [run.classes for run in found] == [2, 2]
