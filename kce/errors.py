@@ -1,4 +1,4 @@
-"""Errors a user can act on. Each says what is wrong and, in ``hint``, what to do about it."""
+"""Errors that a user can act on: each has a message and, in ``hint``, what to do about it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ from typing import Self
 
 
 class KCEError(Exception):
-    """Something the user can fix. The command line prints it without a traceback and exits with status 2."""
+    """Something the user can fix. The command line prints it without a traceback and exits with status 2.
+
+    Attributes:
+        message: What is wrong.
+        hint: What to do about it; may be empty.
+
+    Example:
+        >>> raise KCEError("the folder is empty", "give the folder that holds real/ and fake/")
+        Traceback (most recent call last):
+        kce.errors.KCEError: the folder is empty
+        hint: give the folder that holds real/ and fake/
+    """
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -21,19 +32,19 @@ class KCEError(Exception):
         return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
 
     def of(self, what: str) -> Self:
-        """The same error, saying first what it is about."""
-        again = copy(self)
-        again.message = f"{what}: {self.message}"
-        again.args = (again.message,)
-        return again
+        """Return the same error with `what` in front of its message."""
+        prefixed = copy(self)
+        prefixed.message = f"{what}: {self.message}"
+        prefixed.args = (prefixed.message,)
+        return prefixed
 
     def __reduce__(self) -> tuple[type[KCEError], tuple[str, ...]]:
-        # Exceptions cross process borders by pickle, which would otherwise drop the hint.
+        # Exceptions are pickled between processes, which would drop the hint.
         return type(self), (self.message, self.hint)
 
 
 class UnknownName(KCEError):
-    """A name that nothing bears: a component, a parameter, a category.
+    """A name that does not exist: of a component, a parameter, a category.
 
     Attributes:
         what: What the name was looked up as, such as "clusterer"; empty if not known.
@@ -50,7 +61,14 @@ class UnknownName(KCEError):
 
     @classmethod
     def among(cls, what: str, name: str, known: Iterable[str], hint: str = "") -> UnknownName:
-        """The error for `name`, with its nearest match and everything that is known."""
+        """Return the error for a name, with the nearest match and everything that is known.
+
+        Args:
+            what: What has the name: "clusterer".
+            name: The unknown name.
+            known: The names that exist.
+            hint: What to do about it.
+        """
         known = sorted(known)
         folded = {k.casefold(): k for k in known}
         near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
@@ -71,33 +89,48 @@ class CheckFailed(KCEError):
 
 
 class BrokenPlugin(CheckFailed):
-    """A plugin that was found and cannot be used; raised only to whoever asks for it.
+    """A plugin that exists and cannot be used; raised only where it is asked for.
 
-    `check` is the one it fails as a plugin: "imports", "api", "hooks" (known ones, that return factories by name),
-    "names" (nobody else's) or "signature" (keyword parameters that are the whole configuration).
+    Its `check` is "imports", "api", "hooks" (their names are known, they return factories by name), "names" (they are
+    unique) or "signature" (keyword parameters are the whole configuration).
     """
 
 
 class BadData(KCEError):
-    """Data on disk that cannot be used as it is."""
+    """Data that cannot be used as it is.
+
+    Example:
+        >>> raise BadData("frame 12 of 0001.mp4 cannot be decoded", "download the file again")
+        Traceback (most recent call last):
+        kce.errors.BadData: frame 12 of 0001.mp4 cannot be decoded
+        hint: download the file again
+    """
 
 
 class Refused(KCEError):
-    """Rows, weights or faces made in another way than the ones now asked for."""
+    """Rows, weights or faces that were made in another way than the ones requested now."""
 
 
 @contextmanager
 def recoverable(what: str, hint: str = "`kce show` lists its parameters") -> Iterator[None]:
-    """Turns a library's ValueError inside into a KCEError about `what`.
+    """Turn a ValueError of a library inside the block into a KCEError about `what`.
 
-    Many libraries look at their parameters only when they get data, and then speak of the data. A component calls them
-    inside this, so that its user reads a message and a hint and no traceback:
+    Many libraries check their parameters only when they get data. A component calls them in this block, so that its
+    user reads a message and a hint instead of a traceback.
 
-    >>> with recoverable("kmeans"):
-    ...     raise ValueError("n_samples=3 should be >= n_clusters=5")
-    Traceback (most recent call last):
-    kce.errors.KCEError: kmeans: n_samples=3 should be >= n_clusters=5
-    hint: `kce show` lists its parameters
+    Args:
+        what: The component, as messages call it.
+        hint: What to do about the error.
+
+    Raises:
+        KCEError: The block raised ValueError.
+
+    Example:
+        >>> with recoverable("kmeans"):
+        ...     raise ValueError("n_samples=3 should be >= n_clusters=5")
+        Traceback (most recent call last):
+        kce.errors.KCEError: kmeans: n_samples=3 should be >= n_clusters=5
+        hint: `kce show` lists its parameters
     """
     try:
         yield

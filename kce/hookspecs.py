@@ -1,7 +1,29 @@
-"""Everything a plugin can offer: one hook for each kind of component.
+"""The hooks of plugins, one for each kind of component.
 
-Each hook takes nothing and returns ``{name: factory}``. A factory is a class or function whose keyword parameters are
-the component's whole configuration; it is called when the component is wanted, so heavy imports belong inside it.
+A hook takes nothing and returns ``{name: factory}``. A factory is a class or function whose keyword parameters are the
+whole configuration of the component, each with a default (but the `root` of a dataset). It is called when the component
+is needed, and heavy imports belong inside it. ``hookimpl`` marks the functions of a plugin that implement a hook. A
+plugin with one reducer is:
+
+    >>> from kce import hookimpl
+    >>> class First:
+    ...     def __init__(self, columns: int = 2) -> None:
+    ...         self.columns = columns
+    ...     def fit_transform(self, x):
+    ...         return x[:, : self.columns].copy()
+    >>> @hookimpl
+    ... def kce_reducers():
+    ...     return {"first": First}
+    >>> sorted(kce_reducers())
+    ['first']
+
+``API`` is the version of this contract, "major.minor". A plugin may declare the one it was written for, and is refused
+under another major:
+
+    >>> from kce import API
+    >>> API
+    '1.0'
+    >>> KCE_API = "1.0"
 """
 
 from __future__ import annotations
@@ -13,53 +35,57 @@ import pluggy
 
 hookspec = pluggy.HookspecMarker("kce")
 hookimpl = pluggy.HookimplMarker("kce")
+"""Decorator of a plugin's function that implements a hook; see the docstring of this module for an example."""
 
 API = "1.0"
-"""The version of all this, major.minor: a plugin that worked may fail under another major. A plugin says which it was
-written for in a module constant, ``KCE_API = "1.0"``; one that says nothing is taken to be written for this one."""
+"""The version of the plugin API, "major.minor".
+
+A plugin declares the version it was written for in a module constant, ``KCE_API = "1.0"``, and cannot be used under
+another major version; without the constant it is taken to fit.
+"""
 
 Factories = dict[str, Callable[..., Any]]
 
 
 @hookspec
 def kce_datasets() -> Factories:
-    """Adapters that read a dataset as its publishers ship it. Factories take `root`; see ``kce.types.Dataset``."""
+    """Return adapters of datasets as their publishers ship them; factories take `root`. See ``kce.types.Dataset``."""
 
 
 @hookspec
 def kce_detectors() -> Factories:
-    """Face detectors; see ``kce.types.Detector``."""
+    """Return face detectors; see ``kce.types.Detector``."""
 
 
 @hookspec
 def kce_backbones() -> Factories:
-    """Networks that turn faces into features; see ``kce.types.Backbone``."""
+    """Return networks that turn faces into features; see ``kce.types.Backbone``."""
 
 
 @hookspec
 def kce_aligners() -> Factories:
-    """Ways to take the dataset out of the features; see ``kce.types.Aligner``."""
+    """Return aligners, which remove the dataset from the features; see ``kce.types.Aligner``."""
 
 
 @hookspec
 def kce_reducers() -> Factories:
-    """Dimension reducers; see ``kce.types.Reducer``."""
+    """Return dimension reducers; see ``kce.types.Reducer``."""
 
 
 @hookspec
 def kce_clusterers() -> Factories:
-    """Clusterers; see ``kce.types.Clusterer``."""
+    """Return clusterers; see ``kce.types.Clusterer``."""
 
 
 @hookspec
 def kce_evaluators() -> Factories:
-    """Measures of a feature table or of a plan; see ``kce.types.Evaluator``."""
+    """Return evaluators of a feature table or plan; see ``kce.types.Evaluator``."""
 
 
 @hookspec
 def kce_engines() -> Factories:
-    """Where the runs of a study are done: on this machine, on many; see ``kce.types.Engine``."""
+    """Return engines, which run the jobs of a study on one machine or many; see ``kce.types.Engine``."""
 
 
 KINDS = ("dataset", "detector", "backbone", "aligner", "reducer", "clusterer", "evaluator", "engine")
-"""The kinds of component, in the order a run meets them. The hook of a kind is ``kce_<kind>s``."""
+"""The kinds of component, in the order in which a run uses them. The hook of a kind is ``kce_<kind>s``."""

@@ -1,4 +1,4 @@
-"""What a row's label says: the dataset it belongs to, and the method."""
+"""Splits the label of a row into its dataset and method."""
 
 from __future__ import annotations
 
@@ -9,54 +9,66 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 REAL = "real"
-"""The method of a dataset's reals, in their label ``<dataset>_real``."""
+"""The method of the reals of a dataset: their label is ``<dataset>_real``."""
 
 
-class Parts(NamedTuple):
-    """A category in two: ``CelebDFv2_FaceSwapPRO`` is FaceSwapPRO of CelebDFv2."""
+class LabelParts(NamedTuple):
+    """The two parts of a category.
+
+    Attributes:
+        dataset: "CelebDFv2" of ``CelebDFv2_FaceSwapPRO``.
+        method: "FaceSwapPRO".
+    """
 
     dataset: str
     method: str
 
     @property
     def real(self) -> bool:
+        """Whether these are the reals of the dataset."""
         return self.method == REAL
 
 
 class Rows(Protocol):
-    """What is asked about: ``kce.Features``, or anything with keys and labels, both (n,) str."""
+    """``kce.Features``, or anything else with keys and labels, both (n,) str."""
 
     @property
-    def key(self) -> NDArray[np.str_]: ...
+    def key(self) -> NDArray[np.str_]:
+        """(n,) str."""
+        ...
 
     @property
-    def label(self) -> NDArray[np.str_]: ...
+    def label(self) -> NDArray[np.str_]:
+        """(n,) str."""
+        ...
 
 
-def parts(rows: Rows) -> dict[str, Parts]:
-    """Category -> dataset and method, of all categories, by name.
+def label_parts(rows: Rows) -> dict[str, LabelParts]:
+    """Return the dataset and method of each category, sorted by category.
 
-    The keys of faces begin with their dataset's name and "/", which tells where a label with several "_" is to be cut;
-    a label whose keys begin otherwise is cut at its first "_", and one without any is a method of the dataset "".
+    The key of a face begins with the name of its dataset and "/", which decides where a label with several "_" is
+    split. A label whose keys begin otherwise is split at its first "_"; without any it is a method of the dataset "".
     """
     import numpy as np
 
     names, first = np.unique(rows.label, return_index=True)
-    return {label: _cut(label, key) for label, key in zip(names.tolist(), rows.key[first].tolist(), strict=True)}
+    return {
+        label: _split_label(label, key) for label, key in zip(names.tolist(), rows.key[first].tolist(), strict=True)
+    }
 
 
 def datasets(rows: Rows) -> NDArray[np.str_]:
-    """The dataset of each row (n,)."""
+    """Return the dataset of each row, (n,) str."""
     import numpy as np
 
     names, codes = np.unique(rows.label, return_inverse=True)
-    found = parts(rows)
-    return np.array([found[name].dataset for name in names.tolist()], dtype=np.str_)[codes]
+    parts = label_parts(rows)
+    return np.array([parts[name].dataset for name in names.tolist()], dtype=np.str_)[codes]
 
 
-def _cut(label: str, key: str) -> Parts:
+def _split_label(label: str, key: str) -> LabelParts:
     dataset = key.partition("/")[0]
     if "/" in key and label.startswith(f"{dataset}_"):
-        return Parts(dataset, label[len(dataset) + 1 :])
+        return LabelParts(dataset, label[len(dataset) + 1 :])
     before, mark, after = label.partition("_")
-    return Parts(before, after) if mark else Parts("", label)
+    return LabelParts(before, after) if mark else LabelParts("", label)

@@ -19,15 +19,34 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Image: TypeAlias = "NDArray[np.uint8]"
-"""A picture: uint8 (height, width, 3), RGB."""
+"""A picture: uint8 (height, width, 3), RGB.
+
+Example:
+    >>> import numpy as np
+    >>> black: Image = np.zeros((480, 640, 3), np.uint8)
+    >>> height, width = black.shape[:2]
+"""
 
 Progress: TypeAlias = Callable[[str, int, "int | None"], None]
-"""Told by long work how it goes: what is being done, how much of it is done, and of how much (None: not known)."""
+"""A function that long work calls with: what is being done, how much of it is done, and the total (None: not known)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A face in a picture, in pixels; right and bottom are exclusive. `score` is the detector's own, in [0, 1]."""
+    """A face in a picture, in pixels.
+
+    Attributes:
+        left: Column of the left side.
+        top: Row of the upper side.
+        right: Column of the right side, exclusive.
+        bottom: Row of the lower side, exclusive.
+        score: The detector's confidence, in [0, 1].
+
+    Example:
+        >>> box = Box(left=10, top=20, right=110, bottom=140, score=0.9)
+        >>> box.width, box.height, box.area
+        (100, 120, 12000)
+    """
 
     left: float
     top: float
@@ -37,14 +56,17 @@ class Box:
 
     @property
     def width(self) -> float:
+        """Pixels from left to right."""
         return self.right - self.left
 
     @property
     def height(self) -> float:
+        """Pixels from top to bottom."""
         return self.bottom - self.top
 
     @property
     def area(self) -> float:
+        """Width times height; 0 for a box without area."""
         return max(self.width, 0.0) * max(self.height, 0.0)
 
 
@@ -52,14 +74,22 @@ class Box:
 class Sample:
     """One labelled picture, video or video frame, as a dataset adapter finds it.
 
-    key         unique in its dataset: the path below the dataset's root with "/" (not the stem: stems repeat)
-    path        the media file
-    dataset     the dataset's name, as in its categories: "CelebDFv2"
-    method      the forgery method's name, as in its categories: "FaceSwapPRO"; "real" for a real
-    group       the real recording it derives from, namespaced ("ffpp:000"); empty = unknown
-    identities  everyone in it, namespaced, the altered person first ("ffpp:000", "ffpp:003")
-    split       the official split; empty = none
-    frame       the frame number where the file is one frame of a video, else None
+    Attributes:
+        key: Unique in its dataset: the path below the dataset's root, with "/" (not the stem, since stems repeat).
+        path: The media file.
+        dataset: The name of the dataset, as in its categories: "CelebDFv2".
+        method: The name of the forgery method, as in its categories: "FaceSwapPRO"; "real" for a real.
+        real: Whether it is a real.
+        group: The real recording it derives from, with a namespace ("ffpp:000"); empty if unknown.
+        identities: Everyone in it, with a namespace, the altered person first: ("ffpp:000", "ffpp:003").
+        split: The official split; empty if there is none.
+        frame: The frame number if the file is one frame of a video, else None.
+
+    Example:
+        >>> from pathlib import Path
+        >>> sample = Sample("fake/0001.png", Path("data/fake/0001.png"), "MyLab", "FaceSwap", group="mylab:0001")
+        >>> sample.category
+        'MyLab_FaceSwap'
     """
 
     key: str
@@ -74,19 +104,25 @@ class Sample:
 
     @property
     def category(self) -> str:
-        """Dataset + method; a dataset's reals are ``<dataset>_real``."""
+        """Dataset and method: ``<dataset>_<method>``, or ``<dataset>_real`` for a real."""
         return f"{self.dataset}_{'real' if self.real else self.method}"
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something an adapter noticed that is not a sample. A scan counts and lists them.
+    """Something an adapter noticed that is not a sample; a scan counts and lists remarks.
 
-    unparsed  a media file whose name or place the adapter cannot read
-    missing   a file that a list of the dataset names and that is not there; a folder with nothing in it
-    conflict  two authorities of the dataset that disagree (list against folder)
-    extra     a sample that is there though no list of the dataset names it; told beside the sample
-    ignored   a file that belongs there and is no sample: masks, models, other qualities
+    Attributes:
+        kind: "unparsed": a media file whose name or place the adapter cannot read. "missing": a file that a list of the
+            dataset names and that does not exist, or an empty folder. "conflict": two sources of the dataset disagree
+            (a list and a folder). "extra": a sample that no list of the dataset names; yielded besides the sample.
+            "ignored": a file of the dataset that is not a sample: masks, models, other qualities.
+        path: The file or folder, below the root.
+        reason: What was noticed.
+
+    Example:
+        >>> Remark("unparsed", "fake/readme.png", "the name is not a number").kind
+        'unparsed'
     """
 
     kind: Literal["unparsed", "missing", "conflict", "extra", "ignored"]
@@ -98,15 +134,26 @@ class Remark:
 class Features:
     """A table with one row per face.
 
-    key    (n,) str, unique
-    label  (n,) str, the category
-    group  (n,) str, the real recording behind it: the unit of resampling, since frames of one video are not independent
-    x      (n, dim) float32
+    Attributes:
+        key: (n,) str, unique.
+        label: (n,) str, the category.
+        group: (n,) str, the real recording behind the face: the unit of resampling, since the frames of one video are
+            not independent. Empty if unknown.
+        x: (n, dim) float32.
+        reals: Only for an aligner that asks for them (see ``Aligner``): the reals of the datasets of these rows,
+            labelled ``<dataset>_real``.
+        views: Only for an aligner that asks for them: name of a view -> the same faces or some of them, with the same
+            keys, as they look in that view.
 
-    For an aligner that asks for them (see ``Aligner``) there are besides
-
-    reals  the reals of the datasets these rows belong to, labelled ``<dataset>_real``
-    views  name of a view -> the same faces, or some of them, found by their key, as they look in that view
+    Example:
+        >>> import numpy as np
+        >>> x = np.zeros((3, 4), np.float32)
+        >>> features = Features(np.array(["a", "b", "c"]), np.array(["One_Swap", "One_real", "One_Swap"]),
+        ...                     np.array(["1", "1", "2"]), x)
+        >>> features.categories
+        ['One_Swap', 'One_real']
+        >>> features.take(features.label == "One_Swap").key.tolist()
+        ['a', 'c']
     """
 
     key: NDArray[np.str_]
@@ -126,21 +173,34 @@ class Features:
 
     @property
     def dataset(self) -> NDArray[np.str_]:
-        """(n,) str, the dataset of each row, as its label and key tell (``kce.labels``)."""
+        """(n,) str, the dataset of each row, from its label and key (``kce.labels``)."""
         return datasets(self)
 
     def take(self, rows: NDArray[Any]) -> Features:
-        """The rows at these indices (or under this mask), in that order; reals and views stay as they are."""
+        """Return the rows at these indices, or under this mask, in that order; reals and views stay as they are."""
         return Features(self.key[rows], self.label[rows], self.group[rows], self.x[rows], self.reals, self.views)
 
     def with_x(self, x: NDArray[np.float32]) -> Features:
-        """The same rows with other features (n, any dim), to which neither reals nor views belong."""
+        """Return the same rows with other features (n, any dim), without reals and views."""
         return Features(self.key, self.label, self.group, x)
 
 
 @dataclass(frozen=True)
 class MergePlan:
-    """Old category -> new class. `votes` says, per category, why; `made` how the plan came about."""
+    """Old category -> new class.
+
+    Attributes:
+        classes: The new class of each category.
+        votes: Per category, the reason for its class.
+        made: How the plan was made.
+
+    Example:
+        >>> plan = MergePlan({"One_Swap": "swap", "Two_Swap": "swap", "Two_Lips": "lips"})
+        >>> plan.names
+        ['lips', 'swap']
+        >>> plan.members("swap")
+        ['One_Swap', 'Two_Swap']
+    """
 
     classes: Mapping[str, str]
     votes: Mapping[str, str] = field(default_factory=dict)
@@ -152,92 +212,202 @@ class MergePlan:
         return sorted(set(self.classes.values()))
 
     def members(self, name: str) -> list[str]:
-        """The categories of one class, sorted."""
-        return sorted(category for category, its in self.classes.items() if its == name)
+        """Return the categories of one class, sorted."""
+        return sorted(category for category, assigned in self.classes.items() if assigned == name)
 
 
 @runtime_checkable
 class Dataset(Protocol):
-    """Iterates over its samples, as a stream; built with `root` and its own keyword parameters.
+    """Reads a dataset as its publishers ship it, as a stream of samples and remarks.
 
-    May have `expected`: published number of samples per category, for the scan to compare with.
+    Its factory takes `root`, the folder of the dataset, and its own keyword parameters, each with a default. A root
+    that does not exist, or is a file, raises a KCEError with a hint. Most adapters derive from ``kce.Tree``, which
+    does all this.
+
+    Keys are unique, paths below the root with "/"; files exist; groups and identities have a namespace ("ffpp:000").
+    Files of file managers and archives (.DS_Store, ._x, Thumbs.db) are not samples, links out of the root are not
+    followed, nothing is written into the tree, and every iteration yields the same.
+
+    Attributes:
+        name: The name of the dataset, as in the `dataset` of each sample.
+
+    May also have `expected`: {category: published number of samples}, which a scan compares.
     """
 
     name: str
 
-    def __iter__(self) -> Iterator[Sample | Remark]: ...
+    def __iter__(self) -> Iterator[Sample | Remark]:
+        """Yield every sample, and a remark for what was noticed."""
+        ...
 
 
 @runtime_checkable
 class Detector(Protocol):
-    """Finds faces: all of them, in any order."""
+    """Finds the faces of a picture."""
 
-    def detect(self, image: Image) -> list[Box]: ...
+    def detect(self, image: Image) -> list[Box]:
+        """Return all faces, in any order.
+
+        Args:
+            image: uint8 (height, width, 3), RGB; of any size from 1 x 1 and any memory layout. Must not be changed.
+
+        Returns:
+            A list of ``Box`` with finite numbers, a positive area that overlaps the picture, and a score in [0, 1]; an
+            empty list for no face.
+        """
+        ...
 
 
 class Backbone(Protocol):
-    """A ``torch.nn.Module``: faces (n, 3, size, size) float in [0, 1] -> features (n, dim). Normalises by itself."""
+    """A network that turns faces into features: a ``torch.nn.Module``.
+
+    It does its own normalisation. In evaluation mode the features of a face do not depend on the other faces of the
+    batch; in training a loss on a batch of two or more gives every parameter a finite gradient. All its state is in
+    `state_dict`. Calls do not change the global random state.
+
+    Attributes:
+        size: Height and width of the faces it takes, in pixels.
+        dim: Number of features of a face.
+    """
 
     size: int
     dim: int
 
-    def __call__(self, faces: torch.Tensor) -> torch.Tensor: ...
+    def __call__(self, faces: torch.Tensor) -> torch.Tensor:
+        """Return finite float features (n, dim) for faces (n, 3, size, size), float in [0, 1], RGB, left unchanged."""
+        ...
 
 
 @runtime_checkable
 class Aligner(Protocol):
-    """Takes out of the features of known categories what belongs to the dataset and not to the forgery.
+    """Removes from the features of known categories what belongs to the dataset and not to the forgery.
 
-    Returns x (n, any dim) for the same rows in the same order. Two attributes, of the class or the object, say what
-    else a run has to bring; without them it brings nothing:
+    Two optional attributes, of the class or the object, name further inputs:
 
-    reals  True: `features.reals` holds reals of every dataset. Work whose faces have none is refused before it starts
-    views  names such as "jpeg70" (``kce.faces.reencode``): `features.views` holds faces in each of these views, and so
-           does
-           `features.reals.views`. Views are of 500 faces of a category at most
+    - `reals = True`: `features.reals` holds reals of every dataset. Faces without reals are then an error before the
+      run starts.
+    - `views = ("jpeg70", ...)` (``kce.faces.reencode``): `features.views` and `features.reals.views` hold at most 500
+      faces of each category in each of these views.
     """
 
-    def align(self, features: Features) -> NDArray[np.float32]: ...
+    def align(self, features: Features) -> NDArray[np.float32]:
+        """Return the aligned features.
+
+        Args:
+            features: The rows of known categories. Must not be changed.
+
+        Returns:
+            A numpy array of its own, float (n, any dim): row n belongs to row n of the input, whose order does not
+            matter; finite for finite features. For too few rows, or NaN in the input, a KCEError or ValueError.
+        """
+        ...
 
 
 @runtime_checkable
 class Reducer(Protocol):
-    """x (n, dim) -> (n, fewer), as scikit-learn's transformers do."""
+    """Reduces the number of dimensions, as scikit-learn's transformers do, which fit as they are."""
 
-    def fit_transform(self, x: NDArray[np.float32]) -> NDArray[np.float32]: ...
+    def fit_transform(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the reduced features.
+
+        Args:
+            x: (n, dim) float32. Must not be changed.
+
+        Returns:
+            A numpy array of its own, float (n, 1 to dim): row n belongs to row n of the input; finite for finite x. For
+            too few rows, or NaN in x, a KCEError or ValueError.
+        """
+        ...
 
 
 @runtime_checkable
 class Clusterer(Protocol):
-    """x (n, dim) -> cluster numbers (n,) int, -1 for noise, as scikit-learn's clusterers do.
+    """Clusters rows, as scikit-learn's clusterers do, which fit as they are.
 
-    A clusterer whose factory takes `n_clusters` is told how many classes are wanted. One that says `cannot_link = True`
-    is given, where a plan is made from the means of categories, a second argument (n, n) bool: rows that must not come
-    together if it can be helped, being categories of one dataset, whose makers told them apart. It does without.
+    If its factory takes `n_clusters`, a run passes the number of classes. It makes at most so many clusters, and raises
+    a KCEError or ValueError for more clusters than rows.
     """
 
-    def fit_predict(self, x: NDArray[np.float32]) -> NDArray[np.int_]: ...
+    def fit_predict(self, x: NDArray[np.float32]) -> NDArray[np.int_]:
+        """Return the cluster of each row.
+
+        Args:
+            x: (n, dim) float32. Must not be changed.
+
+        Returns:
+            A numpy array (n,) of integers from 0, and -1 for noise. Equal rows get the same number; the order of rows
+            does not matter. For too few rows, or NaN in x, a KCEError or ValueError.
+        """
+        ...
+
+
+class ConstrainedClusterer(Protocol):
+    """A clusterer that accepts constraints: one whose `fit_predict` has a keyword parameter named `cannot_link`.
+
+    Where a plan is made from the means of categories, a run passes which categories are of one dataset: whoever made
+    the dataset named them apart. Everything else is as for ``Clusterer``, and calls without constraints must work.
+    """
+
+    def fit_predict(self, x: NDArray[np.float32], *, cannot_link: NDArray[np.bool_] | None = None) -> NDArray[np.int_]:
+        """Return the cluster of each row.
+
+        Args:
+            x: (n, dim) float32.
+            cannot_link: (n, n) bool, symmetric, False on the diagonal: pairs of rows that should not be in one cluster.
+                A preference: fewer clusters than a dataset has categories must join some.
+
+        Returns:
+            (n,) integers from 0, and -1 for noise.
+        """
+        ...
 
 
 @runtime_checkable
 class Evaluator(Protocol):
-    """Features (and, of a run, the plan) -> named figures. Intervals are made by KCE, by resampling groups."""
+    """Scores a feature table, or a plan. Intervals are made by KCE, which resamples groups and calls it again.
 
-    def score(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]: ...
+    An optional attribute `intervals = False` says that resampling makes no sense for its scores.
+    """
+
+    def score(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]:
+        """Return the scores by name.
+
+        Args:
+            features: The rows to score. Must not be changed.
+            plan: In a run, the merge plan.
+
+        Returns:
+            At least one {name: finite number}; the same names for any rows. Scores depend on neither the order of rows
+            nor the names of labels. For a single label, too few rows or NaN, a KCEError or ValueError.
+        """
+        ...
 
 
 @runtime_checkable
 class Engine(Protocol):
-    """Does the jobs of a study, in other processes than the study's own.
+    """Runs the jobs of a study, in other processes than that of the study.
 
-    slots   how many jobs can be at work at a time
-    submit  hands out a job (a ``kce.Job``, which does its work where it is called); the future gives what it returns,
-            or raises what it raises. A job whose worker is lost is started again: jobs resume from their folders
-    stop    asks every job at work to end (as Ctrl-C would), waits until all have, and lets go of all workers
+    Attributes:
+        slots: How many jobs can run at the same time, at least 1.
     """
 
     slots: int
 
-    def submit(self, job: Callable[[], Any]) -> Future[Any]: ...
+    def submit(self, job: Callable[[], Any]) -> Future[Any]:
+        """Hand out a job and return at once.
 
-    def stop(self) -> None: ...
+        Args:
+            job: A ``kce.Job``, which can be pickled and does its work where it is called.
+
+        Returns:
+            A future with what the job returns, or raises. A job whose worker is lost is started again, since jobs
+            resume from their folders; if it is lost at every attempt, the future raises.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Interrupt every running job (as Ctrl-C would), wait until all have ended, and release all workers.
+
+        A second call does nothing.
+        """
+        ...

@@ -12,7 +12,7 @@ from kce.audit.proposals import list_changes, propose_plan
 from kce.audit.relations import find_relations, shared_method_names
 from kce.audit.traces import Traces, compute_traces, concatenate_tables
 from kce.errors import BadData
-from kce.labels import parts
+from kce.labels import label_parts
 from kce.merging.plan_file import check_plan, write_plan
 from kce.system.atomic import write_json
 
@@ -85,7 +85,7 @@ def write_audit(folder: Path, report: dict[str, Any], plan: MergePlan) -> None:
 
 
 def _see_datasets(features: Features) -> None:
-    forging = sorted({its.dataset for its in parts(features).values() if not its.real})
+    forging = sorted({its.dataset for its in label_parts(features).values() if not its.real})
     if len(forging) < 2:
         raise BadData(
             f"forgeries of one dataset only: {forging[0]}" if forging else "no forgeries: every label is of reals",

@@ -20,7 +20,7 @@ from kce.types import Features
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from kce.labels import Parts
+    from kce.labels import LabelParts
 
     Field = NDArray[np.float64]
     Codes = NDArray[np.int64]
@@ -43,7 +43,7 @@ class Traces:
     """
 
     names: list[str]
-    parts: dict[str, Parts]
+    parts: dict[str, LabelParts]
     datasets: list[str]
     label: Codes
     dataset: Codes
@@ -96,7 +96,7 @@ def concatenate_tables(tables: Sequence[Features]) -> Features:
 def compute_traces(features: Features, seed: int) -> Traces:
     """The traces of a table; the order of its rows does not matter. Raises BadData where nothing varies."""
     features = concatenate_tables([features])
-    parts = labels.parts(features)
+    parts = labels.label_parts(features)
     names, label = np.unique(features.label, return_inverse=True)
     held = sorted({its.dataset for its in parts.values()})
     dataset = np.searchsorted(held, [parts[name].dataset for name in names.tolist()])[label]
@@ -115,7 +115,7 @@ def group_means(x: Field, codes: Codes, count: int) -> Field:
     return np.divide(sums, rows, out=np.full_like(sums, np.nan), where=rows > 0)
 
 
-def _anchor(centres: Field, parts: list[Parts], dataset: str) -> Field:
+def _anchor(centres: Field, parts: list[LabelParts], dataset: str) -> Field:
     its = [number for number, one in enumerate(parts) if one.dataset == dataset]
     reals = [number for number in its if parts[number].real]
     return np.asarray(centres[reals or its].mean(axis=0))

@@ -17,7 +17,7 @@ from kce.errors import BadData, KCEError, UnknownName
 from kce.faces import folder as folders
 from kce.faces.cut import cut
 from kce.features.table import find_table, open_table, split_table_address
-from kce.labels import parts
+from kce.labels import label_parts
 from kce.pipeline.recipe import recipe_from_table
 from kce.pipeline.run import run
 from kce.registry.specs import format_spec, parse_spec
@@ -106,7 +106,7 @@ def _is_table(text: str) -> bool:
 def _stored(address: str, truth: str) -> Ground:
     path, table = split_table_address(address)
     rows = open_table(path, table).read_all()
-    told = parts(rows)
+    told = label_parts(rows)
     forged = np.array([not told[label].real for label in rows.label.tolist()], bool)
     rows = rows.take(forged)
     if len(rows.categories) < 2:
@@ -149,7 +149,7 @@ def _told(truth: str, categories: list[str]) -> dict[str, str]:
 
 def _truths(rows: Features, method: Mapping[str, str]) -> dict[str, Any]:
     """Several right answers: by method where that is known, else by label; by dataset, and by name."""
-    told = parts(rows)
+    told = label_parts(rows)
     labels = rows.label.tolist()
     first = {"method": [method[label] for label in labels]} if method else {"label": labels}
     others = {"dataset": [told[label].dataset for label in labels], "name": [told[label].method for label in labels]}

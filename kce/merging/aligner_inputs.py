@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.errors import BadData, UnknownName
-from kce.labels import REAL, parts
+from kce.labels import REAL, label_parts
 from kce.system.rng import generator
 from kce.types import Features
 
@@ -41,7 +41,7 @@ def find_fallback_reals(faces: Faces, datasets: set[str], registry: Registry) ->
 def with_fallback_reals(tables: Sequence[Features], registry: Registry) -> list[Features]:
     """The tables, and the reals of other datasets under the names of those that have none and for which the registry
     names them (``reals = "..."``)."""
-    told = [parts(table) for table in tables]
+    told = [label_parts(table) for table in tables]
     have = {its.dataset for table in told for its in table.values() if its.real}
     lacking = {its.dataset for table in told for its in table.values()} - have
     stands = {dataset: other for dataset in sorted(lacking) if (other := _named(dataset, registry)) in have}

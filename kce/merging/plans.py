@@ -11,6 +11,7 @@ import numpy as np
 
 from kce.errors import BadData, KCEError
 from kce.merging.class_count import count_classes, same_dataset_pairs
+from kce.registry.validation import takes_cannot_link
 from kce.system.rng import generator
 from kce.types import MergePlan
 
@@ -73,8 +74,8 @@ def plan_at_random(categories: Iterable[str], sizes: Sequence[int], seed: int) -
 def plan_by_clusters(features: Features, clusterer: Clusterer, vote: Literal["means", "rows"] = "means") -> MergePlan:
     """Join the categories that cluster together. Neither the order of the rows nor the numbers of clusters matter.
 
-    vote  "means": the clusterer gets one row per category, the mean of its features, in order of category; if it says
-          `cannot_link`, also which of them are of one dataset.
+    vote  "means": the clusterer gets one row per category, the mean of its features, in order of category; a
+          ``kce.types.ConstrainedClusterer`` also gets, as `cannot_link`, which of them are of one dataset.
           "rows": it gets all rows, in order of category and key; a category goes where most of its rows are, on a tie
           to the cluster that is met first in that order.
     What is noise (-1) is a class of its own. Raises BadData for NaN, KCEError for an answer that is no clustering.
@@ -87,7 +88,8 @@ def plan_by_clusters(features: Features, clusterer: Clusterer, vote: Literal["me
     pool = categories.tolist()
     if vote == "means":
         means = _means(features.x, codes, len(pool))
-        apart = same_dataset_pairs(_datasets(features, codes)) if getattr(clusterer, "cannot_link", False) else None
+        constrained = takes_cannot_link(clusterer)
+        apart = same_dataset_pairs(_datasets(features, codes)) if constrained else None
         numbers = _clusters(clusterer, means.astype(np.float32), apart)
     else:
         order = np.lexsort((features.key, features.label))
@@ -150,7 +152,9 @@ def _datasets(features: Features, codes: NDArray[np.int_]) -> NDArray[np.str_]:
 
 
 def _clusters(clusterer: Any, x: NDArray[np.float32], apart: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
-    found: NDArray[Any] = np.asarray(clusterer.fit_predict(x) if apart is None else clusterer.fit_predict(x, apart))
+    found: NDArray[Any] = np.asarray(
+        clusterer.fit_predict(x) if apart is None else clusterer.fit_predict(x, cannot_link=apart)
+    )
     if found.shape != (len(x),) or found.dtype.kind not in "iu" or (len(found) and found.min() < -1):
         raise KCEError(
             f"the clusterer {_name(clusterer)} answered {found.shape} {found.dtype} where {len(x)} cluster numbers "

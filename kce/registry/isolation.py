@@ -1,59 +1,192 @@
-"""The components of a run: one that fails a check ends its run, with an error that names it."""
+"""Components in a run: their answers are checked, and those of third parties are isolated from the run.
+
+``kce check`` is strict about everything. A run ends only for what makes its result wrong: an answer of the wrong type
+or shape, NaN, an exception, a hang, a crash. What is only untidy (output, changed global states) is undone and reported
+once per component, as a warning.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kce.errors import CheckFailed, KCEError
+import numpy as np
+
+from kce.errors import BadData, CheckFailed, KCEError
 from kce.registry import validation
 from kce.registry.registry import Registry
-from kce.registry.side_effects import observed
-from kce.system.worker_pool import TaskLost, Workers
+from kce.registry.side_effects import SideEffects, observed
+from kce.system.worker_pool import StartFailed, TaskLost, Workers
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from kce.registry.registry import ResolvedComponent
+    from kce.types import Features, MergePlan
+
+_log = logging.getLogger("kce.registry.isolation")
+
+
+@dataclass(frozen=True)
+class Traits:
+    """The optional attributes of a component that a run looks at, with their defaults.
+
+    Attributes:
+        intervals: Of an evaluator: whether intervals are made for its scores.
+        reals: Of an aligner: whether it needs the reals of every dataset.
+        views: Of an aligner: the views it needs.
+        cannot_link: Of a clusterer: whether its `fit_predict` takes `cannot_link`.
+    """
+
+    intervals: bool = True
+    reals: bool = False
+    views: tuple[str, ...] = ()
+    cannot_link: bool = False
+
+    @classmethod
+    def of_component(cls, component: Any) -> Traits:
+        """Return the traits of a component that was built."""
+        return cls(
+            getattr(component, "intervals", cls.intervals),
+            getattr(component, "reals", cls.reals),
+            tuple(getattr(component, "views", cls.views)),
+            validation.takes_cannot_link(component),
+        )
+
+
+class CheckedAligner:
+    """Calls an aligner and checks its answer."""
+
+    def __init__(self, call: Callable[..., Any], traits: Traits) -> None:
+        self._call, self.reals, self.views = call, traits.reals, traits.views
+
+    def align(self, features: Features) -> NDArray[np.float32]:
+        """Return the aligned x (n, any dim)."""
+        return self._call(features)  # type: ignore[no-any-return]
+
+
+class CheckedReducer:
+    """Calls a reducer and checks its answer."""
+
+    def __init__(self, call: Callable[..., Any], traits: Traits) -> None:  # noqa: ARG002 - all are made alike
+        self._call = call
+
+    def fit_transform(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the reduced x (n, fewer)."""
+        return self._call(x)  # type: ignore[no-any-return]
+
+
+class CheckedClusterer:
+    """Calls a clusterer and checks its answer."""
+
+    def __init__(self, call: Callable[..., Any], traits: Traits) -> None:  # noqa: ARG002 - all are made alike
+        self._call = call
+
+    def fit_predict(self, x: NDArray[np.float32]) -> NDArray[np.int_]:
+        """Return cluster numbers (n,)."""
+        return self._call(x)  # type: ignore[no-any-return]
+
+
+class CheckedConstrainedClusterer(CheckedClusterer):
+    """The same for a clusterer that takes constraints."""
+
+    def fit_predict(self, x: NDArray[np.float32], *, cannot_link: NDArray[np.bool_] | None = None) -> NDArray[np.int_]:
+        """Return cluster numbers (n,)."""
+        return self._call(x, cannot_link=cannot_link)  # type: ignore[no-any-return]
+
+
+class CheckedEvaluator:
+    """Calls an evaluator and checks its answer."""
+
+    def __init__(self, call: Callable[..., Any], traits: Traits) -> None:
+        self._call, self.intervals = call, traits.intervals
+
+    def score(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]:
+        """Return {name: value}."""
+        return self._call(features, plan)  # type: ignore[no-any-return]
 
 
 @contextmanager
 def component(
     part: ResolvedComponent, registry: Registry, timeout: float = 0, *, isolate: bool = True
 ) -> Iterator[Any]:
-    """An aligner, reducer, clusterer or evaluator to be asked as its kind is, inside.
+    """Provide an aligner, reducer, clusterer or evaluator whose answers are checked.
 
-    timeout  seconds a third party's part may take for an answer; 0 = for ever
-    aside     whether a third party's part gets a process of its own; the caller may have made one for it already
+    A built-in component is called directly. One of a third party is called in another process, so that a hang or crash
+    ends nothing else; this costs the start of a process, and copies of each input and answer. Its side effects are
+    undone, and reported once as a warning.
 
-    A built-in part works right here. One of a third party works in a process of its own, so that one that hangs or ends
-    its process ends nothing else; that costs the start of a process, and a copy of what it is given and answers. Every
-    answer is checked. Raises CheckFailed, naming component, plugin and check, for output, changes, or no answer
-    of its kind; KCEError for any other error in a third party's code.
+    Args:
+        part: What to build.
+        registry: Where it was resolved.
+        timeout: Seconds a third party's component may take for an answer; 0 for no limit.
+        isolate: Whether a third party's component gets another process; False where the caller has made one for it.
+
+    Yields:
+        A component with the methods of its kind. A call raises CheckFailed, which names component, plugin and check,
+        for an answer that is not one of its kind, a hang or a crash; BadData for features that were not finite before;
+        KCEError for any other exception of a third party's code.
     """
-    kind, who = part.entry.kind, _who(part, registry)
-    if who.source == "built-in":
-        yield _component(kind, *_handle(kind, part.build(), who))
-        return
-    if not isolate:
-        ask, traits = _third_party(lambda: _handle(kind, part.build(), who), who)
-        yield _component(kind, lambda *given: _third_party(lambda: ask(*given), who), traits)
-        return
-    with _aside(_at_work, part, registry, who, timeout) as crew:
-        yield _component(kind, lambda *given: _hand_over(crew, given, who), _hand_over(crew, None, who))
+    origin = _origin(part, registry)
+    if origin.source == "built-in":
+        built = part.build()
+        yield _checked(origin.kind, _direct_call(built, origin), Traits.of_component(built))
+    elif not isolate:
+        work = _ThirdParty(part.build, origin)
+        traits = _report(work(Describe()), origin).value
+        # A component that writes into its input must not change the caller's.
+        yield _checked(origin.kind, _Caller(lambda message: work(deepcopy(message)), origin), traits)
+    else:
+        with _worker(_make_third_party, part, registry, origin, timeout) as send:
+            yield _checked(origin.kind, _Caller(send, origin), _report(send(Describe()), origin).value)
 
 
 def check_backbone(part: ResolvedComponent, registry: Registry, timeout: float = 0) -> None:
-    """Check that a third party's backbone answers two faces, in another process; raises as ``component``."""
-    who = _who(part, registry)
-    if who.source != "built-in":
-        with _aside(_network_at_work, part, registry, who, timeout) as crew:
-            _hand_over(crew, None, who)
+    """Check that a third party's backbone answers two faces, in another process; raises as ``component`` does.
+
+    A backbone that changes the global random state fails here too: in training, which calls it directly, every step
+    would use the same random numbers.
+    """
+    origin = _origin(part, registry)
+    if origin.source != "built-in":
+        with _worker(_Backbone, part, registry, origin, timeout) as send:
+            _report(send(Call()), origin)
 
 
-class _Who(NamedTuple):
-    """How messages call a part."""
+# --------------------------------------------------------------------------------------- messages of the two processes
+
+
+@dataclass(frozen=True)
+class Describe:
+    """Asks the other process for the traits of the component."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """Asks the other process to call the component."""
+
+    arguments: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the component returned, and its side effects, which have been undone."""
+
+    value: Any
+    effects: SideEffects
+
+
+Message = Describe | Call
+
+
+class Origin(NamedTuple):
+    """What messages say of a component: what it is, and where it is from."""
 
     kind: str
     name: str
@@ -65,99 +198,183 @@ class _Who(NamedTuple):
 
     @property
     def hint(self) -> str:
+        """What to do about a component that fails."""
         return f"`kce check {self.kind} {self.name}` runs all its checks; choose another, or tell its author"
 
 
-def _who(part: ResolvedComponent, registry: Registry) -> _Who:
+def _origin(part: ResolvedComponent, registry: Registry) -> Origin:
     entry = part.entry
-    return _Who(entry.kind, entry.name, entry.plugin, registry.plugins.source(entry.plugin))
+    return Origin(entry.kind, entry.name, entry.plugin, registry.plugins.source(entry.plugin))
 
 
-def _aside(make: Callable[..., Any], part: ResolvedComponent, registry: Registry, who: _Who, timeout: float) -> Workers:
-    told = (part.spec, str(registry.folder.absolute()), who)
-    return Workers(1, make, told, limit=timeout or None, tries=1, threads=None)
+_CHECKED: dict[str, Callable[[Callable[..., Any], Traits], Any]] = {
+    "aligner": CheckedAligner,
+    "reducer": CheckedReducer,
+    "clusterer": CheckedClusterer,
+    "evaluator": CheckedEvaluator,
+}
 
 
-_TRAITS = {"intervals": True, "reals": False, "views": (), "cannot_link": False}
-"""What a component says of itself, and what holds where it says nothing: evaluators, aligners, clusterers."""
+def _checked(kind: str, call: Callable[..., Any], traits: Traits) -> Any:
+    return (CheckedConstrainedClusterer if traits.cannot_link else _CHECKED[kind])(call, traits)
 
 
-def _component(kind: str, call: Callable[..., Any], traits: Mapping[str, Any]) -> Any:
-    return SimpleNamespace(**{validation.METHODS[kind]: call, **traits})
+def _direct_call(built: Any, origin: Origin) -> Callable[..., Any]:
+    method = getattr(built, validation.METHODS[origin.kind])
 
-
-def _handle(kind: str, component: Any, who: _Who) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """How to ask a component that is here, and what it says of itself."""
-    looked = False
-
-    def call(*given: Any) -> Any:
-        nonlocal looked
-        with _blamed(who), observed(pools=not looked) as seen:
-            answer = getattr(component, validation.METHODS[kind])(*given)
-        looked = True  # what it does to the libraries' threads it does the first time
-        with _blamed(who):
-            seen.raise_for()
-            validation.check_answer(kind, answer, given[0])
-            validation.check_own_memory(kind, answer, given[0])
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        answer = method(*arguments, **keywords)
+        _check(answer, arguments[0], origin)
         return answer
 
-    return call, {trait: getattr(component, trait, default) for trait, default in _TRAITS.items()}
+    return call
+
+
+def _check(answer: Any, given: Any, origin: Origin) -> None:
+    with _naming(origin):
+        validation.check_answer(origin.kind, answer, given)
+        try:
+            validation.check_finite(origin.kind, answer)
+        except CheckFailed as failed:
+            if np.isfinite(given if origin.kind == "reducer" else given.x).all():
+                raise
+            raise BadData(
+                f"the features given to {origin} have NaN or infinity, and so has its answer", "extract them again"
+            ) from failed
 
 
 @contextmanager
-def _blamed(who: _Who) -> Iterator[None]:
+def _naming(origin: Origin) -> Iterator[None]:
+    """Name the component in errors of checks."""
     try:
         yield
     except CheckFailed as failed:
-        text = f"{who} fails the check {failed.check!r}: {failed.message}"
-        raise CheckFailed(failed.check, text, who.hint) from failed
+        text = f"{origin} fails the check {failed.check!r}: {failed.message}"
+        raise CheckFailed(failed.check, text, origin.hint) from failed
 
 
-def _at_work(text: str, folder: str, who: _Who) -> Callable[[Any], Any]:
-    """What the process of its own does: None asks what it says of itself, anything else is what it is asked."""
-    with observed(pools=False) as seen:
-        component = _third_party(lambda: Registry.load(Path(folder)).build(who.kind, text), who)
-    with _blamed(who):
-        seen.raise_for()
-    call, traits = _handle(who.kind, component, who)
-
-    def work(given: Any) -> Any:
-        return traits if given is None else _third_party(lambda: call(*given), who)
-
-    return work
-
-
-def _network_at_work(text: str, folder: str, who: _Who) -> Callable[[None], None]:
-    def look() -> None:
-        import torch
-
-        with _blamed(who), observed(pools=False) as seen:
-            network = Registry.load(Path(folder)).build("backbone", text)
-        with _blamed(who):
-            seen.raise_for("silent", "warnings", "threads")  # drawing weights takes random numbers
-            with observed(pools=False) as seen, torch.inference_mode():
-                answer = network.eval()(torch.zeros(2, 3, network.size, network.size))
-            seen.raise_for()
-            validation.check_features(answer, 2, network.dim)
-
-    return lambda _: _third_party(look, who)
-
-
-def _third_party(call: Callable[[], Any], who: _Who) -> Any:
-    """Whatever goes wrong in a third party's code is its author's to mend, and no fault of ours."""
+@contextmanager
+def _third_party_errors(origin: Origin) -> Iterator[None]:
+    """Make a KCEError of whatever a third party's code raises: it is for its author to fix, and not a fault of KCE."""
     try:
-        return call()
+        yield
     except KCEError:
         raise
+    except SystemExit as error:
+        text = f"{origin} fails the check 'no-exit': it ends the process"
+        raise CheckFailed("no-exit", text, origin.hint) from error
     except Exception as error:
-        raise KCEError(f"{who} fails with {type(error).__name__}: {error}", who.hint) from error
+        raise KCEError(f"{origin} fails with {type(error).__name__}: {error}", origin.hint) from error
 
 
-def _hand_over(crew: Workers, given: Any, who: _Who) -> Any:
-    crew.submit(given)
-    found = crew.take()
-    if isinstance(found, TaskLost):
-        check = "time-limit" if found.timed_out else "no-exit"
-        with _blamed(who):
-            raise CheckFailed(check, found.reason if found.timed_out else f"it ends the process: {found.reason}")
-    return found
+# ------------------------------------------------------------------------------------------------ in the other process
+
+
+class _ThirdParty:
+    """Builds a third party's component and answers messages about it."""
+
+    def __init__(self, build: Callable[[], Any], origin: Origin) -> None:
+        self._origin = origin
+        with observed(pools=False) as self._effects, _third_party_errors(origin):
+            self._component = build()
+        self._called = False
+
+    def __call__(self, message: Message) -> Reply:
+        if isinstance(message, Describe):
+            return Reply(Traits.of_component(self._component), self._effects)
+        # Thread pools are looked at once: components change them when they first run, if at all.
+        with observed(pools=not self._called) as effects, _third_party_errors(self._origin):
+            method = getattr(self._component, validation.METHODS[self._origin.kind])
+            answer = method(*message.arguments, **message.keywords)
+        self._called = True
+        _check(answer, message.arguments[0], self._origin)
+        try:
+            validation.check_own_memory(self._origin.kind, answer, message.arguments[0])
+        except CheckFailed as failed:  # harmless here: the input is a copy
+            effects.failures[failed.check] = failed.message
+        return Reply(answer, effects)
+
+
+def _make_third_party(spec: str, folder: str, origin: Origin) -> _ThirdParty:
+    return _ThirdParty(lambda: Registry.load(Path(folder)).build(origin.kind, spec), origin)
+
+
+class _Backbone:
+    """Builds a third party's backbone and gives it two black faces."""
+
+    def __init__(self, spec: str, folder: str, origin: Origin) -> None:
+        self._origin = origin
+        with observed(pools=False) as self._effects, _third_party_errors(origin):
+            self._network = Registry.load(Path(folder)).build("backbone", spec)
+        self._effects.failures.pop("random-state", None)  # initial weights are random
+
+    def __call__(self, message: Message) -> Reply:  # noqa: ARG002 - there is one question
+        import torch
+
+        network = self._network
+        with observed(pools=False) as effects, _third_party_errors(self._origin), torch.inference_mode():
+            answer = network.eval()(torch.zeros(2, 3, network.size, network.size))
+        with _naming(self._origin):
+            effects.raise_for("random-state")
+            validation.check_features(answer, 2, network.dim)
+        effects.failures.update(self._effects.failures)
+        return Reply(None, effects)
+
+
+# ------------------------------------------------------------------------------------------ in the process of the run
+
+
+@contextmanager
+def _worker(
+    make: Callable[..., Any], part: ResolvedComponent, registry: Registry, origin: Origin, timeout: float
+) -> Iterator[Callable[[Message], Reply]]:
+    """Start a process for a component and provide the function that sends it a message."""
+    arguments = (part.spec, str(registry.folder.absolute()), origin)
+    try:
+        workers = Workers(1, make, arguments, limit=timeout or None, tries=1, threads=None)
+    except StartFailed as error:
+        text = f"{origin} fails the check 'no-exit': its process ends while it is built"
+        raise CheckFailed("no-exit", text, origin.hint) from error
+
+    def send(message: Message) -> Reply:
+        workers.submit(message)
+        reply = workers.take()
+        if isinstance(reply, TaskLost):
+            with _naming(origin):
+                if reply.timed_out:
+                    raise CheckFailed("time-limit", reply.reason)
+                raise CheckFailed("no-exit", f"it ends the process: {reply.reason}")
+        return reply  # type: ignore[no-any-return]
+
+    with workers:
+        yield send
+
+
+class _Caller:
+    """Sends calls to a third party's component and reports its side effects."""
+
+    def __init__(self, send: Callable[[Message], Reply], origin: Origin) -> None:
+        self._send, self._origin = send, origin
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        return _report(self._send(Call(arguments, keywords)), self._origin).value
+
+
+_reported: set[tuple[Origin, str]] = set()
+
+
+def _report(reply: Reply, origin: Origin) -> Reply:
+    """Log the side effects of a call: as a warning those that this component has not shown before."""
+    if reply.effects.output:
+        _log.info("output of %s: %s", origin, reply.effects.output.rstrip())
+    new = {check: text for check, text in reply.effects.failures.items() if (origin, check) not in _reported}
+    if new:
+        _reported.update((origin, check) for check in new)
+        _log.warning(
+            "%s: %s. This was undone and the run continues; `kce check %s %s` runs all its checks",
+            origin,
+            "; ".join(f"{text} (check {check!r})" for check, text in new.items()),
+            origin.kind,
+            origin.name,
+        )
+    return reply

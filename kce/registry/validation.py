@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,22 @@ METHODS = {
     "evaluator": "score",
 }
 """Kind -> the method that is called. Datasets are iterated over, backbones called, engines given jobs."""
+
+
+def takes_cannot_link(clusterer: Any) -> bool:
+    """Return whether an object is a ``ConstrainedClusterer``: its `fit_predict` has the keyword `cannot_link`.
+
+    >>> class Plain:
+    ...     def fit_predict(self, x): ...
+    >>> class Constrained:
+    ...     def fit_predict(self, x, *, cannot_link=None): ...
+    >>> takes_cannot_link(Plain()), takes_cannot_link(Constrained())
+    (False, True)
+    """
+    try:
+        return "cannot_link" in inspect.signature(clusterer.fit_predict).parameters
+    except (AttributeError, TypeError, ValueError):  # it is not a clusterer, or its method is compiled
+        return False
 
 
 def check_answer(kind: str, answer: Any, given: Any) -> None:
@@ -120,15 +137,16 @@ _ANSWERS: dict[str, Callable[[Any, Any], None]] = {
 
 
 def check_features(answer: Any, count: int, dim: int) -> None:
-    """Check the answer of a backbone to `count` faces: a float tensor (count, dim)."""
+    """Check the answer of a backbone to `count` faces: a finite float tensor (count, dim)."""
     import torch
 
     if not isinstance(answer, torch.Tensor) or not answer.is_floating_point():
         raise CheckFailed("type", f"its answer is {_type_name(answer)}, not a tensor of floats")
     if tuple(answer.shape) != (count, dim):
-        raise CheckFailed(
-            "shape", f"its answer to {count} faces has the shape {tuple(answer.shape)}, not ({count}, {dim})"
-        )
+        shape = tuple(answer.shape)
+        raise CheckFailed("shape", f"its answer to {count} faces has the shape {shape}, not ({count}, {dim})")
+    if not answer.isfinite().all():
+        raise CheckFailed("finite-features", "its answer has NaN or infinity")
 
 
 def _check_floats(answer: Any, count: int) -> None:

@@ -30,6 +30,10 @@ _START = 60.0  # extra seconds that a new process has under a time limit, to sta
 Make = Callable[..., Callable[[Any], Any]]
 
 
+class StartFailed(KCEError):
+    """The worker processes end before they can take a task."""
+
+
 class TaskLost(NamedTuple):
     """Stands in the results for a task whose process died at every try, or that exceeded its time limit.
 
@@ -95,7 +99,7 @@ class Workers:
         ahead: How many tasks to keep submitted so that no worker waits.
 
     Raises:
-        KCEError: If the processes cannot start.
+        StartFailed: If the processes cannot start.
         Exception: Whatever `make` raises; one process calls it before the pool is ready.
     """
 
@@ -217,7 +221,7 @@ class Workers:
         process.close()
         task = self._busy.pop(pipe)
         if task is None:
-            raise KCEError(
+            raise StartFailed(
                 f"the worker processes do not start (exit status {code})",
                 "use one worker; in a script of your own, put the call under `if __name__ == '__main__':`",
             )

@@ -85,7 +85,6 @@ class CannotLink(_Clusterer):
     linkage  "complete": two clusters are as far apart as their farthest members; or "average"
     """
 
-    cannot_link = True
     growth: ClassVar = {"time": 2, "memory": 2}  # of all distances
 
     def __init__(self, n_clusters: int = 8, linkage: str = "complete") -> None:
@@ -96,15 +95,15 @@ class CannotLink(_Clusterer):
         inner = AgglomerativeClustering(n_clusters, metric="precomputed", linkage=linkage)
         super().__init__("cannot-link", inner.fit_predict, n_clusters)
 
-    def fit_predict(self, x: NDArray[np.float32], apart: NDArray[np.bool_] | None = None) -> NDArray[np.int_]:
-        """x (n, dim) -> cluster numbers (n,). apart (n, n): rows that must not come together."""
+    def fit_predict(self, x: NDArray[np.float32], *, cannot_link: NDArray[np.bool_] | None = None) -> NDArray[np.int_]:
+        """x (n, dim) -> cluster numbers (n,). cannot_link (n, n): pairs of rows that must not come together."""
         import numpy as np
         from sklearn.metrics import pairwise_distances
 
         distances = pairwise_distances(np.asarray(x, dtype=np.float64))
-        if apart is not None:
+        if cannot_link is not None:
             # Farther than any mean of distances between clusters can be.
-            distances[apart] = max(float(distances.max(initial=0.0)), 1.0) * (len(x) ** 2 + 1)
+            distances[cannot_link] = max(float(distances.max(initial=0.0)), 1.0) * (len(x) ** 2 + 1)
         return super().fit_predict(distances)
 
 

@@ -17,7 +17,7 @@ from kce.audit.audit import AGREE, DIFFER, audit_tables
 from kce.bench import synthetic
 from kce.errors import BadData, KCEError
 from kce.features.store import write_table
-from kce.labels import parts
+from kce.labels import label_parts
 from kce.merging.aligner_inputs import with_fallback_reals
 from kce.merging.plan_file import read_plan
 from kce.merging.plans import same_partition
@@ -37,7 +37,7 @@ def found(made: synthetic.FeatureWorld) -> dict[str, Any]:
 
 
 def true_findings(made: synthetic.FeatureWorld) -> dict[str, set[tuple[str, str]]]:
-    told = parts(made.features)
+    told = label_parts(made.features)
     answer: dict[str, set[tuple[str, str]]] = {DIFFER: set(), AGREE: set()}
     for a, b in combinations(sorted(made.method), 2):
         if told[a].dataset != told[b].dataset:
@@ -92,7 +92,7 @@ def test_what_moves_a_whole_dataset_changes_no_relation() -> None:
 def test_every_pair_of_two_datasets_is_told_with_its_figures() -> None:
     made = world(0)
     report = found(made)
-    told = parts(made.features)
+    told = label_parts(made.features)
     assert {(pair["a"], pair["b"]) for pair in report["pairs"]} == {
         (a, b) for a, b in combinations(sorted(made.method), 2) if told[a].dataset != told[b].dataset
     }

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kce.bench import synthetic
 from kce.bench.synthetic import FeatureWorldParameters, make_feature_world
 from kce.errors import KCEError
-from kce.labels import parts
+from kce.labels import label_parts
 
 SMALL = FeatureWorldParameters(categories=8, methods=4, datasets=2, rows=20, dim=48)
 
@@ -46,7 +46,7 @@ def test_the_truth_is_what_it_says(seed: int, categories: int, datasets: int, da
     world = make_feature_world(
         replace(SMALL, categories=categories, datasets=datasets, methods=methods), seed, views=False
     )
-    names = parts(world.features)
+    names = label_parts(world.features)
     assert set(world.method) == set(world.features.categories)
     assert len(set(world.method.values())) == methods
     twice = Counter((names[category].dataset, method) for category, method in world.method.items())
@@ -60,7 +60,7 @@ def test_homonyms_and_synonyms_are_as_many_as_requested() -> None:
     parameters = FeatureWorldParameters(homonyms=3, synonyms=4)
     for seed in range(5):
         world = make_feature_world(parameters, seed, views=False)
-        cut = parts(world.features)
+        cut = label_parts(world.features)
         names: dict[str, set[str]] = {}
         methods: dict[str, set[str]] = {}
         for category, method in world.method.items():

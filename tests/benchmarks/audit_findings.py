@@ -28,7 +28,7 @@ from kce.audit.audit import AGREE, DIFFER, audit_tables
 from kce.bench import cell_store, synthetic
 from kce.bench.aligners import Setting
 from kce.features.table import find_table
-from kce.labels import parts
+from kce.labels import label_parts
 from kce.merging.plans import plan_by_name
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ SHIFT = 6.0
 
 def true_findings(rows: Features, method: Mapping[str, str]) -> set[tuple[str, str, str]]:
     """(kind, category, category) of every two categories of different datasets whose names mislead."""
-    told = parts(rows)
+    told = label_parts(rows)
     called = plan_by_name({category: told[category].method for category in told}).classes
     answer = set()
     for a, b in combinations(rows.categories, 2):

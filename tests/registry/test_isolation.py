@@ -1,18 +1,20 @@
-"""Parts of third parties in a run: one that breaks a check ends its run with its name, and nothing else."""
+"""Components in a run: what is wrong ends the run with a name, what is untidy is undone and reported once."""
 
 from __future__ import annotations
 
 import os
 import random
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from kce.errors import CheckFailed, KCEError
+from kce.errors import BadData, CheckFailed, KCEError
 from kce.registry import isolation
 from kce.registry.registry import Registry
-from kce.registry.validation import METHODS
+from kce.registry.validation import METHODS, takes_cannot_link
 from kce.testing.probes import same, table
 from tests.registry.test_registry import write
 from tests.support.corpus import face_folder, small_study
@@ -23,6 +25,39 @@ def registry(at: Path, kind: str, factory: str) -> Registry:
     return plugin(at, "mine", kind, factory)
 
 
+def call_twice(registry: Registry, kind: str, timeout: float = 0, *, isolate: bool = True) -> list[Any]:
+    with isolation.component(registry.resolve(kind, "mine"), registry, timeout, isolate=isolate) as component:
+        given = table() if kind == "evaluator" else table().x
+        return [getattr(component, METHODS[kind])(given) for _ in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "factory", "check"),
+    [
+        ("clusterer", "WrongShape", "shape"),
+        ("reducer", "LosesARow", "shape"),
+        ("clusterer", "WrongType", "type"),
+        ("clusterer", "Floats", "type"),
+        ("reducer", "AnswersNaN", "finite"),
+        ("clusterer", "Hangs", "time-limit"),
+        ("clusterer", "Exits", "no-exit"),
+        ("clusterer", "ExitsAtOnce", "no-exit"),
+        ("clusterer", "ends_the_process", "no-exit"),
+        ("evaluator", "Words", "type"),
+        ("evaluator", "ScoresNaN", "finite"),
+    ],
+)
+def test_what_makes_a_result_wrong_ends_the_run_with_its_name(at: Path, kind: str, factory: str, check: str) -> None:
+    own = registry(at, kind, factory)
+    with pytest.raises(CheckFailed) as error:
+        call_twice(own, kind, 3 if factory == "Hangs" else 0)
+    assert error.value.check == check
+    assert f"{kind} 'mine' (plugin mine, " in error.value.message
+    assert repr(check) in error.value.message
+    assert f"kce check {kind} mine" in error.value.hint
+
+
+@pytest.mark.parametrize("isolate", [True, False], ids=["isolated", "in this process"])
 @pytest.mark.parametrize(
     ("kind", "factory", "check"),
     [
@@ -33,33 +68,70 @@ def registry(at: Path, kind: str, factory: str) -> Registry:
         ("clusterer", "Hushes", "warnings"),
         ("clusterer", "TakesThreads", "threads"),
         ("reducer", "SetsTheEnvironment", "threads"),
-        ("clusterer", "WrongShape", "shape"),
-        ("clusterer", "WrongType", "type"),
         ("reducer", "View", "own-memory"),
-        ("clusterer", "Hangs", "time-limit"),
-        ("clusterer", "Exits", "no-exit"),
-        ("clusterer", "ExitsAtOnce", "no-exit"),
-        ("evaluator", "Words", "type"),
     ],
 )
-def test_a_broken_promise_names_part_plugin_and_promise(at: Path, kind: str, factory: str, check: str) -> None:
+def test_what_is_untidy_is_undone_and_reported_once(
+    at: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    kind: str,
+    factory: str,
+    check: str,
+    isolate: bool,
+) -> None:
     own = registry(at, kind, factory)
-    state, environment = random.getstate(), dict(os.environ)
+    state, numpy_state, threads = random.getstate(), np.random.get_state(), os.environ.get("OMP_NUM_THREADS")
+    filters = list(warnings.filters)
+    with caplog.at_level("INFO", logger="kce"):
+        answers = call_twice(own, kind, isolate=isolate) + call_twice(own, kind, isolate=isolate)
+    assert all(same(answers[0], answer) for answer in answers)
+    reported = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(reported) == 1
+    assert f"{kind} 'mine' (plugin mine, " in reported[0]
+    assert repr(check) in reported[0]
+    output = [record.getMessage() for record in caplog.records if record.levelname == "INFO"]
+    assert [text.rpartition(": ")[2] for text in output] == (["clustering ..."] * 4 if check == "silent" else [])
+    assert capfd.readouterr().out == ""
+    assert (random.getstate(), os.environ.get("OMP_NUM_THREADS"), warnings.filters) == (state, threads, filters)
+    assert same(numpy_state, np.random.get_state())
 
-    def ask() -> None:
-        timeout = 3 if factory == "Hangs" else 0
-        with isolation.component(own.resolve(kind, "mine"), own, timeout) as part:
-            given = table() if kind == "evaluator" else table().x
-            for _ in range(2):  # the first time torch is imported, and nobody else's threads are changed
-                getattr(part, METHODS[kind])(given)
 
-    with pytest.raises(CheckFailed) as error:
-        ask()
-    assert error.value.check == check
-    assert f"{kind} 'mine' (plugin mine, " in error.value.message
-    assert repr(check) in error.value.message
-    assert f"kce check {kind} mine" in error.value.hint
-    assert (random.getstate(), dict(os.environ)) == (state, environment)
+def test_a_component_that_writes_into_its_input_does_no_harm(at: Path) -> None:
+    own, given = registry(at, "reducer", "WritesIntoItsInput"), table()
+    with isolation.component(own.resolve("reducer", "mine"), own, isolate=False) as reducer:
+        reducer.fit_transform(given.x)
+    assert same(given.x, table().x)
+
+
+def test_features_that_were_not_finite_are_not_blamed_on_the_component(at: Path) -> None:
+    own, given = registry(at, "reducer", "Center"), table()
+    given.x[0, 0] = np.nan
+    for part in (own.resolve("reducer", "mine"), own.resolve("reducer", "none")):
+        with (
+            pytest.raises(BadData, match="the features given to reducer"),
+            isolation.component(part, own) as reducer,
+        ):
+            reducer.fit_transform(given.x)
+
+
+def test_constraints_reach_a_clusterer_that_takes_them(at: Path) -> None:
+    write(
+        at,
+        mine="import numpy as np\nfrom kce import hookimpl\n\nclass Pairs:\n"
+        "    def fit_predict(self, x, *, cannot_link=None):\n"
+        "        return np.zeros(len(x), int) if cannot_link is None else cannot_link.sum(axis=0)\n\n"
+        "@hookimpl\ndef kce_clusterers():\n    return {'mine': Pairs}\n",
+    )
+    own, given = Registry.load(at), table().x
+    apart = np.eye(len(given), dtype=bool)[::-1].copy()
+    for isolate in (True, False):
+        with isolation.component(own.resolve("clusterer", "mine"), own, isolate=isolate) as clusterer:
+            assert takes_cannot_link(clusterer)
+            assert clusterer.fit_predict(given, cannot_link=apart).tolist() == [1] * len(given)
+            assert clusterer.fit_predict(given).tolist() == [0] * len(given)
+    with isolation.component(own.resolve("clusterer", "kmeans:n_clusters=2"), own) as clusterer:
+        assert not takes_cannot_link(clusterer)
 
 
 def test_a_sound_part_answers_as_it_would_here(at: Path) -> None:
@@ -92,7 +164,9 @@ def test_any_other_error_of_a_third_party_is_its_authors(at: Path) -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), [("aligner", "none"), ("reducer", "pca"), ("clusterer", "kmeans")])
-def test_built_in_parts_are_asked_here(kind: str, name: str) -> None:
+def test_built_in_components_are_called_directly(kind: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(isolation, "observed")
+    monkeypatch.delattr(isolation, "Workers")
     own, given = Registry.load(Path("/")), table()
     with isolation.component(own.resolve(kind, name), own) as part:
         answer = part.align(given) if kind == "aligner" else getattr(part, METHODS[kind])(given.x)
@@ -104,10 +178,11 @@ def test_built_in_parts_are_asked_here(kind: str, name: str) -> None:
     [
         ("return faces.mean(dim=(2, 3))", "shape"),
         ("return faces.mean(dim=(2, 3)).numpy()", "type"),
-        ("print('forward'); return faces.mean(dim=(1, 2, 3))[:, None]", "silent"),
+        ("return faces.mean(dim=(1, 2, 3))[:, None] / 0", "finite-features"),
         ("import os; os._exit(0)", "no-exit"),
         ("import torch; torch.manual_seed(0); return faces.mean(dim=(1, 2, 3))[:, None]", "random-state"),
         ("return faces.mean(dim=(1, 2, 3))[:, None]", ""),
+        ("print('forward'); return faces.mean(dim=(1, 2, 3))[:, None]", ""),
     ],
 )
 def test_a_network_is_tried_before_it_is_trained(at: Path, code: str, check: str) -> None:
@@ -140,7 +215,7 @@ def test_the_price_of_a_study_does_without_a_network_that_fails(at: Path) -> Non
 def test_in_a_study_it_ends_its_run_alone(at: Path) -> None:
     from kce.study import study
 
-    own = registry(at, "clusterer", "Prints")
+    own = registry(at, "clusterer", "WrongShape")
     faces = face_folder(at)
     told = small_study(at, plans='[plan.faulty]\nclusterer = "mine"')
     plan = study.prepare_study(str(told), at / "out", own, faces=faces)
@@ -155,4 +230,4 @@ def test_in_a_study_it_ends_its_run_alone(at: Path) -> None:
     assert {task.state for name, task in tasks.items() if "/none" in name} == {"done"}
     error = failed["group-1/seed-0/tiny/faulty: plan"]
     assert "clusterer 'mine' (plugin mine, " in error
-    assert "'silent'" in error
+    assert "'shape'" in error

@@ -177,6 +177,15 @@ class DividesByTheSpread(Center):
         return (x - x.mean(axis=0)) / x.std(axis=0)
 
 
+class AnswersNaN(Center):
+    """NaN in one row, whatever it is given."""
+
+    def fit_transform(self, x: Any) -> Any:
+        reduced = super().fit_transform(x)
+        reduced[-1] = np.nan
+        return reduced
+
+
 class NeedsRows(Center):
     """An IndexError without any."""
 
@@ -257,6 +266,13 @@ class Words:
 
     def score(self, features: Any, plan: Any = None) -> Any:
         return {"how": "good"}
+
+
+class ScoresNaN:
+    """A score that is not a number."""
+
+    def score(self, features: Any, plan: Any = None) -> Any:
+        return {"how": float("nan")}
 
 
 class Sized:
@@ -378,6 +394,7 @@ FAULTS: list[tuple[str, Callable[..., Any], set[str]]] = [
     ("reducer", Remembers, {"repeatable"}),
     ("reducer", DependsOnTheProcess, {"rebuilt"}),
     ("reducer", SwallowsNaN, {"nan-and-infinity"}),
+    ("reducer", AnswersNaN, {"finite", "constant-columns"}),
     ("reducer", DividesByTheSpread, {"constant-columns"}),
     ("reducer", NeedsRows, {"no-rows"}),
     ("clusterer", MakesMoreClusters, {"cluster-count"}),
@@ -391,6 +408,7 @@ FAULTS: list[tuple[str, Callable[..., Any], set[str]]] = [
     ("clusterer", Nothing, {"protocol"}),
     ("reducer", Singleton, {"builds"}),
     ("evaluator", Words, {"type"}),
+    ("evaluator", ScoresNaN, {"finite"}),
     ("evaluator", Sized, {"label-names", "one-label", "nan-and-infinity"}),
     ("detector", Outside, {"range"}),
     ("detector", Inverted, {"shape"}),
