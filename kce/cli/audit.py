@@ -21,7 +21,7 @@ def audit(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Find categories of different datasets that differ under one name, or agree under two.
+    """Find equal names that differ, and different names that agree.
 
     The tables must include the reals of each dataset (label <dataset>_real), because categories are measured relative
     to them. For a dataset without reals, the registry can name another dataset's.

@@ -56,9 +56,9 @@ def clusterers(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Rank clusterers on worlds whose truth is known, or on features of your own.
+    """Rank clusterers on worlds whose truth is known.
 
-    The world suite is every feature world except small; demo is the faces of kce demo through a trained network. A
+    Features of your own can take part. The world suite is every feature world except small; demo is the faces of kce demo through a trained network. A
     clusterer that fails, hangs or ends its process is one failed cell.
     """
     from kce.bench import cell_store, leaderboard
@@ -114,9 +114,9 @@ def aligners(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and start nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how far trainings and aligners keep storage out of a plan, on synthetic faces whose truth is known.
+    """Measure what keeps the storage of datasets out of a plan.
 
-    Each combination of world, kind, amount, training and network takes a few minutes of one core.
+    Trainings and aligners are tried on synthetic faces whose truth is known. Each combination of world, kind, amount, training and network takes a few minutes of one core.
     """
     from kce.bench import aligner_report, cell_store
     from kce.bench import aligners as alignbench
@@ -151,7 +151,10 @@ def compare(
     other: Annotated[Path, typer.Argument(help="The folder of another bench, for example of another version.")],
     as_json: AsJson = False,
 ) -> None:
-    """Compare two benches: what became better, what worse, and how certain that is."""
+    """Compare two benches.
+
+    What became better, what became worse, and how certain that is.
+    """
     from kce.bench import cell_store, leaderboard
 
     found = leaderboard.compare(cell_store.read(one, "reducer"), cell_store.read(other, "reducer"))

@@ -19,7 +19,7 @@ def docs(
     topic: Annotated[str | None, typer.Argument(help="A topic; without one, the topics are listed.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read the manual."""
+    """Show a topic of the manual."""
     found = topics()
     if topic is None:
         rows = [{"topic": name, "about": about} for name, about in found.items()]

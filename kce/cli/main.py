@@ -58,7 +58,6 @@ def main(
 
 
 # No argument that typer knows: it would load pydantic to see that a kind is a str, 0.1 s of 0.4.
-@app.command("list", context_settings=MORE, options_metavar="[OPTIONS] [KIND]")
 def list_(
     context: typer.Context,
     plugins: Annotated[
@@ -67,7 +66,7 @@ def list_(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the components: their names, the plugins behind them, and whether they work.
+    """List the components, and whether they work.
 
     Kinds: dataset, detector, backbone, aligner, reducer, clusterer, evaluator, engine; all of them without KIND.
     """
@@ -107,13 +106,12 @@ def list_(
     return None
 
 
-@app.command()
 def show(
     kind: Annotated[str, typer.Argument(help="dataset, detector, backbone ...")],
     name: Annotated[str, typer.Argument(help="A name that `kce list` shows.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show one component: what it is, its parameters and their defaults, and where it comes from."""
+    """Show one component, its parameters and where it comes from."""
     from kce.registry.registry import Registry, describe_component
 
     found = describe_component(Registry.load(), kind, name)
@@ -133,7 +131,6 @@ def show(
     return None
 
 
-@app.command()
 def scan(
     dataset: Annotated[str, typer.Argument(help="A dataset's name, as in `kce list dataset`.")],
     root: Annotated[Path, typer.Option(help="The folder that the dataset was unpacked to.")],
@@ -147,7 +144,7 @@ def scan(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Look through a dataset on disk: what is there, what is missing, what cannot be read."""
+    """Show what a dataset on disk holds, and what is wrong with it."""
     from kce.data import scan as scanning
     from kce.data.catalog import suggest_dataset
     from kce.registry.registry import Registry
@@ -196,7 +193,6 @@ def _scanned(report: dict[str, Any]) -> None:
         complain(what, report[what] or [])
 
 
-@app.command()
 def cut(
     dataset: Annotated[str, typer.Argument(help="A dataset's name, as in `kce list dataset`.")],
     root: Annotated[Path, typer.Option(help="The folder that the dataset was unpacked to.")],
@@ -210,7 +206,10 @@ def cut(
     workers: Annotated[int | None, typer.Option(help="Number of processes.", show_default="one per core")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Cut the faces out of a dataset's pictures and videos into a face folder."""
+    """Cut a dataset's faces into a face folder.
+
+    Several datasets may go into one folder. Started again, the command continues where it stopped.
+    """
     from kce.data.catalog import suggest_dataset
     from kce.faces.cut import cut as cut_faces
     from kce.registry.registry import Registry
@@ -240,24 +239,15 @@ def cut(
     return None
 
 
-app.command(context_settings=MORE, cls=command_with_defaults(run.run_defaults))(run.run)
-app.command(context_settings=MORE)(run.score)
-app.command()(study.study)
-app.command()(study.report)
-app.command()(audit.audit)
-app.add_typer(bench.bench)
-app.command()(cliauthors.new)
-app.command()(cliauthors.check)
-app.command()(docs.docs)
-
-
-@app.command()
 def demo(
     to: Annotated[Path, typer.Option(help="The folder for everything that is made.")] = Path("kce-demo"),
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Run the whole method on a small synthetic corpus; needs no data and no download."""
+    """Run the whole method on a small synthetic corpus.
+
+    It needs no data and no download.
+    """
     from kce.demo import run_demo
 
     with progress_bars() as progress:
@@ -286,3 +276,20 @@ def demo(
     )
     print_line(f"\nreport: {found['report']}")
     return None
+
+
+# In the order in which the help lists them.
+app.command()(demo)
+app.command()(scan)
+app.command()(cut)
+app.command(context_settings=MORE, cls=command_with_defaults(run.run_defaults))(run.run)
+app.command(context_settings=MORE)(run.score)
+app.command()(study.study)
+app.command()(study.report)
+app.command()(audit.audit)
+app.command("list", context_settings=MORE, options_metavar="[OPTIONS] [KIND]")(list_)
+app.command()(show)
+app.command()(cliauthors.check)
+app.command()(cliauthors.new)
+app.command()(docs.docs)
+app.add_typer(bench.bench)

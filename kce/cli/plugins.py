@@ -59,7 +59,10 @@ def new(
     author: Annotated[str, typer.Option(help="Author for the licence and the metadata.")] = "The author",
     as_json: AsJson = False,
 ) -> None:
-    """Create a package for a component of your own: a working plugin, its tests, and what it takes to share it."""
+    """Create a package for a component of your own.
+
+    It has a working plugin, its tests, and what it takes to share it.
+    """
     from kce.registry import scaffold as packages
     from kce.registry.registry import Registry
 
@@ -81,7 +84,10 @@ def check(
     limit: Annotated[float, typer.Option(help="Seconds a component may take for one call.")] = 60.0,
     as_json: AsJson = False,
 ) -> None:
-    """Check that components do what their kind requires; each is checked in another process."""
+    """Check that components do what their kind requires.
+
+    Each component is checked in a separate process.
+    """
     from kce.registry.registry import Registry
     from kce.testing import runner
 

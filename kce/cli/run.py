@@ -67,7 +67,11 @@ def run(
     until: Annotated[str, typer.Option(help="Stop after: first, known, plan, final, unknown, scores.")] = "scores",
     as_json: AsJson = False,
 ) -> None:
-    """Run the method: train, cluster, merge, retrain, and score the categories it has never seen."""
+    """Run the method on a face folder.
+
+    Train on the known categories, cluster them by their features, merge, retrain on the merged classes, and score the
+    categories it has never seen.
+    """
     _require_no_more(context, "categories follow --unknown, and a run has one folder")
     if threads:
         os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is loaded, here and in processes of ours

@@ -35,7 +35,10 @@ def study(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and start nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare plans over groups, backbones and seeds; `kce study sun2023` has all experiments of the paper."""
+    """Compare merge plans over groups, backbones and seeds.
+
+    `kce study sun2023` has all experiments of the paper.
+    """
     from kce.registry.registry import Registry
     from kce.report.report import write_report
     from kce.study import study as studies
@@ -94,7 +97,10 @@ def report(
     folder: Annotated[Path, typer.Argument(help="The folder of a run, a demo or a study.")],
     as_json: AsJson = False,
 ) -> None:
-    """Rebuild the report from what is stored: the page, figures for print, tables for papers."""
+    """Rebuild the report of a run, a demo or a study.
+
+    It is made from what the folder stores: the page, figures for print, and tables.
+    """
     from kce.report.report import write_report
 
     with progress_bars() as progress:

@@ -118,6 +118,19 @@ def adapter() -> str:
     return f"```python\n{ADAPTER.read_text(encoding='utf-8')}```"
 
 
+def tree_attributes() -> str:
+    return table(
+        ["attribute", "meaning"], [[f"`{name}`", text] for name, text in section(kce.Tree, "Attributes").items()]
+    )
+
+
+def section(documented: Any, title: str) -> dict[str, str]:
+    """The entries of one section of a docstring in Google's format, each on one line."""
+    body = inspect.cleandoc(documented.__doc__).partition(f"\n{title}:\n")[2].partition("\n\n")[0]
+    entries = re.findall(r"^    (\w+): (.*(?:\n     .*)*)", body, re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in entries}
+
+
 def public_names() -> str:
     rows = []
     for name in sorted(kce.__all__):
@@ -166,6 +179,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "kinds": kinds,
     "names": names,
     "public-names": public_names,
+    "tree-attributes": tree_attributes,
 }
 
 
