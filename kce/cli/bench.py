@@ -58,8 +58,8 @@ def clusterers(
 ) -> None:
     """Rank clusterers on worlds whose truth is known.
 
-    Features of your own can take part. The world suite is every feature world except small; demo is the faces of kce demo through a trained network. A
-    clusterer that fails, hangs or ends its process is one failed cell.
+    Features of your own can take part. The world suite is every feature world except small; demo is the faces of kce
+    demo through a trained network. A clusterer that fails, hangs or ends its process is one failed cell.
     """
     from kce.bench import cell_store, leaderboard
     from kce.bench import clusterers as benching
@@ -116,7 +116,8 @@ def aligners(
 ) -> None:
     """Measure what keeps the storage of datasets out of a plan.
 
-    Trainings and aligners are tried on synthetic faces whose truth is known. Each combination of world, kind, amount, training and network takes a few minutes of one core.
+    Trainings and aligners are tried on synthetic faces whose truth is known. Each combination of world, kind, amount,
+    training and network takes a few minutes of one core.
     """
     from kce.bench import aligner_report, cell_store
     from kce.bench import aligners as alignbench
