@@ -15,28 +15,34 @@ VARIANTS = (
     "reenact_postprocess",
 )
 FAKES, STUDIO = "manipulated_videos", "source_videos"
-PLACES = (("lists", "splits"), ("lists", "splits", "splits"), ("splits",))
+LIST_FOLDERS = (("lists", "splits"), ("lists", "splits", "splits"), ("splits",))
 FAKE = re.compile(r"([0-9]{3})_([MW][01][0-9]{2})\.mp4", re.IGNORECASE)
 ACTOR = re.compile(r"[MW][01][0-9]{2}")
 
 
 class DeeperForensics(Tree):
-    """DeeperForensics-1.0: 1000 videos of FaceForensics++ that bear the faces of 100 paid actors, by DF-VAE.
+    """DeeperForensics-1.0: 1000 videos of FaceForensics++ with the faces of 100 paid actors, by DF-VAE.
 
-    variant        end_to_end (the default), end_to_end_level_1 to _5, end_to_end_random_level,
-                   end_to_end_mix_2_distortions (3, 4), reenact_postprocess, or all
-    source_videos  also the actors' studio recordings, as reals (default: false)
+    Layout::
 
-    The tree:  manipulated_videos/<variant>/000_M101.mp4    (FaceForensics++ target, actor)
-               source_videos/M101/BlendShape/camera_front/M101_BlendShape_camera_front.mp4
-               lists/splits/{train,val,test}.txt: a file name a line, without folder
-    It has no real class of its own. The authors take the 1000 videos of FaceForensics++ at c23 as reals: read them as
-    that dataset; identities and groups (ffpp:000) are the same. The studio recordings are genuine, but its authors do
-    not mean them as reals for detection.
-    Every variant is the same 1000 clips again; those of one target have one group. A line of a split stands for its
-    name in every variant; what a variant on disk lacks is missing, what is in no split is extra. Splits may also lie in
-    lists/splits/splits/ or in splits/.
-    Known leak: targets are not split here as in FaceForensics++; to train on one and test on the other needs a check.
+        manipulated_videos/<variant>/000_M101.mp4      FaceForensics++ target_actor
+        source_videos/M101/BlendShape/camera_front/M101_BlendShape_camera_front.mp4
+        lists/splits/{train,val,test}.txt              a file name per line, without folder; also in
+                                                       lists/splits/splits/ or splits/
+
+    The dataset has no real class of its own. Its authors use the 1000 videos of FaceForensics++ at c23 as reals: read
+    them as that dataset; identities and groups (ffpp:000) are the same. The studio recordings are genuine, but not
+    meant as reals for detection. Each variant has the same 1000 clips; clips of one target have one group.
+
+    Official split: by the lists; a line stands for its file in every variant. A listed file that a variant on disk
+    lacks is missing, and a file in no list is extra. Known leak: targets are not split here as in FaceForensics++, so
+    training on one and testing on the other needs a check.
+
+    Args:
+        root: The dataset's root folder.
+        variant: end_to_end, end_to_end_level_1 to _5, end_to_end_random_level, end_to_end_mix_2_distortions (3, 4),
+            reenact_postprocess, or all.
+        source_videos: Whether to read the actors' studio recordings, as reals.
 
     Licence: DeeperForensics-1.0 terms of use; non-commercial, no redistribution.
     Source: Jiang et al. 2020, DeeperForensics-1.0: A Large-Scale Dataset for Real-World Face Forgery Detection, CVPR.
@@ -62,12 +68,13 @@ class DeeperForensics(Tree):
         self.splits: dict[str, str] = {}  # by file name in lower case
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
+        """See ``Tree.parse``."""
         top, name = parts[0].lower(), parts[-1]
         if top == STUDIO:
             return self._studio(parts)
         fake = FAKE.fullmatch(name)
         if top != FAKES or len(parts) != 3 or parts[1].lower() not in VARIANTS:
-            raise Unparsed(f"in no variant of {FAKES} and not below {STUDIO}")
+            raise Unparsed(f"neither in a variant of {FAKES} nor below {STUDIO}")
         if not fake:
             raise Unparsed("not NNN_ANNN.mp4 (target of FaceForensics++, actor)")
         if parts[1].lower() not in self.variants:
@@ -75,41 +82,43 @@ class DeeperForensics(Tree):
         target, actor = f"ffpp:{fake[1]}", f"deeperforensics:{fake[2].upper()}"
         split = self.splits.get(name.lower(), "")
         if self.splits and not split:
-            self.add_remark("extra", parts, "in none of the splits")
+            self.add_remark("extra", parts, "in no list of a split")
         return self.sample(parts, "DF-VAE", group=target, identities=(target, actor), split=split)
 
     def _studio(self, parts: tuple[str, ...]) -> Sample | Remark:
         if len(parts) < 3 or not ACTOR.fullmatch(parts[1]) or not parts[-1].startswith(f"{parts[1]}_"):
             raise Unparsed("not a recording in the folder of its actor")
         if not self.source_videos:
-            return Remark("ignored", "/".join(parts), "a studio recording; source_videos=true reads them")
+            return Remark("ignored", "/".join(parts), "a studio recording; read with source_videos=true")
         actor = f"deeperforensics:{parts[1]}"
         return self.sample(parts, "real", group=actor, identities=(actor,))
 
     def read_lists(self) -> Iterator[Remark]:
+        """Read the lists of the official split."""
         self.splits.clear()
-        folders = [self.find(FAKES, variant) for variant in self.variants]
-        above = [folder.relative_to(self.root).parts for folder in folders if folder]
-        if not above and len(self.variants) == 1:  # asked for by its name, a variant that is not there is missing
-            above = [(FAKES, *self.variants)]
+        existing = [self.find(FAKES, variant) for variant in self.variants]
+        folders = [folder.relative_to(self.root).parts for folder in existing if folder]
+        if not folders and len(self.variants) == 1:  # a variant that was named and does not exist is missing
+            folders = [(FAKES, *self.variants)]
         for split in ("train", "val", "test"):
-            file = next((found for place in PLACES if (found := self.find(*place, f"{split}.txt"))), None)
+            file = next((path for folder in LIST_FOLDERS if (path := self.find(*folder, f"{split}.txt"))), None)
             for number, line in self.read_lines(file) if file else ():
                 where = f"line {number} of {split}.txt"
                 try:
                     name = self.listed_parts(line)[-1]
                     if not FAKE.fullmatch(name):
                         raise Unparsed("not NNN_ANNN.mp4")
-                    missing = [place for folder in above if not self.find_exact(place := (*folder, name))]
+                    missing = [parts for folder in folders if not self.find_exact(parts := (*folder, name))]
                 except Unparsed as error:
                     yield Remark("conflict", line[:200], f"{where}: {error}")
                     continue
                 if (other := self.splits.setdefault(name.lower(), split)) != split:
-                    yield Remark("conflict", name, f"{where}: it is also in {other}.txt, which is kept")
+                    yield Remark("conflict", name, f"{where}: also in {other}.txt, which is kept")
                     continue
-                yield from (Remark("missing", "/".join(place), f"named in {where}") for place in missing)
+                yield from (Remark("missing", "/".join(parts), f"named in {where}") for parts in missing)
 
 
 @hookimpl
 def kce_datasets() -> dict[str, type[Tree]]:
+    """The adapter of DeeperForensics-1.0."""
     return {"DeeperForensics": DeeperForensics}

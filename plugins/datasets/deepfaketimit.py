@@ -1,4 +1,4 @@
-"""DeepfakeTIMIT, and VidTIMIT, which holds its reals."""
+"""DeepfakeTIMIT, and VidTIMIT with its reals."""
 
 from __future__ import annotations
 
@@ -19,16 +19,21 @@ REALS = "VidTIMIT"
 
 
 class DeepfakeTIMIT(Tree):
-    """DeepfakeTIMIT: 32 people of VidTIMIT, in 16 pairs, faces swapped by FaceSwap-GAN in two qualities.
+    """DeepfakeTIMIT: 32 people of VidTIMIT, in 16 pairs, with faces swapped by FaceSwap-GAN in two qualities.
 
-    quality   higher_quality (128 px models), lower_quality (64 px), or all (the default)
-    vidtimit  the folder of VidTIMIT, which is downloaded apart and holds the reals; empty: VidTIMIT/ in the root, if
-              it is there, else no reals
+    Layout::
 
-    The tree:  higher_quality/fadg0/sa1-video-fram1.avi   (target's folder, sentence, donor), lower_quality/...
-               VidTIMIT/fadg0/video/sa1/001   (jpeg frames without a suffix; not confirmed by the publishers)
-    The group is the target's recording (vidtimit:fadg0/sa1), one for both qualities and the real. The two original
-    recordings shown beside the qualities are ignored, as sound is. There is no official split.
+        higher_quality/fadg0/sa1-video-fram1.avi   the target's folder, sentence, donor; the same in lower_quality/
+        VidTIMIT/fadg0/video/sa1/001               JPEG frames without a suffix; not confirmed by the publishers
+
+    The group is the target's recording (vidtimit:fadg0/sa1), one for both qualities and the real. Sound, and the two
+    original recordings shown beside the qualities, are ignored. There is no official split.
+
+    Args:
+        root: The dataset's root folder.
+        quality: higher_quality (128 px models), lower_quality (64 px), or all.
+        vidtimit: The folder of VidTIMIT, a separate download with the reals. Empty: VidTIMIT/ in the root if it exists,
+            else there are no reals.
 
     Licence: Idiap EULA; research only.
     Source: Korshunov and Marcel 2018, DeepFakes: a New Threat to Face Recognition? Assessment and Detection.
@@ -48,23 +53,24 @@ class DeepfakeTIMIT(Tree):
         super().__init__(root)
         self.qualities = QUALITIES if quality == "all" else (quality,)
         self.expected = {"DeepfakeTIMIT_FaceSwap-GAN": 320 * len(self.qualities)}
-        place = Path(vidtimit) if vidtimit else self.find(REALS)
-        self.reals = _VidTIMIT(place) if place else None
-        inner = os.path.relpath(os.path.realpath(place), os.path.realpath(self.root)) if place else os.pardir
+        folder = Path(vidtimit) if vidtimit else self.find(REALS)
+        self.reals = _VidTIMIT(folder) if folder else None
+        inner = os.path.relpath(os.path.realpath(folder), os.path.realpath(self.root)) if folder else os.pardir
         self._inner = "" if inner.startswith(os.pardir) else f"{Path(inner).as_posix()}/"
 
     def __iter__(self) -> Iterator[Sample | Remark]:
         for item in super().__iter__():
             path = item.path if isinstance(item, Remark) else item.key
-            if not (self._inner and path.startswith(self._inner)):  # that is VidTIMIT in the root, read below
+            if not (self._inner and path.startswith(self._inner)):  # VidTIMIT in the root, which is read below
                 yield item
         yield from self.reals or ()
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
+        """See ``Tree.parse``."""
         if len(parts) == 1 and DEMO.fullmatch(parts[0]):
-            return Remark("ignored", parts[0], "an original, for show")
+            return Remark("ignored", parts[0], "an original shown as an example")
         if len(parts) != 3 or parts[0].lower() not in QUALITIES or not SUBJECT.fullmatch(parts[1]):
-            raise Unparsed(f"in no folder of a person below {' or '.join(QUALITIES)}")
+            raise Unparsed(f"not in the folder of a person below {' or '.join(QUALITIES)}")
         fake = FAKE.fullmatch(parts[2])
         if not fake:
             raise Unparsed("not sentence-video-donor.avi")
@@ -79,19 +85,19 @@ class DeepfakeTIMIT(Tree):
 
 
 class _VidTIMIT(Tree):
-    """The reals. Their frames have no suffix, so that the walk calls every file no medium; each is looked at again."""
+    """The reals. Their frames have no suffix, so the walk ignores every file, and each is looked at again."""
 
     name = REALS
     media = frozenset()
 
     def __iter__(self) -> Iterator[Sample | Remark]:
         frames = 0
-        for found in super().__iter__():
-            item = self._look_again(found) if isinstance(found, Remark) else found
+        for walked in super().__iter__():
+            item = self._look_again(walked) if isinstance(walked, Remark) else walked
             frames += isinstance(item, Sample)
             yield item
         if not frames:
-            yield Remark("missing", REALS, "it has no frame <person>/video/<sentence>/<number>")
+            yield Remark("missing", REALS, "without a frame <person>/video/<sentence>/<number>")
 
     def _look_again(self, remark: Remark) -> Sample | Remark:
         frame = FRAME.fullmatch(remark.path)
@@ -109,4 +115,5 @@ class _VidTIMIT(Tree):
 
 @hookimpl
 def kce_datasets() -> dict[str, type[Tree]]:
+    """The adapter of DeepfakeTIMIT."""
     return {"DeepfakeTIMIT": DeepfakeTIMIT}

@@ -19,16 +19,22 @@ RULE = re.compile(r"([0-9]{1,6})/([0-9]{1,6})/([0-9]{1,6})")
 class DeepFakeMnist(Tree):
     """DeepFakeMnist+ (DFMNIST+): faces driven through ten small actions by FOMM, and reals of VoxCeleb1.
 
-    fake_split  how many fakes of each action are train, val and test, in the order of their numbers: "750/150/150";
-                empty (the default): fakes have no split
+    Layout::
 
-    The tree:  fake_dataset/{blink,embarrass,left_slope,mouth,nod,right_slope,smile,surpise,up,yaw}/4063.mp4
-               real_dataset/selected_{train,val,test}/id10001#7w0IBEWc9Qw#001298#001705.mp4   (speaker#video#start#end)
-    surpise is spelled so; surprise is read too. A fake's name is a number that says nothing: no group, no identity, so
-    no split can keep people apart. The split of reals is that of their folder. For fakes the author names 750 train,
-    150 val and 150 test of each action, which is 50 more than the 1000 there are, and no order; by `fake_split` each
-    takes its share in turn, and what is left when all have theirs has none. The publishers' tree is known from others'
-    code only. A first upload of 2021 had other numbers and no reals.
+        fake_dataset/{blink,embarrass,left_slope,mouth,nod,right_slope,smile,surpise,up,yaw}/4063.mp4
+        real_dataset/selected_{train,val,test}/id10001#7w0IBEWc9Qw#001298#001705.mp4    speaker#video#start#end
+
+    The spelling surpise is the publishers'; surprise is read, too. The name of a fake is a number that says nothing:
+    without groups and identities no split can keep people apart. The layout is known only from the code of others. A
+    first upload of 2021 had other numbers and no reals.
+
+    Official split: reals have that of their folder. For fakes the author gives 750 train, 150 val and 150 test for each
+    action, which is 50 more than the 1000 that exist, and no order; see `fake_split`.
+
+    Args:
+        root: The dataset's root folder.
+        fake_split: Numbers of fakes of each action in train, val and test, in the order of their file names, such as
+            "750/150/150"; fakes beyond these have no split. Empty: fakes have no split.
 
     Licence: none stated; made from VoxCeleb1 and ADFES.
     Source: Huang et al. 2021, DeepFake MNIST+: A DeepFake Facial Animation Dataset, ICCV Workshops.
@@ -45,18 +51,20 @@ class DeepFakeMnist(Tree):
     def __init__(self, root: str, fake_split: str = "") -> None:
         rule = RULE.fullmatch(fake_split)
         if fake_split and not rule:
-            raise KCEError(f"{fake_split!r} is no split of the fakes", "write it as 750/150/150: train/val/test")
+            raise KCEError(f"fake_split = {fake_split!r} is not a split", "write it as 750/150/150: train/val/test")
         super().__init__(root)
         self.shares = dict(zip(SPLITS.values(), map(int, rule.groups()), strict=True)) if rule else {}
-        self._passed: Counter[str] = Counter()  # fakes of each action so far
+        self._counted: Counter[str] = Counter()  # fakes of each action so far
 
     def read_lists(self) -> Iterator[Remark]:
-        self._passed.clear()
+        """No lists; starts counting fakes again."""
+        self._counted.clear()
         return iter(())
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
+        """See ``Tree.parse``."""
         if len(parts) != 3:
-            raise Unparsed("not in a folder right below fake_dataset or real_dataset")
+            raise Unparsed("not in a folder of fake_dataset or real_dataset")
         top, folder, stem = parts[0].lower(), parts[1].lower(), parts[2].rpartition(".")[0]
         if top == "real_dataset" and folder in SPLITS:
             real = REAL.fullmatch(stem)
@@ -66,22 +74,23 @@ class DeepFakeMnist(Tree):
             return self.sample(parts, "real", group=f"voxceleb1:{stem}", identities=identities, split=SPLITS[folder])
         action = "surpise" if folder == "surprise" else folder
         if top != "fake_dataset" or action not in ACTIONS:
-            raise Unparsed("below neither an action of fake_dataset nor a split of real_dataset")
+            raise Unparsed("neither in an action of fake_dataset nor in a split of real_dataset")
         if not FAKE.fullmatch(stem):
             raise Unparsed("not a number")
         return self.sample(parts, "FOMM", split=self._next_split(action))
 
     def _next_split(self, action: str) -> str:
-        """Whose turn it is: the walk comes by in the order of the numbers."""
-        place, end = self._passed[action], 0
-        self._passed[action] += 1
+        """The split of the next fake of an action; the walk visits them in the order of their numbers."""
+        number, end = self._counted[action], 0
+        self._counted[action] += 1
         for split, share in self.shares.items():
             end += share
-            if place < end:
+            if number < end:
                 return split
         return ""
 
 
 @hookimpl
 def kce_datasets() -> dict[str, type[Tree]]:
+    """The adapter of DeepFakeMnist+."""
     return {"DeepFakeMnist+": DeepFakeMnist}

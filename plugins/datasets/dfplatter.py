@@ -16,24 +16,30 @@ METHODS = {  # folder in lower case -> method
     "setb": "SetB",
     "setc": "SetC",
 }
-TOP = re.compile(r"frames_(c0|c23|c40)", re.IGNORECASE)
+FRAMES = re.compile(r"frames_(c0|c23|c40)", re.IGNORECASE)
 LIST = re.compile(r"(train|val|test)_.*\.csv", re.IGNORECASE)
 FRAME = re.compile(r"[0-9]{1,9}")
 
 
 class DFPlatter(Tree):
-    """DF-Platter: 133,260 videos of Indian faces, one forged (set A) or several (sets B and C) in a frame.
+    """DF-Platter: 133,260 videos of Indian faces, with one forged face (set A) or several (sets B and C) in a frame.
 
-    compression: c0, c23, c40, or all (the default)
+    How the videos are laid out after unpacking is not known. What is read is the layout of frames that the authors' own
+    training code expects its users to prepare; everything else, videos included, is unparsed::
 
-    How the videos are laid out when unpacked is not known. Read is the tree of frames that the authors' own training
-    expects its users to make, and nothing else; what lies elsewhere, videos too, is named and not guessed at:
-        frames_C0/{real,real_SetB,real_SetC}/<video>/0001.jpg, frames_C0/{SetA,SetB,SetC}/<video>/0001.jpg, frames_C23/
-        csv/test_B_LR_c0.csv:  path, xmin, ymin, xmax, ymax, label (1 fake)
-    The sets mix FSGAN, FaceShifter and FaceSwap, and no file says which made a video, so that the set is the method.
-    The split of a video is that of the csv that names its frames. A line with label 1 in a folder of reals is a
-    conflict, as is one with label 0 in set A; in sets B and C faces left as they were have label 0 in a forged frame.
-    Neither identities nor groups are known.
+        frames_C0/{real,real_SetB,real_SetC}/<video>/0001.jpg    also frames_C23/, frames_C40/
+        frames_C0/{SetA,SetB,SetC}/<video>/0001.jpg
+        csv/test_B_LR_c0.csv                                     path, xmin, ymin, xmax, ymax, label (1 = fake)
+
+    The sets mix FSGAN, FaceShifter and FaceSwap, and no file tells which one made a video, so the set is the method.
+    Label 1 in a folder of reals, or label 0 in set A, is a conflict; in sets B and C, unaltered faces in a forged frame
+    have label 0. Neither identities nor groups are known.
+
+    Official split: a video has the split of the CSV file that names its frames.
+
+    Args:
+        root: The dataset's root folder.
+        compression: c0, c23, c40, or all.
 
     Licence: by form of the authors.
     Source: Narayan et al. 2023, DF-Platter: Multi-Face Heterogeneous Deepfake Dataset, CVPR.
@@ -53,12 +59,13 @@ class DFPlatter(Tree):
                 f"{self.name} has no compression {compression!r}", f"choose one of {', '.join(COMPRESSIONS)}, all"
             )
         super().__init__(root)
-        self.wanted = COMPRESSIONS if compression == "all" else (compression,)
+        self.compressions = COMPRESSIONS if compression == "all" else (compression,)
         self.splits: dict[str, str] = {}  # by the folder of a video
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
-        compression, method = _place(parts)
-        if compression not in self.wanted:
+        """See ``Tree.parse``."""
+        compression, method = _compression_and_method(parts)
+        if compression not in self.compressions:
             return Remark("ignored", "/".join(parts), f"compression {parts[0]}")
         stem = parts[-1].rpartition(".")[0]
         if not FRAME.fullmatch(stem) or parts[-1][len(stem) :].lower() not in self.pictures:
@@ -66,22 +73,23 @@ class DFPlatter(Tree):
         return self.sample(parts, method, split=self.splits.get("/".join(parts[:-1]), ""), frame=int(stem))
 
     def read_lists(self) -> Iterator[Remark]:
+        """Read the splits from the CSV files."""
         self.splits.clear()
         folder = self.find("csv")
         for file in sorted(folder.iterdir()) if folder and folder.is_dir() else ():
-            found = LIST.fullmatch(file.name)
-            if found and (path := self.find("csv", file.name)):
+            match = LIST.fullmatch(file.name)
+            if match and (path := self.find("csv", file.name)):
                 for number, line in self.read_lines(path):
-                    yield from self._line(line, f"line {number} of {file.name}", found[1].lower())
+                    yield from self._read_line(line, f"line {number} of {file.name}", match[1].lower())
 
-    def _line(self, line: str, where: str, split: str) -> Iterator[Remark]:
+    def _read_line(self, line: str, where: str, split: str) -> Iterator[Remark]:
         entry, *rest = line.rsplit(",", 5)
         if entry == "path":
             return
         try:
             parts = self.listed_parts(entry)
-            _, method = _place(parts)
-            there = self.find_exact(parts)
+            _, method = _compression_and_method(parts)
+            exists = self.find_exact(parts)
         except Unparsed as error:
             yield Remark("conflict", line[:200], f"{where}: {error}")
             return
@@ -89,16 +97,16 @@ class DFPlatter(Tree):
         if label not in ("0", "1"):
             yield Remark("conflict", key, f"{where} has no label 0 or 1")
         elif (label == "1" and method == "real") or (label == "0" and method == "SetA"):
-            yield Remark("conflict", key, f"{where} says {label}; its folder {parts[1]} is kept")
+            yield Remark("conflict", key, f"{where} has label {label}, unlike its folder {parts[1]}, which decides")
         if (first := self.splits.setdefault("/".join(parts[:-1]), split)) != split:
-            yield Remark("conflict", key, f"{where}: the video is also of {first}, which is kept")
-        if not there:
+            yield Remark("conflict", key, f"{where}: the video is also in {first}, which is kept")
+        if not exists:
             yield Remark("missing", key, f"named in {where}")
 
 
-def _place(parts: tuple[str, ...]) -> tuple[str, str]:
+def _compression_and_method(parts: tuple[str, ...]) -> tuple[str, str]:
     """The compression and the method."""
-    top = TOP.fullmatch(parts[0])
+    top = FRAMES.fullmatch(parts[0])
     if not top or len(parts) != 4 or parts[1].lower() not in METHODS:
         raise Unparsed("not in the folder of a video below frames_C0, frames_C23 or frames_C40 and a set")
     return top[1].lower(), METHODS[parts[1].lower()]
@@ -106,4 +114,5 @@ def _place(parts: tuple[str, ...]) -> tuple[str, str]:
 
 @hookimpl
 def kce_datasets() -> dict[str, type[Tree]]:
+    """The adapter of DF-Platter."""
     return {"DF-Platter": DFPlatter}

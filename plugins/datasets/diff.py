@@ -12,12 +12,13 @@ REALS = "diff_real"
 class DiFF(Tree):
     """DiFF: over 500,000 pictures made by 13 diffusion methods under four conditions.
 
-    The tree, which is not documented by the publishers below these folders:
-        DiFF_real/{train,val,test}/...                          (real; by a form of its own)
-        {train,val,test}/{T2I,I2I,FS,FE}/<method>/...           (text to image, image to image, face swap, face edit)
-    The condition is the method: how the folders of the 13 methods below it are called is not known, so that they are
-    read and not told apart. The split is that of the tree. What lies elsewhere is named and not guessed at. Neither
-    identities nor groups are known.
+    Layout, which the publishers document only down to these folders::
+
+        DiFF_real/{train,val,test}/...                    reals, by a form of their own
+        {train,val,test}/{T2I,I2I,FS,FE}/<method>/...     text to image, image to image, face swap, face edit
+
+    The condition is the method: the names of the folders of the 13 methods are not known, so these are read and not
+    distinguished. The split is that of the folder; other folders are unparsed. Neither identities nor groups are known.
 
     Licence: not stated; the real pictures by form.
     Source: Cheng et al. 2024, Diffusion Facial Forgery Detection, ACM Multimedia. github.com/xaCheng1996/DiFF
@@ -31,6 +32,7 @@ class DiFF(Tree):
     licence = "not stated; the real pictures by form"
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
+        """See ``Tree.parse``."""
         first, second = [part.lower() for part in (*parts[:-1], "", "")[:2]]
         if first == REALS and second in SPLITS:
             return self.sample(parts, "real", split=second)
@@ -41,4 +43,5 @@ class DiFF(Tree):
 
 @hookimpl
 def kce_datasets() -> dict[str, type[Tree]]:
+    """The adapter of DiFF."""
     return {"DiFF": DiFF}

@@ -10,4 +10,5 @@ from .swapped import CelebDFv1, CelebDFv2
 
 @hookimpl
 def kce_datasets() -> dict[str, type[Tree]]:
+    """The adapters of all versions."""
     return {"CelebDFv1": CelebDFv1, "CelebDFv2": CelebDFv2, "CelebDF++": CelebDFpp}

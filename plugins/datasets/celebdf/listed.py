@@ -1,4 +1,4 @@
-"""What all versions of Celeb-DF share: a list of test videos, in which 1 is a real and 0 is a fake."""
+"""What all versions of Celeb-DF share: a list of test videos, in which 1 is real and 0 is fake."""
 
 from __future__ import annotations
 
@@ -13,29 +13,32 @@ LINE = re.compile(r"([01])\s+(\S.*)")
 
 
 class Listed(Tree):
-    """Base of the versions. The folder decides what a video is; a line of the list that disagrees is a conflict.
+    """Base of all versions. The folder decides what a video is; a line of the list that disagrees is a conflict.
 
-    places  folder below the root, in lower case -> what lies there; several folders may be spellings of one place
+    Attributes:
+        folders: Folder below the root, in lower case -> what it contains; several folders may be spellings of one.
+        test: What the folder contains and the stem of the name, of each video of the official test split.
     """
 
     media = frozenset({".mp4"})
-    places: ClassVar[Mapping[str, Hashable]]
+    folders: ClassVar[Mapping[str, Hashable]]
 
     def __init__(self, root: str) -> None:
         super().__init__(root)
-        self.test: set[tuple[Hashable, str]] = set()  # place, stem
-        self._folders: dict[Hashable, list[tuple[str, ...]]] = {}  # where the files of a place may lie
+        self.test: set[tuple[Hashable, str]] = set()
+        self._existing: dict[Hashable, list[tuple[str, ...]]] = {}  # content -> its folders on disk
 
-    def place(self, parts: tuple[str, ...]) -> tuple[Hashable, str]:
-        """The place of a video, and its stem. Raises Unparsed."""
+    def content_and_stem(self, parts: tuple[str, ...]) -> tuple[Hashable, str]:
+        """What a video's folder contains, and the stem of the video's name. Raises Unparsed."""
         raise NotImplementedError
 
-    def is_real(self, place: Hashable) -> bool:
-        """Whether reals lie there."""
+    def is_real(self, content: Hashable) -> bool:
+        """Whether a folder contains reals."""
         raise NotImplementedError
 
     def read_lists(self) -> Iterator[Remark]:
-        self.test, self._folders = set(), {}
+        """Read the list of test videos."""
+        self.test, self._existing = set(), {}
         file = self.find(LIST)
         for number, line in self.read_lines(file) if file else ():
             match = LINE.fullmatch(line)
@@ -43,21 +46,23 @@ class Listed(Tree):
                 if not match:
                     raise Unparsed(f"{line[:80]!r} is not 0 or 1 and a path")
                 parts = self.listed_parts(match[2])
-                place, stem = self.place(parts)
-                there = any(self.find_exact((*above, parts[-1])) for above in self._above(place))
+                content, stem = self.content_and_stem(parts)
+                exists = any(self.find_exact((*folder, parts[-1])) for folder in self._existing_folders(content))
             except Unparsed as error:
                 yield Remark("conflict", LIST, f"line {number}: {error}")
                 continue
-            self.test.add((place, stem))
-            if match[1] != ("1" if self.is_real(place) else "0"):
-                said = "real" if match[1] == "1" else "fake"
-                yield Remark("conflict", match[2], f"line {number} of {LIST} calls it {said}; its folder is kept")
-            if not there:
+            self.test.add((content, stem))
+            if match[1] != ("1" if self.is_real(content) else "0"):
+                label = "real" if match[1] == "1" else "fake"
+                yield Remark(
+                    "conflict", match[2], f"{label} in line {number} of {LIST}, unlike its folder, which decides"
+                )
+            if not exists:
                 yield Remark("missing", match[2], f"named in line {number} of {LIST}")
 
-    def _above(self, place: Hashable) -> list[tuple[str, ...]]:
-        if place not in self._folders:
-            spelled = [folder.split("/") for folder, known in self.places.items() if known == place]
-            found = [self.find(*folder, *level) for folder in spelled for level in ((), ("videos",))]
-            self._folders[place] = [folder.relative_to(self.root).parts for folder in found if folder]
-        return self._folders[place]
+    def _existing_folders(self, content: Hashable) -> list[tuple[str, ...]]:
+        if content not in self._existing:
+            spellings = [folder.split("/") for folder, known in self.folders.items() if known == content]
+            folders = [self.find(*folder, *level) for folder in spellings for level in ((), ("videos",))]
+            self._existing[content] = [folder.relative_to(self.root).parts for folder in folders if folder]
+        return self._existing[content]

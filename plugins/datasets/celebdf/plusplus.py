@@ -14,7 +14,7 @@ FAMILIES = {
     "FaceReenact": "DaGAN FSRT HyperReenact LIA LivePortrait MCNET TPSMM",
     "TalkingFace": "AniTalker EchoMimic EDTalk FLOAT IP_LAP Real3DPortrait SadTalker",
 }
-PLACES = {  # folder in lower case -> what its names look like, method
+FOLDERS = {  # folder in lower case -> kind of its names, method
     "celeb-real": ("Celeb-real", "real"),
     "youtube-real": ("YouTube-real", "real"),
     "celeb-synthesis/faceswap/celeb-df-v2": ("FaceSwap", "Celeb-DF"),
@@ -32,22 +32,27 @@ STEMS = {
     "TalkingFace": re.compile(r"(?P<target>id[0-9]+)_(?P<recording>[0-9]+)_test_.+"),
 }
 EXPECTED = {"CelebDF++_real": 590 + 300}
-Place = tuple[str, str]
+Content = tuple[str, str]
 
 
 class CelebDFpp(Listed):
     """Celeb-DF++: the 890 reals of Celeb-DF v2, and 53,196 fakes by 22 methods in three families.
 
-    The tree:  Celeb-real/id0_0000.mp4, YouTube-real/00000.mp4
-               Celeb-synthesis/FaceSwap/GHOST/id0_id1_0000.mp4               (target_donor_recording)
-               Celeb-synthesis/FaceReenact/LIA/id0_id1_0000.mp4              (target_driver_recording)
-               Celeb-synthesis/TalkingFace/FLOAT/id0_0000_test_id08701_x.mp4 (target_recording, then the audio)
-               List_of_testing_videos.txt
-    FaceSwap/Celeb-DF, in some copies Celeb-DF-v2, holds the fakes of Celeb-DF itself. The same stem is in the folders
-    of many methods; a talking face has one identity. A level videos/ above the files is read too.
-    Official split: test only, by the list: 178 reals, 200 per method (talking faces: 300). The form of the list is not
-    published; as in Celeb-DF, "1 path" is taken for a real and "0 path" for a fake. The folder decides; a line that
-    disagrees with it, or has another form, is a conflict.
+    Layout::
+
+        Celeb-real/id0_0000.mp4
+        YouTube-real/00000.mp4
+        Celeb-synthesis/FaceSwap/GHOST/id0_id1_0000.mp4                 target_donor_recording
+        Celeb-synthesis/FaceReenact/LIA/id0_id1_0000.mp4                target_driver_recording
+        Celeb-synthesis/TalkingFace/FLOAT/id0_0000_test_id08701_x.mp4   target_recording, then the audio
+        List_of_testing_videos.txt
+
+    FaceSwap/Celeb-DF (in some copies Celeb-DF-v2) contains the fakes of Celeb-DF itself. Many methods have files of the
+    same name; a talking face has one identity. A level videos/ above the files is read, too.
+
+    Official split: test only, by the list: 178 reals and 200 fakes per method (talking faces: 300). The format of the
+    list is not published; as in Celeb-DF, "1 path" is read as a real and "0 path" as a fake. A line that disagrees with
+    its folder, or has another format, is a conflict, and the folder decides.
 
     Licence: CC BY-NC 4.0, by form.
     Source: Li et al. 2025, Celeb-DF++: A Large-scale Challenging Video DeepFake Benchmark for Generalizable Forensics.
@@ -58,36 +63,40 @@ class CelebDFpp(Listed):
     root_names = ("Celeb-DF++", "Celeb-DF-PP", "Celeb-DF-v3", "CDFv3", "CelebDF++")
     excluded_root_names = ("Celeb-DF-v1", "CelebDF-v1", "CelebDFv1", "Celeb-DF-v2", "CelebDF-v2", "CelebDFv2")
     root_contains = (("Celeb-synthesis", "Celeb-real", "YouTube-real"),)
-    places = PLACES
+    folders = FOLDERS
     expected = EXPECTED
     method_count = 22
     licence = "CC BY-NC 4.0, by form"
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
-        place, stem = _place(parts)
-        found = STEMS[place[0]].fullmatch(stem)
-        if not found:
-            raise Unparsed(f"no name of {place[0]}")
-        names = found.groupdict()
+        """See ``Tree.parse``."""
+        content, stem = _content_and_stem(parts)
+        kind, method = content
+        match = STEMS[kind].fullmatch(stem)
+        if not match:
+            raise Unparsed(f"not a file name of {kind}")
+        names = match.groupdict()
         target = names.get("target")
         return self.sample(
             parts,
-            place[1],
+            method,
             group=f"celebdf:{target}_{names['recording']}" if target else "",
             identities=tuple(f"celebdf:{person}" for person in (target, names.get("donor")) if person),
-            split="test" if (place, stem) in self.test else "",
+            split="test" if (content, stem) in self.test else "",
         )
 
-    def place(self, parts: tuple[str, ...]) -> tuple[Place, str]:
-        return _place(parts)
+    def content_and_stem(self, parts: tuple[str, ...]) -> tuple[Content, str]:
+        """See ``Listed.content_and_stem``."""
+        return _content_and_stem(parts)
 
-    def is_real(self, place: Hashable) -> bool:
-        return place in (PLACES["celeb-real"], PLACES["youtube-real"])
+    def is_real(self, content: Hashable) -> bool:
+        """See ``Listed.is_real``."""
+        return content in (FOLDERS["celeb-real"], FOLDERS["youtube-real"])
 
 
-def _place(parts: tuple[str, ...]) -> tuple[Place, str]:
-    """What the folder is, and the stem; some trees have a level videos/ between them."""
+def _content_and_stem(parts: tuple[str, ...]) -> tuple[Content, str]:
+    """What the folder contains, and the stem; some trees have a level videos/ between them."""
     folders = "/".join(parts[:-1]).lower().removesuffix("/videos")
-    if folders not in PLACES:
-        raise Unparsed("in no folder of reals, and in none of the 22 methods'")
-    return PLACES[folders], parts[-1].rpartition(".")[0]
+    if folders not in FOLDERS:
+        raise Unparsed("not in a folder of reals or of one of the 22 methods")
+    return FOLDERS[folders], parts[-1].rpartition(".")[0]

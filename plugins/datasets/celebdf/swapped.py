@@ -26,20 +26,21 @@ V1, V2 = ("Celeb-DF-v1", "CelebDF-v1", "CelebDFv1"), ("Celeb-DF-v2", "CelebDF-v2
 
 
 class _CelebDF(Listed):
-    """What both versions share."""
+    """What versions 1 and 2 share."""
 
     root_contains = (("Celeb-synthesis", "Celeb-fake", "Celeb-real", "YouTube-real"),)
-    places = FOLDERS
+    folders = FOLDERS
     licence = "Terms to Use Celeb-DF, by form; non-commercial"
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
-        folder, stem = _place(parts)
-        found = STEMS[folder].fullmatch(stem)
-        if not found:
+        """See ``Tree.parse``."""
+        folder, stem = _folder_and_stem(parts)
+        match = STEMS[folder].fullmatch(stem)
+        if not match:
             if STEMS[folder].fullmatch(stem.partition(".")[0]):
-                return Remark("ignored", "/".join(parts), "a stray of some copies, not of the official release")
-            raise Unparsed(f"no name of {folder}")
-        target, donor, recording = found.groups()
+                return Remark("ignored", "/".join(parts), "a stray file of some copies, not of the official release")
+            raise Unparsed(f"not a file name of {folder}")
+        target, donor, recording = match.groups()
         return self.sample(
             parts,
             "FaceSwapPRO" if folder == "Celeb-synthesis" else "real",
@@ -48,32 +49,40 @@ class _CelebDF(Listed):
             split="test" if (folder, stem) in self.test else "",
         )
 
-    def place(self, parts: tuple[str, ...]) -> tuple[str, str]:
-        return _place(parts)
+    def content_and_stem(self, parts: tuple[str, ...]) -> tuple[str, str]:
+        """See ``Listed.content_and_stem``."""
+        return _folder_and_stem(parts)
 
-    def is_real(self, place: Hashable) -> bool:
-        return place != "Celeb-synthesis"
+    def is_real(self, content: Hashable) -> bool:
+        """See ``Listed.is_real``."""
+        return content != "Celeb-synthesis"
 
 
-def _place(parts: tuple[str, ...]) -> tuple[str, str]:
-    """The folder as published, and the stem; some trees have a level videos/ between them."""
+def _folder_and_stem(parts: tuple[str, ...]) -> tuple[str, str]:
+    """The folder as it is published, and the stem; some trees have a level videos/ between them."""
     folder = FOLDERS.get(parts[0].lower())
     levels = [part for part in parts[1:-1] if part.lower() != "videos"]
     if not folder or levels or len(parts) not in (2, 3):
-        raise Unparsed(f"not right below one of {', '.join(STEMS)}")
+        raise Unparsed(f"not directly in one of {', '.join(STEMS)}")
     return folder, parts[-1].rpartition(".")[0]
 
 
 class CelebDFv1(_CelebDF):
-    """Celeb-DF version 1: 408 videos from the web, and 795 with the face swapped by the authors' improved method.
+    """Celeb-DF version 1: 408 videos from the web, and 795 whose faces were swapped by the authors' improved method.
 
-    The tree:  Celeb-real/id0_0000.mp4, YouTube-real/00000.mp4, Celeb-synthesis/id0_id1_0000.mp4
-               (target_donor_recording), List_of_testing_videos.txt
-    The real of a fake is its target's recording; reals from YouTube have no identity and no group. File names are those
-    of version 2 too: a root named as version 2 is refused. A level videos/ below the folders, other spellings of them,
-    and Celeb-fake are read.
-    Official split: test only, by the list, in which 1 is real and 0 is fake. The folder decides; a line that disagrees
-    is a conflict.
+    Layout::
+
+        Celeb-real/id0_0000.mp4
+        YouTube-real/00000.mp4
+        Celeb-synthesis/id0_id1_0000.mp4    target_donor_recording
+        List_of_testing_videos.txt
+
+    The real of a fake is its target's recording; reals from YouTube have neither identity nor group. File names are the
+    same as in version 2, so a root named like version 2 is refused. A level videos/ below the folders, other spellings
+    of the folders, and Celeb-fake are read, too.
+
+    Official split: test only, by the list, in which 1 is real and 0 is fake. A line that disagrees with its folder is a
+    conflict, and the folder decides.
 
     Licence: Terms to Use Celeb-DF, by form; non-commercial.
     Source: Li et al. 2020, Celeb-DF: A Large-scale Challenging Dataset for DeepFake Forensics, CVPR.
@@ -87,10 +96,11 @@ class CelebDFv1(_CelebDF):
 
 
 class CelebDFv2(_CelebDF):
-    """Celeb-DF version 2: 890 videos from the web, and 5639 with the face swapped by the authors' improved method.
+    """Celeb-DF version 2: 890 videos from the web, and 5639 whose faces were swapped by the authors' improved method.
 
-    The tree and its rules are those of version 1 (`kce show dataset CelebDFv1`); a root named as that one is refused.
-    The official test list has 518 lines: 178 reals (108 of Celeb-real, 70 of YouTube-real) and 340 fakes.
+    Layout and rules are those of version 1 (`kce show dataset CelebDFv1`); a root named like version 1 is refused.
+
+    Official split: test only; the list has 518 lines: 178 reals (108 of Celeb-real, 70 of YouTube-real), 340 fakes.
 
     Licence: Terms to Use Celeb-DF, by form; non-commercial.
     Source: Li et al. 2020, Celeb-DF: A Large-scale Challenging Dataset for DeepFake Forensics, CVPR.

@@ -120,9 +120,7 @@ def test_without_lists_nothing_is_extra(tmp_path: Path) -> None:
 
 def test_a_name_in_two_splits_is_a_conflict_and_the_first_is_kept(tmp_path: Path) -> None:
     dataset = build("DeeperForensics", tree(tmp_path, train="000_M101.mp4\n002_M004.mp4\n"))
-    assert remarks(dataset, "conflict") == {
-        "002_M004.mp4": "line 1 of test.txt: it is also in train.txt, which is kept"
-    }
+    assert remarks(dataset, "conflict") == {"002_M004.mp4": "line 1 of test.txt: also in train.txt, which is kept"}
     assert {sample.split for sample in samples(dataset).values()} == {"train"}
 
 

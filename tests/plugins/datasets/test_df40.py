@@ -108,7 +108,7 @@ def test_a_zip_without_its_top_folder_is_told(tmp_path: Path) -> None:
     plant(tmp_path, [*TREE, "DF40/ff/frames/993_989/131.png"])
     dataset = build("DF40", tmp_path)
     assert remarks(dataset, "unparsed") == {
-        "DF40/ff/frames/993_989/131.png": "in no folder of a method (the zip of uniface lacks its own)"
+        "DF40/ff/frames/993_989/131.png": "not in a folder of a method (the zip of uniface lacks one)"
     }
 
 

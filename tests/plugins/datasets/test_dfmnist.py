@@ -67,7 +67,7 @@ def test_the_split_the_author_names_is_50_more_than_there_are(tmp_path: Path) ->
 
 @pytest.mark.parametrize("rule", ["750", "750/150", "official", "-1/2/3", "0.8/0.1/0.1"])
 def test_a_rule_that_is_none(tmp_path: Path, rule: str) -> None:
-    with pytest.raises(KCEError, match="is no split of the fakes"):
+    with pytest.raises(KCEError, match="is not a split"):
         build("DeepFakeMnist+", plant(tmp_path, FAKES), fake_split=rule)
 
 
