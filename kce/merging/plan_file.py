@@ -30,6 +30,7 @@ class PlanFile(Document):
 
     NOUN: ClassVar[str] = "a merge plan"
     HINT: ClassVar[str] = _HINT
+    BY_HAND: ClassVar[bool] = True
 
     classes: Mapping[str, str]
     made: str = ""
