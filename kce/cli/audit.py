@@ -34,25 +34,25 @@ def audit(
 
     given = read_plan(plan) if plan else None
     rows = with_fallback_reals([open_table(table).read_all() for table in tables], Registry.load())
-    found, proposed = audit_tables(rows, seed, given)
+    report, proposed = audit_tables(rows, seed, given)
     if to:
-        write_audit(to, found, proposed)
+        write_audit(to, report, proposed)
     if as_json:
-        return print_json(found)
-    _pairs(found)
-    _clusters(found)
+        return print_json(report)
+    _print_pairs(report)
+    _print_clusters(report)
     for what, key in (("Findings", "findings"), ("Proposals", "proposals")):
-        print_line(f"{what}:" if found[key] else f"{what}: none")
-        for one in found[key]:
+        print_line(f"{what}:" if report[key] else f"{what}: none")
+        for one in report[key]:
             print_line(f"  {one['text']}")
     if to:
         print_line(f"\nall figures: {to / 'audit.json'}; the plan, to be edited: {to / 'plan.toml'}")
     return None
 
 
-def _pairs(found: dict[str, Any]) -> None:
-    kept = [pair for pair in found["pairs"] if pair["same_name"] or pair["relation"] not in ("different", "undecided")]
-    print_line(f"{len(kept)} of {len(found['pairs'])} pairs: those that share a name, or have something in common")
+def _print_pairs(report: dict[str, Any]) -> None:
+    kept = [pair for pair in report["pairs"] if pair["same_name"] or pair["relation"] not in ("different", "undecided")]
+    print_line(f"{len(kept)} of {len(report['pairs'])} pairs: those that share a name, or have something in common")
     print_table(
         ["a", "b", "name", "relation", "AUROC a to b", "b to a", "effect", "95 % interval", "p differ", "p agree", "n"],
         [
@@ -61,7 +61,7 @@ def _pairs(found: dict[str, Any]) -> None:
                 pair["b"],
                 "same" if pair["same_name"] else "other",
                 pair["relation"],
-                *(_figure(pair["auroc"][way]) for way in ("a_to_b", "b_to_a")),
+                *(_format_auroc(pair["auroc"][way]) for way in ("a_to_b", "b_to_a")),
                 _number(pair["effect"], ".2f"),
                 format_interval(pair["interval"], ".2f"),
                 _number(pair["p_holm"], ".2g"),
@@ -74,12 +74,12 @@ def _pairs(found: dict[str, Any]) -> None:
     for pair in kept:
         if pair["relation"] in ("undecided", "contained", "overlapping"):
             print_line(f"{pair['a']} and {pair['b']}: {pair['relation']}: {pair['reason']}")
-    margin = found["margin"]
+    margin = report["margin"]
     near = f", of the nearest two in one dataset, {' and '.join(margin['nearest'])}" if margin["nearest"] else ""
-    print_line(f"p after Holm; seed {found['seed']}; an effect below {margin['value']:.2f} is the same{near}\n")
+    print_line(f"p after Holm; seed {report['seed']}; an effect below {margin['value']:.2f} is the same{near}\n")
 
 
-def _clusters(found: dict[str, Any]) -> None:
+def _print_clusters(report: dict[str, Any]) -> None:
     columns = ("probe", "probe_anchored", "ilisi", "ilisi_anchored", "forgery")
     print_line("Data set and forgery in each class; anchored = less the mean of the dataset's reals")
     print_table(
@@ -90,16 +90,16 @@ def _clusters(found: dict[str, Any]) -> None:
                 ", ".join(cluster["members"]),
                 str(cluster["probe"]["n"] if cluster["probe"] else "-"),
                 _number(cluster["chance"], ".2f"),
-                *(_figure(cluster[column]) for column in columns),
+                *(_format_auroc(cluster[column]) for column in columns),
                 cluster["reason"],
             ]
-            for cluster in found["clusters"]
+            for cluster in report["clusters"]
         ],
     )
 
 
-def _figure(its: dict[str, Any] | None) -> str:
-    return f"{its['value']:.2f} ({format_interval(its['interval'], '.2f')})" if its else "-"
+def _format_auroc(score: dict[str, Any] | None) -> str:
+    return f"{score['value']:.2f} ({format_interval(score['interval'], '.2f')})" if score else "-"
 
 
 def _number(value: float | None, form: str) -> str:

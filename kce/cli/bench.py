@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kce.cli.console import App, complain, print_json, print_line, print_table, progress_bars
+from kce.cli.console import App, print_json, print_line, print_problems, print_table, progress_bars
 from kce.cli.options import AsJson
 from kce.errors import KCEError
 from kce.report.formats import format_interval
@@ -72,7 +72,7 @@ def clusterers(
         str(truth.absolute()) if truth else "",
     )  # fmt: skip
     if dry_run:
-        return _print_todo([(cell.world, cell) for cell in todo], cell_store.ids(to) if to else set(), as_json)
+        return _print_planned([(cell.world, cell) for cell in todo], cell_store.ids(to) if to else set(), as_json)
     with tempfile.TemporaryDirectory() if to is None else nullcontext(str(to)) as folder:
         with progress_bars() as progress:
             results = benching.run(Path(folder), todo, registry, limit, workers, progress)
@@ -131,17 +131,19 @@ def aligners(
         range(nets), training or [], aligner or [], clusterer or [], k or alignbench.KS,
     )  # fmt: skip
     if dry_run:
-        return _print_todo([(f"world {cell.setting.world}", cell) for cell in todo], cell_store.ids(to), as_json)
+        return _print_planned([(f"world {cell.setting.world}", cell) for cell in todo], cell_store.ids(to), as_json)
     with progress_bars() as progress:
         results = alignbench.run(to, todo, document, registry, workers, progress)
-    found = aligner_report.summary(results)
-    aligner_report.write(to, found, results)
+    summary = aligner_report.summary(results)
+    aligner_report.write(to, summary, results)
     if as_json:
-        return print_json({"cells": results, "aligners": found})
-    for shown in aligner_report.tables(found):
+        return print_json({"cells": results, "aligners": summary})
+    for shown in aligner_report.tables(summary):
         print_line(f"\n{shown.title}: {shown.note}")
         print_table(list(shown.head), [list(row) for row in shown.rows])
-    _complain(results, "{aligner}, {clusterer}, {training} {net}, on world {world}, {kind} {amount:g}, k {k}: {reason}")
+    _print_failed(
+        results, "{aligner}, {clusterer}, {training} {net}, on world {world}, {kind} {amount:g}, k {k}: {reason}"
+    )
     print_line(f"report: {to / 'aligners.html'}")
     return None
 
@@ -158,11 +160,11 @@ def compare(
     """
     from kce.bench import cell_store, leaderboard
 
-    found = leaderboard.compare(cell_store.read(one, "reducer"), cell_store.read(other, "reducer"))
-    if not found:
-        raise KCEError(f"{one} and {other} have no way of clustering and no world in common", "run both alike")
+    rows = leaderboard.compare(cell_store.read(one, "reducer"), cell_store.read(other, "reducer"))
+    if not rows:
+        raise KCEError(f"{one} and {other} share no clusterer on the same world", "run both with the same options")
     if as_json:
-        return print_json(found)
+        return print_json(rows)
     print_table(
         ["clusterer", "aligner", "reducer", "k", "worlds", "one", "other", "difference", "95 % interval", "p (Holm)"],
         [
@@ -171,20 +173,20 @@ def compare(
                 f"{row['other']:.3f}", f"{row['difference']:+.3f}", format_interval(row["interval"], "+.3f"),
                 "-" if row["p_holm"] is None else f"{row['p_holm']:.3g}",
             ]
-            for row in found
+            for row in rows
         ],
     )  # fmt: skip
     return None
 
 
-def _print_todo(todo: Sequence[tuple[str, Any]], done: set[str], as_json: bool) -> None:
-    """One line a world: how many cells, and how many of them a folder holds already."""
+def _print_planned(todo: Sequence[tuple[str, Any]], done: set[str], as_json: bool) -> None:
+    """Print how many cells each world has, and how many of them a folder holds already."""
     if as_json:
         return print_json({"cells": [{"id": cell.id, **asdict(cell), "done": cell.id in done} for _, cell in todo]})
     worlds: dict[str, list[bool]] = {}
     for world, cell in todo:
         worlds.setdefault(world, []).append(cell.id in done)
-    print_table(["world", "cells", "done"], [[name, str(len(its)), str(sum(its))] for name, its in worlds.items()])
+    print_table(["world", "cells", "done"], [[name, str(len(kept)), str(sum(kept))] for name, kept in worlds.items()])
     return None
 
 
@@ -196,8 +198,8 @@ def _print_boards(boards: dict[str, Any], results: list[dict[str, Any]]) -> None
             shown = sheet(k, board)
             print_line(f"\n{shown.title}: {shown.note}")
             print_table(list(shown.head), [list(row) for row in shown.rows])
-    _complain(results, "{clusterer} on {world}, k {k}: {reason}")
+    _print_failed(results, "{clusterer} on {world}, k {k}: {reason}")
 
 
-def _complain(results: list[dict[str, Any]], form: str) -> None:
-    complain("failed", [form.format_map(result) for result in results if result["status"] != "ok"])
+def _print_failed(results: list[dict[str, Any]], form: str) -> None:
+    print_problems("failed", [form.format_map(result) for result in results if result["status"] != "ok"])

@@ -102,7 +102,7 @@ def _ending_well(command: Command) -> Command:
             # Not sys.exit: where the interrupt came through C code that runs Python (an import of torch), the
             # interpreter remembers it and ends by the signal, whatever status it is given.
             os._exit(130)
-        except BrokenPipeError:  # the reader of our output has left: nobody is there to tell
+        except BrokenPipeError:  # nobody reads our output any more
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         except OSError as error:
@@ -150,11 +150,13 @@ def _fail(message: str, hint: str) -> None:
 
 
 def say(text: str) -> None:
+    """Print a line for people, on standard error."""
     print(text, file=sys.stderr)  # noqa: T201 - the command line is what prints
 
 
-def print_scores(found: dict[str, Any]) -> None:
-    intervals = found["intervals"]
+def print_scores(result: dict[str, Any]) -> None:
+    """Print scores with their intervals as a table."""
+    intervals = result["intervals"]
     print_table(
         ["evaluator", "figure", "value", "95 % interval", "n", "seed"],
         [
@@ -163,16 +165,17 @@ def print_scores(found: dict[str, Any]) -> None:
                 name,
                 f"{value:.4g}",
                 format_interval(intervals.get(evaluator, {}).get(name), ".4g"),
-                str(found["n"]),
-                str(found["seed"]),
+                str(result["n"]),
+                str(result["seed"]),
             ]
-            for evaluator, values in found["scores"].items()
+            for evaluator, values in result["scores"].items()
             for name, value in values.items()
         ],
     )
 
 
-def complain(what: str, lines: list[str], most: int = 10) -> None:
+def print_problems(what: str, lines: list[str], most: int = 10) -> None:
+    """Print the first `most` of the lines on standard error, each after `what`, and how many more there are."""
     for line in lines[:most]:
         say(f"{what}: {line}")
     if len(lines) > most:
@@ -180,14 +183,17 @@ def complain(what: str, lines: list[str], most: int = 10) -> None:
 
 
 def print_line(text: str) -> None:
+    """Print a line of the command's result."""
     print(text, file=_answers())
 
 
 def print_json(document: Any) -> None:
+    """Print a document as the command's result."""
     print_line(json.dumps(document, ensure_ascii=False, indent=1))
 
 
 def print_table(head: list[str], rows: list[list[str]]) -> None:
+    """Print a table as the command's result; on a terminal it fits the width."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -220,7 +226,7 @@ def print_markdown(text: str) -> None:
 
 @contextlib.contextmanager
 def progress_bars() -> Iterator[types.Progress]:
-    """Bars on standard error, one for each thing that is being done, with rate and time left."""
+    """Show bars on standard error, one for each thing that is being done, with rate and time left."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -262,10 +268,16 @@ def progress_bars() -> Iterator[types.Progress]:
 def study_board(
     at_work: Callable[[Task], Mapping[str, Any]], expected: Mapping[str, float]
 ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """How the jobs of a study stand, on standard error: counts and time left, and what each running one does.
+    """Show how the jobs of a study progress, on standard error: counts, time left, and what each running one does.
 
-    expected  name of a job -> the seconds it should take, of those that have much to do
-    Where nobody watches (a file, a pipe) there is a line for every job that ends instead.
+    Without a terminal, a line is printed for each job that ends instead.
+
+    Args:
+        at_work: Returns what a running job does, as `what`, `done` and `total`; empty where that is not known.
+        expected: Seconds that a job should take, by its name, for those that have much to do.
+
+    Yields:
+        A function that is called with all tasks by name whenever one changes.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -277,7 +289,7 @@ def study_board(
     shown: dict[str, TaskID] = {}
     ended: set[str] = set()
 
-    def tell(tasks: Mapping[str, Task]) -> None:
+    def show_tasks(tasks: Mapping[str, Task]) -> None:
         for name, task in tasks.items():
             if task.state in ("done", "failed") and name not in ended:
                 ended.add(name)
@@ -289,18 +301,18 @@ def study_board(
         for name in [name for name in shown if name not in running]:
             bars.remove_task(shown.pop(name))
         for name, task in running.items():
-            told = at_work(task)
+            progress = at_work(task)
             if name not in shown:
                 shown[name] = bars.add_task(name, total=None)
-            what = f"  {name}: {told['what']}" if told else f"  {name}"
-            bars.update(shown[name], description=what, completed=told.get("done", 0), total=told.get("total"))
-        bars.update(whole, description=_standing(tasks, expected), completed=len(ended), total=len(tasks))
+            what = f"  {name}: {progress['what']}" if progress else f"  {name}"
+            bars.update(shown[name], description=what, completed=progress.get("done", 0), total=progress.get("total"))
+        bars.update(whole, description=_summarise(tasks, expected), completed=len(ended), total=len(tasks))
 
     with bars:
-        yield tell
+        yield show_tasks
 
 
-def _standing(tasks: Mapping[str, Task], expected: Mapping[str, float]) -> str:
+def _summarise(tasks: Mapping[str, Task], expected: Mapping[str, float]) -> str:
     from kce.study.scheduler import seconds_left
 
     states = [task.state for task in tasks.values()]
@@ -313,6 +325,6 @@ def _standing(tasks: Mapping[str, Task], expected: Mapping[str, float]) -> str:
 
 
 def _log_on(console: Console) -> contextlib.AbstractContextManager[None]:
-    """What KCE logs, a line each, above the bars."""
+    """Print what KCE logs above the bars, a line each."""
     show = functools.partial(console.print, style=None, markup=False, highlight=False, soft_wrap=True)
     return capturing_log(show, logging.INFO)

@@ -20,15 +20,15 @@ def docs(
     as_json: AsJson = False,
 ) -> None:
     """Show a topic of the manual."""
-    found = topics()
+    known = topics()
     if topic is None:
-        rows = [{"topic": name, "about": about} for name, about in found.items()]
+        rows = [{"topic": name, "about": about} for name, about in known.items()]
         if as_json:
             return print_json(rows)
         print_table(["topic", "about"], [[row["topic"], row["about"]] for row in rows])
         return print_line("Read one with `kce docs TOPIC`.")
-    if topic not in found:
-        raise UnknownName.among("topic of the manual", topic, found, "`kce docs` says what each is about")
+    if topic not in known:
+        raise UnknownName.among("topic of the manual", topic, known, "`kce docs` says what each is about")
     text = (DOCS / f"{topic}.md").read_text(encoding="utf-8")
     return print_json({"topic": topic, "markdown": text}) if as_json else print_markdown(text)
 

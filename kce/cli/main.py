@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from kce.cli import audit, bench, docs, run, study
-from kce.cli import plugins as cliauthors
+from kce.cli import plugins as plugin_commands
 from kce.cli.console import (
     App,
     command_with_defaults,
-    complain,
     print_json,
     print_line,
+    print_problems,
     print_table,
     progress_bars,
     say,
@@ -44,7 +44,7 @@ def _version(wanted: bool) -> None:
         from kce import __version__
 
         print_line(__version__)
-        cliauthors.warn_of_other_claimants()
+        plugin_commands.warn_of_other_claimants()
         raise typer.Exit
 
 
@@ -77,7 +77,7 @@ def list_(
     kind = context.args[0] if context.args else None
     registry = Registry.load()
     if plugins:
-        return cliauthors.list_plugins(registry, as_json)
+        return plugin_commands.list_plugins(registry, as_json)
     rows = registry.list_components(kind)
     if as_json:
         return print_json(rows)
@@ -114,18 +114,19 @@ def show(
     """Show one component, its parameters and where it comes from."""
     from kce.registry.registry import Registry, describe_component
 
-    found = describe_component(Registry.load(), kind, name)
+    component = describe_component(Registry.load(), kind, name)
     if as_json:
-        return print_json(found)
-    print_line(f"{found['kind']} {found['name']}  ({found['plugin']}:{found['factory']}, {found['source']})")
-    if found["aliases"]:
-        print_line(f"also called: {', '.join(found['aliases'])}")
-    print_line(f"named by: {found['registry']}\n\n{found['doc']}\n")
+        return print_json(component)
+    origin = f"{component['plugin']}:{component['factory']}, {component['source']}"
+    print_line(f"{component['kind']} {component['name']}  ({origin})")
+    if component["aliases"]:
+        print_line(f"also called: {', '.join(component['aliases'])}")
+    print_line(f"named in: {component['registry']}\n\n{component['doc']}\n")
     print_table(
         ["parameter", "type", "default", "from"],
         [
             [p["name"], p["type"], "(required)" if p["required"] else repr(p["default"]), p["from"]]
-            for p in found["parameters"]
+            for p in component["parameters"]
         ],
     )
     return None
@@ -152,22 +153,22 @@ def scan(
 
     registry = Registry.load()
     with suggest_dataset(registry, dataset, root):
-        found = registry.build("dataset", dataset, root=root)
+        adapter = registry.build("dataset", dataset, root=root)
         failed: scanning.ScanFailed | None = None
         report: scanning.ScanReport | None = None
         try:
             with progress_bars() as progress:
-                report = scanning.scan(found, root, csv, progress, decode=decode, split=split, seed=seed)
+                report = scanning.scan(adapter, root, csv, progress, decode=decode, split=split, seed=seed)
         except scanning.ScanFailed as error:
             failed, report = error, error.report  # what was found is shown all the same
         if report:
             table = document_to_table(report)
-            print_json(table) if as_json else _scanned(table)
+            print_json(table) if as_json else _print_scan(table)
         if failed:
             raise failed
 
 
-def _scanned(report: dict[str, Any]) -> None:
+def _print_scan(report: dict[str, Any]) -> None:
     print_line(
         f"{report['dataset']} in {report['root']}: {report['samples']} samples, {report['ignored']} files ignored"
     )
@@ -188,9 +189,9 @@ def _scanned(report: dict[str, Any]) -> None:
         print_table(["split", "samples"], [[name, str(n)] for name, n in report["by_split"].items()])
         leaks = [f"{leak['kind']} {', '.join(leak['names'])}: {', '.join(leak['splits'])}" for leak in report["leaks"]]
         print_line(f"{made['mode']} split: {made['dropped']} samples dropped, {len(leaks)} leaks")
-        complain("leaks", leaks)
+        print_problems("leaks", leaks)
     for what in ("unparsed", "missing", "conflicts", "extra", "corrupt"):
-        complain(what, report[what] or [])
+        print_problems(what, report[what] or [])
 
 
 def cut(
@@ -216,10 +217,10 @@ def cut(
 
     registry = Registry.load()
     with suggest_dataset(registry, dataset, root):
-        found = registry.build("dataset", dataset, root=root)
+        adapter = registry.build("dataset", dataset, root=root)
     with progress_bars() as progress:
         report = cut_faces(
-            found,
+            adapter,
             to,
             detector=detector,
             frames=frames,
@@ -233,7 +234,7 @@ def cut(
     print_line(f"{report['faces']} faces in {to}")
     print_table(["category", "faces"], [[name, str(count)] for name, count in sorted(report["by_category"].items())])
     print_line(", ".join(f"{report[what]} {what.replace('_', ' ')}" for what in ("no_face", "unreadable", "too_short")))
-    complain("problems", report["problems"])
+    print_problems("problems", report["problems"])
     for category, count in sorted(report["short_categories"].items()):
         say(f"warning: {category} has {count} faces, fewer than the {per_category} asked for")
     return None
@@ -251,11 +252,11 @@ def demo(
     from kce.demo import run_demo
 
     with progress_bars() as progress:
-        found = run_demo(to, seed, progress=progress)
+        result = run_demo(to, seed, progress=progress)
     if as_json:
-        return print_json(found)
+        return print_json(result)
     print_line("The plan found:")
-    by_class = sorted(found["plan"].items(), key=lambda item: (item[1], item[0]))
+    by_class = sorted(result["plan"].items(), key=lambda item: (item[1], item[0]))
     print_table(["class", "category"], [[name, category] for category, name in by_class])
     print_line("\nHow well forgeries that no model has seen come apart, by plan:")
     print_table(
@@ -271,10 +272,10 @@ def demo(
                 str(line["seed"]),
                 f"{line['ari_truth']:.2f}",
             ]
-            for plan, line in found["plans"].items()
+            for plan, line in result["plans"].items()
         ],
     )
-    print_line(f"\nreport: {found['report']}")
+    print_line(f"\nreport: {result['report']}")
     return None
 
 
@@ -289,7 +290,7 @@ app.command()(study.report)
 app.command()(audit.audit)
 app.command("list", context_settings=MORE, options_metavar="[OPTIONS] [KIND]")(list_)
 app.command()(show)
-app.command()(cliauthors.check)
-app.command()(cliauthors.new)
+app.command()(plugin_commands.check)
+app.command()(plugin_commands.new)
 app.command()(docs.docs)
 app.add_typer(bench.bench)

@@ -108,15 +108,15 @@ def run(
     )
     registry = Registry.load()
     with progress_bars() as progress:
-        found = run_all(folder, chosen, registry, until, devices=devices, progress=progress)
-        if "scores" in found:
+        result = run_all(folder, chosen, registry, until, devices=devices, progress=progress)
+        if "scores" in result:
             write_report(folder, progress=progress)
     if as_json:
-        return print_json(found)
-    if "plan" in found:
-        print_table(["category", "class"], [[category, name] for category, name in sorted(found["plan"].items())])
-    if "scores" in found:
-        print_scores(found)
+        return print_json(result)
+    if "plan" in result:
+        print_table(["category", "class"], [[category, name] for category, name in sorted(result["plan"].items())])
+    if "scores" in result:
+        print_scores(result)
         print_line(f"report: {folder / 'report.html'}")
     return None
 
@@ -134,8 +134,8 @@ def score(
     from kce.registry.registry import Registry
 
     _require_no_more(context, "evaluators follow --evaluator, and one table is scored")
-    found = score_table(table, reducer, tuple(evaluator), Registry.load(), seed)
-    return print_json(found) if as_json else print_scores(found)
+    result = score_table(table, reducer, tuple(evaluator), Registry.load(), seed)
+    return print_json(result) if as_json else print_scores(result)
 
 
 def run_defaults() -> dict[str, object]:

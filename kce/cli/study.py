@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kce.cli.console import complain, print_json, print_line, print_table, progress_bars, say, study_board
+from kce.cli.console import print_json, print_line, print_problems, print_table, progress_bars, say, study_board
 from kce.cli.options import AsJson
 from kce.errors import KCEError
 
@@ -63,7 +63,7 @@ def study(
             progress=progress,
         )
     if dry_run:
-        return print_json(plan.dry_run()) if as_json else _planned(plan)
+        return print_json(plan.dry_run()) if as_json else _print_planned(plan)
     workers = registry.build("engine", engine)
     try:
         for remark in plan.remarks:
@@ -83,7 +83,7 @@ def study(
             write_report(plan.folder, files=True, progress=progress)
     if as_json:
         return print_json(result)
-    _compared(plan.folder, result)
+    _print_comparison(plan.folder, result)
     failed = [name for name, task in tasks.items() if task.state == "failed"]
     if failed:
         raise KCEError(
@@ -111,7 +111,7 @@ def report(
     return None
 
 
-def _planned(plan: StudyPlan) -> None:
+def _print_planned(plan: StudyPlan) -> None:
     planned = plan.dry_run()
     head = ["group", "seed", "backbone", "plan", "classes", "images", "reuses"]
     rows = [
@@ -130,16 +130,16 @@ def _planned(plan: StudyPlan) -> None:
     print_line(f"{len(rows)} runs, {planned['trainings']} networks to train")
 
 
-def _compared(folder: Path, found: Mapping[str, Any]) -> None:
-    """The tables one looks at first; the report has the others."""
+def _print_comparison(folder: Path, result: Mapping[str, Any]) -> None:
+    """Print the tables one looks at first; the report has the others."""
     from kce.report.sources import read_report_source
     from kce.report.tables import report_tables
 
     shown = ("plans-compared", "claims")
-    for table in report_tables(read_report_source(folder)) if found["runs"] else ():
+    for table in report_tables(read_report_source(folder)) if result["runs"] else ():
         if table.name in shown:
             print_line(f"{table.title}")
             print_table(list(table.head), [list(row) for row in table.rows])
             print_line(f"{table.note}\n")
-    complain("failed", [f"{name}: {' '.join(error.split())}" for name, error in found["failed"].items()])
-    print_line(f"report: {found['report']}")
+    print_problems("failed", [f"{name}: {' '.join(error.split())}" for name, error in result["failed"].items()])
+    print_line(f"report: {result['report']}")
