@@ -90,5 +90,6 @@ def test_every_renamed_key_leads_to_one_that_is_there(model: type[Document]) -> 
 
 def test_a_document_is_frozen() -> None:
     for model in MODELS:
-        if dataclasses.is_dataclass(model):
-            assert model.__dataclass_params__.frozen, model.__name__  # type: ignore[attr-defined]
+        settings: Any = model
+        frozen = settings.__dataclass_params__ if dataclasses.is_dataclass(model) else settings.__struct_config__
+        assert frozen.frozen, model.__name__

@@ -15,9 +15,9 @@ from kce.registry import defaults
 
 if TYPE_CHECKING:
     from kce.study.grid import Run
-    from kce.study.study_file import Claim, Name, Published, Study
+    from kce.study.study_file import GroupName, PublishedClaim, PublishedScores, Study
 
-Repeat = tuple["Name", int]
+Repeat = tuple["GroupName", int]
 """A group and a seed: what plans are compared over."""
 
 BASELINES = ("name", "none")  # the two controls of the paper, if a study has them
@@ -152,7 +152,7 @@ def _differences(scores: StudyScores, plans: Sequence[tuple[str, str]]) -> list[
     return lines
 
 
-def _published_row(scores: StudyScores, row: Published, study: Study) -> dict[str, Any]:
+def _published_row(scores: StudyScores, row: PublishedScores, study: Study) -> dict[str, Any]:
     """A row of a published table beside our values: by group, if the publication tells the groups, and the means.
 
     Keys that end in "ratio" are ratios to the plan by name.
@@ -187,7 +187,7 @@ def _published_row(scores: StudyScores, row: Published, study: Study) -> dict[st
     }
 
 
-def _claim_verdict(scores: StudyScores, claim: Claim) -> dict[str, Any]:
+def _claim_verdict(scores: StudyScores, claim: PublishedClaim) -> dict[str, Any]:
     ours, theirs = scores.paired(claim.backbone, claim.plan, claim.over)
     line = {**asdict(claim), "n": len(ours)}
     if not ours or min(*ours, *theirs) <= 0:

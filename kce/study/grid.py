@@ -16,7 +16,7 @@ from kce.types import MergePlan
 if TYPE_CHECKING:
     from kce.pipeline.recipe import Recipe
     from kce.registry.registry import Registry
-    from kce.study.study_file import Group, Name, Plan, Study
+    from kce.study.study_file import GroupName, PlanChoices, Study, StudyGroup
     from kce.training.settings import TrainSettings
 
 
@@ -31,7 +31,7 @@ class Run:
     missing   categories of the study that are not in the face folder, and so are not trained on
     """
 
-    group: Name
+    group: GroupName
     plan: str
     backbone: str
     seed: int
@@ -95,7 +95,7 @@ def runs(
             for plan in study.plans:
                 for backbone in plan.backbones or study.backbones:
                     chosen = replace(
-                        study.choices(plan, backbone), faces=faces, seed=seed, unknown=group.unknown, known=there
+                        study.recipe(plan, backbone), faces=faces, seed=seed, unknown=group.unknown, known=there
                     )
                     found.append(_run(study, group, plan, backbone, chosen, methods, registry, lacks))
     return found
@@ -110,7 +110,7 @@ def _check_plan_files(study: Study, methods: Mapping[str, str]) -> None:
                 raise UnknownName.among(f"category (in the plan {path})", category, named)
 
 
-def whole_groups(study: Study, methods: Mapping[str, str], missing: bool) -> list[Group]:
+def whole_groups(study: Study, methods: Mapping[str, str], missing: bool) -> list[StudyGroup]:
     """The groups whose evaluation categories are all there; raises KCEError where `missing` is needed and not given."""
     if not methods:
         return list(study.groups)
@@ -134,8 +134,8 @@ def whole_groups(study: Study, methods: Mapping[str, str], missing: bool) -> lis
 
 def _run(
     study: Study,
-    group: Group,
-    plan: Plan,
+    group: StudyGroup,
+    plan: PlanChoices,
     backbone: str,
     chosen: Recipe,
     methods: Mapping[str, str],
@@ -150,7 +150,7 @@ def _run(
     classes, partition = _classes(chosen, methods, registry)
     images = None if classes is None else classes * chosen.train.per_class
     if plan.images_as:
-        like = study.choices(study.plan(plan.images_as), backbone)
+        like = study.recipe(study.plan(plan.images_as), backbone)
         its = _classes(replace(chosen, plan=like.plan, rules=like.rules, k=like.k), methods, registry)[0]
         if its is None:
             raise KCEError(

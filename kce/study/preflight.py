@@ -118,7 +118,7 @@ def describe_faces(study: Study, faces: Path | None, scale: str) -> list[str]:
     remarks = []
     if scale:
         remarks.append(f"scaled down ({scale}): synthetic faces and small networks, not the study's data")
-    expected = study.cut.get("detector")
+    expected = study.cut.detector
     if faces and expected and (detector := face_folder.detector(faces)) not in (None, expected):
         remarks.append(f"the faces were cut with {detector}; the study asks for {expected}")
     return remarks

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,10 @@ from kce.merging.plans import plan_by_name, plan_partition, unmerged_plan
 from kce.pipeline.recipe import cluster_choices, recipe_to_table
 from kce.pipeline.run import counts
 from kce.registry import isolation
-from kce.study import comparison, cost, grid, preflight, study_file
+from kce.study import comparison, cost, grid, preflight
 from kce.study.jobs import PROGRESS
 from kce.study.scheduler import Task, run_tasks
+from kce.study.study_file import read_study
 from kce.system.atomic import write_json
 from kce.system.documents import Document, write_document
 from kce.system.job import Job
@@ -191,7 +192,7 @@ def prepare_study(
     Raises:
         KCEError: For whatever would fail later, as far as it can be known now.
     """
-    study = study_file.read(named)
+    study = read_study(named)
     if seeds < 1:
         raise KCEError(f"seeds = {seeds}", "a study needs at least one seed")
     if scale:
@@ -205,9 +206,9 @@ def prepare_study(
         if make_world:
             world = registry.build("dataset", small.world, root=folder / "world")
             world.make(progress=progress)
-            cut(world, folder / "faces", progress=progress, **study.cut)
+            cut(world, folder / "faces", progress=progress, **study.cut.options())
     if per_class is not None:
-        study = replace(study, run={**study.run, "train": {**study.run.get("train", {}), "per_class": per_class}})
+        study = study.changed(run={**study.run, "train": {**study.run.get("train", {}), "per_class": per_class}})
     table = face_folder.read(faces) if faces else None
     methods = preflight.category_methods(table) if table else {}
     runs = grid.runs(study, str(faces or ""), methods, range(seeds), registry, allow_missing)

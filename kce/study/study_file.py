@@ -1,55 +1,88 @@
-"""What a study is told, read from TOML and checked: groups, plans, backbones, what was published, smaller scales."""
+"""The schema of a study file: groups, plans, backbones, published values and smaller scales; read and checked."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+import msgspec
 
 from kce.errors import KCEError, UnknownName
 from kce.pipeline.recipe import Recipe, recipe_from_table
+from kce.system.documents import Document, document_from_table, model_from_table, model_to_table, read_table
 from kce.system.shipped import RECIPES
 
-Name = str | int
+GroupName = str | int
 
 
 @dataclass(frozen=True)
-class Group:
-    """Categories that are held back together; all others of the study train, unless `known` names some."""
+class StudyGroup:
+    """Categories that are held out together; all others of the study train, unless `known` names some."""
 
-    name: Name
+    name: GroupName
     unknown: tuple[str, ...]
     known: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A plan under the name the tables use: choices of a recipe, on top of those that all runs share.
+class PlanKeys:
+    """The keys of ``[plan.NAME]`` that are not choices of a recipe.
 
-    backbones  which of the study's backbones are trained on it; empty = all
-    images_as  the plan, made by name or not at all, that has as many images; empty = per_class images of each class
+    Attributes:
+        backbones: Which of the study's backbones are trained on the plan; empty = all.
+        images_as: The plan, made by name or not at all, that has as many images; empty = per_class of each class.
     """
 
-    name: str
-    choices: Mapping[str, Any] = field(default_factory=dict)
     backbones: tuple[str, ...] = ()
     images_as: str = ""
 
 
 @dataclass(frozen=True)
-class Published:
-    """Calinski-Harabasz indices somebody printed; `groups` is empty where it is not known which they were."""
+class PlanChoices(PlanKeys):
+    """A plan of a study.
+
+    Attributes:
+        name: What the tables call it.
+        choices: Choices of a recipe, on top of those that all runs share.
+    """
+
+    name: str = ""
+    choices: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CutChoices:
+    """How the faces of a study are cut; None = as ``kce cut`` does it."""
+
+    detector: str | None = None
+    frames: int | None = None
+    per_category: int | None = None
+
+    def options(self) -> dict[str, Any]:
+        """The choices that are made, as keyword arguments of ``kce.faces.cut.cut``."""
+        return {name: value for name, value in model_to_table(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class PublishedScores:
+    """Calinski-Harabasz indices that somebody published.
+
+    Attributes:
+        values: An index for each group.
+        groups: The groups, in the same order; empty where it is not known which they were.
+    """
 
     backbone: str
     plan: str
     values: tuple[float, ...]
-    groups: tuple[Name, ...] = ()
+    groups: tuple[GroupName, ...] = ()
 
 
 @dataclass(frozen=True)
-class Claim:
+class PublishedClaim:
     """That the average over the groups is `percent` higher under `plan` than under the plan `over`."""
 
     backbone: str
@@ -59,128 +92,151 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Scale:
-    """The same study in small: a world with its categories' names, how its faces are cut, and other choices."""
+class StudyScale:
+    """The same study in small.
+
+    Attributes:
+        world: A synthetic dataset with the names of the study's categories.
+        cut: How its faces are cut.
+        backbone: Name in the tables -> component, instead of the study's.
+        run: Choices of a recipe, on top of the study's.
+    """
 
     world: str
-    cut: Mapping[str, Any] = field(default_factory=dict)
+    cut: CutChoices = field(default_factory=CutChoices)
     backbone: Mapping[str, str] = field(default_factory=dict)
     run: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Study:
+class Study(
+    Document,
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename={"groups": "group", "plan_tables": "plan", "backbones": "backbone", "claims": "claim", "scales": "scale"},
+):
     """groups x plans x backbones (x seeds).
 
-    categories  of the study; empty = the forged ones of the face folder
-    cut         how the faces should have been cut: detector, per_category
-    backbones   name in the tables -> component
-    run         choices all runs share, as in a recipe
+    Attributes:
+        title: What the report is called.
+        groups: Categories that are held out together; the tables ``[[group]]``.
+        plan_tables: Name -> ``PlanKeys`` and choices of a recipe; the tables ``[plan.NAME]``.
+        backbones: Name in the tables -> component; the table ``[backbone]``.
+        run: Choices of a recipe that all runs share.
+        categories: Of the study; empty = the forged ones of the face folder.
+        cut: How the faces should have been cut.
+        published: Published values, to be shown beside ours.
+        claims: Published claims, to be tested.
+        scales: Name -> the same study in small.
     """
 
-    title: str
-    groups: tuple[Group, ...]
-    plans: tuple[Plan, ...]
+    NOUN: ClassVar[str] = "a study"
+    HINT: ClassVar[str] = "`kce/recipes/sun2023.toml` is one"
+    BY_HAND: ClassVar[bool] = True
+
+    groups: tuple[StudyGroup, ...]
+    plan_tables: Mapping[str, Mapping[str, Any]]
     backbones: Mapping[str, str]
-    run: Mapping[str, Any] = field(default_factory=dict)
+    title: str = ""
+    run: Mapping[str, Any] = {}
     categories: tuple[str, ...] = ()
-    cut: Mapping[str, Any] = field(default_factory=dict)
-    published: tuple[Published, ...] = ()
-    claims: tuple[Claim, ...] = ()
-    scales: Mapping[str, Scale] = field(default_factory=dict)
+    cut: CutChoices = CutChoices()
+    published: tuple[PublishedScores, ...] = ()
+    claims: tuple[PublishedClaim, ...] = ()
+    scales: Mapping[str, StudyScale] = {}
 
-    def plan(self, name: str) -> Plan:
-        return next(plan for plan in self.plans if plan.name == name)
+    @property
+    def plans(self) -> list[PlanChoices]:
+        """The plans, in the order of the file."""
+        return [self.plan(name) for name in self.plan_tables]
 
-    def scaled(self, scale: Scale) -> Study:
+    def plan(self, name: str) -> PlanChoices:
+        """The plan of a name."""
+        return _plan_choices(name, self.plan_tables[name], "the study")
+
+    def changed(self, **values: Any) -> Study:
+        """The study with some fields changed."""
+        return msgspec.structs.replace(self, **values)
+
+    def scaled(self, scale: StudyScale) -> Study:
         """The study with a scale's backbones and choices."""
-        return replace(
-            self,
+        return self.changed(
             backbones={**self.backbones, **scale.backbone},
             run=_merged(self.run, scale.run),
-            cut={**self.cut, **scale.cut},
+            cut=replace(self.cut, **scale.cut.options()),
         )
 
-    def choices(self, plan: Plan, backbone: str) -> Recipe:
+    def recipe(self, plan: PlanChoices, backbone: str) -> Recipe:
         """The recipe of a plan and a backbone; group, seed and faces are still open."""
-        document = _merged(self.run, plan.choices)
-        chosen = recipe_from_table(document, f"plan {plan.name!r}")
-        extractor = self.backbones.get(chosen.extractor, chosen.extractor)
-        return replace(chosen, backbone=self.backbones[backbone], extractor=extractor)
+        recipe = recipe_from_table(_merged(self.run, plan.choices), f"plan {plan.name!r}")
+        extractor = self.backbones.get(recipe.extractor, recipe.extractor)
+        return replace(recipe, backbone=self.backbones[backbone], extractor=extractor)
 
 
-def names() -> list[str]:
-    """The studies that are shipped."""
-    return sorted(path.stem for path in RECIPES.glob("*.toml") if "[[group]]" in path.read_text(encoding="utf-8"))
+def shipped_studies() -> list[str]:
+    """The names of the studies that come with KCE."""
+    return sorted(
+        path.stem for path in RECIPES.glob("*.toml") if "group" in tomllib.loads(path.read_text(encoding="utf-8"))
+    )
 
 
-def read(named: str) -> Study:
-    """A study by its shipped name or from a TOML file. Raises KCEError, UnknownName for whatever cannot be."""
+def read_study(named: str) -> Study:
+    """Read a study by its shipped name or from a TOML file.
+
+    Raises:
+        UnknownName: There is no such study, or it names something that does not exist.
+        KCEError: For whatever else cannot be right in it.
+    """
     path = Path(named)
-    if path.suffix != ".toml" and named in names():
+    if path.suffix != ".toml" and named in shipped_studies():
         path = RECIPES / f"{named}.toml"
     if not path.is_file():
-        raise UnknownName.among("study", named, names(), "or give the path of a study's .toml")
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise KCEError(f"{path} is no study: {error}", "`kce/recipes/sun2023.toml` is one") from error
-    return of(document, path)
-
-
-def of(document: Mapping[str, Any], path: Path) -> Study:
-    """A study from a parsed document."""
-    where, tables = str(path), dict(document)
-    study: Study = _fill(
-        Study,
-        {
-            **tables,
-            "title": tables.get("title", path.stem),
-            "groups": _each(Group, tables.pop("group", []), f"{where}: [[group]]"),
-            "plans": tuple(_plan(name, told, path) for name, told in _table(tables.pop("plan", {}), where).items()),
-            "backbones": _table(tables.pop("backbone", {}), where),
-            "published": _each(Published, tables.pop("published", []), f"{where}: [[published]]"),
-            "claims": _each(Claim, tables.pop("claim", []), f"{where}: [[claim]]"),
-            "scales": {
-                name: _fill(Scale, told, f"{where}: [scale.{name}]")
-                for name, told in _table(tables.pop("scale", {}), where).items()
-            },
-        },
-        where,
-        left_out=("group", "plan", "backbone", "claim", "scale"),
+        raise UnknownName.among("study", named, shipped_studies(), "or give the path of a study's .toml")
+    study = document_from_table(read_table(path, Study), Study, str(path))
+    study = study.changed(
+        title=study.title or path.stem,
+        plan_tables={name: _with_plan_path(table, path) for name, table in study.plan_tables.items()},
     )
-    _check(study, where)
+    _check_study(study, str(path))
     return study
 
 
-def _plan(name: str, told: Any, path: Path) -> Plan:
-    choices = dict(_table(told, f"{path}: [plan.{name}]"))
-    kept = {key: choices.pop(key) for key in ("backbones", "images_as") if key in choices}
-    file = choices.get("plan")
-    if isinstance(file, str) and file.endswith(".toml"):
-        choices["plan"] = str(path.parent / file)
-    plan: Plan = _fill(Plan, {"name": name, "choices": choices, **kept}, f"{path}: [plan.{name}]")
-    return plan
+def _plan_choices(name: str, table: Mapping[str, Any], where: str) -> PlanChoices:
+    own = {key: value for key, value in table.items() if key in ("backbones", "images_as")}
+    keys = model_from_table(own, PlanKeys, where, f"plan.{name}")
+    choices = {key: value for key, value in table.items() if key not in own}
+    return PlanChoices(keys.backbones, keys.images_as, name, choices)
 
 
-def _check(study: Study, where: str) -> None:
-    if not study.groups or not study.plans or not study.backbones:
+def _with_plan_path(table: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """A plan file is named from the folder of the study."""
+    plan = table.get("plan")
+    return {**table, "plan": str(path.parent / plan)} if isinstance(plan, str) and plan.endswith(".toml") else table
+
+
+def _check_study(study: Study, where: str) -> None:
+    if not study.groups or not study.plan_tables or not study.backbones:
         raise KCEError(f"{where}: a study needs groups, plans and backbones", "see `kce/recipes/sun2023.toml`")
+    model_from_table(study.run, Recipe, where, "run")
+    for name, scale in study.scales.items():
+        model_from_table(scale.run, Recipe, where, f"scale.{name}.run")
+    for name, table in study.plan_tables.items():
+        model_from_table(_plan_choices(name, table, where).choices, Recipe, where, f"plan.{name}")
     _check_groups(study, where)
     _check_names(study, where)
 
 
 def _check_groups(study: Study, where: str) -> None:
-    _once([group.name for group in study.groups], f"{where}: group")
-    _once(list(study.categories), f"{where}: category")
-    held: dict[str, Name] = {}
+    _check_unique([group.name for group in study.groups], f"{where}: group")
+    _check_unique(study.categories, f"{where}: category")
+    evaluated: dict[str, GroupName] = {}
     for group in study.groups:
         if len(set(group.unknown)) < 2:
             raise KCEError(
-                f"{where}: group {group.name} holds back {len(set(group.unknown))} categories",
-                "at least two must be told apart",
+                f"{where}: group {group.name} holds out {len(set(group.unknown))} categories",
+                "at least two are needed, to be told apart",
             )
-        _once(list(group.unknown), f"{where}: unknown category of group {group.name}")
+        _check_unique(group.unknown, f"{where}: unknown category of group {group.name}")
         for category in (*group.unknown, *group.known):
             if study.categories and category not in study.categories:
                 raise UnknownName.among(f"category of {where}", category, study.categories)
@@ -191,67 +247,42 @@ def _check_groups(study: Study, where: str) -> None:
                 "an unknown category must never be trained on",
             )
         for category in group.unknown:
-            if category in held:
+            if category in evaluated:
                 raise KCEError(
-                    f"{where}: the groups {held[category]} and {group.name} overlap: both evaluate {category}",
+                    f"{where}: the groups {evaluated[category]} and {group.name} overlap: both evaluate {category}",
                     "each category is evaluated in one group",
                 )
-            held[category] = group.name
+            evaluated[category] = group.name
 
 
 def _check_names(study: Study, where: str) -> None:
-    plans = [plan.name for plan in study.plans]
     for plan in study.plans:
-        for name in plan.backbones:
-            if name not in study.backbones:
-                raise UnknownName.among(f"backbone of {where}", name, study.backbones)
-        if plan.images_as and plan.images_as not in plans:
-            raise UnknownName.among(f"plan of {where}", plan.images_as, plans)
-        chosen = study.choices(plan, next(iter(study.backbones)))
-        if isinstance(chosen.k, int) and chosen.k < 1:
-            raise KCEError(f"{where}: [plan.{plan.name}] k = {chosen.k} is no number of classes", "a number from 1")
-    named = [(row.backbone, row.plan) for row in study.published]
-    named += [(claim.backbone, claim.plan) for claim in study.claims]
-    named += [(claim.backbone, claim.over) for claim in study.claims]
-    for backbone, its_plan in named:
-        if its_plan not in plans:
-            raise UnknownName.among(f"plan of {where}", its_plan, plans)
-        if backbone not in study.backbones:
-            raise UnknownName.among(f"backbone of {where}", backbone, study.backbones)
+        _check_known(plan.backbones, study.backbones, f"backbone of {where}")
+        if plan.images_as:
+            _check_known([plan.images_as], study.plan_tables, f"plan of {where}")
+        k = study.recipe(plan, next(iter(study.backbones))).k
+        if isinstance(k, int) and k < 1:
+            raise KCEError(f"{where}: plan.{plan.name}.k = {k} is not a number of classes", "a number from 1")
+    rows: list[PublishedScores | PublishedClaim] = [*study.published, *study.claims]
+    _check_known([row.plan for row in rows], study.plan_tables, f"plan of {where}")
+    _check_known([claim.over for claim in study.claims], study.plan_tables, f"plan of {where}")
+    _check_known([row.backbone for row in rows], study.backbones, f"backbone of {where}")
 
 
-def _once(listed: Sequence[Name], what: str) -> None:
-    twice = sorted({str(name) for name in listed if list(listed).count(name) > 1})
-    if twice:
-        raise KCEError(f"{what} {twice[0]} is there twice", "name it once")
+def _check_known(names: Iterable[str], known: Iterable[str], what: str) -> None:
+    for name in names:
+        if name not in known:
+            raise UnknownName.among(what, name, known)
 
 
-def _each(kind: Any, told: Any, where: str) -> tuple[Any, ...]:
-    if not isinstance(told, list):
-        raise KCEError(f"{where} must be a list of tables", f"write each as {where.rpartition(' ')[2]}")
-    return tuple(_fill(kind, item, where) for item in told)
-
-
-def _fill(kind: Any, values: Any, where: str, left_out: Iterable[str] = ()) -> Any:
-    known = {item.name for item in fields(kind)}
-    given = {key: value for key, value in _table(values, where).items() if key not in left_out}
-    for key in given:
-        if key not in known:
-            raise UnknownName.among(f"key of {where}", key, known)
-    try:
-        return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()})
-    except TypeError as error:
-        raise KCEError(f"{where}: {error}", "see `kce/recipes/sun2023.toml`") from error
-
-
-def _table(value: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise KCEError(f"{where} must be a table", "write it with one key = value a line")
-    return value
+def _check_unique(names: Sequence[GroupName], what: str) -> None:
+    repeated = sorted({str(name) for name in names if list(names).count(name) > 1})
+    if repeated:
+        raise KCEError(f"{what} {repeated[0]} is there twice", "name it once")
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Two documents, table by table; what `above` says wins."""
+    """Two tables, one inside the other; where both have a value, that of `above` is taken."""
     merged = dict(below)
     for key, value in above.items():
         under = merged.get(key)

@@ -44,7 +44,7 @@ def test_what_a_job_raises_comes_back_with_its_hint() -> None:
     engine = REGISTRY.build("engine", "local:runs=1")
     try:
         with pytest.raises(KCEError, match="no such study") as error:
-            engine.submit(Job("x", "kce.study.study_file:read", {"named": "no such study"})).result()
+            engine.submit(Job("x", "kce.study.study_file:read_study", {"named": "no such study"})).result()
         assert "path of a study" in error.value.hint
     finally:
         engine.stop()
