@@ -1,4 +1,4 @@
-"""Any pictures and videos: one folder per category, a csv, or a json as DeepfakeBench writes them."""
+"""Any pictures and videos: one folder per category, a CSV file, or a JSON file in the format of DeepfakeBench."""
 
 from __future__ import annotations
 
@@ -15,63 +15,68 @@ from kce import BadData, KCEError, Remark, Sample, Tree, Unparsed, hookimpl
 REALS = ("real", "original", "pristine")
 COMPRESSIONS = ("c23", "c40", "raw")
 SPLITS = ("train", "val", "test")
-DEPTH = 8  # levels of a json; what is deeper is no such json
+MAX_DEPTH = 8  # levels of a JSON file; deeper ones are not of DeepfakeBench
 TRUTH = {"real": True, "fake": False, "1": True, "0": False, "true": True, "false": False}
 
 
 class Folder(Tree):
-    """Any pictures and videos: one folder per category, a csv, or a json as DeepfakeBench writes them.
+    """Any pictures and videos: one folder per category, a CSV file, or a JSON file in the format of DeepfakeBench.
 
-    dataset      the dataset's name; empty = taken from the folders' names (or from the csv or json)
-    csv          a csv in the root or below it; empty = faces.csv in the root, if it is there
-    json         a json of DeepfakeBench or DF40, by its path from the root or from the working folder
-    compression  which frames of such a json are read where it has several: c23 (the default), c40, raw, or all
+    Without a CSV or JSON file, each folder in the root is a category, and pictures and videos at any depth below it are
+    its samples. The name of a folder is split at the first "_" into dataset and method: CelebDFv2_FaceSwapPRO. Without
+    "_", or where `dataset` is given, the whole name is the method, and the dataset is `dataset` or else the name of the
+    root. A folder called real, original or pristine, or ending in _real, contains reals. The group of a file is its own
+    path, or its folder if this is deeper than the category: one folder per video.
 
-    Without csv and json each folder in the root is a category, and pictures and videos at any depth below it are its
-    samples. A folder's name is split at its first "_" into dataset and method: CelebDFv2_FaceSwapPRO. Without "_", or
-    when `dataset` is given, the whole name is the method, and the dataset is `dataset` or else the name of the root. A
-    folder called real, original or pristine, or one that ends in _real, holds reals. The group of a file is its own
-    path, or the folder it lies in where that is deeper than the category: one folder per video.
+    A CSV file has a row per file and the columns path (or file), label (real or fake; or a column real with 1 or 0),
+    dataset (unless it is a parameter), method, and, as far as known, group, identities (joined by ";"), split and
+    frame. Paths are relative to the folder of the CSV file. Paths that are absolute, or lead out of this folder by ".."
+    or a link, are unparsed; files that do not exist are missing. A face folder of ``kce cut`` is such a folder, and so
+    is the root of a dataset with a file written by ``kce scan --csv``.
 
-    A csv has a row per file and the columns path (or file), label (real or fake; or a column real with 1 or 0), dataset
-    (unless given as parameter), method, and, as far as known, group, identities (joined by ";"), split and frame. Paths
-    are relative to the folder of the csv. Those that are absolute or lead out of it by ".." or a link are refused and
-    named; files that are not there are counted as missing. What ``kce cut`` writes is such a folder, and so is what
-    ``kce scan --csv`` writes when it is put into the root.
+    A JSON file is {dataset: {label: {split: {video: {"label": ..., "frames": [path, ...]}}}}}, with a level for the
+    compression below the split where there are several. Each frame is a sample, and its group is its folder. A label
+    that ends in real (FF-real, DFDC_Real) is that of reals; any other label, without the name of the dataset before it,
+    is the method. Paths may have backslashes; leading folders that all frames share are dropped if the root is below
+    them. As in a CSV file, ".." and absolute paths are refused, unless below the root. Frames that do not exist are
+    missing; a frame that is listed twice, as in val and test, is a conflict, and the first time counts.
 
-    A json is {dataset: {label: {split: {video: {"label": ..., "frames": [path, ...]}}}}}, with a level for the
-    compression below the split where there are several. Each frame is a sample, its group the folder it lies in. A
-    label that ends in real (FF-real, DFDC_Real) is a real's; else the label is the method, without the dataset's name
-    before it. Paths may have back-slashes; leading folders that all frames share are left off where the root lies below
-    them. As in a csv, absolute paths, unless below the root, and ".." are refused. Frames that are not there are
-    missing; a frame that stands in a json twice, as in val and test, is a conflict, and its first place counts.
+    Args:
+        root: The folder.
+        dataset: The dataset's name; empty = from the names of the folders, or from the CSV or JSON file.
+        csv: A CSV file in the root or below it; empty = faces.csv in the root, if it exists.
+        json: A JSON file of DeepfakeBench or DF40, by its path from the root or from the working folder.
+        compression: Which frames of such a JSON file are read where it has several: c23, c40, raw, or all.
 
-    Raises KCEError when the csv or json is not there, the csv lies outside the root or lacks a column; BadData when it
-    is no csv or json.
+    Raises:
+        KCEError: The CSV or JSON file does not exist, or the CSV file is outside the root.
+        BadData: The CSV or JSON file cannot be read, or the CSV file lacks a column.
     """
 
     name = "folder"
-    ignored = frozenset()  # here a category may well be called masks
+    ignored = frozenset()  # here a category may be called masks
 
     known_faults: ClassVar = {
         "labels": "folders named <dataset>_<method> name datasets of their own",
-        "namespaces": "a recording is a folder of the user's, by its path",
+        "namespaces": "a recording is a folder of the user, by its path",
     }
 
     def __init__(self, root: str, dataset: str = "", csv: str = "", json: str = "", compression: str = "c23") -> None:
         if compression not in (*COMPRESSIONS, "all"):
-            raise KCEError(f"no compression {compression!r}", f"choose one of {', '.join(COMPRESSIONS)}, all")
+            raise KCEError(f"there is no compression {compression!r}", f"choose one of {', '.join(COMPRESSIONS)}, all")
         if csv and json:
-            raise KCEError("a csv and a json are given", "give one of them")
+            raise KCEError("a CSV and a JSON file are given", "give one of them")
         super().__init__(root)
         self.dataset = dataset
         self.root_name = os.path.basename(os.path.abspath(root))  # noqa: PTH100, PTH119 - Path(".") has no name
-        self.here = os.path.join(os.path.abspath(self.root), "")  # noqa: PTH100, PTH118 - a string, its links unresolved
+        self.absolute_root = os.path.join(os.path.abspath(self.root), "")  # noqa: PTH100, PTH118 - a string, its links unresolved
         self.name = dataset or self.root_name
         self.compression = compression
-        self.listing = next((place for place in (self.root / json, Path(json)) if json and place.is_file()), None)
+        self.listing = next((path for path in (self.root / json, Path(json)) if json and path.is_file()), None)
         if json and not self.listing:
-            raise KCEError(f"no file {json}", "give the json by its path from the root, or from the working folder")
+            raise KCEError(
+                f"no file {json}", "give the JSON file by its path from the root, or from the working folder"
+            )
         self.csv = self._csv_parts(csv) if csv else ("faces.csv",) if self.find_exact(("faces.csv",)) else ()
 
     def __iter__(self) -> Iterator[Sample | Remark]:
@@ -80,6 +85,7 @@ class Folder(Tree):
         return self._rows() if self.csv else super().__iter__()
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
+        """See ``Tree.parse``."""
         if len(parts) < 2:
             raise Unparsed("in no folder of a category")
         key = "/".join(parts)
@@ -88,7 +94,7 @@ class Folder(Tree):
         return Sample(key, self.root / key, dataset, method, method == "real", group)
 
     def _category(self, folder: str) -> tuple[str, str]:
-        """Dataset and method; a real's dataset is all that precedes _real."""
+        """Dataset and method; the dataset of reals is everything before _real."""
         default = self.dataset or self.root_name
         head, _, tail = folder.rpartition("_")
         if folder.lower() in REALS:
@@ -99,15 +105,15 @@ class Folder(Tree):
         return (first, rest) if first and rest and not self.dataset else (default, folder)
 
     def _csv_parts(self, given: str) -> tuple[str, ...]:
-        """Where the csv lies below the root; a relative path counts from the root, or else from the working folder."""
+        """The path of the CSV file below the root; relative paths start at the root, or else at the working folder."""
         path = Path(given)
-        for place in (self.root / path, path):
-            if place.is_file():
-                relative = os.path.relpath(os.path.realpath(place), os.path.realpath(self.root))
+        for candidate in (self.root / path, path):
+            if candidate.is_file():
+                relative = os.path.relpath(os.path.realpath(candidate), os.path.realpath(self.root))
                 if relative.startswith(os.pardir):
-                    raise KCEError(f"{given} lies outside {self.root}", "put the csv into the root, or below it")
+                    raise KCEError(f"{given} is outside {self.root}", "put the CSV file into the root, or below it")
                 return Path(relative).parts
-        raise KCEError(f"no file {given}", "give the csv by its path below the root")
+        raise KCEError(f"no file {given}", "give the CSV file by its path below the root")
 
     def _rows(self) -> Iterator[Sample | Remark]:
         path = self.root.joinpath(*self.csv)
@@ -122,12 +128,12 @@ class Folder(Tree):
                     except Unparsed as error:
                         yield Remark("unparsed", entry, f"line {rows.line_num} of {path.name}: {error}")
         except (csv.Error, UnicodeDecodeError) as error:
-            raise BadData(f"{path} is not a readable csv: {error}", "save it as csv in UTF-8") from error
+            raise BadData(f"{path} is not readable CSV: {error}", "save it as CSV in UTF-8") from error
 
     def _check_columns(self, columns: set[str], path: Path) -> None:
-        wanted = [{"path", "file"}, {"label", "real"}, {"method"}, *([] if self.dataset else [{"dataset"}])]
-        if lacking := [" or ".join(sorted(names)) for names in wanted if not names & columns]:
-            raise BadData(f"{path} has no column {', '.join(lacking)}", "its first line must name the columns")
+        required = [{"path", "file"}, {"label", "real"}, {"method"}, *([] if self.dataset else [{"dataset"}])]
+        if missing := [" or ".join(sorted(names)) for names in required if not names & columns]:
+            raise BadData(f"{path} has no column {', '.join(missing)}", "the first line must name the columns")
 
     def _row(self, row: dict[str, Any], entry: str) -> Sample | Remark:
         parts = (*self.csv[:-1], *self.listed_parts(entry))
@@ -136,9 +142,9 @@ class Folder(Tree):
         method, dataset = text.get("method", ""), self.dataset or text.get("dataset", "")
         frame = text.get("frame", "")
         if real is None or not dataset or not (real or method):
-            raise Unparsed("says not whether it is real or fake, or lacks dataset or method")
+            raise Unparsed("neither real nor fake, or without dataset or method")
         if frame and not re.fullmatch("[0-9]{1,9}", frame):
-            raise Unparsed(f"the frame {frame[:80]!r} is no number")
+            raise Unparsed(f"the frame {frame[:80]!r} is not a number")
         path = self.find_exact(parts)
         if path is None:
             return Remark("missing", entry, f"named in {self.csv[-1]}")
@@ -158,7 +164,7 @@ class Folder(Tree):
     def _videos(self, listing: Path) -> Iterator[Sample | Remark]:
         videos = list(_videos(self.read_json(listing)))
         above = self._not_on_disk([video["frames"][0] for _, video in videos if video.get("frames")])
-        seen: dict[str, str] = {}  # key -> where in the json
+        seen: dict[str, str] = {}  # key -> where in the JSON file
         for keys, video in videos:
             where = f"{'/'.join(keys)[:200]} in {listing.name}"
             compressions = [key for key in keys[2:] if key in COMPRESSIONS]
@@ -171,7 +177,7 @@ class Folder(Tree):
                 yield Remark("ignored", where, f"compression {compressions[0]}")
                 continue
             if not video["frames"]:
-                yield Remark("missing", where, "it has no frames")
+                yield Remark("missing", where, "without frames")
             for entry in video["frames"]:
                 try:
                     yield self._frame(self._parts(entry)[above:], named, where, seen)
@@ -186,7 +192,7 @@ class Folder(Tree):
         if path is None:
             return Remark("missing", key, where)
         if key in seen:
-            return Remark("conflict", key, f"{where}, and before as {seen[key]}, which is kept")
+            return Remark("conflict", key, f"{where}; also {seen[key]}, which is kept")
         seen[key] = where
         number = int(path.stem) if re.fullmatch("[0-9]{1,9}", path.stem) else None
         return Sample(key, path, dataset, method, method == "real", key.rpartition("/")[0], (), split, number)
@@ -195,20 +201,20 @@ class Folder(Tree):
         """Dataset, method and split."""
         label = video.get("label")
         if len(keys) < 3 or "frames" not in video or not isinstance(label, str):
-            raise Unparsed("not a video with label and frames, below a dataset and a label")
-        says = [truth for truth in (_truth(label), _truth(keys[1])) if truth is not None]
-        if len(set(says)) > 1:
-            raise Unparsed(f"it is {label} below {keys[1]}")
-        method = "real" if says and says[0] else keys[1].removeprefix(f"{keys[0]}_")
+            raise Unparsed("not a video with label and frames below a dataset and a label")
+        truths = [truth for truth in (_truth(label), _truth(keys[1])) if truth is not None]
+        if len(set(truths)) > 1:
+            raise Unparsed(f"{label} below {keys[1]}")
+        method = "real" if truths and truths[0] else keys[1].removeprefix(f"{keys[0]}_")
         return self.dataset or keys[0], method, next((key for key in keys[2:] if key in SPLITS), "")
 
     def _parts(self, entry: object) -> tuple[str, ...]:
         if not isinstance(entry, str):
-            raise Unparsed("no path")
-        return self.listed_parts(entry.replace("\\", "/").removeprefix(self.here))
+            raise Unparsed("not a path")
+        return self.listed_parts(entry.replace("\\", "/").removeprefix(self.absolute_root))
 
     def _not_on_disk(self, entries: list[Any]) -> int:
-        """How many leading folders, of those that all these frames share, the paths have more than the disk."""
+        """How many of the leading folders that all these frames share do not exist below the root."""
         paths = []
         for entry in entries:
             with suppress(Unparsed):
@@ -226,10 +232,10 @@ class Folder(Tree):
 
 
 def _videos(node: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """The videos of a json with the keys that lead there; what is none comes as an empty one."""
+    """The videos of a JSON file with the keys that lead to them; anything else is given as an empty one."""
     if isinstance(node, dict) and isinstance(node.get("frames"), list):
         yield keys, node
-    elif isinstance(node, dict) and len(keys) < DEPTH:
+    elif isinstance(node, dict) and len(keys) < MAX_DEPTH:
         for key, below in node.items():
             yield from _videos(below, (*keys, key))
     else:
@@ -237,7 +243,7 @@ def _videos(node: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
 
 
 def _truth(label: str) -> bool | None:
-    """Whether a label is a real's, as its words say; None when they say nothing."""
+    """Whether a label is that of reals; None if its words do not tell."""
     words = re.split(r"[\W_]+", label.casefold())
     if any(word.startswith("fake") for word in words):
         return False  # Fake_from_Celeb-real
@@ -246,4 +252,5 @@ def _truth(label: str) -> bool | None:
 
 @hookimpl
 def kce_datasets() -> dict[str, type[Tree]]:
+    """The adapter of any folder."""
     return {"folder": Folder}

@@ -7,15 +7,20 @@ import re
 from kce import Remark, Sample, Tree, Unparsed, hookimpl
 
 EXPECTED = {"UADFV_real": 49, "UADFV_FakeApp": 49}
-PLACE = re.compile(r"(?:(real)/([0-9]{4})|fake/([0-9]{4})_fake)\.mp4", re.IGNORECASE)
+FILE = re.compile(r"(?:(real)/([0-9]{4})|fake/([0-9]{4})_fake)\.mp4", re.IGNORECASE)
 
 
 class UADFV(Tree):
     """UADFV: 49 videos from the web, each with the face swapped once by FakeApp.
 
-    The tree:  real/0000.mp4, fake/0000_fake.mp4
-    Each clip counts as one identity. The donor of all fakes is said to be one person, so that no split by identity can
-    be made; the dataset is used for tests only. No split is published. Landmarks (.mat) of some copies are ignored.
+    Layout::
+
+        real/0000.mp4
+        fake/0000_fake.mp4
+
+    Each clip counts as one identity. The donor of all fakes is said to be one person, so no split by identity is
+    possible; the dataset is used for tests only. No split is published. The landmarks (.mat) of some copies are
+    ignored.
 
     Licence: not known; ask the authors.
     Source: Yang, Li and Lyu 2019, Exposing Deep Fakes Using Inconsistent Head Poses, ICASSP.
@@ -29,13 +34,15 @@ class UADFV(Tree):
     licence = "not known; ask the authors"
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
-        found = PLACE.fullmatch("/".join(parts))
-        if not found:
+        """The sample of a video; see ``Tree.parse``."""
+        match = FILE.fullmatch("/".join(parts))
+        if not match:
             raise Unparsed("neither real/NNNN.mp4 nor fake/NNNN_fake.mp4")
-        clip = f"uadfv:{found[2] or found[3]}"
-        return self.sample(parts, "real" if found[1] else "FakeApp", group=clip, identities=(clip,))
+        clip = f"uadfv:{match[2] or match[3]}"
+        return self.sample(parts, "real" if match[1] else "FakeApp", group=clip, identities=(clip,))
 
 
 @hookimpl
 def kce_datasets() -> dict[str, type[Tree]]:
+    """The adapter of UADFV."""
     return {"UADFV": UADFV}

@@ -161,7 +161,7 @@ def test_files_of_the_table_that_are_not_there(tmp_path: Path) -> None:
 def test_files_that_the_table_does_not_name(tmp_path: Path) -> None:
     dataset = build("FakeAVCeleb", tree(tmp_path, [row for row in LINES if not row.endswith(("id10006", "id00076"))]))
     assert list(remarks(dataset, "unparsed")) == [LIP, SWAP]
-    assert remarks(dataset, "extra") == {REAL: f"no line of {TABLE} names it"}
+    assert remarks(dataset, "extra") == {REAL: f"not named in {TABLE}"}
     assert samples(dataset)[REAL].category == "FakeAVCeleb_real"
 
 

@@ -143,7 +143,7 @@ def test_the_dataset_may_be_given_instead_of_a_column(tmp_path: Path) -> None:
         ("path,dataset,label\n", "no column method"),
         ("dataset,method\n", "no column file or path, label or real"),
         ("", "no column"),
-        (HEAD + '"' + "x" * 200_000, "not a readable csv"),
+        (HEAD + '"' + "x" * 200_000, "not readable CSV"),
     ],
 )
 def test_a_csv_that_is_none(tmp_path: Path, text: str, why: str) -> None:

@@ -144,7 +144,7 @@ def test_frames_that_are_not_there(tmp_path: Path) -> None:
 def test_a_video_without_frames(tmp_path: Path) -> None:
     plant(tmp_path, ["v/1.png"])
     dataset = read(tmp_path, {"D": {"m": {"test": {"v": video("m", ["v/1.png"]), "w": video("m", [])}}}})
-    assert remarks(dataset, "missing") == {"D/m/test/w in list.json": "it has no frames"}
+    assert remarks(dataset, "missing") == {"D/m/test/w in list.json": "without frames"}
 
 
 def test_a_frame_in_two_parts_of_the_split_counts_once(tmp_path: Path) -> None:

@@ -53,14 +53,14 @@ def test_a_shard_in_a_folder_of_its_own(tmp_path: Path) -> None:
 def test_shards_that_are_still_packed_are_told(tmp_path: Path) -> None:
     plant(tmp_path, ["real_train/0.tar.gz", "real_train/1.tar.gz", frame("real_train")])
     dataset = build("WildDeepfake", tmp_path)
-    assert remarks(dataset, "unparsed") == {"real_train/0.tar.gz": "still packed; unpack it where it lies"}
+    assert remarks(dataset, "unparsed") == {"real_train/0.tar.gz": "an archive; unpack it where it is"}
     assert set(remarks(dataset, "ignored")) == {"real_train/1.tar.gz"}
     assert list(samples(dataset)) == [frame("real_train")]
 
 
 def test_a_tree_that_is_still_packed_says_so(tmp_path: Path) -> None:
     plant(tmp_path, [f"{half}/{n}.tar.gz" for half in HALVES for n in range(3)])
-    with pytest.raises(ScanFailed, match=r"12 of 12 .*still packed; unpack it"):
+    with pytest.raises(ScanFailed, match=r"12 of 12 .*an archive; unpack it"):
         scan(build("WildDeepfake", tmp_path), tmp_path)
 
 
