@@ -41,6 +41,7 @@ def test_data_files_are_there(environment: Path) -> None:
     (package,) = (environment / "lib").glob("python3*/site-packages/kce")
     for name in (
         "registry.toml",
+        "docs/plugins.md",
         "recipes/demo.toml",
         "report/report.html.j2",
         "builtin/backbones/tiny.py",

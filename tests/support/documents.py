@@ -111,7 +111,7 @@ def hooks() -> str:
     from kce import hookspecs
 
     rows = [[f"`kce_{kind}s`", kind, sentence(getattr(hookspecs, f"kce_{kind}s").__doc__)] for kind in KINDS]
-    return table(["hook", "kind", "what it offers"], rows)
+    return table(["hook", "kind", "what it does"], rows)
 
 
 def adapter() -> str:
@@ -166,7 +166,7 @@ def code(words: list[str]) -> str:
 def sentence(docstring: str | None) -> str:
     """The first paragraph of a docstring, up to the end of its first sentence, on one line."""
     paragraph = " ".join((docstring or "").strip().partition("\n\n")[0].split())
-    return re.split(r"(?<!et al[.])(?<=[.?!])\s", paragraph, maxsplit=1)[0]
+    return re.split(r"(?<!et al[.])(?<=[.?!])\s", paragraph, maxsplit=1)[0].replace("``", "`")
 
 
 PARTS: dict[str, Callable[[], str]] = {
