@@ -15,6 +15,7 @@ import pytest
 from kce.cli.docs import topics
 from kce.hookspecs import KINDS
 from kce.registry.registry import Registry
+from kce.study.study_file import read_study
 from kce.system.shipped import DOCS
 from kce.testing import checks
 from tests.support.documents import ADAPTER, CONTRIBUTING, MANUAL, PAGES, README, blocks, commands, help_of, rendered
@@ -116,10 +117,14 @@ def test_python_works_as_printed(at: Path) -> None:
 
 
 @each_page
-def test_registries_work_as_printed(page: Path, at: Path) -> None:
-    for table in blocks(page, "toml"):
-        (at / "registry.toml").write_text(table)
-        Registry.load(at).list_components()
+def test_toml_works_as_printed(page: Path, at: Path) -> None:
+    for text in blocks(page, "toml"):
+        if "[[group]]" in text:
+            (at / "study.toml").write_text(text)
+            assert read_study("study.toml").plans
+        else:
+            (at / "registry.toml").write_text(text)
+            assert Registry.load(at).list_components()
 
 
 @each_page

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -16,12 +19,15 @@ from kce import types
 from kce.cli.main import app
 from kce.data.catalog import describe_dataset
 from kce.hookspecs import KINDS
+from kce.pipeline.recipe import Evaluate, Recipe
 from kce.registry import scaffold
 from kce.registry.provenance import InstallSource
 from kce.registry.registry import Registry, describe_component
+from kce.study.study_file import Study
 from kce.system.shipped import DOCS
 from kce.testing import checks
 from kce.testing.runner import PLUGIN_CHECKS
+from kce.training.settings import TrainSettings
 from tests.conftest import REPOSITORY
 
 README = REPOSITORY / "README.md"
@@ -124,11 +130,43 @@ def tree_attributes() -> str:
     )
 
 
+def recipe_keys() -> str:
+    """The keys of a recipe with their defaults, table by table."""
+    return "\n\n".join(
+        f"Keys {where}:\n\n{_keys(model, *left_out)}"
+        for where, model, left_out in (
+            ("at the top", Recipe, ("train", "evaluate", "resolved")),
+            ("of `[train]`", TrainSettings, ("seed",)),
+            ("of `[evaluate]`", Evaluate, ()),
+        )
+    )
+
+
+def _keys(model: Any, *left_out: str) -> str:
+    meanings = section(model, "Attributes")
+    keys = [key for key in dataclasses.fields(model) if key.name not in left_out]
+    return table(["key", "default", "meaning"], [[f"`{k.name}`", _toml(k.default), meanings[k.name]] for k in keys])
+
+
+def _toml(value: Any) -> str:
+    """A default as it is written in TOML; nothing for None and what has to be given."""
+    if value is None or value is dataclasses.MISSING:
+        return ""
+    return f"`{json.dumps(value)}`"
+
+
+def study_keys() -> str:
+    """The keys at the top of a study file."""
+    meanings = section(Study, "Attributes")
+    keys = [key for key in msgspec.structs.fields(Study) if key.name in meanings]
+    return table(["key", "meaning"], [[f"`{key.encode_name}`", meanings[key.name]] for key in keys])
+
+
 def section(documented: Any, title: str) -> dict[str, str]:
     """The entries of one section of a docstring in Google's format, each on one line."""
     body = inspect.cleandoc(documented.__doc__).partition(f"\n{title}:\n")[2].partition("\n\n")[0]
     entries = re.findall(r"^    (\w+): (.*(?:\n     .*)*)", body, re.MULTILINE)
-    return {name: " ".join(text.split()) for name, text in entries}
+    return {name: " ".join(text.replace("``", "`").split()) for name, text in entries}
 
 
 def public_names() -> str:
@@ -179,6 +217,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "kinds": kinds,
     "names": names,
     "public-names": public_names,
+    "recipe-keys": recipe_keys,
+    "study-keys": study_keys,
     "tree-attributes": tree_attributes,
 }
 
