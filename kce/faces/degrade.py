@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce.data.media import encode_png, read_image, rejpeg, shrink
+from kce.data.pictures import encode_png, read_image, rejpeg, shrink
 from kce.errors import KCEError, UnknownName
 from kce.faces import folder as folders
 from kce.system.atomic import write_atomic

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import xxhash
 
-from kce.data.media import read_image, resize
+from kce.data.pictures import read_image, resize
 from kce.errors import BadData, KCEError
 from kce.system.atomic import write_atomic
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kce.data.media import rejpeg, shrink
+from kce.data.pictures import rejpeg, shrink
 from kce.errors import KCEError
 
 if TYPE_CHECKING:

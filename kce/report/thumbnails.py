@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce.data.media import encode_webp
+from kce.data.pictures import encode_webp
 from kce.errors import BadData
 from kce.faces import folder
 

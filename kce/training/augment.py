@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kce.data.media import rejpeg
+from kce.data.pictures import rejpeg
 from kce.errors import KCEError, UnknownName
 from kce.system.rng import generator
 

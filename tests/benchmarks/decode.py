@@ -1,6 +1,6 @@
-"""How fast wanted frames come out of a video: `kce.data.media` against OpenCV reading on and OpenCV seeking.
+"""How fast wanted frames come out of a video: `kce.data.videos` against OpenCV reading on and OpenCV seeking.
 
-    python tests/benchmarks/decode.py        prints one JSON document; ratios above 1 mean that kce.data.media is
+    python tests/benchmarks/decode.py        prints one JSON document; ratios above 1 mean that kce.data.videos is
     quicker
 
 All with one thread, on H.264 clips made here: a short one (12 s) and a long one (2 minutes), few and many frames.
@@ -20,7 +20,7 @@ import av
 import cv2
 import numpy as np
 
-from kce.data.media import video_frames
+from kce.data.videos import video_frames
 
 os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "threads;1"
 

@@ -26,7 +26,7 @@ import numpy as np
 import timm
 import torch
 
-from kce.data.media import encode_png
+from kce.data.pictures import encode_png
 from kce.faces import folder as folders
 from kce.faces.loader import Pixels
 from kce.features.extract import extract_features

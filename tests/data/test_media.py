@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from kce.data import media
+from kce.data import media, pictures, videos
 from kce.errors import BadData
 
 RED, GREEN, BLUE = (220, 30, 20), (20, 200, 40), (30, 40, 210)
@@ -88,14 +88,14 @@ def test_the_frames_are_those_at_the_centres_of_equal_parts(
     gop = int(options.pop("gop", 12))
     path = make_video(tmp_path / name, [numbered(i) for i in range(100)], codec, gop, **options)
     for n in (1, 3, 10, 32, 99, 100, 101):
-        found = [(i, number(image)) for i, image in media.video_frames(path, n)]
+        found = [(i, number(image)) for i, image in videos.video_frames(path, n)]
         assert found == [(i, i) for i in centres(100, n)]
 
 
 @settings(max_examples=25, deadline=None)
 @given(n=st.integers(1, 130))
 def test_any_number_of_frames_is_exact_and_even(clip: Path, n: int) -> None:
-    found = [(i, number(image)) for i, image in media.video_frames(clip, n)]
+    found = [(i, number(image)) for i, image in videos.video_frames(clip, n)]
     assert found == [(i, i) for i in centres(100, n)]
     gaps = np.diff([i for i, _ in found])
     assert gaps.size == 0 or gaps.max() - gaps.min() <= 1
@@ -104,17 +104,17 @@ def test_any_number_of_frames_is_exact_and_even(clip: Path, n: int) -> None:
 def test_what_is_skipped_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make_video(tmp_path / "a.mp4", [numbered(i) for i in range(600)])
     fed: list[object] = []
-    decoded = media._decoded
-    monkeypatch.setattr(media, "_decoded", lambda *a: (fed.append(a[1]), decoded(*a))[1])
-    assert [number(image) for _, image in media.video_frames(path, 3)] == [100, 300, 500]
+    decoded = videos._decoded
+    monkeypatch.setattr(videos, "_decoded", lambda *a: (fed.append(a[1]), decoded(*a))[1])
+    assert [number(image) for _, image in videos.video_frames(path, 3)] == [100, 300, 500]
     assert len(fed) < 60
 
 
 def test_a_container_that_cannot_be_searched_is_read_from_its_beginning(
     clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(media, "_jump", lambda container, stream, index, start: (iter(()), start + 1))
-    assert [number(image) for _, image in media.video_frames(clip, 4)] == centres(100, 4)
+    monkeypatch.setattr(videos, "_seek", lambda container, stream, index, start: (iter(()), start + 1))
+    assert [number(image) for _, image in videos.video_frames(clip, 4)] == centres(100, 4)
 
 
 def test_a_video_cut_short_gives_frames_spread_over_what_is_there(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_video_cut_short_gives_frames_spread_over_what_is_there(tmp_path: Path
     cut = tmp_path / "cut.mp4"
     begin = data.index(b"mdat")
     cut.write_bytes(data[: begin + (len(data) - begin) * 6 // 10])
-    found = [(i, number(image)) for i, image in media.video_frames(cut, 5)]
+    found = [(i, number(image)) for i, image in videos.video_frames(cut, 5)]
     assert len(found) == 5
     assert all(i == shown for i, shown in found)
     assert 30 < found[-1][0] < 80
@@ -137,7 +137,7 @@ def test_damage_in_the_middle_costs_no_frame(tmp_path: Path, capfd: pytest.Captu
         data[at] ^= 0xA5
     path = tmp_path / "hurt.mkv"
     path.write_bytes(data)
-    assert 1 <= len(list(media.video_frames(path, 10))) <= 10
+    assert 1 <= len(list(videos.video_frames(path, 10))) <= 10
     assert capfd.readouterr().err == ""
 
 
@@ -153,7 +153,7 @@ def test_a_rotation_is_honoured(tmp_path: Path, degrees: int, corner: tuple[int,
     matrix = [cosine << 16, sine << 16, 0, -sine << 16, cosine << 16, 0, 0, 0, 1 << 30]
     data[at : at + 36] = struct.pack(">9i", *matrix)
     path.write_bytes(data)
-    ((_, image),) = media.video_frames(path, 1)
+    ((_, image),) = videos.video_frames(path, 1)
     assert image.shape == ((64, 128, 3) if degrees % 180 == 0 else (128, 64, 3))
     assert np.abs(image[8, 8].astype(int) - corner).max() < 40
     assert image.flags.c_contiguous
@@ -162,10 +162,10 @@ def test_a_rotation_is_honoured(tmp_path: Path, degrees: int, corner: tuple[int,
 def test_colours_are_red_first_everywhere(tmp_path: Path) -> None:
     flat = np.full((48, 64, 3), RED, np.uint8)
     path = make_video(tmp_path / "a.mp4", [flat] * 3)
-    ((_, image),) = media.video_frames(path, 1)
+    ((_, image),) = videos.video_frames(path, 1)
     assert np.abs(image.astype(int) - RED).max() < 30
-    (tmp_path / "a.png").write_bytes(media.encode_png(flat))
-    assert (media.read_image(tmp_path / "a.png") == RED).all()
+    (tmp_path / "a.png").write_bytes(pictures.encode_png(flat))
+    assert (pictures.read_image(tmp_path / "a.png") == RED).all()
     assert np.asarray(Pillow.open(tmp_path / "a.png").convert("RGB"))[0, 0].tolist() == list(RED)
 
 
@@ -208,7 +208,7 @@ def test_a_broken_video_is_bad_data_with_a_reason(
     path = tmp_path / "bad.mp4"
     BROKEN_VIDEOS[fault](path)
     with pytest.raises(BadData) as raised:
-        list(media.video_frames(path, 5))
+        list(videos.video_frames(path, 5))
     assert str(path) in raised.value.message
     assert raised.value.hint
     assert capfd.readouterr() == ("", "")
@@ -219,22 +219,22 @@ def test_a_playlist_opens_no_other_file(tmp_path: Path) -> None:
     playlist = tmp_path / "a.mp4"
     playlist.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.4,\nsecret.ts\n#EXT-X-ENDLIST\n")
     with pytest.raises(BadData):
-        list(media.video_frames(playlist, 5))
+        list(videos.video_frames(playlist, 5))
 
 
 def test_frames_beyond_the_bound_are_refused(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media, "MAX_PIXELS", 100 * 90)
+    monkeypatch.setattr(videos, "MAX_PIXELS", 100 * 90)
     with pytest.raises(BadData, match="too large"):
-        list(media.video_frames(clip, 5))
+        list(videos.video_frames(clip, 5))
     monkeypatch.undo()
-    monkeypatch.setattr(media, "MAX_PACKETS", 99)
+    monkeypatch.setattr(videos, "MAX_PACKETS", 99)
     with pytest.raises(BadData, match="more than 99"):
-        list(media.video_frames(clip, 5))
+        list(videos.video_frames(clip, 5))
 
 
 def test_a_reader_that_stops_early_leaves_nothing_open(clip: Path) -> None:
     for _ in range(5):
-        frames = media.video_frames(clip, 10)
+        frames = videos.video_frames(clip, 10)
         next(frames)
         frames.close()
     open_files = [link.resolve() for link in Path("/proc/self/fd").glob("*")] if Path("/proc").is_dir() else []
@@ -270,7 +270,7 @@ def test_the_orientation_is_honoured(tmp_path: Path, orientation: int, suffix: s
     exif[0x0112] = orientation
     path = tmp_path / f"a.{suffix}"
     Pillow.fromarray(np.ascontiguousarray(stored)).convert(mode).save(path, exif=exif, quality=95)
-    image = media.read_image(path)
+    image = pictures.read_image(path)
     assert image.shape == (20, 40, 3)
     assert image.flags.c_contiguous
     for at, colour in (((4, 8), RED), ((4, 32), GREEN), ((15, 8), BLUE), ((15, 32), (255, 255, 255))):
@@ -287,7 +287,7 @@ def test_every_format_of_opencv_is_read_red_first(tmp_path: Path, suffix: str) -
     assert done
     path = tmp_path / f"a.{suffix}"
     path.write_bytes(data.tobytes())
-    read = media.read_image(path)
+    read = pictures.read_image(path)
     assert (read.shape, read.dtype) == ((80, 160, 3), np.uint8)
     assert np.abs(read[16, 32].astype(int) - RED).max() < 30
     assert media.is_image(path)
@@ -297,32 +297,32 @@ def test_sixteen_bits_are_scaled(tmp_path: Path) -> None:
     ramp = np.linspace(0, 65535, 256).round().astype(np.uint16).reshape(16, 16)
     for name, stored in (("grey.png", ramp), ("colour.tiff", np.dstack([ramp] * 3))):
         cv2.imwrite(str(tmp_path / name), stored)
-        assert (media.read_image(tmp_path / name) == np.arange(256).reshape(16, 16, 1)).all()
+        assert (pictures.read_image(tmp_path / name) == np.arange(256).reshape(16, 16, 1)).all()
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "LA", "P", "I;16", "RGBA"])
 def test_every_mode_becomes_three_channels(tmp_path: Path, mode: str) -> None:
     Pillow.new(mode, (9, 7), 1 if mode in "1P" else None).save(tmp_path / "a.png")
-    assert media.read_image(tmp_path / "a.png").shape == (7, 9, 3)
+    assert pictures.read_image(tmp_path / "a.png").shape == (7, 9, 3)
 
 
 def test_what_is_transparent_is_laid_over_black(tmp_path: Path) -> None:
     pixels = np.array([[[200, 100, 50, 255], [200, 100, 50, 0], [200, 100, 50, 51]]], np.uint8)
     Pillow.fromarray(pixels).save(tmp_path / "a.png")
-    assert media.read_image(tmp_path / "a.png").tolist() == [[[200, 100, 50], [0, 0, 0], [40, 20, 10]]]
+    assert pictures.read_image(tmp_path / "a.png").tolist() == [[[200, 100, 50], [0, 0, 0], [40, 20, 10]]]
 
 
 def test_an_animation_gives_its_first_frame(tmp_path: Path) -> None:
     frames = [Pillow.new("RGB", (16, 16), colour) for colour in (RED, GREEN, BLUE)]
     for name in ("a.gif", "a.webp", "a.png", "a.tiff"):
         frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
-        assert np.abs(media.read_image(tmp_path / name)[0, 0].astype(int) - RED).max() < 30
+        assert np.abs(pictures.read_image(tmp_path / name)[0, 0].astype(int) - RED).max() < 30
 
 
 @pytest.mark.parametrize("name", ["한국어 얼굴.png", "a [1] (2).png", "#%25 &.png", "-rf.png", "a" * 200 + ".png"])
 def test_any_name_is_read(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(media.encode_png(corners()))
-    assert (media.read_image(tmp_path / name) == corners()).all()
+    (tmp_path / name).write_bytes(pictures.encode_png(corners()))
+    assert (pictures.read_image(tmp_path / name) == corners()).all()
 
 
 def png_of_size(width: int, height: int) -> bytes:
@@ -343,12 +343,12 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path: Path, width: int, heig
     code = f"""
 import resource, sys
 import cv2, numpy, PIL.Image
-from kce.data import media
+from kce.data import pictures
 from kce.errors import BadData
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 150_000_000,) * 2)
 try:
-    media.read_image({str(tmp_path / "bomb.png")!r})
+    pictures.read_image({str(tmp_path / "bomb.png")!r})
 except BadData as error:
     sys.exit(0 if "too large" in str(error) else str(error))
 sys.exit("it was read")
@@ -358,7 +358,7 @@ sys.exit("it was read")
 
 
 def _png(keep: float) -> bytes:
-    data = media.encode_png(np.random.default_rng(0).integers(0, 256, (80, 80, 3), np.uint8))
+    data = pictures.encode_png(np.random.default_rng(0).integers(0, 256, (80, 80, 3), np.uint8))
     return data[: int(len(data) * keep)]
 
 
@@ -384,31 +384,31 @@ def _jpeg(keep: float) -> bytes:
 def test_a_broken_picture_is_bad_data_with_a_reason(tmp_path: Path, data: bytes, reason: str) -> None:
     (tmp_path / "a.png").write_bytes(data)
     with pytest.raises(BadData, match=reason) as raised:
-        media.read_image(tmp_path / "a.png")
+        pictures.read_image(tmp_path / "a.png")
     assert raised.value.hint
 
 
 def test_a_missing_picture_and_a_folder_are_bad_data(tmp_path: Path) -> None:
     for path in (tmp_path / "none.png", tmp_path):
         with pytest.raises(BadData, match="cannot be read"):
-            media.read_image(path)
+            pictures.read_image(path)
 
 
 def test_a_file_beyond_the_bound_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a.png").write_bytes(media.encode_png(corners()))
-    monkeypatch.setattr(media, "MAX_BYTES", 50)
+    (tmp_path / "a.png").write_bytes(pictures.encode_png(corners()))
+    monkeypatch.setattr(pictures, "MAX_BYTES", 50)
     with pytest.raises(BadData, match="too large"):
-        media.read_image(tmp_path / "a.png")
+        pictures.read_image(tmp_path / "a.png")
 
 
 def test_resize_averages_where_it_shrinks(tmp_path: Path) -> None:
     board = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)[..., None].repeat(3, 2)
-    assert np.abs(media.resize(board, 16).astype(int) - 127).max() <= 1
-    assert media.resize(board, 64) is board
-    assert media.resize(board[:20, :30], 96).shape == (96, 96, 3)
+    assert np.abs(pictures.resize(board, 16).astype(int) - 127).max() <= 1
+    assert pictures.resize(board, 64) is board
+    assert pictures.resize(board[:20, :30], 96).shape == (96, 96, 3)
 
 
-def test_importing_media_loads_no_decoder() -> None:
-    code = "import sys, kce.data.media; print([m for m in ('cv2', 'av', 'PIL', 'torch') if m in sys.modules])"
+def test_importing_them_loads_no_decoder() -> None:
+    code = "import sys, kce.data.pictures, kce.data.videos; print({'cv2', 'av', 'PIL', 'torch'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip() == "set()"

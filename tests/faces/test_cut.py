@@ -21,7 +21,7 @@ from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kce.data import media
+from kce.data import pictures, videos
 from kce.errors import KCEError, Refused
 from kce.faces import folder as faces
 from kce.faces import journal as ledger
@@ -92,7 +92,7 @@ class Corpus:
 
     def picture(self, key: str, method: str, image: np.ndarray) -> None:
         (self.root / key).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / key).write_bytes(media.encode_png(image))
+        (self.root / key).write_bytes(pictures.encode_png(image))
         self.add(key, method)
 
     def __iter__(self) -> Iterator[Sample | Remark]:
@@ -198,8 +198,8 @@ def test_rows_say_where_each_face_is_from(corpus: Corpus, tmp_path: Path, home: 
     found = faces.read(tmp_path / "faces")
     assert len(found) == 44
     place = found.key.tolist().index("D/Warp/0.mp4#6")
-    whole = dict(media.video_frames(corpus.root / "Warp/0.mp4", 5))[6]
-    cut_out = media.read_image(tmp_path / "faces" / found.file[place])
+    whole = dict(videos.video_frames(corpus.root / "Warp/0.mp4", 5))[6]
+    cut_out = pictures.read_image(tmp_path / "faces" / found.file[place])
     assert cut_out.shape == (60, 60, 3)  # 48 high x 1.25
     assert np.array_equal(cut_out[6:54, 14:46], whole[:, 32:])
     assert np.array_equal(cut_out[:6, 14:46], whole[:1, 32:].repeat(6, 0))
@@ -207,7 +207,7 @@ def test_rows_say_where_each_face_is_from(corpus: Corpus, tmp_path: Path, home: 
 
 def test_a_key_that_names_the_dataset_does_so_once(tmp_path: Path, home: Path) -> None:
     path = tmp_path / "a.png"
-    path.write_bytes(media.encode_png(numbered(5)))
+    path.write_bytes(pictures.encode_png(numbered(5)))
     quick([Sample("D/a.png", path, "D", "X"), Sample("b.png", path, "D", "X", frame=7)], tmp_path / "faces", home)
     assert {row["key"]: row["frame"] for row in table(tmp_path / "faces")} == {"D/a.png": "", "D/b.png": "7"}
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kce.data.media import encode_png
+from kce.data.pictures import encode_png
 from kce.errors import BadData, KCEError
 from kce.faces import folder as faces
 from kce.faces.folder import Row

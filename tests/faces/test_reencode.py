@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kce.data.media import rejpeg
+from kce.data.pictures import rejpeg
 from kce.errors import KCEError
 from kce.faces import folder as folders
 from kce.faces.loader import Pixels

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kce import KCEError, Remark
-from kce.data.media import read_image
+from kce.data.pictures import read_image
 from tests.support.planted import build, facts, files, plant, remarks, samples
 
 HIGHER, LOWER = "higher_quality/fadg0/sa1-video-fram1.avi", "lower_quality/fadg0/sa1-video-fram1.avi"

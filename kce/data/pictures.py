@@ -1,0 +1,132 @@
+"""Decodes, encodes and resizes pictures. Sizes are read from the header and limited before anything is decoded."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kce.data.image_header import read_header
+from kce.data.media import MAX_PIXELS, media_size, reading
+from kce.errors import BadData
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from kce.types import Image
+
+MAX_BYTES = 2**29  # of a picture file
+
+
+def read_image(path: str | os.PathLike[str]) -> Image:
+    """Read a picture.
+
+    The EXIF orientation is applied; 16-bit pixels are scaled to 8 bits, and floats are taken as [0, 1]; grey becomes
+    RGB; transparent parts are laid over black; of an animation, the first frame is read.
+
+    Returns:
+        The picture, uint8 (height, width, 3), RGB.
+
+    Raises:
+        BadData: The file is missing, empty, not a picture, truncated, damaged, or exceeds MAX_BYTES or MAX_PIXELS.
+    """
+    size = media_size(path)
+    if size > MAX_BYTES:
+        raise BadData(f"{path}: too large ({size} bytes)", f"pictures may have up to {MAX_BYTES} bytes")
+    with reading(path), Path(path).open("rb") as file:
+        data = file.read(size)
+    header = read_header(data, path)
+    if header.width * header.height > MAX_PIXELS:
+        raise BadData(
+            f"{path}: too large ({header.width} x {header.height})", f"pictures may have up to {MAX_PIXELS} pixels"
+        )
+    cv2 = _cv2()
+    # The orientation is applied below: OpenCV does not apply it where there is alpha, nor for AVIF.
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED if header.alpha else flags)
+    except cv2.error:
+        pixels = None
+    if pixels is None or pixels.size == 0:
+        raise BadData(f"{path}: damaged or cut short", "get the file again")
+    return _upright(_to_rgb(_to_eight_bit(pixels, path)), header.orientation)
+
+
+def encode_png(image: Image) -> bytes:
+    """A picture, RGB uint8 (height, width, 3), as PNG; the same bytes for the same picture."""
+    cv2 = _cv2()
+    done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    if not done:
+        raise ValueError(f"PNG cannot store the shape {image.shape}")
+    return bytes(data.tobytes())
+
+
+def encode_webp(image: Image, quality: int) -> bytes:
+    """A picture, RGB uint8 (height, width, 3), at most 16,383 pixels a side, as WebP of quality 1 to 100."""
+    cv2 = _cv2()
+    done, data = cv2.imencode(".webp", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, quality])
+    if not done:
+        raise ValueError(f"WebP cannot store the shape {image.shape}")
+    return bytes(data.tobytes())
+
+
+def rejpeg(image: Image, quality: int) -> Image:
+    """The picture after it was encoded as JPEG of quality 1 to 100 and decoded again."""
+    cv2 = _cv2()
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR), [1, quality])
+    return _to_rgb(cv2.imdecode(data, cv2.IMREAD_COLOR))
+
+
+def resize(image: Image, size: int) -> Image:
+    """Resize a picture of any shape to (size, size, 3): by area when shrinking, linearly when enlarging."""
+    if image.shape[:2] == (size, size):
+        return image
+    cv2 = _cv2()
+    interpolation = cv2.INTER_AREA if min(image.shape[:2]) > size else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (size, size), interpolation=interpolation), np.uint8)
+
+
+def shrink(image: Image, share: float) -> Image:
+    """Shrink both sides of a picture to this share, by area; a side keeps at least 8 pixels, if it has them."""
+    sides = [max(round(side * share), min(side, 8)) for side in image.shape[1::-1]]
+    return np.asarray(_cv2().resize(image, sides, interpolation=_cv2().INTER_AREA), np.uint8)
+
+
+def _to_eight_bit(pixels: NDArray[Any], path: Any) -> NDArray[np.uint8]:
+    if pixels.dtype == np.uint8:
+        return pixels
+    if pixels.dtype == np.uint16:
+        return np.asarray((pixels.astype(np.uint32) + 128) // 257, np.uint8)
+    if pixels.dtype.kind == "f":
+        return np.asarray(np.rint(np.clip(np.nan_to_num(pixels), 0, 1) * 255), np.uint8)
+    raise BadData(f"{path}: pixels of type {pixels.dtype} are not supported", "save it with 8 or 16 bits per channel")
+
+
+def _to_rgb(pixels: NDArray[np.uint8]) -> Image:
+    cv2 = _cv2()
+    if pixels.ndim == 2 or pixels.shape[2] < 4:
+        code = cv2.COLOR_GRAY2RGB if pixels.ndim == 2 else cv2.COLOR_BGR2RGB
+        return np.asarray(cv2.cvtColor(pixels, code), np.uint8)
+    alpha = pixels[:, :, 3:].astype(np.uint16)
+    return np.asarray((pixels[:, :, 2::-1] * alpha + 127) // 255, np.uint8)
+
+
+def _upright(image: Image, orientation: int) -> Image:
+    """Undo an EXIF orientation: 1 as it is, 2-4 mirrored or upside down, 5-8 on a side."""
+    if orientation in (5, 6, 7, 8):
+        image = image.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    return np.ascontiguousarray(image)
+
+
+def _cv2() -> Any:
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
+    cv2: Any = import_module("cv2")
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # callers report bad files
+    return cv2
