@@ -1,4 +1,4 @@
-"""Changes to training faces, by name. Each depends on the seed, the epoch and the face's key, and on nothing else."""
+"""Augmentation of training faces. Each change depends only on the seed, the epoch and the face's key."""
 
 from __future__ import annotations
 
@@ -17,62 +17,69 @@ if TYPE_CHECKING:
 Augmentation = Callable[["Image", np.random.Generator], "Image"]
 
 
-def random_flip(image: Image, random: np.random.Generator) -> Image:
-    """Mirrored left to right, every second time."""
-    return image[:, ::-1] if random.random() < 0.5 else image
+def random_flip(image: Image, rng: np.random.Generator) -> Image:
+    """Mirror the face left to right with probability 1/2."""
+    return image[:, ::-1] if rng.random() < 0.5 else image
 
 
-def random_codec(image: Image, random: np.random.Generator) -> Image:
-    """What storing and sending do to a picture: rescaled, blurred, saved as JPEG, each by lot and by a random amount.
+def random_codec(image: Image, rng: np.random.Generator) -> Image:
+    """Degrade the face as storage and transmission do: rescaling, blur and JPEG, each at random.
 
-    A network that sees every dataset's faces in many qualities learns less from the quality each dataset happens to
-    have. Half of the faces are shrunk to 50 to 100 % and enlarged again, half are blurred (sigma 0.3 to 1.5 px), and
-    three quarters go through JPEG of quality 40 to 95. The picture is (size, size, 3) as the network takes it, so
-    amounts are relative to the network's pixels.
+    Half of the faces are shrunk to 50 to 100 % and enlarged again, half are blurred (sigma 0.3 to 1.5 px), and three
+    quarters are saved as JPEG of quality 40 to 95. A network that sees the faces of every dataset in many qualities
+    learns less from the quality each dataset happens to have.
+
+    Args:
+        image: uint8 (size, size, 3), already at the network's input size, so amounts are in the network's pixels.
+        rng: The source of all random choices.
+
+    Returns:
+        uint8 (size, size, 3).
     """
     import cv2
 
     side = image.shape[0]
-    if random.random() < 0.5:
-        less = max(int(side * random.uniform(0.5, 1.0)), 8)
-        small = cv2.resize(image, (less, less), interpolation=cv2.INTER_AREA)
+    if rng.random() < 0.5:
+        smaller = max(int(side * rng.uniform(0.5, 1.0)), 8)
+        small = cv2.resize(image, (smaller, smaller), interpolation=cv2.INTER_AREA)
         image = np.asarray(cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
-    if random.random() < 0.5:
-        image = np.asarray(cv2.GaussianBlur(image, (0, 0), random.uniform(0.3, 1.5)), np.uint8)
-    if random.random() < 0.75:
-        image = rejpeg(image, int(random.integers(40, 96)))
+    if rng.random() < 0.5:
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.5)), np.uint8)
+    if rng.random() < 0.75:
+        image = rejpeg(image, int(rng.integers(40, 96)))
     return image
 
 
-def random_crop(image: Image, random: np.random.Generator) -> Image:
-    """Cut closer to the face: by lot, 60 to 100 % of the side are left, from anywhere in the picture.
+def random_crop(image: Image, rng: np.random.Generator) -> Image:
+    """Crop the face to 60 to 100 % of its side, anywhere in the picture, and resize it to the old size.
 
-    Datasets come with faces cut at different margins; a network that sees every size of face in each learns less of it.
+    Datasets ship faces cropped with different margins; a network that sees faces of every size in each of them learns
+    less from the margin.
     """
     import cv2
 
     side = image.shape[0]
-    left = max(int(side * random.uniform(0.6, 1.0)), 8)
-    top, start = random.integers(0, side - left + 1, 2)
-    part = image[top : top + left, start : start + left]
+    kept = max(int(side * rng.uniform(0.6, 1.0)), 8)
+    top, left = rng.integers(0, side - kept + 1, 2)
+    part = image[top : top + kept, left : left + kept]
     return np.asarray(cv2.resize(part, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def random_camera(image: Image, random: np.random.Generator) -> Image:
-    """What a camera's own processing adds: edges overdrawn and grain, each in half of the faces, by random amounts.
+def random_camera(image: Image, rng: np.random.Generator) -> Image:
+    """Imitate a camera's own processing: sharpening and grain, each in half of the faces, by random amounts.
 
-    Sharpening is unsharp masking of radius 0.5 to 2 px, by up to twice the difference; grain is Gaussian, of up to 16
-    grey levels and 0.3 to 1.5 px wide.
+    Sharpening is unsharp masking of radius 0.5 to 2 px, by up to twice the difference. Grain is Gaussian noise with a
+    standard deviation of up to 16 grey levels, smoothed to a width of 0.3 to 1.5 px.
     """
     import cv2
 
-    if random.random() < 0.5:
-        soft = cv2.GaussianBlur(image, (0, 0), random.uniform(0.5, 2.0)).astype(np.float32)
-        image = np.asarray(np.clip(image + random.uniform(0, 2) * (image - soft), 0, 255), np.uint8)
-    if random.random() < 0.5:
-        width = random.uniform(0.3, 1.5)
-        grain = cv2.GaussianBlur(random.normal(0, 1, image.shape).astype(np.float32), (0, 0), width)
-        image = np.asarray(np.clip(image + random.uniform(0, 16) * grain / grain.std(), 0, 255), np.uint8)
+    if rng.random() < 0.5:
+        soft = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 2.0)).astype(np.float32)
+        image = np.asarray(np.clip(image + rng.uniform(0, 2) * (image - soft), 0, 255), np.uint8)
+    if rng.random() < 0.5:
+        width = rng.uniform(0.3, 1.5)
+        grain = cv2.GaussianBlur(rng.normal(0, 1, image.shape).astype(np.float32), (0, 0), width)
+        image = np.asarray(np.clip(image + rng.uniform(0, 16) * grain / grain.std(), 0, 255), np.uint8)
     return image
 
 
@@ -86,18 +93,36 @@ AUGMENTATIONS: dict[str, Augmentation | None] = {
 
 
 def check_augmentations(names: Sequence[str]) -> None:
-    """Raises UnknownName for a name that is none, KCEError for no name, one given twice, and `none` beside others."""
+    """Check a list of augmentations, as a recipe or the option ``--augment`` gives it.
+
+    Raises:
+        UnknownName: If a name is not in AUGMENTATIONS.
+        KCEError: If the list is empty, repeats a name, or holds "none" beside others.
+    """
     for name in names:
         if name not in AUGMENTATIONS:
             raise UnknownName.among("augmentation", name, AUGMENTATIONS)
     if not names or len(set(names)) < len(names) or ("none" in names and len(names) > 1):
-        raise KCEError(f"augment = {list(names)} is no list of changes", 'write ["none"], or each change once')
+        raise KCEError(
+            f"augment = {list(names)} is not a list of augmentations", 'write ["none"], or each augmentation once'
+        )
 
 
 def apply_augmentations(image: Image, names: Sequence[str], seed: int, epoch: int, key: str) -> Image:
-    """The face `key` as it is shown in an epoch: every named change in order. uint8 (size, size, 3) in and out."""
+    """Apply every named augmentation to a face, in order.
+
+    Args:
+        image: uint8 (size, size, 3).
+        names: Keys of AUGMENTATIONS.
+        seed: The training's seed.
+        epoch: From 0.
+        key: The face's key.
+
+    Returns:
+        uint8 (size, size, 3); the same for the same arguments, in any process and on any machine.
+    """
     for name in names:
-        change = AUGMENTATIONS[name]
-        if change is not None:
-            image = change(image, generator(seed, "augment", name, str(epoch), key))
+        augmentation = AUGMENTATIONS[name]
+        if augmentation is not None:
+            image = augmentation(image, generator(seed, "augment", name, str(epoch), key))
     return image

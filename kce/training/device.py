@@ -1,4 +1,4 @@
-"""Where networks run, in which precision, and with how much memory: the one place that asks what the computer has."""
+"""Where networks run, in which precision and with how much memory; nothing else asks what hardware there is."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 
 
 def make_fabric(devices: int = 1) -> Fabric:
-    """GPUs in mixed precision where there are any, else the CPU in float32; several devices mean a process each.
+    """Choose the hardware: GPUs in mixed precision where there are any, else the CPU in float32.
 
-    Raises KCEError where there are fewer GPUs than asked for.
+    Args:
+        devices: How many; more than one means one process for each.
+
+    Raises:
+        KCEError: If there are fewer GPUs than `devices`.
     """
     import torch
     from lightning_fabric import Fabric
@@ -28,18 +32,18 @@ def make_fabric(devices: int = 1) -> Fabric:
         return Fabric(accelerator="auto" if devices == 1 else "cpu", devices=devices, strategy=strategy)
     if devices > torch.cuda.device_count():
         raise KCEError(
-            f"{devices} devices, but {torch.cuda.device_count()} GPUs are here", "ask for as many as there are"
+            f"{devices} devices asked for, but there are {torch.cuda.device_count()} GPUs", "use as many as there are"
         )
-    # What older GPUs only emulate is slower than float16.
+    # bfloat16 that an older GPU only emulates is slower than float16.
     half = "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
     return Fabric(accelerator="cuda", devices=devices, strategy=strategy, precision=half)  # type: ignore[arg-type]
 
 
 def to_network_input(fabric: Fabric, images: NDArray[np.uint8]) -> torch.Tensor:
-    """uint8 (n, size, size, 3) -> float (n, 3, size, size) in [0, 1] on the device.
+    """Turn uint8 faces (n, size, size, 3) into float faces (n, 3, size, size) in [0, 1] on the device.
 
-    Turning the axes of such an array makes the channels-last layout by itself, and bytes are a quarter of the floats
-    to move.
+    Permuting the axes of such an array gives channels-last memory without a copy, and bytes are a quarter of the
+    floats to transfer.
     """
     import torch
 
@@ -48,45 +52,54 @@ def to_network_input(fabric: Fabric, images: NDArray[np.uint8]) -> torch.Tensor:
 
 
 def sum_over_processes(fabric: Fabric, values: torch.Tensor) -> torch.Tensor:
-    """The sum of what all processes have here."""
+    """Sum a tensor over all processes; each of them must call this and gets the sum."""
     if fabric.world_size == 1:
         return values
     total: torch.Tensor = fabric.all_reduce(values, reduce_op="sum")  # type: ignore[assignment]
     return total
 
 
-def gather_rows(fabric: Fabric, rows: torch.Tensor, most: int) -> list[NDArray[np.float32]]:
-    """What each process has, in their order, as (most, dim); rows past a process's own are 0. All must ask at once."""
+def gather_rows(fabric: Fabric, rows: torch.Tensor, max_rows: int) -> list[NDArray[np.float32]]:
+    """Collect the rows of all processes; each of them must call this.
+
+    Args:
+        fabric: Of this process.
+        rows: (n, dim), n at most `max_rows`; n may differ between processes.
+        max_rows: The same in every process.
+
+    Returns:
+        One array for each process, by rank: (max_rows, dim), filled up with rows of zeros. With one process: (n, dim).
+    """
     import torch
 
     if fabric.world_size == 1:
         return [rows.cpu().numpy()]
-    padded = torch.nn.functional.pad(rows, (0, 0, 0, most - len(rows)))
+    padded = torch.nn.functional.pad(rows, (0, 0, 0, max_rows - len(rows)))
     parts = [torch.empty_like(padded) for _ in range(fabric.world_size)]
     torch.distributed.all_gather(parts, padded.contiguous())
     return [part.cpu().numpy() for part in parts]
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether this is how torch or numpy say that memory ran out."""
+    """Whether torch or numpy raised this error because memory ran out, on the device or on the host."""
     import torch
 
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
-_NO_MEMORY = (
+_OUT_OF_MEMORY = (
     "can't allocate memory",
     "not enough memory",
     "could not create a memory object",
-    "could not create a primitive",  # oneDNN's, where there is no room for its code or scratchpad
+    "could not create a primitive",  # oneDNN, when there is no room for its code or scratchpad
     "out of memory",
 )
 
 
 def largest_fitting_batch(attempt: Callable[[int], Any], below: int) -> int:
-    """The largest of below/2, below/4 ... for which `attempt` finds memory enough; 0 if none."""
+    """Find the largest of below/2, below/4, ... for which `attempt(size)` does not run out of memory; 0 if none."""
     import torch
 
     size = below // 2

@@ -1,4 +1,4 @@
-"""How a training goes, row by row: to ``train.csv``, to the log, and to TensorBoard where it is installed."""
+"""The history of a training, row by row: ``train.csv``, the log, and TensorBoard where it is installed."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HISTORY_COLUMNS = ("model", "epoch", "step", "loss", "accuracy", "held_out_accuracy", "lr", "images_per_second")
-"""model is the weights' name (first, final); loss and accuracy are those of the training faces since the row before;
-held_out_accuracy is there at the end of an epoch, where faces are held out: the mean over classes of the share that is
-right; lr is the learning rate; images_per_second counts training alone."""
+"""Columns of ``train.csv``.
+
+``model`` is the stem of the weights file (first, final). ``loss`` and ``accuracy`` are means over the training faces
+since the previous row. ``held_out_accuracy`` is the balanced accuracy on held-out faces, at the end of an epoch only.
+``images_per_second`` counts training alone, without saving and measuring.
+"""
 
 _log = logging.getLogger("kce.training.train")
 
 
 def write_history(path: Path, model: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Put the rows of one model into the file; those of other models stay."""
+    """Replace the rows of one model in the file; rows of other models stay."""
     others = [row for row in read_history(path) if row["model"] != model]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")
@@ -33,7 +36,7 @@ def write_history(path: Path, model: str, rows: Sequence[Mapping[str, Any]]) -> 
 
 
 def read_history(path: Path, model: str = "") -> list[dict[str, str]]:
-    """The rows as text, of one model or of all, in the order they were written; none if there is no file."""
+    """Read the rows of one model, or of all, as text and in the order they were written; none if there is no file."""
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
@@ -41,8 +44,8 @@ def read_history(path: Path, model: str = "") -> list[dict[str, str]]:
 
 
 def log_epoch(model: str, row: Mapping[str, Any], epochs: int) -> None:
-    """One line of the log for an epoch."""
-    held = row.get("held_out_accuracy")
+    """Write one line to the log for a finished epoch."""
+    accuracy = row.get("held_out_accuracy")
     _log.info(
         "%s, epoch %d of %d: loss %.4f, accuracy %.1f %%%s, lr %.2g, %.1f images/s",
         model,
@@ -50,30 +53,31 @@ def log_epoch(model: str, row: Mapping[str, Any], epochs: int) -> None:
         epochs,
         row["loss"],
         100 * row["accuracy"],
-        "" if held is None else f", on held-out faces {100 * held:.1f} %",
+        "" if accuracy is None else f", on held-out faces {100 * accuracy:.1f} %",
         row["lr"],
         row["images_per_second"],
     )
 
 
 class TensorBoardLog:
-    """The same rows for TensorBoard, below ``tensorboard/`` beside the weights; nothing happens without it."""
+    """Writes the same rows to ``tensorboard/`` beside the weights; does nothing without the package tensorboard."""
 
     def __init__(self, folder: Path, model: str, step: int) -> None:
         self._writer: Any = None
         if find_spec("tensorboard") is not None:
             from torch.utils.tensorboard import SummaryWriter
 
-            # Rows after the step that a killed training goes on from are drawn over.
+            # Discards what a killed training wrote after the step it now resumes from.
             self._writer = SummaryWriter(str(folder / "tensorboard" / model), purge_step=step)
 
-    def show(self, row: Mapping[str, Any]) -> None:
-        """Draw the row's figures at its step."""
+    def add_row(self, row: Mapping[str, Any]) -> None:
+        """Add the numbers of a row at its step."""
         if self._writer is not None:
             for name in HISTORY_COLUMNS[3:]:
                 if row.get(name) is not None:
                     self._writer.add_scalar(name, row[name], row["step"])
 
     def close(self) -> None:
+        """Flush and close the files."""
         if self._writer is not None:
             self._writer.close()

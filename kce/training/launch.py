@@ -1,4 +1,4 @@
-"""The same work in several processes, one for each device: started, heard, and ended together."""
+"""Running one function in several processes, one for each device: start, progress, errors, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -24,16 +24,28 @@ if TYPE_CHECKING:
     from kce.types import Progress
 
 Work = Callable[..., Any]
-"""work(fabric, *arguments, progress=..., stopped=...), in every process; `stopped` tells whether Ctrl-C came to this
-process, so processes that meet in collective operations must agree on it."""
+"""``work(fabric, *arguments, progress=..., stopped=...)``, called in every process.
+
+``stopped()`` says whether Ctrl-C reached this process, so processes that use collective operations must agree on it.
+"""
 
 
 def run_on_devices(work: Work, arguments: Sequence[Any], devices: int, progress: Progress) -> Any:
-    """Do `work` in one process for each device, and return what the first of them returns.
+    """Run `work` in one process for each device, and return the result of the first.
 
-    With one device it is done right here. Otherwise `work` and its arguments must be picklable; processes are spawned,
-    progress and log of the first one and errors of all come back here, and the failure of one ends all.
-    Raises KeyboardInterrupt after Ctrl-C, when `work` has ended by itself, and KCEError where a process was killed.
+    With one device it runs in this process. Otherwise processes are spawned; the progress and the log of the first and
+    the errors of all are passed on to this process, and the failure of one ends all.
+
+    Args:
+        work: See ``Work``; picklable if there is more than one device.
+        arguments: Of `work`, after the fabric; picklable likewise.
+        devices: GPUs, or processes on the CPU.
+        progress: Called in this process.
+
+    Raises:
+        KeyboardInterrupt: After Ctrl-C, once `work` has ended.
+        KCEError: If a process was killed.
+        BaseException: What `work` raised.
     """
     if devices == 1:
         with deferred_interrupts() as interrupted:
@@ -42,67 +54,67 @@ def run_on_devices(work: Work, arguments: Sequence[Any], devices: int, progress:
     from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
     context = multiprocessing.get_context("spawn")
-    # Neither a queue nor an event: both have a lock that one who is killed at the wrong moment never gives back.
-    heard, told = zip(*(context.Pipe(duplex=False) for _ in range(devices)), strict=True)
+    # Pipes and a raw value: a queue and an event have locks that a process killed at the wrong moment never releases.
+    receivers, senders = zip(*(context.Pipe(duplex=False) for _ in range(devices)), strict=True)
     stop: Any = context.RawValue("b", 0)
     errors: list[BaseException] = []
     result: Any = None
-    failed: ProcessRaisedException | ProcessExitedException | None = None
-    listener = threading.Thread(target=_listen, args=(heard, progress, errors))
+    failure: ProcessRaisedException | ProcessExitedException | None = None
+    listener = threading.Thread(target=_listen, args=(receivers, progress, errors))
     listener.start()
     try:
-        # The launcher leaves its port in the environment, where the next one's would have to be.
-        kept = preserved_environment("MASTER_ADDR", "MASTER_PORT")
-        with deferred_interrupts(lambda: setattr(stop, "value", 1)), kept:
-            # Bound, since the launcher takes arguments apart in search of networks, and stumbles over frozen ones.
-            result = make_fabric(devices).launch(partial(_one, work, tuple(arguments)), told, stop)
+        # The launcher leaves its port in the environment, where the next launcher would look for its own.
+        preserved = preserved_environment("MASTER_ADDR", "MASTER_PORT")
+        with deferred_interrupts(lambda: setattr(stop, "value", 1)), preserved:
+            # Bound by partial: the launcher searches its arguments for networks, and fails on frozen dataclasses.
+            result = make_fabric(devices).launch(partial(_run_process, work, tuple(arguments)), senders, stop)
     except (ProcessRaisedException, ProcessExitedException) as error:
-        failed = error
+        failure = error
     finally:
-        for pipe in told:  # the last ends to write into, now that all processes are gone
-            pipe.close()
+        for sender in senders:  # now that all processes have ended, the last open ends
+            sender.close()
         listener.join()
     if errors:
         raise errors[0]
-    if stop.value and (failed is not None or result == _STOPPED):  # one that is just starting ends by the signal
+    if stop.value and (failure is not None or result == _STOPPED):  # a process that was starting dies of the signal
         raise KeyboardInterrupt
-    if failed is not None:
-        if isinstance(failed, ProcessRaisedException):
-            raise failed
+    if failure is not None:
+        if isinstance(failure, ProcessRaisedException):
+            raise failure
         raise KCEError(
-            f"a process on one of {devices} devices was killed: {failed}",
-            "the same command goes on from the last saved state; if memory ran out, use fewer devices",
-        ) from failed
+            f"a process on one of {devices} devices was killed: {failure}",
+            "run the same command again: it resumes from the last saved state; if memory ran out, use fewer devices",
+        ) from failure
     return result
 
 
 _STOPPED = "stopped"
 
 
-class _Line:
-    """One process's way to tell the parent things, from any of its threads."""
+class _Sender:
+    """Sends objects to the parent process, from any thread."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe, self._lock = pipe, threading.Lock()
 
-    def put(self, said: Any) -> None:
+    def put(self, message: Any) -> None:
         with self._lock:
-            self._pipe.send(said)
+            self._pipe.send(message)
 
-    put_nowait = put  # as a log handler calls it
+    put_nowait = put  # the name a log handler calls
 
 
-def _one(work: Work, arguments: tuple[Any, ...], fabric: Fabric, pipes: Sequence[Connection], stop: Any) -> Any:
-    first = fabric.global_rank == 0
-    told = _Line(pipes[fabric.global_rank])
+def _run_process(work: Work, arguments: tuple[Any, ...], fabric: Fabric, pipes: Sequence[Connection], stop: Any) -> Any:
+    is_first = fabric.global_rank == 0
+    sender = _Sender(pipes[fabric.global_rank])
     log = logging.getLogger("kce")
-    if first:
+    if is_first:
         log.setLevel(logging.INFO)
-        log.addHandler(logging.handlers.QueueHandler(told))  # type: ignore[arg-type] # it only puts
+        log.addHandler(logging.handlers.QueueHandler(sender))  # type: ignore[arg-type] # it only calls put_nowait
 
-    def progress(*said: Any) -> None:
-        if first:
-            told.put(said)
+    def progress(*state: Any) -> None:
+        if is_first:
+            sender.put(state)
 
     with deferred_interrupts() as interrupted:
         try:
@@ -110,52 +122,62 @@ def _one(work: Work, arguments: tuple[Any, ...], fabric: Fabric, pipes: Sequence
         except KeyboardInterrupt:
             return _STOPPED
         except (KCEError, OSError) as error:
-            told.put(error)
+            sender.put(error)
             raise
         finally:
-            _part()
+            _leave_process_group()
 
 
-def _part() -> None:
-    """Let go of the other processes. gloo's threads may still hold Python's objects, and one that drops them while the
-    interpreter ends aborts the process (SIGABRT) after all its work was done."""
+def _leave_process_group() -> None:
+    """Destroy the process group.
+
+    Threads of gloo may still hold Python objects, and one that drops them while the interpreter shuts down aborts the
+    process (SIGABRT) after all its work is done.
+    """
     from torch import distributed
 
     if distributed.is_initialized():
         distributed.destroy_process_group()
 
 
-def _listen(heard: Sequence[Connection], progress: Progress, errors: list[BaseException]) -> None:
-    """Until nobody is left who could say anything."""
-    open_ = list(heard)
-    while open_:
-        for pipe in cast("list[Connection]", wait(open_)):
+def _listen(receivers: Sequence[Connection], progress: Progress, errors: list[BaseException]) -> None:
+    """Receive messages until every process has closed its end."""
+    open_pipes = list(receivers)
+    while open_pipes:
+        for pipe in cast("list[Connection]", wait(open_pipes)):
             try:
-                said = pipe.recv()
-            except (EOFError, OSError):  # one that was killed may leave half a message
-                open_.remove(pipe)
+                message = pipe.recv()
+            except (EOFError, OSError):  # a killed process may leave half a message
+                open_pipes.remove(pipe)
                 pipe.close()
                 continue
-            if isinstance(said, logging.LogRecord):
-                logging.getLogger(said.name).handle(said)
-            elif isinstance(said, BaseException):
-                errors.append(said)
+            if isinstance(message, logging.LogRecord):
+                logging.getLogger(message.name).handle(message)
+            elif isinstance(message, BaseException):
+                errors.append(message)
             else:
                 try:
-                    progress(*said)
-                except Exception as error:  # kept, since who is not listened to stops at a full pipe
+                    progress(*message)
+                except Exception as error:  # kept for later: processes would block if nobody read their pipes
                     errors.append(error)
 
 
 @contextmanager
-def deferred_interrupts(tell: Callable[[], None] = lambda: None) -> Iterator[Callable[[], bool]]:
-    """Ctrl-C is noted (and told), not raised, inside; gives a function that says whether it came."""
-    came = False
+def deferred_interrupts(notify: Callable[[], None] = lambda: None) -> Iterator[Callable[[], bool]]:
+    """Record Ctrl-C inside the block instead of raising KeyboardInterrupt.
 
-    def note(*_: object) -> None:
-        nonlocal came
-        came = True
-        tell()
+    Args:
+        notify: Called when Ctrl-C arrives.
 
-    with handling_signal(signal.SIGINT, note):
-        yield lambda: came
+    Yields:
+        A function that says whether it has arrived.
+    """
+    interrupted = False
+
+    def handle(*_: object) -> None:
+        nonlocal interrupted
+        interrupted = True
+        notify()
+
+    with handling_signal(signal.SIGINT, handle):
+        yield lambda: interrupted

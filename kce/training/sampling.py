@@ -1,4 +1,4 @@
-"""Which faces a training is shown, which are held out of it, and in which batches they come."""
+"""Which faces a training uses, which are held out of it, and how they are split into batches."""
 
 from __future__ import annotations
 
@@ -26,177 +26,226 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Rows of a face folder with the class of each: rows (n,), targets (n,) int64."""
+    """Faces with their classes.
+
+    Attributes:
+        rows: (n,) row numbers in a face folder.
+        targets: (n,) class numbers: places in the plan's sorted ``names``.
+    """
 
     rows: NDArray[np.int64]
     targets: NDArray[np.int64]
 
     def take(self, which: Any) -> Examples:
+        """Select examples by index, mask or slice."""
         return Examples(self.rows[which], self.targets[which])
 
 
 @dataclass(frozen=True, eq=False)
 class ClassMask:
-    """Which classes a face is told from: `sets` (faces,) is its dataset's number, `mask` (datasets, classes)."""
+    """The classes that take part in each face's softmax: those with a member in the face's dataset.
 
-    sets: NDArray[np.int64]
+    Attributes:
+        dataset: (faces,) the number of each face's dataset.
+        mask: (datasets, classes).
+    """
+
+    dataset: NDArray[np.int64]
     mask: NDArray[np.bool_]
 
-    def of(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """(n, classes)"""
-        return self.mask[self.sets[rows]]
+    def for_rows(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return the classes of these faces: (n, classes)."""
+        return self.mask[self.dataset[rows]]
 
 
 def within_dataset_mask(faces: Faces, plan: MergePlan, settings: TrainSettings) -> ClassMask | None:
-    """The classes that have a member in a face's own dataset; None where a face is told from all."""
+    """Build the mask of the loss "within-dataset"; None for "softmax", which needs none."""
     if settings.loss == "softmax":
         return None
-    names, sets = np.unique(faces.dataset, return_inverse=True)
+    names, dataset = np.unique(faces.dataset, return_inverse=True)
     mask = np.zeros((len(names), len(plan.names)), bool)
-    place = {name: number for number, name in enumerate(plan.names)}
-    for number, category in set(zip(sets.tolist(), faces.category.tolist(), strict=True)):
-        mask[number, place[plan.classes[category]]] = True
-    return ClassMask(sets, mask)
+    class_number = {name: number for number, name in enumerate(plan.names)}
+    for number, category in set(zip(dataset.tolist(), faces.category.tolist(), strict=True)):
+        mask[number, class_number[plan.classes[category]]] = True
+    return ClassMask(dataset, mask)
 
 
 def choose_examples(faces: Faces, plan: MergePlan, settings: TrainSettings) -> tuple[Examples, Examples]:
-    """What is trained on, and what is held out to measure accuracy. Held out is the same whatever the plan."""
+    """Choose the faces to train on, and the held-out faces that measure accuracy.
+
+    Args:
+        faces: Of the plan's categories only.
+        plan: Category -> class.
+        settings: Checked here.
+
+    Returns:
+        The training examples, and the held-out ones; the latter are the same faces for every plan.
+
+    Raises:
+        KCEError: For faces of a category that the plan does not name, and for ``checkpoint = "best"`` when no face is
+            held out.
+        BadData: If a class would have fewer than two training faces.
+    """
     check_train_settings(settings)
     foreign = sorted(set(faces.category.tolist()) - set(plan.classes))
     if foreign:
+        raise KCEError(f"faces of {foreign[0]}, which the plan does not name", "training may use known categories only")
+    is_held_out = held_out_mask(faces.category, faces.group, faces.key, settings.held_out, settings.seed)
+    if settings.checkpoint == "best" and not is_held_out.any():
         raise KCEError(
-            f"faces of {foreign[0]}, which the plan does not name", "training sees the known categories alone"
+            "no face is held out, so there is nothing to choose the best checkpoint by",
+            'set held_out = 0.1, or checkpoint = "last"; a category with one recording has none to hold out',
         )
-    aside = held_out_mask(faces.category, faces.group, faces.key, settings.held_out, settings.seed)
-    if settings.checkpoint == "best" and not aside.any():
-        raise KCEError(
-            "no face is held out, so no checkpoint can be the best on them",
-            'set held_out = 0.1, or checkpoint = "last"; a category with one recording has none to spare',
-        )
-    rows, targets = draw_training_set(
-        np.where(aside, "", faces.category), plan, _per_class(plan, settings), settings.seed
-    )
+    per_class = _images_per_class(plan, settings)
+    rows, targets = draw_training_set(np.where(is_held_out, "", faces.category), plan, per_class, settings.seed)
     if len(rows) < 2 * len(plan.names):
-        has = {name: np.isin(faces.category[~aside], plan.members(name)).sum() for name in plan.names}
-        least = min(has, key=lambda name: has[name])
+        images = {name: np.isin(faces.category[~is_held_out], plan.members(name)).sum() for name in plan.names}
+        smallest = min(images, key=lambda name: images[name])
         raise BadData(
-            f"a class would be trained on one image: {least} has {has[least]} that are not held out",
+            f"a class would be trained on one image: {smallest} has {images[smallest]} that are not held out",
             "cut more faces of it, or leave its categories out",
         )
-    numbers = {category: plan.names.index(name) for category, name in plan.classes.items()}
-    held = np.flatnonzero(aside)
-    return Examples(rows, targets), Examples(
-        held, np.array([numbers[c] for c in faces.category[held].tolist()], np.int64)
-    )
+    class_number = {category: plan.names.index(name) for category, name in plan.classes.items()}
+    held_out = np.flatnonzero(is_held_out)
+    held_out_targets = np.array([class_number[c] for c in faces.category[held_out].tolist()], np.int64)
+    return Examples(rows, targets), Examples(held_out, held_out_targets)
 
 
-def _per_class(plan: MergePlan, settings: TrainSettings) -> int | list[int] | None:
+def _images_per_class(plan: MergePlan, settings: TrainSettings) -> int | list[int] | None:
     if settings.images is None:
         return settings.per_class
-    share, more = divmod(settings.images, len(plan.names))
-    return [share + (number < more) for number in range(len(plan.names))]
+    share, remainder = divmod(settings.images, len(plan.names))
+    return [share + (number < remainder) for number in range(len(plan.names))]
 
 
 def weights_provenance(
-    backbone: str, faces: Faces, shown: Examples, held: Examples, settings: TrainSettings, registry: Registry
+    backbone: str, faces: Faces, examples: Examples, held_out: Examples, settings: TrainSettings, registry: Registry
 ) -> dict[str, str]:
-    """All that makes the weights: the network and where it starts, which faces with which class, the settings.
+    """Collect everything that decides the weights: the network and its start, the faces and classes, the settings.
 
-    Class numbers stand for the classes: a plan that only gives them other names makes the same weights.
+    Class numbers represent the classes: a plan that only gives them other names makes the same weights.
     """
     part = registry.resolve("backbone", backbone)
     start = part.parameters.get("weights", "none")
-    provenance = {"backbone": part.spec, "drawn": _digest(faces, shown), "images": str(len(shown.rows))}
+    provenance = {
+        "backbone": part.spec,
+        "training_set": _hash_of_examples(faces, examples),
+        "images": str(len(examples.rows)),
+    }
     if isinstance(start, str) and Path(start).is_file():
         provenance["start"] = file_sha256(Path(start))
     if settings.checkpoint == "best":
-        provenance["measured"] = _digest(faces, held)
-    # How often the state is saved, and how many images a class was asked for, change nothing in the result.
-    left = ("save_every", "per_class", "images", "augment", "loss")
-    counted = {name: value for name, value in asdict(settings).items() if name not in left}
+        provenance["held_out_set"] = _hash_of_examples(faces, held_out)
+    # How often the state is saved, and how many images a class was asked for, do not change the result.
+    left_out = ("save_every", "per_class", "images", "augment", "loss")
+    values = {name: value for name, value in asdict(settings).items() if name not in left_out}
     if settings.loss != "softmax":
         provenance["loss"] = settings.loss
-        provenance["datasets"] = _sets(faces, shown)
-    return provenance | {"augment": ",".join(settings.augment)} | {name: str(value) for name, value in counted.items()}
+        provenance["datasets"] = _hash_of_datasets(faces, examples)
+    return provenance | {"augment": ",".join(settings.augment)} | {name: str(value) for name, value in values.items()}
 
 
-def _sets(faces: Faces, examples: Examples) -> str:
+def _hash_of_datasets(faces: Faces, examples: Examples) -> str:
     return xxhash.xxh3_128_hexdigest("\0".join(faces.dataset[examples.rows].tolist()).encode())
 
 
-def _digest(faces: Faces, examples: Examples) -> str:
+def _hash_of_examples(faces: Faces, examples: Examples) -> str:
     total = xxhash.xxh128()
     for row, target in zip(examples.rows.tolist(), examples.targets.tolist(), strict=True):
         total.update(f"{faces.key[row]}\0{faces.hash[row]}\0{target}\n".encode())
     return total.hexdigest()
 
 
-def split_batches(count: int, batch: int) -> list[NDArray[np.int64]]:
-    """0 ... count-1 in as few pieces as hold at most `batch` each, all of nearly one size: no small last one.
+def split_batches(count: int, batch_size: int) -> list[NDArray[np.int64]]:
+    """Split 0 ... count-1 into as few batches as possible, all of nearly the same size.
 
-    A single face never stands alone where there are others, since batch normalisation cannot do with one.
+    There is no small last batch, and no batch of one face unless there is only one: batch normalisation needs two.
+
+    >>> [batch.tolist() for batch in split_batches(7, 3)]
+    [[0, 1, 2], [3, 4], [5, 6]]
     """
-    pieces = max(min(math.ceil(count / batch), count // 2), 1)
+    pieces = max(min(math.ceil(count / batch_size), count // 2), 1)
     return np.array_split(np.arange(count), pieces)
 
 
 def held_out_mask(category: ArrayLike, group: ArrayLike, key: ArrayLike, share: float, seed: int) -> NDArray[np.bool_]:
-    """A mask (n,): about `share` of every category's faces, as whole recordings.
+    """Choose about `share` of every category's faces to hold out, as whole recordings.
 
-    category, group, key  (n,) str; a face of no known recording (empty group) is a recording by itself
-    A recording is held out of all categories it stands in, since its frames in one look like those in another.
-    Recordings come by lot (seed), each if one of its categories still lacks faces and none would lose more than half.
-    So a category behind which there is one recording has none held out.
+    A recording is held out of every category it occurs in, since its frames look alike in all of them. Recordings are
+    visited in random order; one is taken if one of its categories still lacks faces and none would lose more than half
+    of its faces. So nothing is held out of a category with a single recording.
+
+    Args:
+        category: (n,) str.
+        group: (n,) str, the recording behind each face; a face with an empty group counts as its own recording.
+        key: (n,) str.
+        share: In [0, 0.5].
+        seed: Of the order.
+
+    Returns:
+        (n,) True for the faces to hold out.
     """
     labels = np.asarray(category, np.str_)
     mask = np.zeros(len(labels), bool)
     if not share or not len(labels):
         return mask
     categories, codes = np.unique(labels, return_inverse=True)
-    named = zip(np.asarray(group).tolist(), np.asarray(key).tolist(), strict=True)
-    recordings = [f"g{recording}" if recording else f"k{alone}" for recording, alone in named]
-    names, units = np.unique(np.array(recordings, np.str_), return_inverse=True)
+    pairs = zip(np.asarray(group).tolist(), np.asarray(key).tolist(), strict=True)
+    recordings = [f"g{recording}" if recording else f"k{face}" for recording, face in pairs]
+    names, recording = np.unique(np.array(recordings, np.str_), return_inverse=True)
     total = np.bincount(codes)
     missing = share * total
     spare = total / 2
-    rows = np.split(np.argsort(units, kind="stable"), np.cumsum(np.bincount(units))[:-1])
-    for unit in hash_order(seed, names.tolist()):
+    rows = np.split(np.argsort(recording, kind="stable"), np.cumsum(np.bincount(recording))[:-1])
+    for number in hash_order(seed, names.tolist()):
         if (missing <= 0).all():
             break
-        takes = np.bincount(codes[rows[unit]], minlength=len(categories))
-        if (missing[takes > 0] > 0).any() and (takes <= spare).all():
-            mask[rows[unit]] = True
-            missing = missing - takes
-            spare = spare - takes
+        taken = np.bincount(codes[rows[number]], minlength=len(categories))
+        if (missing[taken > 0] > 0).any() and (taken <= spare).all():
+            mask[rows[number]] = True
+            missing = missing - taken
+            spare = spare - taken
     return mask
 
 
 def draw_training_set(
     labels: ArrayLike, plan: MergePlan, per_class: int | Sequence[int] | None, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The balanced training set of a plan: row numbers (m,) and targets (m,), the place of the class in `plan.names`.
+    """Draw the balanced training set of a plan, without replacement.
 
-    Every class gets `per_class` rows (None: the largest number there is enough for; several numbers: one for each class
-    of `plan.names`), without replacement, in equal shares from its members; the first members, by name, give one more
-    where it does not come out even. Which rows of a category are drawn depends on the seed, its name and its own rows
-    alone, and fewer of them are the first of more. Rows whose label the plan does not name are left out.
-    Raises BadData if there are too few, saying where.
+    The members of a class give equal shares; where the number is not divisible, the first members by name give one row
+    more. Which rows of a category are drawn depends only on the seed, its name and its own rows, and a smaller draw is
+    the beginning of a larger one.
+
+    Args:
+        labels: (n,) str, the category of each row; rows of categories that the plan does not name are left out.
+        plan: Category -> class.
+        per_class: Rows of every class; None = the largest number that all classes can give; a list = one number for
+            each class of ``plan.names``.
+        seed: Of the draw.
+
+    Returns:
+        Row numbers (m,), and targets (m,): the place of the row's class in ``plan.names``.
+
+    Raises:
+        BadData: If categories have too few rows; the message names them.
     """
     label = np.asarray(labels, dtype=np.str_)
     rows = {category: np.flatnonzero(label == category) for category in plan.classes}
     members = [plan.members(name) for name in plan.names]
     # A class of m members can give p rows if its member number i has p // m + (i < p % m) of them.
-    enough = min(len(m) * len(rows[c]) + i for m in members for i, c in enumerate(m)) if members else 0
-    asked = enough if per_class is None else per_class
-    wanted = [asked] * len(members) if isinstance(asked, int) else list(asked)
+    largest = min(len(m) * len(rows[c]) + i for m in members for i, c in enumerate(m)) if members else 0
+    requested = largest if per_class is None else per_class
+    counts = [requested] * len(members) if isinstance(requested, int) else list(requested)
     shares = {
         category: count // len(group) + (place < count % len(group))
-        for group, count in zip(members, wanted, strict=True)
+        for group, count in zip(members, counts, strict=True)
         for place, category in enumerate(group)
     }
-    if not wanted or any(not 1 <= share <= len(rows[category]) for category, share in shares.items()):
-        least = max(map(len, members), default=0)
-        raise _too_few(members, {category: len(its) for category, its in rows.items()}, wanted, enough, least)
+    if not counts or any(not 1 <= share <= len(rows[category]) for category, share in shares.items()):
+        smallest = max(map(len, members), default=0)
+        available = {category: len(own_rows) for category, own_rows in rows.items()}
+        raise _too_few_images(members, available, counts, largest, smallest)
     chosen, targets = [], []
     for target, group in enumerate(members):
         for category in group:
@@ -206,17 +255,18 @@ def draw_training_set(
     return np.concatenate(chosen).astype(np.int64), np.concatenate(targets)
 
 
-def _too_few(
-    members: list[list[str]], has: Mapping[str, int], wanted: Sequence[int], enough: int, least: int
+def _too_few_images(
+    members: list[list[str]], available: Mapping[str, int], counts: Sequence[int], largest: int, smallest: int
 ) -> BadData:
     short = [
-        f"{category} has {has[category]} and needs {need}"
-        for group, count in zip(members, wanted, strict=True)
+        f"{category} has {available[category]} and needs {needed}"
+        for group, count in zip(members, counts, strict=True)
         for place, category in enumerate(group)
-        if (need := max(count, least, 1) // len(group) + (place < max(count, least, 1) % len(group))) > has[category]
+        if (needed := max(count, smallest, 1) // len(group) + (place < max(count, smallest, 1) % len(group)))
+        > available[category]
     ]
     if len(short) > 5:
         short = [*short[:5], f"and {len(short) - 5} more"]
-    what = "; ".join(short) if short else f"every class needs at least {least}, one of each of its members"
-    works = f"at most {enough}" if enough >= max(least, 1) else "none"
-    return BadData(f"too few images for the plan: {what}", f"per_class that would work here: {works}")
+    problem = "; ".join(short) if short else f"every class needs at least {smallest}, one for each of its members"
+    works = f"at most {largest}" if largest >= max(smallest, 1) else "none"
+    return BadData(f"too few images for the plan: {problem}", f"per_class that would work here: {works}")

@@ -1,4 +1,4 @@
-"""Where a training stands: enough, in one file, to go on from a kill as if it had not been."""
+"""The state of a training in one file: enough to resume after a kill as if there had been none."""
 
 from __future__ import annotations
 
@@ -16,13 +16,20 @@ if TYPE_CHECKING:
 
 
 class TrainingState:
-    """Network, optimizer and counters of a training, and their file. Random numbers need none: each step seeds its own.
+    """Network, optimizer and counters of a training, and the file that holds them.
 
-    step     steps done
-    epoch    epochs done, with all that belongs to their end
-    rows     what has been logged so far
-    images, seconds, loss, right  what was counted and summed up since the last logged row
-    best     the best accuracy on held-out faces so far, with the network's weights at that time
+    No state of a random number generator is stored, since every step seeds its own.
+
+    Attributes:
+        step: Steps done.
+        epoch: Epochs done, including everything that belongs to their end.
+        rows: The rows logged so far (``kce.training.history``).
+        images: Images since the last logged row.
+        seconds: Seconds of training since then.
+        loss: Sum of the losses of those images.
+        correct: How many of them were classified correctly.
+        best: The best balanced accuracy on held-out faces so far; -1 before the first.
+        best_weights: The network's weights at that time.
     """
 
     def __init__(
@@ -34,20 +41,20 @@ class TrainingState:
         self.network = network
         self.optimizer = optimizer
         self.step = self.epoch = self.images = 0
-        self.seconds = self.loss = self.right = 0.0
+        self.seconds = self.loss = self.correct = 0.0
         self.rows: list[dict[str, Any]] = []
         self.best = -1.0
         self.best_weights: dict[str, torch.Tensor] = {}
 
-    def see(self, accuracy: float) -> None:
-        """Keep the weights if no earlier ones were as good."""
+    def keep_if_best(self, accuracy: float) -> None:
+        """Copy the weights if this accuracy is higher than every earlier one."""
         if accuracy > self.best:
             self.best = accuracy
-            own = self.network.state_dict()
-            self.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in own.items()}
+            weights = self.network.state_dict()
+            self.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
 
     def save(self) -> None:
-        """Write the file. Only between two steps do network, optimizer and counters agree with each other."""
+        """Write the file; to be called between two steps, when network, optimizer and counters agree."""
         import torch
 
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
@@ -55,32 +62,33 @@ class TrainingState:
         for number, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in moments.items()}
         counters = {name: getattr(self, name) for name in _COUNTERS}
-        # In float16 the loss is scaled by a factor that follows the gradients: it is part of where training stands.
+        # In float16 the loss is scaled by a factor that adapts to the gradients, and so is part of the state.
         counters["scaler"] = self.fabric.strategy.precision.state_dict()
         write_weights_file(self.path, tensors, {"provenance": self.provenance, "counters": counters})
 
     def restore(self) -> None:
-        """Go on from the file, if there is one of this very training; any other is of no use and is passed over."""
+        """Continue from the file, if there is one of exactly this training; any other file is ignored."""
         if not self.path.is_file():
             return
-        tensors, about = read_weights_file(self.path)
-        if about["provenance"] != self.provenance:
+        tensors, metadata = read_weights_file(self.path)
+        if metadata["provenance"] != self.provenance:
             return
-        self.network.load_state_dict(_under("network.", tensors))
-        self.best_weights = _under("best.", tensors)
+        self.network.load_state_dict(_with_prefix("network.", tensors))
+        self.best_weights = _with_prefix("best.", tensors)
         moments: dict[int, dict[str, torch.Tensor]] = {}
-        for name, tensor in _under("optimizer.", tensors).items():
+        for name, tensor in _with_prefix("optimizer.", tensors).items():
             number, _, moment = name.partition(".")
             moments.setdefault(int(number), {})[moment] = tensor
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        self.fabric.strategy.precision.load_state_dict(about["counters"]["scaler"])
+        self.fabric.strategy.precision.load_state_dict(metadata["counters"]["scaler"])
         for name in _COUNTERS:
-            setattr(self, name, about["counters"][name])
+            setattr(self, name, metadata["counters"][name])
 
 
-_COUNTERS = ("step", "epoch", "images", "seconds", "loss", "right", "rows", "best")
+_COUNTERS = ("step", "epoch", "images", "seconds", "loss", "correct", "rows", "best")
 
 
-def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _with_prefix(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors whose names have the prefix, without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

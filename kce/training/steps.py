@@ -1,4 +1,4 @@
-"""What is done to one batch: forward and backward, right answers counted, and what is said when memory runs out."""
+"""One batch: forward and backward pass, correct answers counted, and a clear error when memory runs out."""
 
 from __future__ import annotations
 
@@ -24,32 +24,43 @@ def training_step(
     optimizer: Any,
     images: NDArray[np.uint8],
     targets: NDArray[np.int64],
-    whole: int,
-    rivals: NDArray[np.bool_] | None = None,
+    batch_size: int,
+    allowed: NDArray[np.bool_] | None = None,
 ) -> torch.Tensor:
-    """One step of training on this process's share of a batch of `whole` faces.
+    """Do one optimizer step on this process's share of a batch.
 
-    rivals  (n, classes): the classes each face is told from, its own among them; None = all
+    Args:
+        fabric: Of this process.
+        model: The wrapped network.
+        optimizer: Of its parameters.
+        images: uint8 (n, size, size, 3), this process's share.
+        targets: (n,), class numbers.
+        batch_size: Faces of the whole batch, over all processes.
+        allowed: (n, classes), the classes that take part in each face's softmax, its own among them; None = all.
 
-    Returns (2,) float64 on the device: the share's sum of losses and its right answers, as they were before the step.
-    Raises KCEError, with the batch that would fit, where memory runs out.
+    Returns:
+        (2,) float64 on the device: the share's sum of losses, and its number of correct answers, both from before the
+        step.
+
+    Raises:
+        KCEError: If memory runs out; the hint names a batch size that would fit.
     """
     import torch
 
-    wanted = fabric.to_device(torch.from_numpy(targets))
-    among = None if rivals is None else fabric.to_device(torch.from_numpy(rivals))
-    told = None
+    classes = fabric.to_device(torch.from_numpy(targets))
+    mask = None if allowed is None else fabric.to_device(torch.from_numpy(allowed))
+    sums = None
     try:
         optimizer.zero_grad(set_to_none=True)
-        told = _backward(fabric, model, images, wanted, whole, among)
+        sums = _backward(fabric, model, images, classes, batch_size, mask)
         optimizer.step()
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        told = None
-    if told is None:  # only after the `except` nothing holds the tensors of the step any more
-        raise _out_of_memory(fabric, model, optimizer, images, wanted)
-    return told
+        sums = None
+    if sums is None:  # only after the `except` block does nothing refer to the step's tensors any more
+        raise _out_of_memory(fabric, model, optimizer, images, classes)
+    return sums
 
 
 def _backward(
@@ -57,21 +68,21 @@ def _backward(
     model: Any,
     images: NDArray[np.uint8],
     targets: torch.Tensor,
-    whole: int,
-    among: torch.Tensor | None = None,
+    batch_size: int,
+    allowed: torch.Tensor | None = None,
 ) -> torch.Tensor:
     import torch
 
-    scores = _among(model(to_network_input(fabric, images)), among)
-    loss = torch.nn.functional.cross_entropy(scores, targets, reduction="sum")
+    logits = _masked(model(to_network_input(fabric, images)), allowed)
+    loss = torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
     # Gradients are averaged over processes, whose shares of a batch may differ by one face.
-    fabric.backward(loss * (fabric.world_size / whole))
-    return torch.stack((loss.detach().double(), (scores.argmax(1) == targets).sum().double()))
+    fabric.backward(loss * (fabric.world_size / batch_size))
+    return torch.stack((loss.detach().double(), (logits.argmax(1) == targets).sum().double()))
 
 
-def _among(scores: torch.Tensor, among: torch.Tensor | None) -> torch.Tensor:
-    """Scores of classes that are out of the question are as low as can be: they get no gradient."""
-    return scores if among is None else scores.masked_fill(~among, float("-inf"))
+def _masked(logits: torch.Tensor, allowed: torch.Tensor | None) -> torch.Tensor:
+    """Logits with -inf for classes that are not allowed, which then get no gradient."""
+    return logits if allowed is None else logits.masked_fill(~allowed, float("-inf"))
 
 
 def _out_of_memory(
@@ -81,35 +92,55 @@ def _out_of_memory(
         optimizer.zero_grad(set_to_none=True)
         _backward(fabric, model, images[:size], targets[:size], size)
 
-    # One process of several cannot try alone: a step needs them all.
+    # One process of several cannot try on its own: a step needs them all.
     fits = largest_fitting_batch(attempt, len(images)) if fabric.world_size == 1 else len(images) // 2
-    tried = f"a batch of {fits * fabric.world_size} faces may fit" if fits else "not even one face fits"
+    advice = f"a batch of {fits * fabric.world_size} faces may fit" if fits else "not even one face fits"
     return KCEError(
         f"memory ran out at {len(images)} faces of {images.shape[1]} px a step on {fabric.device}",
-        f"{tried}: choose it with --batch-size and train again; where memory is free again, the same command goes on",
+        f"{advice}: train again with --batch-size; or, once memory is free, resume with the same command",
     )
 
 
 def balanced_accuracy(
-    fabric: Fabric, network: nn.Module, pixels: Pixels, held: Examples, batch: int, rivals: ClassMask | None = None
+    fabric: Fabric,
+    network: nn.Module,
+    pixels: Pixels,
+    examples: Examples,
+    batch_size: int,
+    class_mask: ClassMask | None = None,
 ) -> float | None:
-    """The mean over classes of the share of faces that is told right, from its rivals; None where there are none."""
+    """Measure the mean over classes of the share of faces classified correctly.
+
+    Every process measures its own share of the faces, and each must call this.
+
+    Args:
+        fabric: Of this process.
+        network: Not wrapped; it is left in evaluation mode.
+        pixels: Where the faces are read from.
+        examples: The faces to classify, with their classes.
+        batch_size: Faces at a time in each process.
+        class_mask: The classes each face may be assigned to; None = all.
+
+    Returns:
+        In [0, 1], over the classes that occur; None if there are no examples.
+    """
     import torch
 
-    if not len(held.rows):
+    if not len(examples.rows):
         return None
-    right = torch.zeros(2, int(held.targets.max()) + 1, dtype=torch.float64, device=fabric.device)
-    mine = held.take(slice(fabric.global_rank, None, fabric.world_size))
-    pieces = [mine.take(slice(start, start + batch)) for start in range(0, len(mine.rows), batch)]
-    read = pixels.ahead(piece.rows for piece in pieces)
+    counts = torch.zeros(2, int(examples.targets.max()) + 1, dtype=torch.float64, device=fabric.device)
+    own = examples.take(slice(fabric.global_rank, None, fabric.world_size))
+    batches = [own.take(slice(start, start + batch_size)) for start in range(0, len(own.rows), batch_size)]
+    read = pixels.ahead(batch.rows for batch in batches)
     network.eval()
-    # Not the wrapped network: processes may have unlike numbers of pieces, and it would have them wait for each other.
+    # Not the wrapped network, whose forward passes wait for each other: processes may have unequal numbers of batches.
     with torch.inference_mode(), fabric.autocast():
-        for piece, (_, images) in zip(pieces, read, strict=True):
-            targets = fabric.to_device(torch.from_numpy(piece.targets))
-            among = fabric.to_device(torch.from_numpy(rivals.of(piece.rows))) if rivals else None
-            hits = (_among(network(to_network_input(fabric, images)), among).argmax(1) == targets).double()
-            right[0].index_add_(0, targets, hits)
-            right[1].index_add_(0, targets, torch.ones_like(hits))
-    told, there = sum_over_processes(fabric, right)
-    return float((told[there > 0] / there[there > 0]).mean())
+        for batch, (_, images) in zip(batches, read, strict=True):
+            targets = fabric.to_device(torch.from_numpy(batch.targets))
+            allowed = fabric.to_device(torch.from_numpy(class_mask.for_rows(batch.rows))) if class_mask else None
+            correct = (_masked(network(to_network_input(fabric, images)), allowed).argmax(1) == targets).double()
+            counts[0].index_add_(0, targets, correct)
+            counts[1].index_add_(0, targets, torch.ones_like(correct))
+    correct_per_class, faces_per_class = sum_over_processes(fabric, counts)
+    occurring = faces_per_class > 0
+    return float((correct_per_class[occurring] / faces_per_class[occurring]).mean())

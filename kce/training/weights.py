@@ -1,6 +1,6 @@
-"""KCE's own files of weights: safetensors, with what made them beside the tensors. Never a pickle.
+"""KCE's own weights files: safetensors, with metadata that says what made the weights. Never a pickle.
 
-Files from elsewhere are read by ``kce.training.pretrained``.
+Weights from elsewhere are read by ``kce.training.pretrained``.
 """
 
 from __future__ import annotations
@@ -24,32 +24,48 @@ if TYPE_CHECKING:
     from kce.registry.registry import Registry
 
 
-def write_weights_file(path: Path, tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
-    """Publish a file at once: whoever reads it finds the old one or the new one, whole."""
+def write_weights_file(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write a weights file atomically: a reader finds the old file or the new one, complete.
+
+    Args:
+        path: The ``.safetensors`` file.
+        tensors: By name, on any device.
+        metadata: Types that JSON has; must hold "provenance", everything that decides what the weights are.
+
+    Raises:
+        OSError: If the file cannot be written, for example because the disk is full.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with atomic_replace(path) as part:
+    with atomic_replace(path) as temporary:
         try:
-            save_file(plain, part, metadata={"kce": json.dumps(about)})
+            save_file(plain, temporary, metadata={"kce": json.dumps(metadata)})
         except SafetensorError as error:
-            # It wraps what the system said, and with that the difference between a full disk and a fault of ours.
+            # safetensors wraps system errors, which hides the difference between a full disk and a bug of ours.
             number = re.search(r"os error (\d+)", str(error))
             raise (OSError(int(number[1]), str(error), str(path)) if number else error) from error
-        part.chmod(path.parent.stat().st_mode & 0o666)  # it comes for the owner's eyes alone
+        temporary.chmod(path.parent.stat().st_mode & 0o666)  # safetensors makes it readable by the owner only
 
 
 def read_weights_file(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Tensors and what made them. Raises BadData for anything that is no such file."""
-    with _opened(path) as (file, about):
-        return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 - not a mapping
+    """Read a weights file that KCE wrote.
+
+    Returns:
+        The tensors by name, on the CPU, and the metadata.
+
+    Raises:
+        BadData: If there is no such file, or it is not a weights file of KCE.
+    """
+    with _opened(path) as (file, metadata):
+        return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118 - not a mapping
 
 
 def read_weights_metadata(path: Path) -> dict[str, Any]:
-    """What made the weights, without reading them."""
-    with _opened(path) as (_, about):
-        return about
+    """Read the metadata of a weights file alone. Raises BadData as ``read_weights_file`` does."""
+    with _opened(path) as (_, metadata):
+        return metadata
 
 
 @contextmanager
@@ -58,13 +74,21 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
 
     try:
         with safe_open(path, framework="pt") as file:
-            yield file, json.loads((file.metadata() or {})["kce"])
+            metadata = json.loads((file.metadata() or {})["kce"])
+            if "provenance" not in metadata:
+                raise BadData(
+                    f"{path} was written by an older version of KCE",
+                    "move it away to train again, or use the version that wrote it",
+                )
+            yield file, metadata
     except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise BadData(f"{path} holds no weights of KCE: {error}", "delete it; it will be made again") from error
+        raise BadData(
+            f"{path} is not a weights file of KCE: {error}", "if it was damaged, delete it to train again"
+        ) from error
 
 
 def file_sha256(path: Path) -> str:
-    """sha256 of the file's bytes."""
+    """Compute the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         state = sha256()
         while chunk := file.read(2**20):
@@ -73,41 +97,64 @@ def file_sha256(path: Path) -> str:
 
 
 def load_backbone(path: Path, registry: Registry) -> nn.Module:
-    """The network of a file, built by name and filled with its weights."""
-    tensors, about = read_weights_file(path)
-    network: nn.Module = registry.build("backbone", about["architecture"])
+    """Build the backbone of a weights file by its name, and load its weights; the classifier's head is left out."""
+    tensors, metadata = read_weights_file(path)
+    network: nn.Module = registry.build("backbone", metadata["architecture"])
     network.load_state_dict({k.removeprefix("backbone."): v for k, v in tensors.items() if k.startswith("backbone.")})
     return network
 
 
 def weights_exist(path: Path, provenance: Mapping[str, str]) -> bool:
-    """Whether the file is there and was made this way. Raises Refused where it was made another way."""
+    """Whether the file exists and was made in exactly this way.
+
+    Raises:
+        Refused: If it was made in another way; the message lists the differences.
+        BadData: If it is not a weights file of KCE.
+    """
     if not path.is_file():
         return False
-    there = read_weights_metadata(path)["provenance"]
-    if there == dict(provenance):
+    existing = read_weights_metadata(path)["provenance"]
+    if existing == dict(provenance):
         return True
-    raise Refused(f"{path} was made another way:\n{format_differences(there, provenance)}", _HINT)
+    raise Refused(
+        f"{path} was made in another way:\n{format_differences(existing, provenance)}",
+        "name another folder for this run, or delete that file to train again",
+    )
 
 
-_HINT = "name another folder for this run, or delete that file to make it again"
+def format_differences(existing: Mapping[str, str], requested: Mapping[str, str]) -> str:
+    """List what differs between two provenances, one line for each key.
+
+    >>> print(format_differences({"epochs": "2", "seed": "0"}, {"epochs": "3", "seed": "0", "loss": "softmax"}))
+      epochs: was '2', now '3'
+      loss: was unset, now 'softmax'
+    """
+
+    def shown(value: str | None) -> str:
+        return "unset" if value is None else repr(value)
+
+    names = [name for name in {**existing, **requested} if existing.get(name) != requested.get(name)]
+    return "\n".join(f"  {name}: was {shown(existing.get(name))}, now {shown(requested.get(name))}" for name in names)
 
 
-def format_differences(there: Mapping[str, str], wanted: Mapping[str, str]) -> str:
-    """The causes that differ, one a line: what is there, and what is asked for."""
-    names = [name for name in {**there, **wanted} if there.get(name) != wanted.get(name)]
-    return "\n".join(f"  {name}: there {there.get(name)!r}, asked for {wanted.get(name)!r}" for name in names)
+def reuse_weights(to: Path, provenance: Mapping[str, str], folders: Iterable[Path]) -> bool:
+    """Link or copy weights made in exactly this way from another run's folder, so that nothing is trained twice.
 
+    Args:
+        to: The file to create.
+        provenance: Of the weights that are needed.
+        folders: Where to look for ``*.safetensors``.
 
-def reuse_weights(to: Path, provenance: Mapping[str, str], places: Iterable[Path]) -> bool:
-    """Take over weights made this very way in another run's folder, so that nothing is trained twice."""
-    for place in places:
-        for candidate in sorted(place.glob("*.safetensors")):
-            if candidate != to and read_weights_metadata(candidate).get("provenance") == dict(provenance):
-                with atomic_replace(to) as part:
+    Returns:
+        Whether such weights were found; otherwise nothing was written.
+    """
+    for folder in folders:
+        for candidate in sorted(folder.glob("*.safetensors")):
+            if candidate != to and read_weights_metadata(candidate)["provenance"] == dict(provenance):
+                with atomic_replace(to) as temporary:
                     try:
-                        part.hardlink_to(candidate)
+                        temporary.hardlink_to(candidate)
                     except OSError:  # another disk, or a file system without links
-                        shutil.copyfile(candidate, part)
+                        shutil.copyfile(candidate, temporary)
                 return True
     return False

@@ -152,7 +152,7 @@ def test_a_stopped_run_goes_on_and_ends_alike(
 
 def test_a_folder_with_other_choices_is_refused(chosen: Recipe, tmp_path: Path) -> None:
     run(tmp_path, chosen, REGISTRY, until="first")
-    with pytest.raises(Refused, match=r"clusterer: there 'kmeans', asked for 'hdbscan'"):
+    with pytest.raises(Refused, match=r"clusterer: was 'kmeans', now 'hdbscan'"):
         run(tmp_path, replace(chosen, clusterer="hdbscan"), REGISTRY)
 
 

@@ -149,7 +149,7 @@ def test_nothing_is_trained_twice(pixels: Pixels, tmp_path: Path) -> None:
         trained(
             pixels,
             tmp_path / "a.safetensors",
-            places=[tmp_path / "other"],
+            reuse_from=[tmp_path / "other"],
             progress=lambda *said: seen.append(str(said)),
         )
     assert seen == []
@@ -167,12 +167,12 @@ def test_a_plan_that_only_renames_makes_the_same_weights(pixels: Pixels, tmp_pat
 
 def test_weights_made_another_way_are_refused_with_both_causes(pixels: Pixels, tmp_path: Path) -> None:
     trained(pixels, tmp_path / "a.safetensors")
-    with pytest.raises(Refused, match=r"epochs: there '2', asked for '3'"):
+    with pytest.raises(Refused, match=r"epochs: was '2', now '3'"):
         trained(pixels, tmp_path / "a.safetensors", replace(QUICK, epochs=3))
 
 
 def test_a_loss_that_is_no_number_is_an_error(pixels: Pixels, tmp_path: Path) -> None:
-    with pytest.raises(KCEError, match="no number any more"):
+    with pytest.raises(KCEError, match="not finite any more"):
         trained(pixels, tmp_path / "a.safetensors", replace(QUICK, lr=1e30, epochs=20))
     assert not (tmp_path / "a.safetensors").exists()
 
@@ -284,7 +284,7 @@ def test_what_one_of_two_processes_cannot_read_is_told_as_by_one(
     shutil.rmtree(tmp_path / "faces" / KNOWN[0])
     with pytest.raises(BadData, match="No such file") as told:
         trained(there, tmp_path / "a.safetensors", devices=2)
-    assert "goes on where it stopped" in told.value.hint
+    assert "resumes where it stopped" in told.value.hint
 
 
 def test_more_processes_than_faces_in_a_batch_are_refused(pixels: Pixels, tmp_path: Path) -> None:
@@ -412,7 +412,7 @@ def test_a_folder_that_vanishes_in_mid_run_costs_nothing(faces_at: Path, tmp_pat
 
     with pytest.raises(BadData, match="cannot be read") as told:
         trained(at(), tmp_path / "a.safetensors", progress=unmount)
-    assert "goes on where it stopped" in told.value.hint
+    assert "resumes where it stopped" in told.value.hint
     (tmp_path / "away").rename(tmp_path / "faces")
     seen: list[int] = []
     assert whole == trained(at(), tmp_path / "a.safetensors", progress=lambda what, done, total: seen.append(done))
@@ -484,7 +484,7 @@ def test_curves_of_both_models_stand_in_one_file(pixels: Pixels, tmp_path: Path)
     trained(pixels, tmp_path / "final.safetensors", replace(QUICK, seed=1))
     assert [row["model"] for row in read_history(tmp_path / "train.csv")] == ["first"] * 2 + ["final"] * 2
     (tmp_path / "other").mkdir()
-    train(TINY, pixels, PLAN, QUICK, REGISTRY, tmp_path / "other" / "a.safetensors", places=[tmp_path])
+    train(TINY, pixels, PLAN, QUICK, REGISTRY, tmp_path / "other" / "a.safetensors", reuse_from=[tmp_path])
     taken = read_history(tmp_path / "other" / "train.csv")
     assert [row["loss"] for row in taken] == [row["loss"] for row in read_history(tmp_path / "train.csv", "first")]
     assert {row["images_per_second"] for row in taken} == {""}
