@@ -1,4 +1,5 @@
-"""Features of faces: extracting them, and the HDF5 tables they are stored in.
+"""Features of faces: extraction, and the HDF5 tables they are stored in.
 
-Tables, shards and the store are the only code that opens a feature file.
+No other package opens a feature file. ``extract`` runs a backbone over faces, ``store`` writes tables, ``table`` reads
+them; ``hdf5`` and ``shards`` are what these two are built on.
 """

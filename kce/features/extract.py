@@ -1,4 +1,4 @@
-"""Faces + backbone -> rows in the store."""
+"""Extraction: a trained backbone turns faces into the rows of a feature table."""
 
 from __future__ import annotations
 
@@ -34,92 +34,105 @@ if TYPE_CHECKING:
     from kce.types import Progress
 
 DEFAULT_BATCH_SIZE = 32
+"""Faces at a time on each device."""
 
 
 def extract_features(
     pixels: Pixels,
-    network: Path,
+    weights: Path,
     registry: Registry,
     to: Path,
     table: str,
-    batch: int = DEFAULT_BATCH_SIZE,
+    batch_size: int = DEFAULT_BATCH_SIZE,
     devices: int = 1,
     progress: Progress = lambda *_: None,
 ) -> None:
-    """Write the features of every face of `pixels` into the table `table` of the feature file `to`.
+    """Write the features of every face into a table; resumes an extraction that was killed.
 
-    network  weights written by ``kce.training.train.train``; its backbone is built anew by name. Features are taken in
-             evaluation mode, pooled, without the classifier's head: float32 (n, dim), in the order of the faces.
-    batch    faces at a time on each device
-    devices  GPUs, or processes on the CPU, that take the batches in turn; one of them writes
-    Goes on where a killed extraction stopped. Raises Refused where `to` holds rows made another way, KCEError where
-    memory runs out.
+    Features are the backbone's pooled output in evaluation mode, without the classifier: float32 (n, dim), in the order
+    of the faces.
+
+    Args:
+        pixels: The faces.
+        weights: File written by ``kce.training.train.train``; its backbone is built by name.
+        registry: Builds the backbone.
+        to: The feature file.
+        table: Its table.
+        batch_size: Faces at a time on each device.
+        devices: GPUs, or processes on the CPU, which take the batches in turn; the first of them writes.
+        progress: Called with the faces done and to do.
+
+    Raises:
+        Refused: If `to` holds rows made in another way.
+        KCEError: If memory runs out; the hint names a batch size that would fit.
     """
-    provenance = features_provenance(pixels.faces, network, pixels.view)
+    provenance = features_provenance(pixels.faces, weights, pixels.view)
     if not has_table(to, table, provenance):
-        run_on_devices(_loop, (pixels, network, registry, to, table, provenance, batch), devices, progress)
+        arguments = (pixels, weights, registry, to, table, provenance, batch_size)
+        run_on_devices(_extraction_loop, arguments, devices, progress)
 
 
-def features_provenance(faces: Faces, network: Path, view: str = "") -> dict[str, str]:
-    """All that makes the rows: which faces, in which view, which network."""
-    about = read_weights_metadata(network)
-    provenance = {"faces": faces.mark(), "backbone": about["backbone"], "weights": file_sha256(network)}
+def features_provenance(faces: Faces, weights: Path, view: str = "") -> dict[str, str]:
+    """Collect everything that decides the rows: the faces, the view they are seen in, the network."""
+    metadata = read_weights_metadata(weights)
+    provenance = {"faces": faces.mark(), "backbone": metadata["backbone"], "weights": file_sha256(weights)}
     return provenance | ({"view": view} if view else {})
 
 
-def _loop(
+def _extraction_loop(
     fabric: Fabric,
     pixels: Pixels,
-    network: Path,
+    weights: Path,
     registry: Registry,
     to: Path,
     table: str,
     provenance: dict[str, str],
-    batch: int,
+    batch_size: int,
     progress: Progress,
     stopped: Callable[[], bool],
 ) -> None:
-    """What every process does: of each round of batches it computes its own, and the first process writes them all."""
+    """Run in every process. Each computes its own batch of every round; the first process writes them all."""
     import torch
 
-    faces, what = pixels.faces, f"features /{table}"
+    faces, task = pixels.faces, f"features /{table}"
     with ExitStack() as stack:
-        # Rows are written by the first process alone, and only it knows how many are there.
+        # Only the first process writes, so only it knows how many rows there are.
         writer = stack.enter_context(write_table(to, table, provenance)) if fabric.global_rank == 0 else None
-        there = torch.tensor([writer.done, int(writer.finished)] if writer else [0, 0])
-        done, finished = sum_over_processes(fabric, fabric.to_device(there)).tolist()
+        state = torch.tensor([writer.done, int(writer.finished)] if writer else [0, 0])
+        done, finished = sum_over_processes(fabric, fabric.to_device(state)).tolist()
         if finished:
             return
-        backbone = fabric.to_device(load_backbone(network, registry)).eval().to(memory_format=torch.channels_last)
-        rounds = range(done, len(faces), batch * fabric.world_size)
-        mine = (_span(first + fabric.global_rank * batch, batch, len(faces)) for first in rounds)
-        progress(what, done, len(faces))
-        for start, (_, images) in zip(rounds, pixels.ahead(mine), strict=True):
+        backbone = fabric.to_device(load_backbone(weights, registry)).eval().to(memory_format=torch.channels_last)
+        rounds = range(done, len(faces), batch_size * fabric.world_size)
+        own = (_span(first + fabric.global_rank * batch_size, batch_size, len(faces)) for first in rounds)
+        progress(task, done, len(faces))
+        for start, (_, images) in zip(rounds, pixels.ahead(own), strict=True):
             x = None
             try:
                 x = _forward(fabric, backbone, images)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-            if x is None:  # only here nothing holds the batch's tensors any more
+            if x is None:  # only after the `except` block does nothing refer to the batch's tensors any more
                 raise _out_of_memory(fabric, backbone, images)
-            for number, part in enumerate(gather_rows(fabric, x, batch)):
-                rows = _span(start + number * batch, batch, len(faces))
+            for number, part in enumerate(gather_rows(fabric, x, batch_size)):
+                rows = _span(start + number * batch_size, batch_size, len(faces))
                 if writer and len(rows):
                     writer.append(faces.key[rows], faces.category[rows], faces.group[rows], part[: len(rows)])
-                    progress(what, int(rows[-1]) + 1, len(faces))
+                    progress(task, int(rows[-1]) + 1, len(faces))
             if sum_over_processes(fabric, fabric.to_device(torch.tensor(float(stopped())))) > 0:
                 raise KeyboardInterrupt
         if writer:
             writer.publish()
 
 
-def _span(start: int, batch: int, end: int) -> NDArray[np.int64]:
-    return np.arange(min(start, end), min(start + batch, end))
+def _span(start: int, length: int, end: int) -> NDArray[np.int64]:
+    """Row numbers from `start`, `length` of them, as far as they are below `end`."""
+    return np.arange(min(start, end), min(start + length, end))
 
 
 def _forward(fabric: Fabric, backbone: Any, images: NDArray[np.uint8]) -> torch.Tensor:
-    """Features (n, dim) on the device, float32; n may be 0."""
+    """Compute features (n, dim) float32 on the device; n may be 0."""
     import torch
 
     with torch.inference_mode(), fabric.autocast():
@@ -133,5 +146,5 @@ def _out_of_memory(fabric: Fabric, backbone: Any, images: NDArray[np.uint8]) -> 
     fits = largest_fitting_batch(lambda size: _forward(fabric, backbone, images[:size]), len(images))
     return KCEError(
         f"memory ran out at {len(images)} faces of {images.shape[1]} px at a time on {fabric.device}",
-        (f"a batch of {fits} would fit" if fits else "not even one face fits") + "; rows that are done are kept",
+        (f"a batch of {fits} would fit" if fits else "not even one face fits") + "; finished rows are kept",
     )

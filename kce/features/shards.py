@@ -1,4 +1,4 @@
-"""Pieces of an unfinished table: one small HDF5 file each, that is there whole or not at all."""
+"""Shards of an unfinished table: small HDF5 files, each of which is complete or does not exist."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ _TABLE = "rows"
 
 @dataclass(frozen=True)
 class Shard:
-    """Rows of a table, from row number `start` on, and everything that made them."""
+    """Consecutive rows of an unfinished table.
+
+    Attributes:
+        provenance: Everything that decides what the rows are.
+        start: The number of the first of them in the table.
+        rows: The rows.
+    """
 
     provenance: Mapping[str, str]
     start: int
@@ -30,36 +36,38 @@ class Shard:
 
 
 def shard_name(number: int) -> str:
+    """Return the file name of a shard, by its number from 0."""
     return f"{number:05d}.h5"
 
 
 def write_shard(path: Path, provenance: Mapping[str, str], start: int, rows: Features) -> None:
-    """Write a shard: on disk, synced and whole when this returns. Raises KCEError when the disk is full."""
+    """Write a shard; it is complete and synced when this returns. Raises KCEError if the disk is full."""
     text = provenance_to_json(provenance)
-    said = {"provenance": text, "start": str(start), "check": _check(text, start, rows)}
+    attributes = {"provenance": text, "start": str(start), "check": _checksum(text, start, rows)}
     with replace_feature_file(path, path.with_suffix(".new")) as new:
-        new.add_table(_TABLE, rows.x.shape[1], said, packed=False)  # soon read again: compressing waits for the table
+        new.add_table(_TABLE, rows.x.shape[1], attributes, compress=False)  # read again soon; the table is compressed
         new.append(_TABLE, rows)
 
 
 def read_shard(path: Path) -> Shard | None:
-    """The shard, or None where there is none that is whole."""
+    """Read a shard; None if there is none, or its checksum is wrong."""
     try:
         with open_feature_file(path) as file:
             group = checked_table(file, _TABLE, path)
-            said = {what: str(group.attrs.get(what, "")) for what in ("provenance", "start", "check")}
+            attributes = {name: str(group.attrs.get(name, "")) for name in ("provenance", "start", "check")}
             rows = read_rows(group, 0, len(group["key"]), str(path))
     except BadData:
         return None
-    if not said["start"].isdigit() or said["check"] != _check(said["provenance"], int(said["start"]), rows):
+    provenance, start = attributes["provenance"], attributes["start"]
+    if not start.isdigit() or attributes["check"] != _checksum(provenance, int(start), rows):
         return None
-    return Shard(provenance_from_json(said["provenance"]), int(said["start"]), rows)
+    return Shard(provenance_from_json(provenance), int(start), rows)
 
 
-def _check(provenance: str, start: int, rows: Features) -> str:
-    check = xxhash.xxh3_128(f"{provenance}\0{start}\0{rows.x.shape}".encode())
+def _checksum(provenance: str, start: int, rows: Features) -> str:
+    checksum = xxhash.xxh3_128(f"{provenance}\0{start}\0{rows.x.shape}".encode())
     for column in TEXT_COLUMNS:
         for text in getattr(rows, column).tolist():
-            check.update(f"{len(text)}:{text}".encode())
-    check.update(np.ascontiguousarray(rows.x).data)
-    return check.hexdigest()
+            checksum.update(f"{len(text)}:{text}".encode())
+    checksum.update(np.ascontiguousarray(rows.x).data)
+    return checksum.hexdigest()

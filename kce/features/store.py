@@ -1,9 +1,9 @@
-"""The HDF5 feature file: append, resume, verify, refuse.
+"""Writing tables of a feature file: append, resume, publish.
 
-A file holds tables: groups with the datasets `key`, `label`, `group` (n,) text and `x` (n, dim) float32, and the
-attributes `made` (JSON: everything that made the rows) and `mark` (its hash). A table appears in its file all at once;
-until then its rows lie in shards beside it, each complete, checked and synced. So a killed writer that is started
-again ends with the very rows it would have written undisturbed.
+A file holds tables: HDF5 groups with the datasets ``key``, ``label``, ``group`` (n,) text and ``x`` (n, dim) float32,
+and the attributes ``provenance`` (JSON: everything that decides what the rows are) and ``mark`` (its hash). A table
+appears in its file all at once; until then its rows are in shards beside it, each complete, synced and with a checksum.
+So a writer that was killed and is started again ends with the same rows as one that was not.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from kce.features.table import (
     provenance_hash,
 )
 from kce.system.lock import file_lock
+from kce.training.weights import format_differences
 from kce.types import Features
 
 if TYPE_CHECKING:
@@ -46,38 +47,55 @@ if TYPE_CHECKING:
 
 _SHARD_BYTES = 1 << 24
 _SHARD_ROWS = 4096
-_SHARD_SECONDS = 20.0  # a slow backbone must not lose more work than this to a kill
+_SHARD_SECONDS = 20.0  # the work that a kill may cost, however slow the backbone is
 _NAME = re.compile(r"\w[\w.+-]*")
 
 
 def write_table(path: str | Path, table: str, provenance: Mapping[str, str]) -> TableWriter:
-    """A context in which to write a table; see Writer. `made` names everything that decides what the rows are.
+    """Open a table for writing, as a context manager.
 
-    On entering, raises Refused where rows, finished or not, were made another way or another process writes the file,
-    BadData where the file is damaged.
+    Args:
+        path: The feature file; it may hold other tables, which stay.
+        table: Its name.
+        provenance: Everything that decides what the rows are.
+
+    Raises:
+        KCEError: If the name cannot be that of a table.
+        Refused: On entering the context, if there are rows, finished or not, that were made in another way, or if
+            another process is writing the file.
+        BadData: On entering the context, if the file is damaged.
+
+    Example:
+        Rows that an earlier, killed process wrote are skipped::
+
+            with write_table("features.h5", "known", {"backbone": "tiny"}) as writer:
+                writer.append(key[writer.done :], label[writer.done :], group[writer.done :], x[writer.done :])
+                writer.publish()
     """
     name = table.strip("/")
     if not _NAME.fullmatch(name):
-        raise KCEError(f"{table!r} is no name for a table", "use letters, digits, and . _ + -")
+        raise KCEError(f"{table!r} is not a name for a table", "use letters, digits, and . _ + -")
     return TableWriter(Path(path), name, provenance)
 
 
 class TableWriter:
-    """Writes a table, in one fixed order of rows.
+    """Writes a table whose rows come in a fixed order.
 
-    finished  the table is there already, made the same way: nothing is to be done
-    done      how many rows are safe already: go on with the row of this number
-    Leaving the context keeps what was appended, however it is left; `publish` makes the table appear.
+    Leaving the context keeps what was appended, even after an error; ``publish`` makes the table appear in its file.
+
+    Attributes:
+        finished: Whether the table exists already, made in the same way; then there is nothing to do.
+        done: How many rows are safe; continue with the row of this number.
     """
 
     def __init__(self, path: Path, table: str, provenance: Mapping[str, str]) -> None:
         self.path, self.table, self.provenance = path, table, dict(provenance)
         self.done = 0
         self.finished = False
-        self._mark = provenance_hash(provenance)
+        self._hash = provenance_hash(provenance)
         self._parts = path.with_name(f"{path.name}.parts")
         self._shards = self._parts / table
-        self._count = 0  # shards that are safe
+        self._count = 0  # shards on disk
         self._safe = 0  # rows in them
         self._dim: int | None = None
         self._keys: set[str] = set()
@@ -86,20 +104,20 @@ class TableWriter:
         self._lock = ExitStack()  # holds the right to change the file
 
     def __enter__(self) -> TableWriter:
-        if self._look() and not self._parts.exists():
+        if self._is_finished() and not self._parts.exists():
             return self
         try:
             self._shards.parent.mkdir(parents=True, exist_ok=True)
             self._lock.enter_context(_file_lock(self.path))
         except Refused:
-            if self.finished:  # the one who finished it is tidying up
+            if self.finished:  # the process that finished it is cleaning up
                 return self
             raise
         except OSError as error:
             raise write_error(self.path, error) from error
         try:
-            if self._look():  # another process may have finished it meanwhile; or was killed before it tidied up
-                self._tidy()
+            if self._is_finished():  # another process has finished it since, or was killed before it cleaned up
+                self._remove_shards()
             else:
                 self._resume()
         except BaseException:
@@ -111,16 +129,23 @@ class TableWriter:
         try:
             self._flush()
         except KCEError:
-            if error is None:  # what ended the work is the better message
+            if error is None:  # otherwise the error that ended the work is the better message
                 raise
         finally:
             self._lock.close()
 
     def append(self, key: Iterable[str], label: Iterable[str], group: Iterable[str], x: ArrayLike) -> None:
-        """Add rows: texts (n,), x (n, dim), any n.
+        """Append rows.
 
-        Raises BadData, naming the first bad key, for a NaN or an infinity, another width or length, a key that was
-        there before, and a text that is empty (but for `group`), too long or not valid Unicode.
+        Args:
+            key: (n,), unique in the table.
+            label: (n,), the category.
+            group: (n,), the recording; may be empty.
+            x: (n, dim), finite; the same dim in every call.
+
+        Raises:
+            BadData: If any of this does not hold, or a string is empty (except `group`), too long or not valid Unicode;
+                the message names the first bad key.
         """
         if self.finished:
             raise Refused(f"{self.path}:/{self.table} is finished", "delete the table to write it again")
@@ -134,12 +159,12 @@ class TableWriter:
                 self._flush()
 
     def publish(self) -> None:
-        """Make the table appear in its file, beside the tables that are there. Raises BadData if there are no rows."""
+        """Make the table appear in its file, beside the other tables. Raises BadData if there are no rows."""
         if self.finished:
             return
         self._flush()
         if not self.done or self._dim is None:
-            raise BadData(f"no rows were written to {self.path}:/{self.table}", "see that there are faces to read")
+            raise BadData(f"no rows were written to {self.path}:/{self.table}", "check that there are faces to read")
         with replace_feature_file(self.path, self._parts / f".{self.table}.new") as new:
             _keep_others(self.path, self.table, new)
             new.add_table(self.table, self._dim, provenance_attributes(self.provenance))
@@ -149,34 +174,38 @@ class TableWriter:
                     raise BadData(f"{self._shards / shard_name(number)} was damaged", "start the command again")
                 new.append(self.table, shard.rows)
         self.finished = True
-        self._tidy()
+        self._remove_shards()
 
     @property
     def _shard_rows(self) -> int:
         return min(max(_SHARD_BYTES // (4 * (self._dim or 1)), 1), _SHARD_ROWS)
 
-    def _look(self) -> bool:
-        there = find_table(self.path, self.table)
-        if there is not None:
-            _refuse_other(there.address, there.path, there.provenance, there.hash, self.provenance, self._mark)
-            self.finished, self.done = True, len(there)
+    def _is_finished(self) -> bool:
+        existing = find_table(self.path, self.table)
+        if existing is not None:
+            self._refuse_other(existing.address, existing.path, existing.provenance, existing.hash)
+            self.finished, self.done = True, len(existing)
         return self.finished
 
+    def _refuse_other(self, where: str, path: Path, provenance: Mapping[str, str], hash_: str) -> None:
+        """Raise Refused, with the differences, unless existing rows were made in the same way."""
+        if hash_ != self._hash:
+            differences = format_differences(provenance, self.provenance) or format_differences(
+                {"mark": hash_}, {"mark": self._hash}
+            )
+            raise Refused(
+                f"{where} holds rows that were made in another way:\n{differences}",
+                f"name another folder, or delete {path}",
+            )
+
     def _resume(self) -> None:
-        """Count the good shards, from the first; what comes after a bad one is dropped."""
+        """Count the good shards from the first on; delete those after a bad one."""
         self._shards.mkdir(exist_ok=True)
         while (shard := read_shard(self._shards / shard_name(self._count))) is not None:
             if self._count == 0:
                 where = f"{self.path}:/{self.table} (unfinished)"
-                _refuse_other(
-                    where,
-                    self._shards,
-                    shard.provenance,
-                    provenance_hash(shard.provenance),
-                    self.provenance,
-                    self._mark,
-                )
-            fits = provenance_hash(shard.provenance) == self._mark and shard.start == self._safe
+                self._refuse_other(where, self._shards, shard.provenance, provenance_hash(shard.provenance))
+            fits = provenance_hash(shard.provenance) == self._hash and shard.start == self._safe
             if not fits or shard.rows.x.shape[1] != (self._dim or shard.rows.x.shape[1]):
                 break
             if first_duplicate(shard.rows.key.tolist(), self._keys) is not None:
@@ -192,36 +221,38 @@ class TableWriter:
 
     def _checked(self, key: Iterable[str], label: Iterable[str], group: Iterable[str], x: Any) -> Features:
         where = f"{self.path}:/{self.table}"
-        keys, labels, groups = ([str(text) for text in column] for column in (key, label, group))
+        keys, labels, groups = ([str(value) for value in column] for column in (key, label, group))
         with np.errstate(over="ignore"):
             values = np.asarray(x, dtype=np.float32)
         first = keys[0] if keys else "?"
         lengths = {"key": len(keys), "label": len(labels), "group": len(groups), "x": len(values) if values.ndim else 0}
         if len(set(lengths.values())) > 1:
-            raise BadData(f"{where}: columns of different lengths from {first} on: {lengths}", "one x for each key")
+            raise BadData(
+                f"{where}: columns of different lengths from {first} on: {lengths}", "give one x for each key"
+            )
         width = self._dim or (values.shape[1] if values.ndim == 2 else 0)
         if values.ndim != 2 or values.shape[1] != width or not 0 < width <= MAX_DIM:
-            wanted = f"(n, {self._dim})" if self._dim else f"(n, 1 to {MAX_DIM})"
+            expected = f"(n, {self._dim})" if self._dim else f"(n, 1 to {MAX_DIM})"
             raise BadData(
-                f"{where}: x is {values.shape} and not {wanted} from {first} on", "one backbone for each table"
+                f"{where}: x is {values.shape} and not {expected} from {first} on", "use one backbone for each table"
             )
-        for texts, empty in ((keys, False), (labels, False), (groups, True)):
-            for number, text in enumerate(texts):
-                if not _good_text(text, empty):
+        for values_of_column, may_be_empty in ((keys, False), (labels, False), (groups, True)):
+            for number, text in enumerate(values_of_column):
+                if not _is_storable(text, may_be_empty):
                     raise BadData(
-                        f"{where}: {keys[number]!r} has a text that cannot be kept: {text[:80]!r}", "rename it"
+                        f"{where}: {keys[number]!r} has a string that cannot be stored: {text[:80]!r}", "rename it"
                     )
         bad = first_not_finite(values)
         if bad is not None:
-            raise BadData(f"{where}: the features of {keys[bad]} are not finite (NaN or infinite)", "look at that face")
-        twice = first_duplicate(keys, self._keys)
-        if twice is not None:
-            raise BadData(f"{where}: the key {twice} came twice", "every face needs a key of its own")
+            raise BadData(f"{where}: the features of {keys[bad]} are not finite (NaN or infinite)", "check that face")
+        duplicate = first_duplicate(keys, self._keys)
+        if duplicate is not None:
+            raise BadData(f"{where}: the key {duplicate} occurs twice", "every face needs its own key")
         self._dim = width
-        return Features(_text_array(keys), _text_array(labels), _text_array(groups), values)
+        return Features(_string_array(keys), _string_array(labels), _string_array(groups), values)
 
     def _flush(self) -> None:
-        """Turn what is buffered into one more shard."""
+        """Write the buffered rows as one more shard."""
         if not self._buffer:
             return
         key, label, group, x = (np.concatenate([getattr(part, c) for part in self._buffer]) for c in COLUMNS)
@@ -231,22 +262,22 @@ class TableWriter:
         self._safe += len(rows)
         self._count += 1
 
-    def _tidy(self) -> None:
+    def _remove_shards(self) -> None:
         shutil.rmtree(self._shards, ignore_errors=True)
         if self._parts.is_dir() and not any(self._parts.iterdir()):
             self._parts.rmdir()
 
 
-def _text_array(texts: list[str]) -> NDArray[np.str_]:
+def _string_array(texts: list[str]) -> NDArray[np.str_]:
     return np.array(texts, dtype=np.str_)
 
 
-def _good_text(text: str, empty: bool) -> bool:
+def _is_storable(text: str, may_be_empty: bool) -> bool:
     try:
         text.encode()
-    except UnicodeEncodeError:  # half of a character: a file name that was no UTF-8
+    except UnicodeEncodeError:  # a lone surrogate: a file name that was not UTF-8
         return False
-    return bool(text or empty) and len(text) <= MAX_TEXT_LENGTH and "\0" not in text
+    return bool(text or may_be_empty) and len(text) <= MAX_TEXT_LENGTH and "\0" not in text
 
 
 def _keep_others(path: Path, table: str, new: NewFeatureFile) -> None:
@@ -261,24 +292,6 @@ def _file_lock(path: Path) -> AbstractContextManager[None]:
     """Lock a feature file: one lock for all its tables, since publishing a table copies the others."""
 
     def busy() -> Refused:
-        return Refused(f"another process is writing {path}", "wait until it is done, or stop it")
+        return Refused(f"another process is writing {path}", "wait until it has finished, or stop it")
 
     return file_lock(path.with_name(f".{path.name}.lock"), busy)
-
-
-def _refuse_other(
-    where: str, path: Path, there: Mapping[str, str], its_mark: str, here: Mapping[str, str], our_mark: str
-) -> None:
-    """Raise Refused, with what differs side by side, unless the marks agree."""
-    if its_mark == our_mark:
-        return
-    differ = [cause for cause in sorted({*there, *here}) if there.get(cause) != here.get(cause)]
-    rows = [("", "there", "now"), *((cause, there.get(cause, "-"), here.get(cause, "-")) for cause in differ)]
-    wide, middle = (max(len(row[column]) for row in rows) for column in (0, 1))
-    lines = [f"  {cause:<{wide}}  {old:<{middle}}  {new}".rstrip() for cause, old, new in rows]
-    if not differ:
-        lines = [f"  mark  there {its_mark or '-'}  now {our_mark}"]
-    raise Refused(
-        f"{where} holds rows made another way:\n" + "\n".join(lines),
-        f"name another folder, or delete {path}",
-    )

@@ -1,8 +1,7 @@
-"""Weights from elsewhere: files that others' code saved, read into networks of ours.
+"""Pretrained weights: files that other programs saved, loaded into backbones.
 
-``kce.training.weights`` is for the files KCE writes itself, which say what made them. Here nothing is known but
-tensors and
-names, and both follow many habits. KCE's own files can be read this way too, as the start of another training.
+``kce.training.weights`` is for the files that KCE writes, whose metadata says what made them. Here only tensors and
+their names are known, and naming conventions differ. KCE's own files can be read this way too, as initial weights.
 """
 
 from __future__ import annotations
@@ -18,22 +17,30 @@ from kce.errors import BadData
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-# What a file may hold its weights under, beside an optimizer and counters.
+# Keys under which training scripts store the weights, beside an optimizer and counters.
 CONTAINERS = ("state_dict", "model_state_dict", "model", "net", "network")
-# What trainers call the whole network: torch's parallel training; DeepfakeBench and KCE; KCE's timm; FaceForensics++.
+# Prefixes of all names: of torch's DataParallel; DeepfakeBench and KCE; KCE's timm backbones; FaceForensics++.
 WRAPPERS = ("module.", "backbone.", "net.", "model.")
 HEADS = ("fc", "head", "classifier", "last_linear")
-# DeepfakeBench's Xception always has this 2048 -> 512 convolution and uses it in one mode only (networks/xception.py).
+# DeepfakeBench's Xception always holds this 2048 -> 512 convolution, but uses it in one mode only
+# (training/networks/xception.py).
 EXTRAS = ("adjust_channel",)
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a file by their bare names, on the CPU, in the file's order. No code of the file is ever run.
+    """Read the tensors of a weights file. No code from the file is ever run.
 
-    path  a .safetensors file, or whatever ``torch.save`` wrote of a state_dict, also inside one of CONTAINERS
-    A wrapper goes from the names if every name but the head's has it. Pointwise convolutions saved as matrices
-    (out, in), as in ``xception-b5690688.pth``, become (out, in, 1, 1).
-    Raises BadData for a file that is missing, empty, damaged, or holds anything but plain weights.
+    Args:
+        path: A ``.safetensors`` file, or what ``torch.save`` wrote for a state_dict, also one nested under a key such
+            as "state_dict" or "model".
+
+    Returns:
+        The tensors by name, on the CPU, in the file's order. A prefix ("module.", "backbone.", "net.", "model.") is
+        removed if every name has it, apart from a classifier's. Pointwise convolutions saved as matrices (out, in), as
+        in ``xception-b5690688.pth``, become (out, in, 1, 1).
+
+    Raises:
+        BadData: If the file is missing, empty, damaged, or holds anything but plain weights.
     """
     path = Path(path)
     if not path.is_file():
@@ -41,35 +48,49 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     if not path.stat().st_size:
         raise BadData(f"{path} is empty, not a file of plain weights", "fetch or copy it again")
     state = _tensors(path, _safetensors(path) if path.suffix.lower() == ".safetensors" else _pickled(path))
-    bare = dict(zip(_bare(state), state.values(), strict=True))
+    bare = dict(zip(_without_prefixes(state), state.values(), strict=True))
     return {name: _four_axes(tensor) if _is_matrix(name, tensor) else tensor for name, tensor in bare.items()}
 
 
 def load_weights(network: nn.Module, source: Mapping[str, Tensor] | str | Path) -> None:
-    """Put weights into a network that has no head: all of them, and nothing left over but a head and EXTRAS.
+    """Load weights into a network without a classifier.
 
-    source  a file for ``read_weights``, or what it gave
-    A missing ``num_batches_tracked`` is left as it is: files from before torch 0.4.1 lack it, and features need it not.
-    Raises BadData with the first names that are missing, unexpected or of another shape; the network is then untouched.
+    All of the network's weights must be there, and no others except a classifier's. A missing ``num_batches_tracked``
+    is tolerated: files from before torch 0.4.1 lack it, and features do not depend on it.
+
+    Args:
+        network: Unchanged if an error is raised.
+        source: A file for ``read_weights``, or its result.
+
+    Raises:
+        BadData: If the weights do not fit; the message lists the first names that are missing, unexpected or of
+            another shape.
+
+    Example:
+        A backbone's factory loads the file that its parameter ``weights`` names::
+
+            if weights != "none":
+                load_weights(network, weights)
     """
     state = source if isinstance(source, Mapping) else read_weights(source)
     own = network.state_dict()
-    wanted = dict(zip(_bare(own), own, strict=True))
-    missing = [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]
-    foreign = [name for name in state if name not in wanted and name.split(".")[0] not in HEADS + EXTRAS]
-    shared = {name: (tuple(own[at].shape), tuple(state[name].shape)) for name, at in wanted.items() if name in state}
-    other = [f"{name} {there}, not {here}" for name, (here, there) in shared.items() if here != there]
-    if missing or foreign or other:
-        what = "these weights do" if isinstance(source, Mapping) else f"{source} does"
+    full_names = dict(zip(_without_prefixes(own), own, strict=True))
+    missing = [name for name in full_names if name not in state and not name.endswith("num_batches_tracked")]
+    unexpected = [name for name in state if name not in full_names and name.split(".")[0] not in HEADS + EXTRAS]
+    shapes = {n: (tuple(own[full].shape), tuple(state[n].shape)) for n, full in full_names.items() if n in state}
+    reshaped = [f"{name} {theirs}, not {ours}" for name, (ours, theirs) in shapes.items() if ours != theirs]
+    if missing or unexpected or reshaped:
+        subject = "these weights do" if isinstance(source, Mapping) else f"{source} does"
         raise BadData(
-            f"{what} not fit the network: missing {_first(missing)}; unexpected {_first(foreign)}; "
-            f"of another shape {_first(other)}",
+            f"{subject} not fit the network: missing {_first(missing)}; unexpected {_first(unexpected)}; "
+            f"of another shape {_first(reshaped)}",
             "the file must hold weights of the same network",
         )
-    network.load_state_dict({wanted[name]: state[name] for name in shared}, strict=False)
+    network.load_state_dict({full_names[name]: state[name] for name in shapes}, strict=False)
 
 
 def _first(names: list[str], n: int = 3) -> str:
+    """The first names, and how many more there are."""
     more = f" and {len(names) - n} more" if len(names) > n else ""
     return ", ".join(names[:n]) + more if names else "none"
 
@@ -79,7 +100,7 @@ def _safetensors(path: Path) -> Any:
 
     try:
         return load_file(path)
-    except Exception as error:  # a foreign file can make the reader raise anything
+    except Exception as error:  # an arbitrary file can make the reader raise anything
         raise BadData(f"{path} is not a file of plain weights: {error}", "fetch or copy it again") from error
 
 
@@ -87,7 +108,7 @@ def _pickled(path: Path) -> Any:
     import torch
 
     try:
-        # torch stores without compression; a compressed file could be of any size when read.
+        # torch stores without compression; a compressed file could expand to any size.
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
@@ -95,20 +116,20 @@ def _pickled(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except BadData:
         raise
-    except Exception as error:  # a foreign file can make the reader raise anything
-        # torch's own message advises to trust the file, which nobody should.
-        found = re.search(r"GLOBAL (\S+)", str(error))
-        if found:
+    except Exception as error:  # an arbitrary file can make the reader raise anything
+        # torch's own message advises to trust the file, which nobody should do.
+        name = re.search(r"GLOBAL (\S+)", str(error))
+        if name:
             raise BadData(
-                f"{path} is not a file of plain weights: it holds {found[1]}, and KCE runs no code from a file",
-                "where it was made, save the network's state_dict() alone",
+                f"{path} is not a file of plain weights: it holds {name[1]}, and KCE runs no code from a file",
+                "save only the network's state_dict() where the file was made",
             ) from error
         reason = str(error).splitlines()[0] if "weights_only" not in str(error) else "torch cannot read it"
         raise BadData(f"{path} is not a file of plain weights: {reason}", "fetch or copy it again") from error
 
 
 def _tensors(path: Path, state: Any) -> dict[str, Tensor]:
-    """The tensors inside all containers. Raises BadData where there are none, or some that are no plain numbers."""
+    """The tensors inside all containers. Raises BadData if there are none, or one that is not made of plain numbers."""
     import torch
 
     while isinstance(state, dict) and (inner := [state[c] for c in CONTAINERS if isinstance(state.get(c), dict)]):
@@ -124,8 +145,8 @@ def _tensors(path: Path, state: Any) -> dict[str, Tensor]:
     return tensors
 
 
-def _bare(names: Iterable[str]) -> list[str]:
-    """Names without the wrappers that all of them have; a head may stand outside."""
+def _without_prefixes(names: Iterable[str]) -> list[str]:
+    """Remove the prefixes that all names have; a classifier's names may lack them."""
     names = list(names)
     while True:
         body = [name for name in names if name.split(".")[0] not in HEADS]

@@ -1,4 +1,4 @@
-"""Batch statistics over all processes, so that a training does not depend on how many there are."""
+"""Batch normalisation with statistics over all processes, so that a training does not depend on their number."""
 
 from __future__ import annotations
 
@@ -13,20 +13,27 @@ if TYPE_CHECKING:
 
 
 def with_sync_batchnorm(network: nn.Module, fabric: Fabric) -> nn.Module:
-    """The network with batch normalisation over what all processes hold; with one process, as it is.
+    """Replace batch normalisation by one over all processes; names of parameters stay.
 
-    Names of parameters stay. On the GPU this is torch's own SyncBatchNorm, which does not run on the CPU. Subclasses of
-    batch normalisation that do more (timm's with an activation in them) are left alone: they go on with each process's
-    own statistics, and the log says so.
+    On the GPU this is torch's SyncBatchNorm, which does not run on the CPU. Subclasses of batch normalisation that do
+    more (timm's, which include an activation) are not replaced: they use each process's own statistics, and a warning
+    is logged.
+
+    Args:
+        network: Modified in place.
+        fabric: Of this process; with one process nothing is changed.
+
+    Returns:
+        The network.
     """
     if fabric.world_size == 1:
         return network
-    own = [name for name, module in network.named_modules() if isinstance(module, _BatchNorm) and not _plain(module)]
-    if own and fabric.global_rank == 0:
+    left = [name for name, module in network.named_modules() if isinstance(module, _BatchNorm) and not _plain(module)]
+    if left and fabric.global_rank == 0:
         logging.getLogger("kce.training.train").warning(
-            "batch statistics of %d layers (%s ...) are each process's own: results depend on the number of devices",
-            len(own),
-            own[0],
+            "%d layers (%s ...) keep batch statistics of each process: results depend on the number of devices",
+            len(left),
+            left[0],
         )
     return _converted(network, nn.SyncBatchNorm if fabric.device.type == "cuda" else CPUSyncBatchNorm)
 
@@ -40,19 +47,19 @@ def _plain(module: nn.Module) -> bool:
 
 def _converted(module: nn.Module, kind: type[nn.Module]) -> nn.Module:
     if _plain(module):
-        there = kind(module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats)
-        there.__dict__.update({name: module.__dict__[name] for name in ("_parameters", "_buffers", "training")})
-        return there
+        new = kind(module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats)
+        new.__dict__.update({name: module.__dict__[name] for name in ("_parameters", "_buffers", "training")})
+        return new
     for name, child in module.named_children():
         setattr(module, name, _converted(child, kind))
     return module
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over all processes; its gradient is theirs, summed as well."""
+    """Sums values over all processes; so does its backward pass with their gradients."""
 
     @staticmethod
-    def forward(ctx: Any, values: torch.Tensor) -> torch.Tensor:  # noqa: ARG004 - nothing is kept for the way back
+    def forward(ctx: Any, values: torch.Tensor) -> torch.Tensor:  # noqa: ARG004 - the backward pass needs nothing
         total = values.clone()
         torch.distributed.all_reduce(total)
         return total
@@ -68,13 +75,14 @@ def _summed(values: torch.Tensor) -> torch.Tensor:
 
 
 class CPUSyncBatchNorm(_BatchNorm):
-    """Batch normalisation over all processes, on any device that they can add up on."""
+    """Batch normalisation over all processes, on any device that supports all_reduce."""
 
     def _check_input_dim(self, input: torch.Tensor) -> None:  # noqa: A002 - the name is torch's
         if input.dim() < 2:
             raise ValueError(f"expected at least 2 axes, got {input.dim()}")
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002
+        """Normalise (n, channels, ...), in training mode with the statistics of all processes."""
         if not self.training:
             output: torch.Tensor = super().forward(input)
             return output
@@ -89,14 +97,14 @@ class CPUSyncBatchNorm(_BatchNorm):
         centred = x - mean.view(shape)
         variance = _summed((centred * centred).sum(axes)) / total
         if self.track_running_stats:
-            self._remember(mean.detach(), variance.detach() * (total / (total - 1)))
+            self._update_running_stats(mean.detach(), variance.detach() * (total / (total - 1)))
         output = centred * torch.rsqrt(variance + self.eps).view(shape)
         if self.affine:
             output = output * self.weight.view(shape) + self.bias.view(shape)
         return output.to(input.dtype)
 
     @torch.no_grad()
-    def _remember(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
+    def _update_running_stats(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
         assert self.num_batches_tracked is not None  # noqa: S101 - for the type checker
         assert self.running_mean is not None  # noqa: S101
         assert self.running_var is not None  # noqa: S101

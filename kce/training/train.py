@@ -88,7 +88,7 @@ def train(
         part = registry.resolve("backbone", backbone)
         # The initial weights are replaced by the trained ones.
         parameters = {name: value for name, value in part.parameters.items() if name != "weights"}
-        metadata = {
+        metadata: dict[str, Any] = {
             "provenance": provenance,
             "backbone": part.spec,
             "architecture": format_spec(part.entry.name, parameters),

@@ -78,8 +78,8 @@ def test_two_processes_write_the_rows_of_one(made: tuple[Pixels, Path], tmp_path
     """Also where the last round has half a batch for one of them and nothing for the other."""
     pixels, network = made
     some = Pixels(pixels.faces.take(np.arange(count)), 16)
-    extract_features(some, network, REGISTRY, tmp_path / "one.h5", "known", batch=16)
-    extract_features(some, network, REGISTRY, tmp_path / "two.h5", "known", batch=16, devices=2)
+    extract_features(some, network, REGISTRY, tmp_path / "one.h5", "known", batch_size=16)
+    extract_features(some, network, REGISTRY, tmp_path / "two.h5", "known", batch_size=16, devices=2)
     one, two = (open_table(tmp_path / name, "known").read_all() for name in ("one.h5", "two.h5"))
     assert two.key.tolist() == one.key.tolist() == some.faces.key.tolist()
     assert two.label.tolist() == one.label.tolist()

@@ -26,9 +26,9 @@ from kce.training.device import make_fabric
 from kce.training.history import read_history
 from kce.training.sampling import choose_examples, split_batches, within_dataset_mask
 from kce.training.settings import TrainSettings
-from kce.training.steps import _among, balanced_accuracy
+from kce.training.steps import _masked, balanced_accuracy
 from kce.training.train import LOG_STEPS, build_classifier, lr_factor, train
-from kce.training.weights import file_sha256, read_weights_file
+from kce.training.weights import file_sha256, read_weights_file, write_weights_file
 from tests.conftest import REPOSITORY
 from tests.support.corpus import KNOWN, UNKNOWN, face_folder
 
@@ -190,7 +190,7 @@ def test_the_callers_random_numbers_are_left_alone(pixels: Pixels, tmp_path: Pat
 @pytest.mark.parametrize("content", [b"", b"not weights", b"\x80\x04K\x01."])
 def test_a_file_that_holds_no_weights_says_so(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.safetensors").write_bytes(content)
-    with pytest.raises(BadData, match="holds no weights"):
+    with pytest.raises(BadData, match="is not a weights file of KCE"):
         read_weights_file(tmp_path / "a.safetensors")
 
 
@@ -290,6 +290,13 @@ def test_what_one_of_two_processes_cannot_read_is_told_as_by_one(
 def test_more_processes_than_faces_in_a_batch_are_refused(pixels: Pixels, tmp_path: Path) -> None:
     with pytest.raises(KCEError, match="3 devices for batches of 2"):
         trained(pixels, tmp_path / "a.safetensors", replace(QUICK, batch_size=2), devices=3)
+
+
+def test_weights_of_an_older_version_are_refused_by_name(pixels: Pixels, tmp_path: Path) -> None:
+    to = tmp_path / "a.safetensors"
+    write_weights_file(to, {"x": torch.zeros(1)}, {"made": {}})
+    with pytest.raises(BadData, match="written by an older version of KCE"):
+        trained(pixels, to)
 
 
 # --------------------------------------------------------------------------------------------- held-out faces, codec
@@ -505,7 +512,7 @@ def test_classes_of_other_datasets_get_no_gradient_from_a_face() -> None:
 
     scores = torch.randn(4, 3, requires_grad=True)
     among = torch.tensor([[True, True, False]] * 4)
-    torch.nn.functional.cross_entropy(_among(scores, among), torch.tensor([0, 1, 0, 1])).backward()
+    torch.nn.functional.cross_entropy(_masked(scores, among), torch.tensor([0, 1, 0, 1])).backward()
     assert scores.grad is not None
     assert (scores.grad[:, 2] == 0).all()
     assert (scores.grad[:, :2] != 0).all()
@@ -520,6 +527,6 @@ def test_a_face_is_told_from_the_classes_its_dataset_has_a_part_in(faces_at: Pat
     assert told is not None
     for row in range(0, len(faces), 7):
         own = {merged.classes[c] for c in set(faces.category[faces.dataset == faces.dataset[row]].tolist())}
-        allowed = told.of(np.array([row]))[0]
+        allowed = told.for_rows(np.array([row]))[0]
         assert {name for name, may in zip(merged.names, allowed.tolist(), strict=True) if may} == own
         assert merged.classes[str(faces.category[row])] in own
