@@ -1,7 +1,7 @@
-"""Where plugins are found. Finding reads names and imports nothing.
+"""Finds plugins without importing anything.
 
-Three places are looked at: the built-in plugins, the entry-point group ``kce`` of installed packages, and a
-``plugins/`` folder beside the user's ``registry.toml``.
+There are three sources: the built-in plugins, the entry-point group ``kce`` of installed packages, and a ``plugins/``
+folder beside the user's ``registry.toml``.
 """
 
 from __future__ import annotations
@@ -25,25 +25,26 @@ _KIND_FOLDERS = frozenset(f"{kind}s" for kind in KINDS)
 
 @dataclass(frozen=True)
 class DiscoveredPlugin:
-    """A plugin that is there.
+    """A plugin that was found.
 
-    name    what it is called
-    source  "built-in", "NAME VERSION" of an installed package, or its file
-    load    imports it; a module, if its package names one
-    file    tells where its code lies without running it
-    head    the fields of its package's metadata by their names in small letters; nothing for a file
-    clash   why its name is not its own
+    Attributes:
+        name: Its name.
+        source: "built-in", "NAME VERSION" of an installed package, or the plugin's file.
+        load: Imports the plugin; returns a module, if the entry point names one.
+        file: Returns the file with its code without running it, or None.
+        metadata: The fields of its package's metadata by their lower-case names; empty for a file.
+        clash: Why it cannot have its name; empty if it can.
     """
 
     name: str
     source: str
     load: Callable[[], object]
     file: Callable[[], Path | None]
-    head: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
     clash: str = ""
 
-    def declared(self) -> object:
-        """The version of the plugin API its code says it was written for, read without running it; None if none."""
+    def declared_api(self) -> object:
+        """Read ``KCE_API`` from its code without running it; None if it is not there or not a constant."""
         try:
             file = self.file()
             code = ast.parse(file.read_bytes()) if file else ast.Module([], [])
@@ -59,53 +60,57 @@ class DiscoveredPlugin:
 
 
 def discover_plugins(folder: Path | None) -> dict[str, DiscoveredPlugin]:
-    """Every plugin in reach by its name, built-in ones first. `folder` is that of the user's registry.
+    """Find every plugin, built-in ones first.
 
-    A built-in keeps its name whatever comes; outsiders of one name all lose it. Who clashes stays in the list, the
-    later one as "NAME (SOURCE)".
+    A built-in plugin keeps its name whatever else is found; third-party plugins with the same name all lose it.
+
+    Args:
+        folder: The folder of the user's ``registry.toml``, if there is one.
+
+    Returns:
+        The plugins by name; of two with the same name, the second is "NAME (SOURCE)", and `clash` says why.
     """
-    settled = {found.name: found for found in _in_folder(BUILT_IN, "built-in")}
-    for found in (*_installed(), *(_in_folder(folder / "plugins", "") if folder is not None else ())):
-        holder = settled.get(found.name)
-        if holder is None:
-            settled[found.name] = found
+    plugins = {plugin.name: plugin for plugin in _in_folder(BUILT_IN, "built-in")}
+    for plugin in (*_installed(), *(_in_folder(folder / "plugins", "") if folder is not None else ())):
+        first = plugins.get(plugin.name)
+        if first is None:
+            plugins[plugin.name] = plugin
             continue
-        clash = f"its name {found.name!r} is already used by {holder.source}"
-        if holder.source != "built-in":
-            clash = f"two plugins are named {found.name!r}: {holder.source} and {found.source}"
-            settled[found.name] = replace(holder, clash=clash)
-        settled[f"{found.name} ({found.source})"] = replace(found, clash=clash)
-    return settled
+        clash = f"its name {plugin.name!r} is already used by a built-in plugin"
+        if first.source != "built-in":
+            clash = f"two plugins are named {plugin.name!r}: {first.source} and {plugin.source}"
+            plugins[plugin.name] = replace(first, clash=clash)
+        plugins[f"{plugin.name} ({plugin.source})"] = replace(plugin, clash=clash)
+    return plugins
 
 
 def _in_folder(folder: Path, source: str) -> list[DiscoveredPlugin]:
-    """The modules and packages of a folder, and of its folders by kind. `source` is what to call them; empty = each by
-    its own path."""
+    """The modules and packages of a folder and of its folders by kind (``datasets/``, ``clusterers/`` ...).
+
+    `source` is that of all of them; empty = the path of each.
+    """
     if not folder.is_dir():
         return []
-    found = []
+    plugins = []
     for path in sorted(folder.iterdir()):
         if path.name.startswith(("_", ".")):
             continue
         if path.suffix == ".py" or (path / "__init__.py").is_file():
-            found.append(
-                DiscoveredPlugin(
-                    path.stem, source or str(path), _loader(path, own=source == "built-in"), partial(_code, path)
-                )
-            )
+            load = _loader(path, built_in=source == "built-in")
+            plugins.append(DiscoveredPlugin(path.stem, source or str(path), load, partial(_code, path)))
         elif path.name in _KIND_FOLDERS:
-            found += _in_folder(path, source)
-    return found
+            plugins += _in_folder(path, source)
+    return plugins
 
 
 def _code(path: Path) -> Path:
     return path / "__init__.py" if path.is_dir() else path
 
 
-def _loader(path: Path, *, own: bool) -> Callable[[], ModuleType]:
+def _loader(path: Path, *, built_in: bool) -> Callable[[], ModuleType]:
     def load() -> ModuleType:
-        # Folders of two users may hold a file of the same name, so the module's name carries the folder.
-        where = "" if own else f"{sha256(str(path.parent.resolve()).encode()).hexdigest()[:8]}_"
+        # Two folders may hold a file of the same name, so the module's name carries the folder.
+        where = "" if built_in else f"{sha256(str(path.parent.resolve()).encode()).hexdigest()[:8]}_"
         name = f"kce_plugin_{where}{path.stem}"
         if name in sys.modules:
             return sys.modules[name]
@@ -131,15 +136,16 @@ def _loader(path: Path, *, own: bool) -> Callable[[], ModuleType]:
 
 def _installed() -> Iterator[DiscoveredPlugin]:
     for entry in importlib.metadata.entry_points(group="kce"):
-        head = metadata_fields(entry.dist) if entry.dist else {}
-        source = f"{head['name']} {head['version']}" if {"name", "version"} <= head.keys() else entry.value
-        yield DiscoveredPlugin(entry.name, source, entry.load, partial(_installed_code, entry.module), head)
+        metadata = metadata_fields(entry.dist) if entry.dist else {}
+        has_version = {"name", "version"} <= metadata.keys()
+        source = f"{metadata['name']} {metadata['version']}" if has_version else entry.value
+        yield DiscoveredPlugin(entry.name, source, entry.load, partial(_installed_code, entry.module), metadata)
 
 
 def metadata_fields(distribution: importlib.metadata.Distribution) -> dict[str, str]:
-    """The fields of a distribution's metadata, of several with one name the first.
+    """Read the fields of a distribution's metadata by their lower-case names; of repeated fields, the first.
 
-    The standard library parses all of it as an email each time anything is asked: 60 ms of 200 packages.
+    The standard library parses the whole text as an email for each field: 60 ms for 200 packages.
     """
     try:
         text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
@@ -150,11 +156,11 @@ def metadata_fields(distribution: importlib.metadata.Distribution) -> dict[str, 
 
 
 def _installed_code(module: str) -> Path | None:
-    """Where an installed module lies. The packages it is in are not imported: they may be what cannot be."""
+    """The file of an installed module. The packages around it are not imported, since that may be what fails."""
     top, *inner = module.split(".")
     spec = importlib.util.find_spec(top)
     if spec is None or not inner:
         return Path(spec.origin) if spec and spec.origin else None
-    places = [Path(place, *inner) for place in spec.submodule_search_locations or ()]
-    files = [file for place in places for file in (place.with_name(f"{place.name}.py"), place / "__init__.py")]
+    paths = [Path(location, *inner) for location in spec.submodule_search_locations or ()]
+    files = [file for path in paths for file in (path.with_name(f"{path.name}.py"), path / "__init__.py")]
     return next((file for file in files if file.is_file()), None)

@@ -1,4 +1,4 @@
-"""Who made what: the installed packages and files behind plugins, and what each offers."""
+"""The installed packages and files behind plugins: who wrote them, and what each offers."""
 
 from __future__ import annotations
 
@@ -18,37 +18,38 @@ if TYPE_CHECKING:
 
 
 def list_distributions(registry: Registry) -> list[dict[str, Any]]:
-    """One row per installed package, plugin file, and for all that is built in: for ``kce list --plugins``.
+    """List the installed packages and files behind plugins, for ``kce list --plugins``.
 
-    {"distribution", "version", "author", "api", "plugins": [..], "offers": {kind: [names]}, "status", "error"}. A file
-    has its path as "distribution" and no version. `api` is the version of the plugin API it says it was written for.
-    `error` has what is wrong with the plugins and with what they offer, a line each.
+    Returns:
+        A row each, KCE itself first: distribution (a file's path), version (empty for a file), author, api (the version
+        of the plugin API it says it was written for), plugins, offers ({kind: [names]}), status ("ok" or "broken") and
+        error (what is wrong with its plugins and components, a line each).
     """
     plugins = registry.plugins
-    broken = {(row["plugin"], row["kind"], row["factory"]): row["error"] for row in registry.list_components()}
-    found: dict[str, dict[str, Any]] = {}
+    errors = {(row["plugin"], row["kind"], row["factory"]): row["error"] for row in registry.list_components()}
+    rows: dict[str, dict[str, Any]] = {}
     for plugin in plugins.names():
         source = plugins.source(plugin)
-        row = found.setdefault(source, _about(source, plugins.head(plugin)))
+        row = rows.setdefault(source, _empty_row(source, plugins.metadata(plugin)))
         row["plugins"].append(plugin)
         row["api"] = row["api"] or plugins.api(plugin)
         try:
             offers = plugins.offers(plugin)
-        except BrokenPlugin as error:
-            row["error"].append(error.message)
+        except BrokenPlugin as broken:
+            row["error"].append(broken.message)
             continue
         for kind, names in offers.items():
             row["offers"].setdefault(kind, []).extend(names)
-            row["error"] += [why for name in names if (why := broken.get((plugin, kind, name)))]
-    for row in found.values():
+            row["error"] += [error for name in names if (error := errors.get((plugin, kind, name)))]
+    for row in rows.values():
         row["offers"] = {kind: sorted(row["offers"][kind]) for kind in KINDS if kind in row["offers"]}
         row["status"] = "broken" if row["error"] else "ok"
         row["error"] = "\n".join(row["error"])
-    return [found[source] for source in sorted(found, key=lambda source: (source != "built-in", source))]
+    return [rows[source] for source in sorted(rows, key=lambda source: (source != "built-in", source))]
 
 
 def plugin_origin(registry: Registry, plugin: str) -> str:
-    """Where a plugin comes from, so that another can get it: "kce-umap 0.1.0", or a file's name and SHA-256."""
+    """Say where a plugin comes from, so that others can get it: "kce-umap 0.1.0", or a file's name and SHA-256."""
     source = registry.plugins.source(plugin)
     if source == "built-in":
         return f"{DISTRIBUTION} {__version__}"
@@ -66,9 +67,14 @@ def install_hint(origin: str) -> str:
     return f'it came from {origin}: pip install "{name}=={version}"'
 
 
-def _about(source: str, head: Mapping[str, str]) -> dict[str, Any]:
-    author = head.get("author") or ", ".join(name for name, _ in getaddresses([head.get("author-email", "")]) if name)
-    found = {"distribution": head.get("name", source), "version": head.get("version", ""), "author": author, "api": ""}
+def _empty_row(source: str, metadata: Mapping[str, str]) -> dict[str, Any]:
+    names = [name for name, _ in getaddresses([metadata.get("author-email", "")]) if name]
+    row = {
+        "distribution": metadata.get("name", source),
+        "version": metadata.get("version", ""),
+        "author": metadata.get("author") or ", ".join(names),
+        "api": "",
+    }
     if source == "built-in":
-        found |= {"distribution": DISTRIBUTION, "version": __version__, "api": API}
-    return {**found, "plugins": [], "offers": {}, "status": "", "error": []}
+        row |= {"distribution": DISTRIBUTION, "version": __version__, "api": API}
+    return {**row, "plugins": [], "offers": {}, "status": "", "error": []}

@@ -1,7 +1,6 @@
-"""Imports a plugin when it is needed, and asks it what it offers.
+"""Imports plugins when they are needed, and asks them what they offer.
 
-A plugin that cannot be used is remembered with the reason; the error is raised to whoever asks for that plugin, and to
-nobody else.
+A plugin that cannot be used is remembered with the reason; the error is raised only to whoever asks for that plugin.
 """
 
 from __future__ import annotations
@@ -23,47 +22,56 @@ from kce.registry.discovery import DiscoveredPlugin, discover_plugins
 
 
 class Plugins:
-    """Every plugin in reach, by name; each is imported the first time something of it is asked for."""
+    """The plugins that a folder can use, by name; each is imported when something of it is first needed.
+
+    Args:
+        folder: The folder of the user's ``registry.toml``, if there is one.
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._found = discover_plugins(folder)
+        self._plugins = discover_plugins(folder)
         self._offers: dict[str, dict[str, Factories] | BrokenPlugin] = {}
-        self._declared: dict[str, object] = {}
+        self._declared_api: dict[str, object] = {}
         self._manager = pluggy.PluginManager("kce")
         self._manager.add_hookspecs(hookspecs)
         if os.environ.get("KCE_TRACE") == "1":
             _trace(self._manager)
 
     def names(self) -> list[str]:
-        """All plugins, found or clashing, built-in ones first."""
-        return list(self._found)
+        """List all plugins, those whose names clash too, built-in ones first."""
+        return list(self._plugins)
 
     def third_party(self) -> list[str]:
-        """The plugins that are not built in."""
-        return [name for name, found in self._found.items() if found.source != "built-in"]
+        """List the plugins that are not built in."""
+        return [name for name, plugin in self._plugins.items() if plugin.source != "built-in"]
 
     def source(self, name: str) -> str:
-        """Where a plugin was found: "built-in", "NAME VERSION" of an installed package, or its file."""
-        return self._found[name].source if name in self._found else ""
+        """Return "built-in", "NAME VERSION" of an installed package, or a file; empty if there is no such plugin."""
+        return self._plugins[name].source if name in self._plugins else ""
 
-    def head(self, name: str) -> Mapping[str, str]:
-        """What the metadata of its package say of a plugin: see ``kce.registry.discovery.DiscoveredPlugin``."""
-        return self._found[name].head
+    def metadata(self, name: str) -> Mapping[str, str]:
+        """Return the metadata of the plugin's package; see ``kce.registry.discovery.DiscoveredPlugin``."""
+        return self._plugins[name].metadata
 
     def api(self, name: str) -> str:
-        """The version of the plugin API that a plugin says it was written for; nothing if it says nothing."""
+        """Return the version of the plugin API that a plugin says it was written for; empty if it says none."""
         with contextlib.suppress(BrokenPlugin):
             self.offers(name)
-        said = self._declared.get(name)
-        return "" if said is None else str(said)
+        declared = self._declared_api.get(name)
+        return "" if declared is None else str(declared)
 
     def offers(self, name: str) -> dict[str, Factories]:
-        """kind -> {component name: factory} of one plugin. Raises BrokenPlugin, each time with the same reason."""
-        if name not in self._found:
-            raise UnknownName.among("plugin", name, self._found)
+        """Return what a plugin offers: kind -> {component name: factory}.
+
+        Raises:
+            UnknownName: There is no such plugin.
+            BrokenPlugin: The plugin cannot be used; each time with the same reason.
+        """
+        if name not in self._plugins:
+            raise UnknownName.among("plugin", name, self._plugins)
         if name not in self._offers:
             try:
-                self._offers[name] = self._ask(self._found[name])
+                self._offers[name] = self._ask(self._plugins[name])
             except BrokenPlugin as broken:
                 self._offers[name] = broken
         offers = self._offers[name]
@@ -71,67 +79,64 @@ class Plugins:
             raise offers
         return offers
 
-    def _ask(self, found: DiscoveredPlugin) -> dict[str, Factories]:
+    def _ask(self, plugin: DiscoveredPlugin) -> dict[str, Factories]:
         def broken(check: str, reason: str) -> BrokenPlugin:
-            return BrokenPlugin(
-                check,
-                f"plugin {found.name!r} ({found.source}) cannot be used: {reason}",
-                "install a KCE of that version, or another version of the plugin"
-                if check == "api"
-                else "`kce list` shows what works; mend or remove this plugin, or choose another component",
-            )
+            message = f"plugin {plugin.name!r} ({plugin.source}) cannot be used: {reason}"
+            return BrokenPlugin(check, message, _HINTS.get(check, "fix or remove the plugin"))
 
-        if found.clash:
-            raise broken("names", found.clash)
+        if plugin.clash:
+            raise broken("names", plugin.clash)
         try:
             # What a plugin prints while it is imported must not end up in our JSON.
             with contextlib.redirect_stdout(sys.stderr):
-                module = found.load()
+                module = plugin.load()
         except (Exception, SystemExit) as error:
-            # One that was written for another KCE may ask this one for names it does not have.
-            if wrong := self._wrong_version(found.name, found.declared()):
-                raise broken("api", wrong) from error
+            # A plugin written for another KCE may import names that this one does not have.
+            if reason := self._wrong_api(plugin.name, plugin.declared_api()):
+                raise broken("api", reason) from error
             raise broken("imports", f"importing it fails with {type(error).__name__}: {error}") from error
         if not isinstance(module, ModuleType):
-            raise broken("imports", f"its entry point names {module!r:.80}, which is no module")
-        # Not getattr: a module with a __getattr__ of its own has whatever it is asked for.
+            raise broken("imports", f"its entry point names {module!r:.80}, which is not a module")
+        # Not getattr: a module with a __getattr__ of its own has every name.
         names = vars(module)
-        if wrong := self._wrong_version(found.name, names.get("KCE_API")):
-            raise broken("api", wrong)
+        if reason := self._wrong_api(plugin.name, names.get("KCE_API")):
+            raise broken("api", reason)
         for name, value in names.items():
             if name.startswith("kce_") and name not in _HOOKS and callable(value):
                 raise broken("hooks", UnknownName.among("hook", name, _HOOKS).message)
-        plugin = _Hooks(**{hook: names[hook] for hook in _HOOKS if hook in names})
+        hooks = _Hooks(**{hook: names[hook] for hook in _HOOKS if hook in names})
         try:
-            self._manager.register(plugin, found.name)
+            self._manager.register(hooks, plugin.name)
         except (pluggy.PluginValidationError, ValueError) as error:
             raise broken("hooks", str(error)) from error
-        try:  # it is asked alone, and so nobody but it is ever registered
-            hooks = {caller.name for caller in self._manager.get_hookcallers(plugin) or ()}
-            return {kind: self._call(kind, broken) for kind in KINDS if f"kce_{kind}s" in hooks}
+        try:  # one plugin is registered at a time, so that each hook is answered by this one alone
+            callers = {caller.name for caller in self._manager.get_hookcallers(hooks) or ()}
+            return {kind: self._call(kind, broken) for kind in KINDS if f"kce_{kind}s" in callers}
         finally:
-            self._manager.unregister(plugin)
+            self._manager.unregister(hooks)
 
-    def _wrong_version(self, name: str, declared: object) -> str:
-        self._declared[name] = declared
-        return "" if declared is None else wrong_version(declared)
+    def _wrong_api(self, name: str, declared: object) -> str:
+        self._declared_api[name] = declared
+        return "" if declared is None else _api_mismatch(declared)
 
     def _call(self, kind: str, broken: Callable[[str, str], BrokenPlugin]) -> Factories:
         try:
-            answers = getattr(self._manager.hook, f"kce_{kind}s")()
+            results = getattr(self._manager.hook, f"kce_{kind}s")()
         except (Exception, SystemExit) as error:
             raise broken("hooks", f"kce_{kind}s() fails with {type(error).__name__}: {error}") from error
-        factories = answers[0] if answers else None
+        factories = results[0] if results else None
         if not isinstance(factories, dict) or not all(isinstance(n, str) and callable(f) for n, f in factories.items()):
             raise broken("hooks", f"kce_{kind}s() must return a dict of name -> factory, not {factories!r:.80}")
         for name in factories:
             if not name or set(name) & set(":,") or not name.isprintable():
-                raise broken("names", f"it offers a {kind} named {name!r}: a name has no ':' and no ','")
+                raise broken(
+                    "names", f"it offers a {kind} named {name!r}: a name must be printable, without ':' and ','"
+                )
         return factories
 
 
 class _Hooks:
-    """The hooks of a module and nothing else of it: pluggy looks at all that `dir` names, of 200 modules for 50 ms."""
+    """The hooks of a module and nothing else: pluggy looks at every name in `dir`, 50 ms for 200 modules."""
 
     def __init__(self, **hooks: Any) -> None:
         vars(self).update(hooks)
@@ -140,30 +145,34 @@ class _Hooks:
         return list(vars(self))
 
 
-def wrong_version(declared: object) -> str:
-    """What is wrong with the version of the plugin API that a plugin was written for; nothing = it can be used."""
+def _api_mismatch(declared: object) -> str:
+    """Say what is wrong with the plugin API version that a plugin was written for; empty if it can be used."""
     major, _, minor = declared.partition(".") if isinstance(declared, str) else ("", "", "")
     if not (major.isdecimal() and minor.isdecimal()):
-        return f'its KCE_API is {declared!r}, and not a version like "{API}"'
-    ours = API.partition(".")[0]
-    if major == ours:
+        return f'its KCE_API is {declared!r}, which is not a version like "{API}"'
+    own_major = API.partition(".")[0]
+    if major == own_major:
         return ""
-    newer = "a newer" if int(major) > int(ours) else "an older"
+    newer = "a newer" if int(major) > int(own_major) else "an older"
     return f"it was written for {newer} version of the plugin API, {declared}; this KCE has {API}"
 
 
+_HINTS = {
+    "api": "install a KCE of that version, or another version of the plugin",
+    "names": "rename it, or remove it",
+}
 _HOOKS = [f"kce_{kind}s" for kind in KINDS]
 
 
 def _trace(manager: pluggy.PluginManager) -> None:
-    """Print every hook call, who answered and what (``KCE_TRACE=1``)."""
+    """Print every hook call, the plugin that answers it and the result (``KCE_TRACE=1``)."""
 
     def before(hook: str, implementations: Any, arguments: Any) -> None:
         for implementation in implementations:
             print(f"kce: {hook}({arguments or ''}) -> {implementation.plugin_name}", file=sys.stderr)  # noqa: T201
 
     def after(outcome: Any, hook: str, implementations: Any, arguments: Any) -> None:  # noqa: ARG001
-        for answer in outcome.get_result() if outcome.exception is None else []:
-            print(f"kce: {hook} = {answer!r:.200}", file=sys.stderr)  # noqa: T201
+        for result in outcome.get_result() if outcome.exception is None else []:
+            print(f"kce: {hook} = {result!r:.200}", file=sys.stderr)  # noqa: T201
 
     manager.add_hookcall_monitoring(before, after)

@@ -6,6 +6,7 @@ wins. What an installed package or a ``plugins/`` folder offers is known by its 
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -23,7 +24,13 @@ from kce.system.shipped import REGISTRY
 
 @dataclass(frozen=True)
 class ResolvedComponent:
-    """A component that could be built: its factory and every parameter it will get."""
+    """A component that is ready to be built.
+
+    Attributes:
+        entry: What its name means.
+        factory: The function or class to call.
+        parameters: Every parameter the factory will get.
+    """
 
     entry: RegistryEntry
     factory: Callable[..., Any]
@@ -31,11 +38,15 @@ class ResolvedComponent:
 
     @property
     def spec(self) -> str:
-        """The whole configuration in the form of the command line: ``kmeans:n_clusters=19,n_init=10,seed=1``."""
+        """The whole configuration as on the command line: ``kmeans:n_clusters=19,n_init=10,seed=1``."""
         return format_spec(self.entry.name, self.parameters)
 
     def build(self) -> Any:
-        """Call the factory. What it raises over its parameters is the user's to mend."""
+        """Call the factory.
+
+        Raises:
+            KCEError: The factory does not accept a parameter: it raised TypeError or ValueError.
+        """
         try:
             return self.factory(**self.parameters)
         except (TypeError, ValueError) as error:
@@ -46,7 +57,18 @@ class ResolvedComponent:
 
 
 class Registry:
-    """The names in reach of a folder, and what they mean."""
+    """The component names that a folder can use, and what they mean.
+
+    Attributes:
+        plugins: The plugins behind the names.
+        folder: The folder it was loaded for.
+
+    Example:
+        >>> from kce import Registry
+        >>> registry = Registry.load("/")
+        >>> registry.build("clusterer", "kmeans:n_clusters=3").n_clusters
+        3
+    """
 
     def __init__(self, entries: Mapping[tuple[str, str], RegistryEntry], plugins: Plugins, folder: Path) -> None:
         self._entries = dict(entries)
@@ -55,7 +77,14 @@ class Registry:
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> Registry:
-        """What the shell would see in `folder` (default: the working folder)."""
+        """Load what ``kce list`` would show in a folder.
+
+        Args:
+            folder: The nearest ``registry.toml`` in or above it is used; the working folder if left out.
+
+        Raises:
+            KCEError: A ``registry.toml`` cannot be read.
+        """
         here = Path(folder) if folder is not None else Path.cwd()
         user = _nearest(here)
         entries = read_registry(REGISTRY, {})
@@ -65,91 +94,114 @@ class Registry:
 
     @classmethod
     def shipped(cls) -> Registry:
-        """The registry as it is shipped, without any file of the user; `folder` is where the shipped file is."""
+        """Load the shipped registry without any file of the user; `folder` is where the shipped file is."""
         return cls.load(REGISTRY.parent)
 
     def __reduce__(self) -> tuple[Callable[[Path], Registry], tuple[Path]]:
-        # Another process reads the same files: what travels is names, never components.
+        # Another process reads the same files again: only names travel between processes, never components.
         return type(self).load, (self.folder.absolute(),)
 
     def names(self, kind: str) -> list[str]:
-        """Every name of a kind that can be asked for, sorted."""
+        """List the names of a kind that can be built, sorted."""
         _check_kind(kind)
-        named = {name for (of, name), entry in self._entries.items() if of == kind and entry.enabled}
+        named = {entry.name for entry in self._entries.values() if entry.kind == kind and entry.enabled}
         return sorted(named | {entry.name for entry in self._unnamed(kind)})
 
     def build(self, kind: str, spec: str, **parameters: Any) -> Any:
-        """A component by "name:key=value,key=value". `parameters` are the caller's own (root, seed ...).
+        """Build a component.
 
-        Raises UnknownName for a name or a parameter that does not exist, BrokenPlugin for a plugin that fails, and
-        KCEError for a parameter of the wrong type, missing or given twice.
+        Args:
+            kind: One of ``kce.hookspecs.KINDS``.
+            spec: ``NAME`` or ``NAME:key=value,key=value``.
+            parameters: More parameters, which `spec` must not set too: root, seed ...
+
+        Returns:
+            What the component's factory returns.
+
+        Raises:
+            UnknownName: There is no such kind, name or parameter.
+            BrokenPlugin: The plugin behind the name cannot be used.
+            KCEError: A parameter is of the wrong type, missing, set twice or not accepted, or the name is disabled.
         """
         return self.resolve(kind, spec, **parameters).build()
 
     def resolve(self, kind: str, spec: str, **parameters: Any) -> ResolvedComponent:
-        """All that `build` does short of building, so that errors come before any work."""
+        """Check everything that ``build`` checks, without building: errors should come before any work."""
         name, given = parse_spec(spec)
         entry = self.entry(kind, name)
         factory = self._factory(entry)
-        twice = sorted(set(given) & set(parameters))
-        if twice:
-            raise KCEError(f"{kind} {name!r}: {twice[0]!r} is set here already", f"leave it out of {spec!r}")
+        if twice := sorted(set(given) & set(parameters)):
+            raise KCEError(f"{kind} {spec!r} sets {twice[0]!r}, which KCE sets itself here", f"leave {twice[0]} out")
         what = f"{kind} {entry.name!r}"
         merged = bind_parameters(what, factory, {**entry.parameters, **given, **parameters})
         return ResolvedComponent(entry, factory, merged)
 
     def resolve_seeded(self, kind: str, spec: str, seed: int, **parameters: Any) -> ResolvedComponent:
-        """As ``resolve``, with this seed if the component takes one and `spec` gives it no other."""
+        """Do the same as ``resolve``, and set the seed if the component has one that `spec` does not set."""
         if self.takes(kind, spec, "seed"):
             parameters["seed"] = seed
         return self.resolve(kind, spec, **parameters)
 
     def component(self, kind: str, name: str) -> ResolvedComponent:
-        """What a name stands for, with the parameters the registry gives it and no others yet."""
+        """Look a name up; the parameters are only those the registry sets, and unchecked."""
         entry = self.entry(kind, name)
         return ResolvedComponent(entry, self._factory(entry), entry.parameters)
 
     def takes(self, kind: str, spec: str, parameter: str) -> bool:
-        """Whether the component has this parameter and `spec` leaves it open."""
+        """Whether the component has this parameter and `spec` does not set it."""
         name, given = parse_spec(spec)
         factory = self._factory(self.entry(kind, name))
         return parameter not in given and parameter in factory_signature(f"{kind} {name!r}", factory).parameters
 
     def entry(self, kind: str, name: str) -> RegistryEntry:
-        """What a name means. Exact names come first, then aliases and other spellings, then what outsiders offer."""
+        """Look a name up: exact names first, then aliases and other spellings, then what third parties offer.
+
+        Raises:
+            UnknownName: There is no such kind or name.
+            BrokenPlugin: Several plugins offer the name.
+            KCEError: The name is disabled.
+        """
         _check_kind(kind)
         entry = self._entries.get((kind, name)) or self._by_alias(kind, name)
         if entry is None:
             offered = [e for e in self._unnamed(kind) if e.name == name]
             if len(offered) > 1:
-                both = " and ".join(e.plugin for e in offered)
                 raise BrokenPlugin(
                     "names",
-                    f"{kind} {name!r} is offered by two plugins: {both}",
-                    f'say which in registry.toml: [{kind}.{name}] use = "{offered[0].plugin}:{name}"',
+                    f"{kind} {name!r} is offered by several plugins: {', '.join(e.plugin for e in offered)}",
+                    f'choose one in registry.toml: [{kind}.{name}] use = "{offered[0].plugin}:{name}"',
                 )
             if not offered:
-                raise UnknownName.among(kind, name, self.names(kind), f"`kce list {kind}` says where each is from")
+                raise UnknownName.among(kind, name, self.names(kind), f"`kce list {kind}` shows all of them")
             entry = offered[0]
         if not entry.enabled:
-            raise KCEError(f"{kind} {name!r} is disabled by {entry.source}", "set `enabled = true` there to use it")
+            raise KCEError(f"{kind} {name!r} is disabled in {entry.source}", "set `enabled = true` there to use it")
         return entry
 
     def list_components(self, kind: str | None = None) -> list[dict[str, str]]:
-        """One row per component for ``kce list``: kind, name, plugin, factory, source, status and error."""
+        """List every component of a kind, or of all kinds, for ``kce list``.
+
+        Returns:
+            Rows with kind, name, plugin, factory, source, status ("ok", "broken" or "disabled") and error.
+
+        Raises:
+            UnknownName: There is no such kind.
+        """
         if kind is not None:
             _check_kind(kind)
-        listed = [self._row(entry) for (of, _), entry in self._entries.items() if kind in (None, of)]
-        for of in KINDS if kind is None else (kind,):
-            offered = self._unnamed(of)
-            times = Counter(entry.name for entry in offered)
+        rows = [self._row(entry) for entry in self._entries.values() if kind in (None, entry.kind)]
+        for one_kind in KINDS if kind is None else (kind,):
+            offered = self._unnamed(one_kind)
+            count = Counter(entry.name for entry in offered)
             for entry in offered:
-                same = [other.plugin for other in offered if other.name == entry.name] if times[entry.name] > 1 else []
-                clash = f"offered by {' and '.join(same)}" if same else ""
-                listed.append(self._row(entry, clash or self._taken(entry)))
+                owners = (
+                    [other.plugin for other in offered if other.name == entry.name] if count[entry.name] > 1 else []
+                )
+                clash = f"offered by {' and '.join(owners)}" if owners else ""
+                rows.append(self._row(entry, clash or self._taken(entry)))
         if kind is None:
-            listed += self._broken_rows()
-        return sorted(listed, key=lambda row: (row["kind"], row["name"]))
+            rows += self._broken_rows()
+        return sorted(rows, key=lambda row: (row["kind"], row["name"]))
 
     def _row(self, entry: RegistryEntry, error: str = "") -> dict[str, str]:
         if not error and entry.enabled:
@@ -162,7 +214,7 @@ class Registry:
         return _as_row(entry.kind, entry.name, entry.plugin, entry.factory, source, status, error)
 
     def _broken_rows(self) -> list[dict[str, str]]:
-        """Plugins that fail before they can say what they offer, and that no table names: their kind is not known."""
+        """Rows of plugins that fail before they say what they offer, and that no entry names: their kind is unknown."""
         named = {entry.plugin for entry in self._entries.values()}
         rows = []
         for plugin in self.plugins.names():
@@ -175,10 +227,10 @@ class Registry:
 
     def _taken(self, entry: RegistryEntry) -> str:
         holder = self._entries.get((entry.kind, entry.name))
-        return f"the name belongs to {holder.plugin}:{holder.factory} ({holder.source})" if holder else ""
+        return f"the name is used for {holder.plugin}:{holder.factory} in {holder.source}" if holder else ""
 
     def _unnamed(self, kind: str) -> list[RegistryEntry]:
-        """What outsiders offer of a kind beyond the registry's own tables. Broken plugins offer nothing."""
+        """What third-party plugins offer of a kind and no entry names. Broken plugins offer nothing."""
         named = {(entry.plugin, entry.factory) for entry in self._entries.values() if entry.kind == kind}
         offered = []
         for plugin in self.plugins.third_party():
@@ -195,35 +247,49 @@ class Registry:
         return offered
 
     def _by_alias(self, kind: str, name: str) -> RegistryEntry | None:
-        wanted = _plain(name)
-        fits = [
+        normalized = _normalized(name)
+        matches = [
             entry
-            for (of, known), entry in self._entries.items()
-            if of == kind and wanted in {_plain(known), *map(_plain, entry.aliases)}
+            for entry in self._entries.values()
+            if entry.kind == kind and normalized in map(_normalized, (entry.name, *entry.aliases))
         ]
-        return fits[0] if len(fits) == 1 else None
+        return matches[0] if len(matches) == 1 else None
 
     def _factory(self, entry: RegistryEntry) -> Callable[..., Any]:
         if not self.plugins.source(entry.plugin):
             message = UnknownName.among("plugin", entry.plugin, self.plugins.names()).message
-            raise BrokenPlugin(
-                "names",
-                f"{entry.kind} {entry.name!r} ({entry.source}) cannot be used: {message}",
-                "a plugin is a file in the `plugins/` folder beside registry.toml, or an installed package",
+        else:
+            factories = self.plugins.offers(entry.plugin).get(entry.kind, {})
+            if entry.factory in factories:
+                return factories[entry.factory]
+            message = (
+                f"plugin {entry.plugin!r} offers {UnknownName.among(entry.kind, entry.factory, factories).message}"
             )
-        factories = self.plugins.offers(entry.plugin).get(entry.kind, {})
-        if entry.factory not in factories:
-            message = UnknownName.among(f"{entry.kind}", entry.factory, factories).message
-            raise BrokenPlugin("names", f"plugin {entry.plugin!r} ({self.plugins.source(entry.plugin)}): {message}")
-        return factories[entry.factory]
+        elsewhere = self._plugins_offering(entry.kind, entry.factory)
+        raise BrokenPlugin(
+            "names",
+            f"{entry.kind} {entry.name!r} cannot be used ({entry.source}): {message}",
+            f'{elsewhere[0]} offers it: write use = "{elsewhere[0]}:{entry.factory}"'
+            if elsewhere
+            else "a plugin is a file in the `plugins/` folder beside registry.toml, or an installed package",
+        )
+
+    def _plugins_offering(self, kind: str, factory: str) -> list[str]:
+        """The plugins with such a factory: a registry.toml may name one that was renamed since."""
+        offering = []
+        for plugin in self.plugins.names():
+            with contextlib.suppress(BrokenPlugin):
+                if factory in self.plugins.offers(plugin).get(kind, {}):
+                    offering.append(plugin)
+        return offering
 
 
 def _as_row(*values: str) -> dict[str, str]:
     return dict(zip(("kind", "name", "plugin", "factory", "source", "status", "error"), values, strict=True))
 
 
-def _plain(name: str) -> str:
-    """A name as people mean it: FF++ and ff++, CelebDFv2 and Celeb-DF-v2 are one."""
+def _normalized(name: str) -> str:
+    """The name without what people write differently: FF++ and ff++, CelebDFv2 and Celeb-DF-v2 are the same."""
     return "".join(character for character in name.casefold() if character.isalnum() or character == "+")
 
 
@@ -233,7 +299,7 @@ def _check_kind(kind: str) -> None:
 
 
 def _nearest(folder: Path) -> Path | None:
-    """The user's registry: the nearest above `folder`. A checkout of KCE is nobody's own folder."""
+    """The user's registry: the nearest in or above `folder`. That of a KCE checkout is the shipped one."""
     folder = folder.resolve()
     for above in (folder, *folder.parents):
         candidate = above / "registry.toml"
@@ -244,9 +310,14 @@ def _nearest(folder: Path) -> Path | None:
 
 
 def describe_component(registry: Registry, kind: str, name: str) -> dict[str, Any]:
-    """All there is to say about a component, for ``kce show``: its docstring, parameters, defaults and origin."""
-    part = registry.component(kind, name)
-    entry, factory = part.entry, part.factory
+    """Describe a component for ``kce show``: its docstring, parameters, defaults and origin.
+
+    Raises:
+        UnknownName: There is no such kind or name.
+        BrokenPlugin: The plugin behind the name cannot be used.
+    """
+    component = registry.component(kind, name)
+    entry, factory = component.entry, component.factory
     parameters = []
     for parameter in factory_signature(f"{kind} {name!r}", factory).parameters.values():
         default = None if parameter.default is inspect.Parameter.empty else parameter.default

@@ -1,4 +1,4 @@
-"""The text form of a component, ``NAME:key=value,key=value`` with TOML values, and its check against a signature."""
+"""Specs, the text form of a component: ``NAME:key=value,key=value`` with TOML values; and their check by signature."""
 
 from __future__ import annotations
 
@@ -15,10 +15,20 @@ from kce.errors import BrokenPlugin, KCEError, UnknownName
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
-    """("kmeans", {"n_clusters": 19}) of "kmeans:n_clusters=19". A value that is no TOML is a plain string."""
+    """Split a spec into the name and the parameters. A value that is not TOML is a plain string.
+
+    Raises:
+        KCEError: The spec has no name, sets a parameter twice, or has something that is not key=value.
+
+    Example:
+        >>> parse_spec("kmeans:n_clusters=19,seed=1")
+        ('kmeans', {'n_clusters': 19, 'seed': 1})
+        >>> parse_spec("timm:model=resnet18")
+        ('timm', {'model': 'resnet18'})
+    """
     name, _, rest = spec.partition(":")
     if not name:
-        raise KCEError(f"{spec!r} names nothing", "write NAME or NAME:key=value,key=value")
+        raise KCEError(f"{spec!r} has no name", "write NAME or NAME:key=value,key=value")
     parameters: dict[str, Any] = {}
     for item in _split(rest):
         key, equals, value = item.partition("=")
@@ -32,7 +42,14 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
 
 
 def format_spec(name: str, parameters: Mapping[str, Any]) -> str:
-    """The text that `parse_spec` turns back into these; values that have no text form are shown by their repr."""
+    """Write a spec that ``parse_spec`` reads back; parameters that are None are left out.
+
+    A value that TOML cannot express appears as its repr.
+
+    Example:
+        >>> format_spec("kmeans", {"n_clusters": 19, "seed": None})
+        'kmeans:n_clusters=19'
+    """
     items = [f"{key}={_text(value)}" for key, value in parameters.items() if value is not None]
     return f"{name}:{','.join(items)}" if items else name
 
@@ -48,9 +65,9 @@ def _text(value: Any) -> str:
 
 
 def _split(text: str) -> list[str]:
-    """Cut at the commas that stand outside quotes and brackets."""
+    """Split at the commas outside quotes and brackets."""
     items, start, depth, quote, escaped = [], 0, 0, "", False
-    for place, character in enumerate(text):
+    for position, character in enumerate(text):
         if quote:
             quote = "" if character == quote and not escaped else quote
             escaped = character == "\\" and quote == '"' and not escaped  # TOML escapes in double quotes alone
@@ -61,47 +78,68 @@ def _split(text: str) -> list[str]:
         elif character in "]}":
             depth -= 1
         elif character == "," and depth == 0:
-            items.append(text[start:place])
-            start = place + 1
+            items.append(text[start:position])
+            start = position + 1
     return [item for item in (*items, text[start:]) if item.strip()]
 
 
 def _value(text: str) -> Any:
     try:
-        value = tomllib.loads(f"value = {text}")
+        document = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return text
     # A date or a line break inside would be read as something the user did not write.
-    return value["value"] if set(value) == {"value"} and type(value["value"]) in _PLAIN else text
+    return document["value"] if set(document) == {"value"} and type(document["value"]) in _TOML_TYPES else text
 
 
-_PLAIN = (bool, int, float, str, list, dict)
+_TOML_TYPES = (bool, int, float, str, list, dict)
 
 
 def factory_signature(what: str, factory: Callable[..., Any], *, types: bool = True) -> inspect.Signature:
-    """The factory's keyword parameters. Raises BrokenPlugin where they cannot be the whole configuration.
+    """Read the factory's keyword parameters.
 
-    types  their annotations as types, where they are; else as the factory has them, which is found twice as quickly
+    Args:
+        what: How messages call the component: "clusterer 'kmeans'".
+        factory: The factory.
+        types: Whether to turn annotations into types where possible; it takes twice the time.
+
+    Raises:
+        BrokenPlugin: The keyword parameters cannot be the whole configuration.
     """
     try:
         try:
-            found = inspect.signature(factory, eval_str=types)
-        except (NameError, TypeError):  # a type known to the checker alone
-            found = inspect.signature(factory)
+            signature = inspect.signature(factory, eval_str=types)
+        except (NameError, TypeError):  # a type that only the type checker imports
+            signature = inspect.signature(factory)
     except ValueError as error:
         raise BrokenPlugin("signature", f"{what} has no readable signature: {error}") from error
-    for parameter in found.parameters.values():
+    for parameter in signature.parameters.values():
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise BrokenPlugin(
                 "signature",
-                f"{what} takes {str(parameter)!r}: the keyword parameters of a factory are its whole configuration",
-                "give each parameter a name that can be written as name=value",
+                f"{what} has the parameter {str(parameter)!r}, which cannot be written as name=value",
+                "the keyword parameters of a factory are its whole configuration: give each of them a name",
             )
-    return found
+    return signature
 
 
 def bind_parameters(what: str, factory: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Every parameter the factory will get, defaults included, in the signature's order; checked by name and type."""
+    """Check parameters against a factory's signature, and add its defaults.
+
+    Args:
+        what: How messages call the component: "clusterer 'kmeans'".
+        factory: The factory.
+        given: The parameters by name.
+
+    Returns:
+        Every parameter the factory will get, in the signature's order; int becomes float, and str a Path, where the
+        annotation says so.
+
+    Raises:
+        UnknownName: The factory has no such parameter.
+        KCEError: A parameter is of the wrong type or missing.
+        BrokenPlugin: As ``factory_signature`` raises it.
+    """
     known = factory_signature(what, factory).parameters
     for key in given:
         if key not in known:
@@ -111,24 +149,26 @@ def bind_parameters(what: str, factory: Callable[..., Any], given: Mapping[str, 
         if key in given:
             bound[key] = _checked(f"{what}: {key}", given[key], parameter.annotation)
         elif parameter.default is inspect.Parameter.empty:
-            raise KCEError(f"{what} needs {key!r}", f"write it as {key}=VALUE, or set it in registry.toml")
+            raise KCEError(
+                f"{what} needs the parameter {key!r}", f"write {key}=VALUE after its name, or in registry.toml"
+            )
         else:
             bound[key] = parameter.default
     return bound
 
 
 def _checked(what: str, value: Any, annotation: Any) -> Any:
-    """The value, if the annotation says nothing against it; only plain types are judged."""
-    wanted = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
-    if not all(kind in (bool, int, float, str, Path, type(None)) for kind in wanted) or isinstance(value, Path):
+    """The value, if it fits the annotation; only plain types are checked."""
+    allowed = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
+    if not all(kind in (bool, int, float, str, Path, type(None)) for kind in allowed) or isinstance(value, Path):
         return value
-    if type(value) in wanted:
+    if type(value) in allowed:
         return value
-    if float in wanted and type(value) is int:
+    if float in allowed and type(value) is int:
         return float(value)
-    if Path in wanted and isinstance(value, str):
+    if Path in allowed and isinstance(value, str):
         return Path(value)
-    if str in wanted and type(value) in (int, float):
+    if str in allowed and type(value) in (int, float):
         return str(value)
-    names = " or ".join("nothing" if kind is type(None) else kind.__name__ for kind in wanted)
-    raise KCEError(f"{what} = {value!r} is not {names}", "values are written as in TOML: 3, 0.5, true, text")
+    names = " or ".join("None" if kind is type(None) else kind.__name__ for kind in allowed)
+    raise KCEError(f"{what} = {value!r} is not of type {names}", "values are written as in TOML: 3, 0.5, true, text")

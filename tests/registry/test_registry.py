@@ -72,7 +72,7 @@ BROKEN = {
     "wrong_return": (HALVES.replace('{"halves": Halves}', "[Halves]"), "must return a dict"),
     "wrong_value": (HALVES.replace('{"halves": Halves}', '{"halves": 3}'), "must return a dict"),
     "hook_fails": (HALVES.replace('{"halves": Halves}', "1 / 0"), "ZeroDivisionError"),
-    "tiny": (HALVES, "already used by built-in"),
+    "tiny": (HALVES, "already used by a built-in plugin"),
 }
 
 
@@ -91,9 +91,84 @@ def test_a_broken_plugin_is_listed_with_its_reason_and_stops_nobody_else(tmp_pat
         assert reason in str(error.value)
 
 
+def test_plugins_are_found_in_folders_by_kind(tmp_path: Path) -> None:
+    (tmp_path / "plugins" / "clusterers").mkdir(parents=True)
+    (tmp_path / "plugins" / "elsewhere").mkdir()
+    (tmp_path / "plugins" / "clusterers" / "mine.py").write_text(HALVES)
+    (tmp_path / "plugins" / "elsewhere" / "other.py").write_text(HALVES)
+    registry = write(tmp_path)
+    assert registry.build("clusterer", "halves:axis=1").axis == 1
+    assert (
+        write(tmp_path, '[clusterer.renamed]\nuse = "mine:halves"\naxis = 2\n').build("clusterer", "renamed").axis == 2
+    )
+    assert registry.plugins.third_party() == ["mine"]
+    assert registry.plugins.source("mine") == str(tmp_path / "plugins" / "clusterers" / "mine.py")
+
+
+@pytest.mark.parametrize("second", ["reducers/mine.py", "mine.py", "datasets/mine/__init__.py"])
+def test_a_plugin_name_that_two_folders_use_is_reported(tmp_path: Path, second: str) -> None:
+    for name in ("clusterers/mine.py", second):
+        (tmp_path / "plugins" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "plugins" / name).write_text(HALVES)
+    registry = write(tmp_path)
+    rows = [row for row in registry.list_components() if row["status"] == "broken"]
+    assert len(rows) == 2
+    for row in rows:
+        assert "two plugins are named 'mine'" in row["error"]
+        assert str(tmp_path / "plugins" / "clusterers" / "mine.py") in row["error"]
+        assert str(tmp_path / "plugins" / second.removesuffix("/__init__.py")) in row["error"]
+    with pytest.raises(BrokenPlugin, match="two plugins are named 'mine'"):
+        registry.plugins.offers("mine")
+    assert "halves" not in registry.names("clusterer")
+    assert registry.build("clusterer", "kmeans")
+
+
+def test_a_built_in_keeps_its_name_whatever_folder_a_plugin_of_that_name_is_in(tmp_path: Path) -> None:
+    (tmp_path / "plugins" / "clusterers").mkdir(parents=True)
+    (tmp_path / "plugins" / "clusterers" / "sklearn_clusterers.py").write_text(HALVES)
+    registry = write(tmp_path)
+    assert registry.build("clusterer", "kmeans")
+    (row,) = [row for row in registry.list_components() if row["status"] == "broken"]
+    assert "already used by a built-in plugin" in row["error"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "use", "new"),
+    [
+        ("clusterer", "mine", "sklearn_parts:kmeans", "sklearn_clusterers:kmeans"),
+        ("clusterer", "kmeans", "sklearn_parts:kmeans", "sklearn_clusterers:kmeans"),
+        ("clusterer", "mine", "hdbscan_parts:hdbscan", "hdbscan_clusterer:hdbscan"),
+        ("aligner", "mine", "plain:none", "no_aligner:none"),
+        ("reducer", "mine", "plain:none", "no_reducer:none"),
+        ("reducer", "mine", "sklearn_clusterers:pca", "sklearn_reducers:pca"),
+    ],
+)
+def test_a_component_that_moved_to_another_plugin_is_named_there(
+    tmp_path: Path, kind: str, name: str, use: str, new: str
+) -> None:
+    registry = write(tmp_path, f'[{kind}.{name}]\nuse = "{use}"\n')
+    with pytest.raises(BrokenPlugin) as error:
+        registry.build(kind, name)
+    assert str(tmp_path / "registry.toml") in error.value.message
+    assert f'use = "{new}"' in error.value.hint
+    (row,) = [row for row in registry.list_components(kind) if row["name"] == name]
+    assert row["status"] == "broken"
+
+
+def test_a_registry_that_redefines_a_shipped_name_wins_here_and_nowhere_else(tmp_path: Path) -> None:
+    halves = HALVES.replace("kce_clusterers", "kce_reducers")
+    registry = write(tmp_path, '[reducer.pca]\nuse = "mine:halves"\n', mine=halves)
+    assert registry.entry("reducer", "pca").plugin == "mine"
+    assert registry.entry("reducer", "pca").source == str(tmp_path / "registry.toml")
+    assert [row["plugin"] for row in registry.list_components("reducer") if row["name"] == "pca"] == ["mine"]
+    with pytest.raises(UnknownName, match="parameter of reducer 'pca' named 'n_components'"):
+        registry.resolve("reducer", "pca:n_components=2")
+    assert Registry.load(Path("/")).entry("reducer", "pca").plugin == "sklearn_reducers"
+
+
 def test_two_outsiders_with_one_component_name_are_told_apart_by_the_registry(tmp_path: Path) -> None:
     registry = write(tmp_path, a=HALVES, b=HALVES)
-    with pytest.raises(BrokenPlugin, match="two plugins: a and b"):
+    with pytest.raises(BrokenPlugin, match="several plugins: a, b"):
         registry.build("clusterer", "halves")
     assert [row["status"] for row in registry.list_components("clusterer") if row["name"] == "halves"] == [
         "broken",
@@ -126,7 +201,7 @@ def test_a_disabled_name_is_listed_and_refused(tmp_path: Path) -> None:
     registry = write(tmp_path, "[clusterer.kmeans]\nenabled = false\n")
     assert "kmeans" not in registry.names("clusterer")
     assert [row["status"] for row in registry.list_components("clusterer") if row["name"] == "kmeans"] == ["disabled"]
-    with pytest.raises(KCEError, match="disabled by"):
+    with pytest.raises(KCEError, match="disabled in"):
         registry.build("clusterer", "kmeans")
 
 
@@ -153,7 +228,7 @@ def test_a_registry_that_cannot_be_read_says_where(tmp_path: Path, text: str, me
 
 
 def test_parameters_given_twice_are_refused() -> None:
-    with pytest.raises(KCEError, match="'seed' is set here already"):
+    with pytest.raises(KCEError, match="sets 'seed', which KCE sets itself"):
         Registry.load(Path("/")).resolve("clusterer", "kmeans:seed=1", seed=2)
 
 
@@ -292,7 +367,7 @@ def test_an_entry_point_that_names_no_module_is_broken_and_stops_nobody(
         row["name"]: row["error"] for row in Registry.load(Path("/")).list_components() if row["status"] == "broken"
     }
     assert broken.keys() == {"kce-odd"}
-    assert "no module" in broken["kce-odd"]
+    assert "not a module" in broken["kce-odd"]
 
 
 def publish(folder: Path, name: str, module: str, author: str, point: str = "") -> None:
