@@ -16,7 +16,15 @@ from kce.registry.validation import METHODS
 from kce.system.worker_pool import TaskLost, Workers
 from kce.testing import resources
 from kce.testing.base import CheckSkipped, Failure, Subject, check, factory_of, reference
-from kce.testing.probes import ROWS, ask, check_answer, made, question, same, seen_by
+from kce.testing.probes import (
+    ROWS,
+    built,
+    call_component,
+    check_component_answer,
+    component_input,
+    identical,
+    small_input,
+)
 from kce.types import Aligner, Clusterer, Dataset, Detector, Engine, Evaluator, Reducer
 
 if TYPE_CHECKING:
@@ -32,8 +40,10 @@ _BUSY = 0.05  # seconds of processor time that may be spent elsewhere
 
 @check()
 def signature(subject: Subject) -> None:
-    """The keyword parameters of the factory are its whole configuration: no positional-only ones, no *args or
-    **kwargs, and a default for each but a dataset's `root`."""
+    """The keyword parameters of the factory are its whole configuration.
+
+    There are no positional-only parameters, *args or **kwargs, and each has a default but a dataset's `root`.
+    """
     for name, parameter in factory_signature(subject.what, subject.factory).parameters.items():
         given = name in subject.parameters or (subject.kind == "dataset" and name == "root")
         if parameter.default is parameter.empty and not given:
@@ -45,10 +55,10 @@ def builds(subject: Subject) -> None:
     """The factory builds a component, and another one when it is called again."""
     _needs_root(subject)
     try:
-        with made(subject) as one:
+        with built(subject) as one:
             if subject.kind == "engine":
                 return
-            with made(subject) as other:
+            with built(subject) as other:
                 if one is other:
                     raise Failure("it returns the same object twice")
     except Exception as error:
@@ -58,9 +68,8 @@ def builds(subject: Subject) -> None:
 
 @check()
 def protocol(subject: Subject) -> None:
-    """It has the methods and attributes of its Protocol in kce.types; a backbone is a torch.nn.Module with `size` and
-    `dim`."""
-    with _made(subject) as component:
+    """It has the methods and attributes of its Protocol in kce.types; a backbone is also a torch.nn.Module."""
+    with _built(subject) as component:
         if subject.kind == "backbone":
             from torch import nn
 
@@ -79,22 +88,22 @@ def protocol(subject: Subject) -> None:
 @check()
 def no_exit(subject: Subject) -> None:
     """It does not end the process."""
-    _is_asked(subject)
+    _time_call(subject)
 
 
 @check()
 def time_limit(subject: Subject) -> None:
     """It answers small questions within the time limit (by default 60 seconds)."""
-    if _is_asked(subject) > subject.limit:
+    if _time_call(subject) > subject.limit:
         raise CheckFailed("time-limit", f"it does not answer in {subject.limit:g} seconds")
 
 
-def _is_asked(subject: Subject) -> float:
-    """Ask it a small question, ignore the answer, and return the seconds it took."""
-    with _made(subject) as component:
+def _time_call(subject: Subject) -> float:
+    """Call it with a small input, ignore the answer, and return the seconds it took."""
+    with _built(subject) as component:
         start = time.monotonic()
         try:
-            ask(subject.kind, component, question(subject, component))
+            call_component(subject.kind, component, small_input(subject, component))
         except Exception as error:  # other checks report what is wrong with that
             raise CheckSkipped(f"it raises {error.__class__.__name__}: {error}") from error
         return time.monotonic() - start
@@ -126,16 +135,18 @@ def threads(subject: Subject) -> None:
 
 @check(*COMPUTE)
 def thread_limit(subject: Subject) -> None:
-    """Where numeric libraries are limited to one thread (OMP_NUM_THREADS, threadpoolctl, torch), it works only in the
-    calling thread and in no other process."""
-    with _made(subject) as component, resources.one_thread():
-        asked = question(subject, component, _SMALL)
-        ask(subject.kind, component, asked)  # what it imports may start threads that then do nothing
-        here, everywhere = time.thread_time(), resources.spent()
+    """Where numeric libraries are limited to one thread, it works only in the calling thread.
+
+    Limits are OMP_NUM_THREADS, threadpoolctl and torch's own; other processes count as other threads.
+    """
+    with _built(subject) as component, resources.one_thread():
+        given = small_input(subject, component, _SMALL)
+        call_component(subject.kind, component, given)  # what it imports may start threads that then do nothing
+        here, everywhere = time.thread_time(), resources.processor_seconds()
         end = time.monotonic() + 6 * _BUSY
         while time.monotonic() < end:
-            ask(subject.kind, component, asked)
-        here, everywhere = time.thread_time() - here, resources.spent() - everywhere
+            call_component(subject.kind, component, given)
+        here, everywhere = time.thread_time() - here, resources.processor_seconds() - everywhere
     if everywhere - here > max(_BUSY, 0.2 * here):
         raise Failure(f"of {everywhere:.2f} seconds of work {everywhere - here:.2f} were done in other threads")
 
@@ -161,18 +172,18 @@ def range(subject: Subject) -> None:  # noqa: A001
 @check("aligner", "reducer")
 def own_memory(subject: Subject) -> None:
     """Its answer is not a view of its input."""
-    with _made(subject) as component:
-        given = seen_by(subject.kind, component, question(subject, component))
+    with _built(subject) as component:
+        given = component_input(subject.kind, component, small_input(subject, component))
         validation.check_own_memory(subject.kind, getattr(component, METHODS[subject.kind])(given), given)
 
 
 def _answers(subject: Subject, name: str) -> None:
     """Check the answer to a small question; failures of another name are for another check to report."""
-    with _made(subject) as component:
-        asked = question(subject, component)
-        answer = ask(subject.kind, component, asked)
+    with _built(subject) as component:
+        given = small_input(subject, component)
+        answer = call_component(subject.kind, component, given)
         try:
-            check_answer(subject.kind, component, asked, answer)
+            check_component_answer(subject.kind, component, given, answer)
         except CheckFailed as failed:
             if failed.check == name:
                 raise
@@ -181,21 +192,21 @@ def _answers(subject: Subject, name: str) -> None:
 @check(*PASSIVE)
 def deterministic(subject: Subject) -> None:
     """Two components built with the same parameters give the same answer, to the last bit."""
-    with _made(subject) as one, _made(subject) as other:
-        asked = question(subject, one)
-        if not same(ask(subject.kind, one, asked), ask(subject.kind, other, asked)):
+    with _built(subject) as one, _built(subject) as other:
+        given = small_input(subject, one)
+        if not identical(call_component(subject.kind, one, given), call_component(subject.kind, other, given)):
             raise Failure("two of them, built with the same parameters, answer differently")
 
 
 @check(*PASSIVE)
 def repeatable(subject: Subject) -> None:
     """Called again with the same input, it gives the same answer: it carries over nothing from earlier calls."""
-    with _made(subject) as component:
-        asked = question(subject, component)
-        first = ask(subject.kind, component, asked)
+    with _built(subject) as component:
+        given = small_input(subject, component)
+        first = call_component(subject.kind, component, given)
         if subject.kind in COMPUTE:
-            ask(subject.kind, component, question(subject, component, 64))
-        if not same(first, ask(subject.kind, component, asked)):
+            call_component(subject.kind, component, small_input(subject, component, 64))
+        if not identical(first, call_component(subject.kind, component, given)):
             raise Failure("called again with the same input, it answers differently")
 
 
@@ -208,14 +219,14 @@ def rebuilt(subject: Subject) -> None:
     if again != {key: value for key, value in given.items() if value is not None}:
         raise Failure(f"its parameters cannot be written as text: {text}")
     factory_of(where)
-    with _made(subject) as component:
-        here = ask(subject.kind, component, question(subject, component))
+    with _built(subject) as component:
+        here = call_component(subject.kind, component, small_input(subject, component))
     with Workers(1, _elsewhere, (subject.kind, where, again, subject.limit)) as other:
         other.submit(None)
         there = other.take()
     if isinstance(there, TaskLost):
         raise Failure(f"in another process it fails: {there.reason}")
-    if not same(_portable(here), there):
+    if not identical(_portable(here), there):
         raise Failure("in another process it answers differently")
 
 
@@ -223,8 +234,8 @@ def _elsewhere(kind: str, where: tuple[str, ...], parameters: dict[str, Any], li
     subject = Subject(kind, factory_of(where), parameters, limit=limit)
 
     def work(_: None) -> Any:
-        with observed(pools=False), made(subject) as component:
-            return _portable(ask(kind, component, question(subject, component)))
+        with observed(pools=False), built(subject) as component:
+            return _portable(call_component(kind, component, small_input(subject, component)))
 
     return work
 
@@ -235,51 +246,55 @@ def _portable(answer: Any) -> Any:
 
 @check(*COMPUTE)
 def time_growth(subject: Subject) -> None:
-    """Its time grows with n (rows, faces or pixels) at most as declared: with the power `growth["time"]` of the
-    factory, by default 1."""
+    """Its time grows with n (rows, faces or pixels) at most as declared.
+
+    The power of n is `growth["time"]` of the factory, by default 1.
+    """
     _grows(subject, "time", resources.seconds, 0.6)
 
 
 @check(*COMPUTE)
 def memory_growth(subject: Subject) -> None:
-    """Its memory, as far as Python can see it, grows with n at most as declared: with the power `growth["memory"]` of
-    the factory, by default 1."""
+    """Its memory, as far as Python can see it, grows with n at most as declared.
+
+    The power of n is `growth["memory"]` of the factory, by default 1.
+    """
     _grows(subject, "memory", resources.memory, 0.4)
 
 
 def _grows(subject: Subject, what: str, measure: Callable[[Callable[[], Any]], float], slack: float) -> None:
-    with _made(subject) as component, resources.one_thread():
-        small, large = (question(subject, component, size) for size in (_SMALL, _LARGE))
-        ask(subject.kind, component, small)
-        taken = [measure(lambda asked=asked: ask(subject.kind, component, asked)) for asked in (small, large)]  # type: ignore[misc]
-    power = log(max(taken[1], 1e-9) / max(taken[0], 1e-9)) / log(_LARGE / _SMALL)
+    with _built(subject) as component, resources.one_thread():
+        small, large = (small_input(subject, component, size) for size in (_SMALL, _LARGE))
+        call_component(subject.kind, component, small)
+        least = measure(lambda: call_component(subject.kind, component, small))
+        most = measure(lambda: call_component(subject.kind, component, large))
+    power = log(max(most, 1e-9) / max(least, 1e-9)) / log(_LARGE / _SMALL)
     if power > subject.growth[what] + slack:
-        raise CheckFailed(
-            "",
+        raise Failure(
             f"its {what} grows with the power {power:.1f} of n; {subject.growth[what]:g} is declared",
             f'declare it in the factory\'s attribute: growth = {{"{what}": {power:.0f}}}',
         )
 
 
 def _behaves(subject: Subject, what: str) -> None:
-    with _made(subject) as component:
-        asked = question(subject, component)
+    with _built(subject) as component:
+        given = small_input(subject, component)
         with observed():  # imports what it needs; changes are undone
-            ask(subject.kind, component, asked)
+            call_component(subject.kind, component, given)
         with observed() as seen:
             if subject.kind not in (
                 "backbone",
                 "engine",
             ):  # drawing weights uses random numbers, engines are slow to start
                 subject.build()
-            ask(subject.kind, component, asked)
+            call_component(subject.kind, component, given)
     seen.raise_for(what)
 
 
 @contextmanager
-def _made(subject: Subject) -> Iterator[Any]:
+def _built(subject: Subject) -> Iterator[Any]:
     _needs_root(subject)
-    with made(subject) as component:
+    with built(subject) as component:
         yield component
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from kce.errors import KCEError
 from kce.system.job import Job
 from kce.testing.base import Failure, Subject, check
-from kce.testing.probes import ask, made, question
+from kce.testing.probes import built, call_component, small_input
 
 
 @check("engine")
 def slots(subject: Subject) -> None:
     """Its attribute `slots` is the number of jobs that can run at the same time: an integer of at least 1."""
-    with made(subject) as engine:
+    with built(subject) as engine:
         if not isinstance(engine.slots, int) or engine.slots < 1:
             raise Failure(f"its slots are {engine.slots!r}")
 
@@ -25,17 +25,17 @@ def slots(subject: Subject) -> None:
 @check("engine")
 def futures(subject: Subject) -> None:
     """`submit` returns a concurrent.futures.Future at once, whose result is what the job returns."""
-    with made(subject) as engine:
+    with built(subject) as engine:
         if not isinstance(engine.submit(Job("text", "json:dumps", {"obj": 1})), Future):
             raise Failure("`submit` does not return a concurrent.futures.Future")
-        if ask("engine", engine, question(subject, engine)) != ["[1, null]", 3.5]:
+        if call_component("engine", engine, small_input(subject, engine)) != ["[1, null]", 3.5]:
             raise Failure("the results of futures are not what the jobs return")
 
 
 @check("engine")
 def other_process(subject: Subject) -> None:
     """Jobs run in other processes than that of the study."""
-    with made(subject) as engine:
+    with built(subject) as engine:
         if engine.submit(Job("where", "os:getpid", {})).result() == os.getpid():
             raise Failure("a job runs in the process that submits it")
 
@@ -43,7 +43,7 @@ def other_process(subject: Subject) -> None:
 @check("engine")
 def errors(subject: Subject) -> None:
     """What a job raises is the exception of its future, with the hint of a KCEError, and other jobs continue."""
-    with made(subject) as engine:
+    with built(subject) as engine:
         bad = engine.submit(Job("bad", "kce.registry.specs:parse_spec", {"spec": ":"}))
         good = engine.submit(Job("good", "json:dumps", {"obj": 1}))
         error = bad.exception()
@@ -56,7 +56,7 @@ def errors(subject: Subject) -> None:
 @check("engine")
 def lost_workers(subject: Subject) -> None:
     """A job whose process ends at every attempt fails with an error; the jobs after it run all the same."""
-    with made(subject) as engine:
+    with built(subject) as engine:
         lost = engine.submit(Job("lost", "os:_exit", {"status": 3})).exception()
         if lost is None:
             raise Failure("a job that ended its process counts as done")
@@ -67,7 +67,7 @@ def lost_workers(subject: Subject) -> None:
 @check("engine")
 def stop(subject: Subject) -> None:
     """`stop` ends every running job, waits for them, and returns; a second call does nothing."""
-    with made(subject) as engine, tempfile.TemporaryDirectory() as folder:
+    with built(subject) as engine, tempfile.TemporaryDirectory() as folder:
         begun = Path(folder) / "begun"
         begin = f"import pathlib, time; pathlib.Path({str(begun)!r}).touch()"
         long = {"stmt": "time.sleep(0.05)", "setup": begin, "number": 12000}

@@ -9,36 +9,48 @@ import numpy as np
 
 from kce.registry import validation
 from kce.testing.base import Failure, Subject, check, raises_clear_error
-from kce.testing.probes import BLOBS, ROWS, ask, check_answer, made, permuted, same, table
+from kce.testing.probes import (
+    BLOBS,
+    ROWS,
+    blob_features,
+    built,
+    call_component,
+    check_component_answer,
+    identical,
+    shuffled,
+)
 from kce.types import Features, MergePlan
 
 
 @check(*ROWS)
 def input_unchanged(subject: Subject) -> None:
     """It does not change its input."""
-    given = table()
-    with made(subject) as component:
-        ask(subject.kind, component, given)
-    fresh = table()
+    given = blob_features()
+    with built(subject) as component:
+        call_component(subject.kind, component, given)
+    fresh = blob_features()
     for name in ("x", "label", "key", "group"):
-        if not same(getattr(given, name), getattr(fresh, name)):
+        if not identical(getattr(given, name), getattr(fresh, name)):
             raise Failure(f"it changes the {name} of its input")
 
 
 @check("aligner", "reducer", "evaluator")
 def finite(subject: Subject) -> None:
     """For finite features its answer is finite."""
-    with made(subject) as component:
-        validation.check_finite(subject.kind, ask(subject.kind, component, table()))
+    with built(subject) as component:
+        validation.check_finite(subject.kind, call_component(subject.kind, component, blob_features()))
 
 
 @check("reducer", "clusterer")
 def row_for_row(subject: Subject) -> None:
-    """Row n of its answer belongs to row n of its input. In data of well separated groups, a cluster holds rows of one
-    group only or a group is in one cluster, and a reduced row is next to a row of its own group."""
-    given = table()
-    with made(subject) as component:
-        answer = ask(subject.kind, component, given)
+    """Row n of its answer belongs to row n of its input.
+
+    In data of well separated groups, each cluster holds rows of one group or each group is in one cluster, and a
+    reduced row is next to a row of its own group.
+    """
+    given = blob_features()
+    with built(subject) as component:
+        answer = call_component(subject.kind, component, given)
     if subject.kind == "clusterer":
         numbers, labels = answer[answer >= 0], given.label[answer >= 0]
         if not len(numbers):
@@ -57,12 +69,12 @@ def row_for_row(subject: Subject) -> None:
 @check(*ROWS)
 def row_order(subject: Subject) -> None:
     """The order of the rows does not matter: clusters, distances and scores are the same, within rounding."""
-    given = table()
-    mixed, order = permuted(given)
-    with made(subject) as component:
-        one = ask(subject.kind, component, given)
-    with made(subject) as component:
-        other = ask(subject.kind, component, mixed)
+    given = blob_features()
+    mixed, order = shuffled(given)
+    with built(subject) as component:
+        one = call_component(subject.kind, component, given)
+    with built(subject) as component:
+        other = call_component(subject.kind, component, mixed)
     if subject.kind == "evaluator":
         alike = _same_scores(one, other, 1e-4)
     elif subject.kind == "clusterer":
@@ -79,33 +91,33 @@ def row_order(subject: Subject) -> None:
 @check(*ROWS)
 def no_rows(subject: Subject) -> None:
     """For no rows it answers with no rows, or raises a clear error (KCEError or ValueError)."""
-    _answers_or_raises(subject, table().take(np.arange(0)), "no rows")
+    _answers_or_raises(subject, blob_features().take(np.arange(0)), "no rows")
 
 
 @check(*ROWS)
 def one_row(subject: Subject) -> None:
     """For one row it answers, or raises a clear error."""
-    _answers_or_raises(subject, table().take(np.arange(1)), "one row")
+    _answers_or_raises(subject, blob_features().take(np.arange(1)), "one row")
 
 
 @check(*ROWS)
 def few_rows(subject: Subject) -> None:
     """For two and three rows it answers, or raises a clear error."""
     for count in (2, 3):
-        _answers_or_raises(subject, table().take(np.arange(count)), f"{count} rows")
+        _answers_or_raises(subject, blob_features().take(np.arange(count)), f"{count} rows")
 
 
 @check(*ROWS)
 def identical_rows(subject: Subject) -> None:
     """For rows that are all the same it answers, or raises a clear error."""
-    given = table()
+    given = blob_features()
     _answers_or_raises(subject, given.with_x(np.ones_like(given.x)), "rows that are all the same")
 
 
 @check(*ROWS)
 def constant_columns(subject: Subject) -> None:
     """It works with columns that are constant."""
-    given = table()
+    given = blob_features()
     x = np.concatenate([given.x, np.zeros_like(given.x), np.full_like(given.x, 3)], axis=1)
     _answers(subject, given.with_x(x))
 
@@ -113,7 +125,7 @@ def constant_columns(subject: Subject) -> None:
 @check(*ROWS)
 def duplicate_rows(subject: Subject) -> None:
     """It works with rows that occur twice, and a clusterer puts both into the same cluster."""
-    given = table()
+    given = blob_features()
     twice = np.repeat(np.arange(len(given)), 2)
     answer = _answers(subject, given.take(twice))
     if subject.kind == "clusterer" and not (answer[::2] == answer[1::2]).all():
@@ -122,17 +134,19 @@ def duplicate_rows(subject: Subject) -> None:
 
 @check(*ROWS)
 def nan_and_infinity(subject: Subject) -> None:
-    """For NaN and infinity it raises a clear error, or they remain visible: that row or score is not finite, that row
-    is noise."""
+    """For NaN and infinity it raises a clear error, or they remain visible.
+
+    Visible is a row or score that is not finite, and a row that is noise.
+    """
     for bad in (np.nan, np.inf):
-        given = table()
+        given = blob_features()
         given.x[5, 3] = bad
         answer: Any = None
 
         def call(given: Features = given) -> None:
             nonlocal answer
-            with made(subject) as component, np.errstate(all="ignore"):
-                answer = ask(subject.kind, component, given)
+            with built(subject) as component, np.errstate(all="ignore"):
+                answer = call_component(subject.kind, component, given)
 
         if raises_clear_error(call, f"a {bad} among the features"):
             continue
@@ -148,35 +162,51 @@ def nan_and_infinity(subject: Subject) -> None:
 
 @check("clusterer")
 def cluster_count(subject: Subject) -> None:
-    """If its factory takes `n_clusters`, it makes at most that many clusters, and raises a clear error for 0 clusters
-    and for more clusters than rows."""
+    """If its factory takes `n_clusters`, it makes at most that many clusters.
+
+    For 0 clusters, and for more clusters than rows, it raises a clear error.
+    """
     if not subject.takes("n_clusters") and "n_clusters" not in subject.parameters:
         return
-    given = table()
+    given = blob_features()
     for count in (1, 2, BLOBS, 7):
-        with made(subject, n_clusters=count) as component:
-            numbers = set(ask("clusterer", component, given).tolist()) - {-1}
+        with built(subject, n_clusters=count) as component:
+            numbers = set(call_component("clusterer", component, given).tolist()) - {-1}
         if len(numbers) > count:
             raise Failure(f"with n_clusters={count} it makes {len(numbers)} clusters")
     for count, rows in ((0, 8), (9, 8)):
 
         def call(count: int = count, rows: int = rows) -> None:
-            with made(subject, n_clusters=count) as component:
-                ask("clusterer", component, given.take(np.arange(rows)))
+            with built(subject, n_clusters=count) as component:
+                call_component("clusterer", component, given.take(np.arange(rows)))
 
         if not raises_clear_error(call, f"{count} clusters of {rows} rows"):
             raise Failure(f"it raises no error for {count} clusters of {rows} rows")
 
 
+@check("clusterer")
+def cannot_link(subject: Subject) -> None:
+    """If its `fit_predict` takes `cannot_link`, it accepts constraints, and without any pair they change nothing."""
+    given = blob_features().x
+    with built(subject) as component:
+        if not validation.takes_cannot_link(component):
+            return
+        pairs = np.zeros((len(given), len(given)), bool)
+        if not identical(component.fit_predict(given), component.fit_predict(given, cannot_link=pairs)):
+            raise Failure("with a `cannot_link` without any pair it answers differently")
+        pairs[0, 1] = pairs[1, 0] = True
+        validation.check_answer("clusterer", component.fit_predict(given, cannot_link=pairs), given)
+
+
 @check("evaluator")
 def one_label(subject: Subject) -> None:
     """For rows of a single label it raises a clear error: there is nothing to separate."""
-    given = table()
+    given = blob_features()
     alone = Features(given.key, np.full_like(given.label, given.label[0]), given.group, given.x)
 
     def call() -> None:
-        with made(subject) as component:
-            ask("evaluator", component, alone)
+        with built(subject) as component:
+            call_component("evaluator", component, alone)
 
     if not raises_clear_error(call, "a single label"):
         raise Failure("it scores rows of a single label")
@@ -185,10 +215,10 @@ def one_label(subject: Subject) -> None:
 @check("evaluator")
 def label_names(subject: Subject) -> None:
     """The names of categories do not change any score."""
-    given = table()
+    given = blob_features()
     renamed = Features(given.key, np.char.add("Z", given.label), given.group, given.x)
-    with made(subject) as component:
-        one, other = ask("evaluator", component, given), ask("evaluator", component, renamed)
+    with built(subject) as component:
+        one, other = call_component("evaluator", component, given), call_component("evaluator", component, renamed)
     if not _same_scores(one, other, 1e-9):
         raise Failure("the same rows with other label names get other scores")
 
@@ -196,23 +226,23 @@ def label_names(subject: Subject) -> None:
 @check("evaluator")
 def score_names(subject: Subject) -> None:
     """It returns the same names of scores for any rows, and accepts a plan."""
-    with made(subject) as component:
-        one = list(component.score(table()))
-        other = list(component.score(table(96, 8)))
-        validation.check_scores(component.score(table(), _plan()), table())
+    with built(subject) as component:
+        one = list(component.score(blob_features()))
+        other = list(component.score(blob_features(96, 8)))
+        validation.check_scores(component.score(blob_features(), _plan()), blob_features())
     if one != other:
         raise Failure(f"for one table it returns {', '.join(one)}, for another {', '.join(other)}")
 
 
 def _plan() -> MergePlan:
-    categories = table().categories
+    categories = blob_features().categories
     return MergePlan({category: f"class {n // 2}" for n, category in enumerate(categories)})
 
 
 def _answers(subject: Subject, given: Features) -> Any:
-    with made(subject) as component:
-        answer = ask(subject.kind, component, given)
-        check_answer(subject.kind, component, given, answer)
+    with built(subject) as component:
+        answer = call_component(subject.kind, component, given)
+        check_component_answer(subject.kind, component, given, answer)
     if subject.kind in ("aligner", "reducer"):
         validation.check_finite(subject.kind, answer)
     return answer

@@ -16,7 +16,7 @@ import numpy as np
 
 from kce.errors import KCEError
 from kce.testing.base import CheckSkipped, Failure, Subject, check
-from kce.testing.probes import ask, faces, made, pictures, same
+from kce.testing.probes import built, call_component, faces, identical, pictures
 from kce.types import Remark, Sample
 
 _UNREADABLE = re.compile("[\ud800-\udfff]")  # bytes of a name that are not UTF-8
@@ -62,8 +62,7 @@ def labels(subject: Subject) -> None:
 
 @check("dataset")
 def namespaces(subject: Subject) -> None:
-    """Groups and identities are written "namespace:name" or are empty, so that equal names of two datasets stay
-    apart."""
+    """Groups and identities are "namespace:name" or empty, so that equal names of two datasets stay apart."""
     for sample in _samples(subject):
         for text in (sample.group, *sample.identities):
             if text and not all(text.partition(":")[::2]):
@@ -180,9 +179,9 @@ def expected_counts(subject: Subject) -> None:
 def picture_unchanged(subject: Subject) -> None:
     """It does not change the picture."""
     given = pictures()
-    with made(subject) as component:
-        ask("detector", component, given)
-    if not same(given, pictures()):
+    with built(subject) as component:
+        call_component("detector", component, given)
+    if not identical(given, pictures()):
         raise Failure("it writes into the picture")
 
 
@@ -193,10 +192,10 @@ def picture_layout(subject: Subject) -> None:
     wide = np.zeros((picture.shape[0], 2 * picture.shape[1], 3), np.uint8)
     wide[:, ::2] = picture
     upside_down = np.ascontiguousarray(picture[::-1, ::-1])
-    with made(subject) as component:
+    with built(subject) as component:
         seen = component.detect(picture)
         for other in (wide[:, ::2], upside_down[::-1, ::-1]):
-            if not same(seen, component.detect(other)):
+            if not identical(seen, component.detect(other)):
                 raise Failure("it answers differently for the same picture in another memory layout")
         for height, width in ((1, 200), (200, 1), (2, 2)):
             component.detect(np.zeros((height, width, 3), np.uint8))
@@ -205,20 +204,20 @@ def picture_layout(subject: Subject) -> None:
 @check("backbone")
 def faces_unchanged(subject: Subject) -> None:
     """It does not change the faces."""
-    with made(subject) as component:
+    with built(subject) as component:
         given = faces(component)
-        ask("backbone", component, given)
-        if not same(given, faces(component)):
+        call_component("backbone", component, given)
+        if not identical(given, faces(component)):
             raise Failure("it writes into the faces")
 
 
 @check("backbone")
 def finite_features(subject: Subject) -> None:
     """For any faces in [0, 1], also black and white ones, its features are finite: it does its own normalisation."""
-    with made(subject) as component:
+    with built(subject) as component:
         given = faces(component, 4)
         given[0], given[1] = 0.0, 1.0
-        if not ask("backbone", component, given).isfinite().all():
+        if not call_component("backbone", component, given).isfinite().all():
             raise Failure("it answers NaN or infinity")
 
 
@@ -227,10 +226,10 @@ def batch_independent(subject: Subject) -> None:
     """In evaluation mode the features of a face do not depend on the other faces of its batch."""
     import torch
 
-    with made(subject) as component:
+    with built(subject) as component:
         given = faces(component, 4)
-        many = ask("backbone", component, given)
-        alone = torch.cat([ask("backbone", component, given[n : n + 1]) for n in range(4)])
+        many = call_component("backbone", component, given)
+        alone = torch.cat([call_component("backbone", component, given[n : n + 1]) for n in range(4)])
         if not torch.allclose(many, alone, rtol=1e-3, atol=1e-4 * float(many.abs().max())):
             raise Failure("a face alone has other features than in a batch")
 
@@ -238,7 +237,7 @@ def batch_independent(subject: Subject) -> None:
 @check("backbone")
 def trainable(subject: Subject) -> None:
     """It can be trained: with two or more faces, a loss on its features gives every parameter a finite gradient."""
-    with made(subject) as component:
+    with built(subject) as component:
         component.train()
         component(faces(component, 2)).square().mean().backward()
         for name, parameter in component.named_parameters():
@@ -252,7 +251,7 @@ def weights_round_trip(subject: Subject) -> None:
     import torch
     from safetensors.torch import load_file, save_model
 
-    with made(subject) as component, tempfile.TemporaryDirectory() as folder:
+    with built(subject) as component, tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "weights.safetensors"
         save_model(component, str(file))
         with torch.random.fork_rng(devices=[]):
@@ -260,7 +259,7 @@ def weights_round_trip(subject: Subject) -> None:
             other = subject.build()
         other.load_state_dict(load_file(file), strict=False)
         given = faces(component)
-        if not same(ask("backbone", component, given), ask("backbone", other, given)):
+        if not identical(call_component("backbone", component, given), call_component("backbone", other, given)):
             raise Failure("with its weights read back it answers differently: part of its state is not in them")
 
 
@@ -268,7 +267,7 @@ def weights_round_trip(subject: Subject) -> None:
 def _dataset(subject: Subject) -> Iterator[Any]:
     if "root" not in subject.parameters:
         raise CheckSkipped("it needs a tree to read: give root=FOLDER")
-    with made(subject) as dataset:
+    with built(subject) as dataset:
         yield dataset
 
 

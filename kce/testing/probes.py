@@ -1,4 +1,4 @@
-"""Small questions for components of every kind, and how each is asked. All of it is made from fixed seeds."""
+"""Small inputs for components of every kind, made from fixed seeds, and how a component is called with them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from kce.testing.base import Subject
 
 ROWS = ("aligner", "reducer", "clusterer", "evaluator")
-"""The kinds that are asked about rows of features."""
+"""The kinds that work on rows of features."""
 
 BLOBS = 4
 _LABELS = ("One_FaceSwap", "One_Reenactment", "Two_FaceSwap", "Two_Lips")
 
 
-def table(count: int = 48, dim: int = 16, seed: int = 0) -> Features:
-    """`count` rows of four categories far apart, in mixed order: 0.05 about centres that are 14 from each other."""
+def blob_features(count: int = 48, dim: int = 16, seed: int = 0) -> Features:
+    """Return rows of four well separated categories, shuffled: deviation 0.05 about centres 14 apart."""
     random = np.random.default_rng(seed)
     codes = random.permutation(np.arange(count) % BLOBS)
     x = 10 * np.eye(BLOBS, dim)[codes] + 0.05 * random.standard_normal((count, dim))
@@ -42,7 +42,7 @@ def table(count: int = 48, dim: int = 16, seed: int = 0) -> Features:
 
 
 def pictures() -> list[NDArray[np.uint8]]:
-    """Noise, a smooth slope, black, and one of a single pixel: uint8 (height, width, 3)."""
+    """Return pictures of noise, a gradient, black and a single pixel: uint8 (height, width, 3)."""
     random = np.random.default_rng(0)
     slope = np.linspace(0, 255, 96, dtype=np.uint8)
     return [
@@ -54,17 +54,23 @@ def pictures() -> list[NDArray[np.uint8]]:
 
 
 def faces(component: Any, count: int = 3) -> Any:
-    """A float tensor (count, 3, size, size) in [0, 1] for a backbone."""
+    """Return random faces for a backbone: a float tensor (count, 3, size, size) in [0, 1]."""
     import torch
 
     random = np.random.default_rng(0)
     return torch.from_numpy(random.random((count, 3, component.size, component.size), dtype=np.float32))
 
 
-def question(subject: Subject, component: Any, size: int = 0) -> Any:
-    """What a component of this kind is asked; of about `size` rows, faces x 64 or pixels / 64, if that is given."""
+def small_input(subject: Subject, component: Any, size: int = 0) -> Any:
+    """Return the input of a component.
+
+    Args:
+        subject: Names the kind.
+        component: A backbone says how large its faces are.
+        size: Number of rows, faces x 64 or pixels / 64; 0 for a few.
+    """
     if subject.kind in ROWS:
-        return table(size or 48)
+        return blob_features(size or 48)
     if subject.kind == "detector":
         side = round((size * 64) ** 0.5)
         return [np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)] if size else pictures()
@@ -75,62 +81,62 @@ def question(subject: Subject, component: Any, size: int = 0) -> Any:
     return None
 
 
-def ask(kind: str, component: Any, asked: Any) -> Any:
-    """Return the answer of a component of `kind` to a question."""
+def call_component(kind: str, component: Any, given: Any) -> Any:
+    """Return the answer of a component of this kind to a ``small_input``."""
     if kind in ROWS:
-        return getattr(component, METHODS[kind])(seen_by(kind, component, asked))
+        return getattr(component, METHODS[kind])(component_input(kind, component, given))
     if kind == "detector":
-        return [component.detect(picture) for picture in asked]
+        return [component.detect(picture) for picture in given]
     if kind == "backbone":
         import torch
 
         with torch.inference_mode():
-            return component.eval()(asked)
+            return component.eval()(given)
     if kind == "engine":
-        return [future.result() for future in [component.submit(job) for job in asked]]
+        return [future.result() for future in [component.submit(job) for job in given]]
     return list(component)
 
 
-def check_answer(kind: str, component: Any, asked: Any, answer: Any) -> None:
-    """Raise CheckFailed for an answer to that question that is none of its kind; see ``kce.registry.validation``."""
+def check_component_answer(kind: str, component: Any, given: Any, answer: Any) -> None:
+    """Raise CheckFailed for an answer that is not one of its kind; see ``kce.registry.validation``."""
     if kind == "detector":
-        for boxes, picture in zip(answer, asked, strict=True):
+        for boxes, picture in zip(answer, given, strict=True):
             validation.check_answer(kind, boxes, picture)
     elif kind == "backbone":
-        validation.check_features(answer, len(asked), component.dim)
+        validation.check_features(answer, len(given), component.dim)
     else:
-        validation.check_answer(kind, answer, seen_by(kind, component, asked))
+        validation.check_answer(kind, answer, component_input(kind, component, given))
 
 
-def seen_by(kind: str, component: Any, asked: Features) -> Any:
-    """What of a table a component of `kind` gets to see; an aligner also gets the reals and views it asks for."""
+def component_input(kind: str, component: Any, given: Features) -> Any:
+    """Return the argument for a component: x alone or Features, for an aligner with the reals and views it asks for."""
     if kind == "aligner":
         views = tuple(getattr(component, "views", ()))
-        reals = _viewed(_reals(asked.x.shape[1]), views) if getattr(component, "reals", False) else None
-        return replace(_viewed(asked, views), reals=reals)
-    return asked.x if kind in ("reducer", "clusterer") else asked
+        reals = _with_views(_reals(given.x.shape[1]), views) if getattr(component, "reals", False) else None
+        return replace(_with_views(given, views), reals=reals)
+    return given.x if kind in ("reducer", "clusterer") else given
 
 
 def _reals(dim: int) -> Features:
-    """Eight reals of each dataset of ``table``."""
+    """Return eight reals of each dataset of ``blob_features``."""
     label = np.repeat(["One_real", "Two_real"], 8)
     serial = [f"real{n:05}" for n in range(len(label))]
     x = np.random.default_rng(1).standard_normal((len(label), dim)).astype(np.float32)
     return Features(np.array(serial, np.str_), label, np.array(serial, np.str_), x)
 
 
-def _viewed(rows: Features, views: tuple[str, ...]) -> Features:
-    """The rows with each of these views of them: a little of every number is lost, of each view another part."""
+def _with_views(rows: Features, views: tuple[str, ...]) -> Features:
+    """Return the rows with these views, each of which scales x by up to 2 % less."""
     lost = 0.02 * np.random.default_rng(2).random((len(views), rows.x.shape[1]))
     seen = {view: rows.with_x((rows.x * (1 - part)).astype(np.float32)) for view, part in zip(views, lost, strict=True)}
     return replace(rows, views=seen)
 
 
 @contextmanager
-def made(subject: Subject, **more: Any) -> Iterator[Any]:
-    """A component to ask: a clusterer is told how many clusters there are, the weights of a backbone have a seed.
+def built(subject: Subject, **more: Any) -> Iterator[Any]:
+    """Provide a component: a clusterer with the true number of clusters, a backbone with seeded weights.
 
-    Starting an engine takes seconds, so one serves all checks until the last one has stopped it.
+    An engine takes seconds to start, so one serves all checks until the last one has stopped it.
     """
     if subject.kind == "clusterer" and subject.takes("n_clusters"):
         more = {"n_clusters": BLOBS, **more}
@@ -151,15 +157,15 @@ def made(subject: Subject, **more: Any) -> Iterator[Any]:
 
 
 def stop(subject: Subject) -> None:
-    """Stop the subject's engine, if one was started."""
+    """Stop the engine of the subject, if one was started."""
     engine, subject.engine = subject.engine, None
     if engine is not None:
         with suppress(Exception):
             engine.stop()
 
 
-def same(one: Any, other: Any) -> bool:
-    """Whether two answers are alike to the last bit; NaN is like NaN."""
+def identical(one: Any, other: Any) -> bool:
+    """Return whether two answers are equal to the last bit; NaN equals NaN."""
     if isinstance(one, np.ndarray):
         return (
             isinstance(other, np.ndarray)
@@ -168,17 +174,17 @@ def same(one: Any, other: Any) -> bool:
             and one.tobytes() == other.tobytes()
         )
     if hasattr(one, "detach"):
-        return same(one.detach().numpy(), other.detach().numpy())
+        return identical(one.detach().numpy(), other.detach().numpy())
     if isinstance(one, Mapping):
-        return list(one) == list(other) and all(same(one[name], other[name]) for name in one)
+        return list(one) == list(other) and all(identical(one[name], other[name]) for name in one)
     if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
+        return len(one) == len(other) and all(map(identical, one, other))
     if is_dataclass(one) and not isinstance(one, type):
-        return type(one) is type(other) and same(astuple(one), astuple(other))
+        return type(one) is type(other) and identical(astuple(one), astuple(other))
     return bool(one == other or (one != one and other != other))  # noqa: PLR0124 - NaN
 
 
-def permuted(features: Features, seed: int = 1) -> tuple[Features, NDArray[np.intp]]:
-    """The same rows in another order, and where each came from."""
+def shuffled(features: Features, seed: int = 1) -> tuple[Features, NDArray[np.intp]]:
+    """Return the same rows in another order, and the index of each before."""
     order = np.random.default_rng(seed).permutation(len(features))
     return features.take(order), order

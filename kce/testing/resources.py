@@ -1,4 +1,4 @@
-"""What work takes: time, memory, threads."""
+"""Measures what a call takes: time, memory, threads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import psutil
 
 
 def seconds(call: Callable[[], Any]) -> float:
-    """Of processor time, since others may be at work here; the least of a few tries."""
+    """Return the processor time of a call: the least of a few tries, since other programs disturb it."""
     tries: list[float] = []
     while len(tries) < 5 and sum(tries) < 0.5:
         start = time.process_time()
@@ -24,7 +24,7 @@ def seconds(call: Callable[[], Any]) -> float:
 
 
 def memory(call: Callable[[], Any]) -> float:
-    """Bytes that Python's allocator handed out at most, numpy's arrays included; those of C libraries are not seen."""
+    """Return the peak memory of a call in bytes, of Python's allocator and numpy; that of C libraries is not seen."""
     tracemalloc.start()
     try:
         call()
@@ -42,30 +42,32 @@ _LIMITERS = {
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Numeric libraries that are loaded use one thread inside."""
+    """Limit the numeric libraries that are loaded to one thread."""
     from threadpoolctl import threadpool_limits
 
-    before = {name: getattr(sys.modules[name], ask)() for name, (ask, _) in _LIMITERS.items() if name in sys.modules}
+    before = {
+        name: getattr(sys.modules[name], getter)() for name, (getter, _) in _LIMITERS.items() if name in sys.modules
+    }
 
-    def tell(name: str, count: int) -> None:
+    def set_threads(name: str, count: int) -> None:
         getattr(sys.modules[name], _LIMITERS[name][1])(count)
 
     try:
         with threadpool_limits(1):
             for name in before:
-                tell(name, 1)
+                set_threads(name, 1)
             yield
     finally:  # after the pools have theirs back: numba, asked above, may have given them another number
         for name, count in reversed(before.items()):
-            tell(name, count)
+            set_threads(name, count)
 
 
-def spent() -> float:
-    """Seconds of processor time of this process and of those it started."""
+def processor_seconds() -> float:
+    """Return the seconds of processor time of this process and its children."""
     times = os.times()
-    spent = times.user + times.system + times.children_user + times.children_system
+    total = times.user + times.system + times.children_user + times.children_system
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):  # it has just ended
             used = child.cpu_times()
-            spent += used.user + used.system
-    return spent
+            total += used.user + used.system
+    return total

@@ -15,7 +15,7 @@ from kce.errors import BadData, CheckFailed, KCEError
 from kce.registry import isolation
 from kce.registry.registry import Registry
 from kce.registry.validation import METHODS, takes_cannot_link
-from kce.testing.probes import same, table
+from kce.testing.probes import blob_features, identical
 from tests.registry.test_registry import write
 from tests.support.corpus import face_folder, small_study
 from tests.testing.test_checks import plugin
@@ -27,7 +27,7 @@ def registry(at: Path, kind: str, factory: str) -> Registry:
 
 def call_twice(registry: Registry, kind: str, timeout: float = 0, *, isolate: bool = True) -> list[Any]:
     with isolation.component(registry.resolve(kind, "mine"), registry, timeout, isolate=isolate) as component:
-        given = table() if kind == "evaluator" else table().x
+        given = blob_features() if kind == "evaluator" else blob_features().x
         return [getattr(component, METHODS[kind])(given) for _ in range(2)]
 
 
@@ -85,7 +85,7 @@ def test_what_is_untidy_is_undone_and_reported_once(
     filters = list(warnings.filters)
     with caplog.at_level("INFO", logger="kce"):
         answers = call_twice(own, kind, isolate=isolate) + call_twice(own, kind, isolate=isolate)
-    assert all(same(answers[0], answer) for answer in answers)
+    assert all(identical(answers[0], answer) for answer in answers)
     reported = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(reported) == 1
     assert f"{kind} 'mine' (plugin mine, " in reported[0]
@@ -94,18 +94,18 @@ def test_what_is_untidy_is_undone_and_reported_once(
     assert [text.rpartition(": ")[2] for text in output] == (["clustering ..."] * 4 if check == "silent" else [])
     assert capfd.readouterr().out == ""
     assert (random.getstate(), os.environ.get("OMP_NUM_THREADS"), warnings.filters) == (state, threads, filters)
-    assert same(numpy_state, np.random.get_state())
+    assert identical(numpy_state, np.random.get_state())
 
 
 def test_a_component_that_writes_into_its_input_does_no_harm(at: Path) -> None:
-    own, given = registry(at, "reducer", "WritesIntoItsInput"), table()
+    own, given = registry(at, "reducer", "WritesIntoItsInput"), blob_features()
     with isolation.component(own.resolve("reducer", "mine"), own, isolate=False) as reducer:
         reducer.fit_transform(given.x)
-    assert same(given.x, table().x)
+    assert identical(given.x, blob_features().x)
 
 
 def test_features_that_were_not_finite_are_not_blamed_on_the_component(at: Path) -> None:
-    own, given = registry(at, "reducer", "Center"), table()
+    own, given = registry(at, "reducer", "Center"), blob_features()
     given.x[0, 0] = np.nan
     for part in (own.resolve("reducer", "mine"), own.resolve("reducer", "none")):
         with (
@@ -123,7 +123,7 @@ def test_constraints_reach_a_clusterer_that_takes_them(at: Path) -> None:
         "        return np.zeros(len(x), int) if cannot_link is None else cannot_link.sum(axis=0)\n\n"
         "@hookimpl\ndef kce_clusterers():\n    return {'mine': Pairs}\n",
     )
-    own, given = Registry.load(at), table().x
+    own, given = Registry.load(at), blob_features().x
     apart = np.eye(len(given), dtype=bool)[::-1].copy()
     for isolate in (True, False):
         with isolation.component(own.resolve("clusterer", "mine"), own, isolate=isolate) as clusterer:
@@ -137,11 +137,11 @@ def test_constraints_reach_a_clusterer_that_takes_them(at: Path) -> None:
 def test_a_sound_part_answers_as_it_would_here(at: Path) -> None:
     from tests.support.faulty import Sound
 
-    own, given = registry(at, "clusterer", "Sound"), table()
+    own, given = registry(at, "clusterer", "Sound"), blob_features()
     with isolation.component(own.resolve("clusterer", "mine:n_clusters=3"), own) as part:
         found = [part.fit_predict(given.x) for _ in range(2)]
     here = Sound(3).fit_predict(given.x)
-    assert all(same(one, here) for one in found)
+    assert all(identical(one, here) for one in found)
 
 
 def test_what_a_part_refuses_is_told_as_it_says_it(at: Path) -> None:
@@ -167,7 +167,7 @@ def test_any_other_error_of_a_third_party_is_its_authors(at: Path) -> None:
 def test_built_in_components_are_called_directly(kind: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(isolation, "observed")
     monkeypatch.delattr(isolation, "Workers")
-    own, given = Registry.load(Path("/")), table()
+    own, given = Registry.load(Path("/")), blob_features()
     with isolation.component(own.resolve(kind, name), own) as part:
         answer = part.align(given) if kind == "aligner" else getattr(part, METHODS[kind])(given.x)
     assert len(answer) == len(given)

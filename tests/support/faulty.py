@@ -193,6 +193,14 @@ class NeedsRows(Center):
         return super().fit_transform(x) + 0 * x[0, 0]
 
 
+class NeedsConstraints(Sound):
+    """Answers differently where constraints name no pair."""
+
+    def fit_predict(self, x: Any, *, cannot_link: Any = None) -> Any:
+        numbers = super().fit_predict(x)
+        return numbers if cannot_link is None else numbers + 1
+
+
 class MakesMoreClusters(Sound):
     def fit_predict(self, x: Any) -> Any:
         super().fit_predict(x)
@@ -397,6 +405,7 @@ FAULTS: list[tuple[str, Callable[..., Any], set[str]]] = [
     ("reducer", AnswersNaN, {"finite", "constant-columns"}),
     ("reducer", DividesByTheSpread, {"constant-columns"}),
     ("reducer", NeedsRows, {"no-rows"}),
+    ("clusterer", NeedsConstraints, {"cannot-link"}),
     ("clusterer", MakesMoreClusters, {"cluster-count"}),
     ("clusterer", SplitsTwins, {"duplicate-rows"}),
     ("reducer", Cubic, {"time-growth"}),
