@@ -86,7 +86,7 @@ def run_under_plans(
     earlier: list[Path] = []
     for plan in plans:
         reports[plan] = run(
-            folder / plan, replace(chosen, plan=plan), registry, places=earlier, progress=_prefixed(progress, plan)
+            folder / plan, replace(chosen, plan=plan), registry, other_runs=earlier, progress=_prefixed(progress, plan)
         )
         earlier.append(folder / plan)
     return reports

@@ -261,7 +261,7 @@ def _cell(folder: Path, cell: Cell, document: Mapping[str, Any], registry: Regis
     k: int | str = classes if cell.k == "known" else {"estimate": "estimate", "own": "name"}[cell.k]
     # What another plan of the setting has made is taken over: the model, and features with their views.
     made = [path for path in sorted((folder / setting.runs).glob("*")) if path != folder / cell.run]
-    run_method(folder / cell.run, replace(chosen, k=k), registry, until="plan", places=made)
+    run_method(folder / cell.run, replace(chosen, k=k), registry, until="plan", other_runs=made)
     told = read_plan(folder / cell.run / "plan.toml")
     plan = told.classes
     joined, parted = mistakes(method, plan)

@@ -18,7 +18,7 @@ from kce.features.table import find_table
 from kce.merging.plan_file import read_plan, write_plan
 from kce.merging.plans import plan_by_name, plan_partition, unmerged_plan
 from kce.pipeline.recipe import cluster_choices, recipe_to_table
-from kce.pipeline.run import counts
+from kce.pipeline.run_report import count_faces
 from kce.registry import isolation
 from kce.study import comparison, cost, grid, preflight
 from kce.study.jobs import PROGRESS
@@ -255,7 +255,7 @@ def estimate_cost(plan: StudyPlan, slots: int, progress: Progress = lambda *_: N
         speeds[spec] = cost.measure_backbone(spec, plan.registry)
     if backbones:
         progress("measuring backbones", len(backbones), len(backbones))
-    faces, rows = (counts(plan.faces), plan.faces.nbytes) if plan.faces is not None else ({}, 0)
+    faces, rows = (count_faces(plan.faces), plan.faces.nbytes) if plan.faces is not None else ({}, 0)
     return cost.estimate_study_cost(plan.runs, faces, speeds, slots, plan.folder, existing, rows)
 
 

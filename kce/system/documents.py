@@ -141,7 +141,10 @@ def model_from_table(table: Any, model: type[_T], where: str, key: str = "") -> 
         UnknownName: A key that the model does not have.
     """
     _check_value(table, model, where, key)
-    return msgspec.convert(table, model)
+    try:
+        return msgspec.convert(table, model)
+    except msgspec.ValidationError as error:  # a limit of its own, beside the type
+        raise BadData(f"{where}: {error}", f"see {model.__name__} in {model.__module__}") from error
 
 
 def checked_model(model: _T, where: str) -> _T:
@@ -220,20 +223,27 @@ def _check_value(value: Any, hint: Any, where: str, key: str) -> None:
         for name, item in value.items():
             _check_value(item, model_keys(hint)[name][0], where, _joined(key, name))
     elif _holds(hint, value) and get_args(hint):
-        of = get_args(hint)
-        items = value.items() if isinstance(value, Mapping) else enumerate(value)
-        for name, item in items:
-            _check_value(item, of[1] if isinstance(value, Mapping) else of[0], where, _joined(key, name))
+        for name, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            _check_value(item, _inner(hint, name), where, _joined(key, name))
     else:
         _check_leaf(value, hint, where, key)
 
 
+def _inner(hint: Any, name: str | int) -> Any:
+    """The type of one value of a list or table."""
+    of = get_args(hint)
+    if isinstance(name, str):
+        return of[1]
+    return of[name] if get_origin(hint) is tuple and Ellipsis not in of else of[0]
+
+
 def _holds(hint: Any, value: Any) -> bool:
     """Whether `hint` is a kind of table or list, and the value one as well."""
-    kind = get_origin(hint) or hint
+    kind, of = get_origin(hint) or hint, get_args(hint)
     if isinstance(value, Mapping):
         return is_model(kind) or kind in (dict, Mapping)
-    return isinstance(value, list | tuple) and kind in (list, tuple, Sequence)
+    fixed = kind is tuple and Ellipsis not in of
+    return isinstance(value, list | tuple) and kind in (list, tuple, Sequence) and (not fixed or len(value) == len(of))
 
 
 def _check_keys(table: Mapping[str, Any], model: type, where: str, key: str) -> None:
@@ -298,6 +308,8 @@ def _expected(hint: Any, short: bool = False) -> str:
         return "one of " + ", ".join(_shown(option) for option in of)
     if kind in (list, tuple, Sequence):
         inner = f" ({_expected(of[0], short=True)} each)" if of and of[0] is not Any else ""
+        if of and kind is tuple and Ellipsis not in of:
+            inner = f" of {len(of)}{inner}"
         return f"a list{inner}" + ("" if short else " in brackets")
     if is_model(kind) or kind in (dict, Mapping):
         return "a table" + ("" if short else ", one key = value a line")

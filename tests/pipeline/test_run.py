@@ -21,7 +21,7 @@ from kce.pipeline.recipe import Evaluate, Recipe, read_recipe, write_recipe
 from kce.pipeline.recipe_checks import check_choices
 from kce.pipeline.run import STAGES, run
 from kce.registry.registry import Registry
-from kce.report import report
+from kce.report.report import write_report
 from kce.training.settings import TrainSettings
 from kce.training.weights import file_sha256, read_weights_metadata
 from kce.types import Features
@@ -262,7 +262,7 @@ def test_reports_are_whole_and_ask_no_network(done: tuple[Path, dict[str, dict[s
     (tmp_path / "report.json").write_text(json.dumps(told))
     (tmp_path / "runs").symlink_to(folder)
     for path in (folder / "clusters", tmp_path):
-        report.write(path, REGISTRY)
+        write_report(path)
         json.loads((path / "report.json").read_text())
         page = (path / "report.html").read_text()
         assert page.count("<script src") == page.count('<link rel="stylesheet"') == 0

@@ -24,6 +24,8 @@ def fits(value: Any, expected: Any) -> bool:  # noqa: PLR0911 - one return for e
         return value in of
     if kind is float:
         return type(value) in (int, float)
+    if fixed(expected):
+        return isinstance(value, list) and len(value) == len(of) and all(map(fits, value, of))
     if kind in (list, tuple, Sequence):
         return isinstance(value, list) and all(fits(item, of[0]) for item in value)
     if kind in (dict, Mapping):
@@ -33,12 +35,19 @@ def fits(value: Any, expected: Any) -> bool:  # noqa: PLR0911 - one return for e
     return type(value) is kind
 
 
+def fixed(expected: Any) -> bool:
+    """Whether a type is a list of so many values."""
+    return get_origin(expected) is tuple and Ellipsis not in get_args(expected)
+
+
 def example(expected: Any) -> Any:
     """A value that fits."""
     if documents.is_model(expected):
         return {key: example(kind) for key, (kind, required) in documents.model_keys(expected).items() if required}
     if get_origin(expected) is Literal:
         return get_args(expected)[0]
+    if fixed(expected):
+        return [example(part) for part in get_args(expected)]
     return next(value for value in (3, "a", True, [], {}) if fits(value, expected))
 
 
@@ -70,6 +79,8 @@ def placed(model: Any, path: Sequence[str | int], value: Any) -> Any:
     first, rest = path[0], path[1:]
     if documents.is_model(kind):
         return {**example(kind), first: placed(documents.model_keys(kind)[str(first)][0], rest, value)}
+    if fixed(model):
+        return [placed(of[0], rest, value), *map(example, of[1:])]
     if isinstance(first, int):
         return [placed(of[0], rest, value)]
     return {first: placed(of[1], rest, value)}

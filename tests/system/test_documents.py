@@ -47,6 +47,7 @@ class Sheet(Document):
     by_name: Mapping[str, int] = field(default_factory=dict)
     rules: tuple[tuple[str, ...], ...] = ()
     limit: float | None = None
+    pair: tuple[float, str] | None = None
     on: bool = False
 
 
@@ -68,6 +69,7 @@ SHEETS = st.builds(
     by_name=st.dictionaries(NAMES, st.integers(-(2**40), 2**40), max_size=3),
     rules=st.lists(st.lists(NAMES, max_size=2).map(tuple), max_size=2).map(tuple),
     limit=st.none() | st.floats(0, 9),
+    pair=st.none() | st.tuples(st.floats(0, 9), NAMES),
     on=st.booleans(),
 )
 
@@ -97,6 +99,9 @@ def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, 
         ({"title": "a", "rows": [{"name": [], "k": 0.5}]}, r"rows\[0\].k = 0.5 is not a whole number or a text", ""),
         ({"title": "a", "by_name": {"b c": "d"}}, 's: by_name."b c" = "d" is not a whole number', ""),
         ({"title": "a", "rules": ["A", "B"]}, r's: rules\[0\] = "A" is not a list \(a text each\)', "in brackets"),
+        ({"title": "a", "pair": [1.0]}, r"s: pair = \[1.0\] is not a list of 2", ""),
+        ({"title": "a", "pair": ["x", "y"]}, r's: pair\[0\] = "x" is not a number', ""),
+        ({"title": "a", "pair": [1, 2]}, r"s: pair\[1\] = 2 is not a text", ""),
         ({"title": "a", "titel": "b"}, "no key of s named 'titel'. Did you mean 'title'", ""),
         ({}, "s: title is missing", "a text"),
     ],

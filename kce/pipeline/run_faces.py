@@ -1,0 +1,100 @@
+"""Which faces a run uses for what: unknown categories are separated here, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kce.errors import KCEError
+from kce.faces import reencode
+from kce.merging.aligner_inputs import find_fallback_reals, sample_real_rows
+from kce.registry import isolation
+
+if TYPE_CHECKING:
+    from kce.faces.folder import Faces
+    from kce.pipeline.recipe import Recipe
+    from kce.registry.registry import Registry
+
+
+@dataclass(frozen=True, eq=False)
+class RunFaces:
+    """The faces of a run.
+
+    Attributes:
+        categories: The known categories, sorted.
+        known: Of the known categories: training, aligning, reducing and clustering get these and no others.
+        unknown: Of the unknown categories, for the evaluation alone.
+        trained: What networks are trained on: the known faces, and with the loss "within-dataset" reals of their
+            datasets.
+        reals: Reals for the aligner.
+        fallback_reals: Dataset -> the dataset whose reals are its own, for an aligner that needs them; else empty.
+        views: The views that the aligner needs.
+    """
+
+    categories: list[str]
+    known: Faces
+    unknown: Faces
+    trained: Faces
+    reals: Faces
+    fallback_reals: Mapping[str, str]
+    views: tuple[str, ...]
+
+
+def select_faces(faces: Faces, recipe: Recipe, registry: Registry, known: list[str], unknown: list[str]) -> RunFaces:
+    """Select the faces of a run.
+
+    Args:
+        faces: The whole face folder.
+        recipe: The choices.
+        registry: Where the aligner is looked up.
+        known: The known categories.
+        unknown: The unknown categories.
+
+    Raises:
+        KCEError: The aligner or the loss needs reals that are not there.
+    """
+    known_faces = faces.take(np.flatnonzero(np.isin(faces.category, known)))
+    datasets = set(known_faces.dataset.tolist())
+    fallback_reals, views = _aligner_inputs(faces, datasets, recipe, registry) if recipe.clusters else ({}, ())
+    reals = faces.take(sample_real_rows(faces, known_faces, datasets | set(fallback_reals.values()), recipe.seed))
+    trained = known_faces
+    if recipe.train.loss == "within-dataset":
+        keys = np.concatenate([known_faces.key, reals.key[np.isin(reals.dataset, sorted(datasets))]])
+        trained = faces.take(np.isin(faces.key, keys))
+        _check_rivals(trained)
+    return RunFaces(
+        sorted(known),
+        known_faces,
+        faces.take(np.flatnonzero(np.isin(faces.category, unknown))),
+        trained,
+        reals,
+        fallback_reals,
+        views,
+    )
+
+
+def _aligner_inputs(
+    faces: Faces, datasets: set[str], recipe: Recipe, registry: Registry
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What the aligner needs besides features: for each dataset the one whose reals are taken, and views."""
+    component = registry.resolve_seeded("aligner", recipe.aligner, recipe.seed)
+    with isolation.component(component, registry, recipe.timeout) as aligner:
+        views, needs_reals = tuple(aligner.views), aligner.reals
+    for view in views:
+        reencode.view(view)
+    return find_fallback_reals(faces, datasets, registry) if needs_reals else {}, views
+
+
+def _check_rivals(faces: Faces) -> None:
+    """Raise KCEError for a dataset with one category: within it there is nothing to tell that from."""
+    for dataset in sorted(set(faces.dataset.tolist())):
+        categories = sorted(set(faces.category[faces.dataset == dataset].tolist()))
+        if len(categories) == 1:
+            raise KCEError(
+                f'with the loss "within-dataset" there is nothing to tell {categories[0]} from: '
+                f"{dataset} has no reals here",
+                f"cut the reals of {dataset} into the face folder, or train with --loss softmax",
+            )

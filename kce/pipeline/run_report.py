@@ -1,0 +1,56 @@
+"""The schema of a run's ``report.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from kce.system.documents import Document
+
+if TYPE_CHECKING:
+    from kce.faces.folder import Faces
+
+
+@dataclass(frozen=True)
+class RunReport(Document):
+    """What a run made: its plan, and how well its features separate the unknown categories.
+
+    Attributes:
+        folder: The run's folder.
+        plan: Category -> class.
+        made: How the plan came about.
+        classes: How many classes it has.
+        known: Category -> faces that were there to train on.
+        unknown: Category -> faces of the categories that were held out.
+        evaluated: Category -> rows that were scored.
+        n: Rows that were scored.
+        seed: The seed of the run.
+        scores: Evaluator -> name -> value.
+        intervals: Evaluator -> name -> (low, high), 95 %; None where there is none.
+        remarks: Why an interval is None.
+    """
+
+    NOUN: ClassVar[str] = "the report of a run"
+    HINT: ClassVar[str] = "start the same `kce run` again: it writes report.json"
+
+    folder: str
+    plan: Mapping[str, str]
+    made: str
+    classes: int
+    known: Mapping[str, int]
+    unknown: Mapping[str, int]
+    evaluated: Mapping[str, int]
+    n: int
+    seed: int
+    scores: Mapping[str, Mapping[str, float]]
+    intervals: Mapping[str, Mapping[str, tuple[float, float] | None]]
+    remarks: tuple[str, ...] = ()
+
+
+def count_faces(faces: Faces) -> dict[str, int]:
+    """Category -> number of its faces, sorted."""
+    categories, counts = np.unique(faces.category, return_counts=True)
+    return dict(zip(categories.tolist(), counts.tolist(), strict=True))
