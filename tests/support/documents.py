@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import inspect
 import json
 import re
@@ -29,6 +30,7 @@ from kce.testing import checks
 from kce.testing.runner import PLUGIN_CHECKS
 from kce.training.settings import TrainSettings
 from tests.conftest import REPOSITORY
+from tests.test_house import BELOW
 
 README = REPOSITORY / "README.md"
 CONTRIBUTING = REPOSITORY / "CONTRIBUTING.md"
@@ -57,6 +59,15 @@ def command_help() -> str:
 
 def command_table() -> str:
     return table(["command", "what it does"], [[f"`kce {name}`", sentence(part.help)] for name, part in commands()])
+
+
+def package_map() -> str:
+    rows = []
+    for package, below in BELOW.items():
+        if package not in ("contract", "__main__"):
+            about = sentence(importlib.import_module(f"kce.{package}").__doc__).rstrip(".")
+            rows.append([f"`kce/{package}`", about, ", ".join(name for name in below.split() if name != "contract")])
+    return table(["package", "what lives there", "may import the contract and"], rows)
 
 
 def names() -> str:
@@ -215,6 +226,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "components": components,
     "hooks": hooks,
     "kinds": kinds,
+    "map": package_map,
     "names": names,
     "public-names": public_names,
     "recipe-keys": recipe_keys,
