@@ -14,7 +14,7 @@ from kce.evaluation.paired_tests import holm_adjusted, judge_claim, mean_with_in
 from kce.registry import defaults
 
 if TYPE_CHECKING:
-    from kce.study.grid import Run
+    from kce.study.grid import StudyRun
     from kce.study.study_file import GroupName, PublishedClaim, PublishedScores, Study
 
 Repeat = tuple["GroupName", int]
@@ -44,7 +44,7 @@ class StudyScores:
         return [ours[repeat] for repeat in both], [theirs[repeat] for repeat in both]
 
 
-def read_run_reports(runs: Iterable[Run], folder: Path) -> dict[str, dict[str, Any]]:
+def read_run_reports(runs: Iterable[StudyRun], folder: Path) -> dict[str, dict[str, Any]]:
     """Read the reports of the finished runs below `folder`: name of the run -> report."""
     reports = {}
     for run in runs:
@@ -54,7 +54,7 @@ def read_run_reports(runs: Iterable[Run], folder: Path) -> dict[str, dict[str, A
     return reports
 
 
-def collect_scores(runs: Sequence[Run], reports: Mapping[str, Mapping[str, Any]]) -> StudyScores:
+def collect_scores(runs: Sequence[StudyRun], reports: Mapping[str, Mapping[str, Any]]) -> StudyScores:
     """Collect the scores of the finished runs by backbone and plan."""
     by_plan: dict[tuple[str, str], dict[Repeat, Mapping[str, float]]] = {}
     for run in runs:
@@ -65,7 +65,7 @@ def collect_scores(runs: Sequence[Run], reports: Mapping[str, Mapping[str, Any]]
     return StudyScores(by_plan)
 
 
-def compare_plans(study: Study, runs: Sequence[Run], reports: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def compare_plans(study: Study, runs: Sequence[StudyRun], reports: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Compare the plans of a study.
 
     Args:
@@ -109,7 +109,7 @@ def _run_scores(report: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _plan_summary(scores: StudyScores, backbone: str, plan: str, runs: Sequence[Run]) -> dict[str, Any]:
+def _plan_summary(scores: StudyScores, backbone: str, plan: str, runs: Sequence[StudyRun]) -> dict[str, Any]:
     values = scores.values(backbone, plan)
     by_group: dict[str, Any] = {}
     for group in dict.fromkeys(run.group for run in runs):

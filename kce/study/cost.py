@@ -15,7 +15,7 @@ from kce.study.grid import count_trainings
 
 if TYPE_CHECKING:
     from kce.registry.registry import Registry
-    from kce.study.grid import Run
+    from kce.study.grid import StudyRun
 
 _TRIAL = 4  # faces in a measurement; times are nearly proportional to their number
 _PROCESS = 700 * 2**20  # bytes of a process with its libraries
@@ -140,7 +140,9 @@ def _time_second_call(work: Callable[[], None]) -> float:
     return max(time.perf_counter() - start, 1e-6)
 
 
-def list_outputs(grid: Sequence[Run], counts: Mapping[str, int], speeds: Mapping[str, BackboneSpeed]) -> list[Output]:
+def list_outputs(
+    grid: Sequence[StudyRun], counts: Mapping[str, int], speeds: Mapping[str, BackboneSpeed]
+) -> list[Output]:
     """List everything the runs make, each thing once.
 
     Where a plan's number of classes is not known, the number of known categories is used, which is its maximum.
@@ -173,27 +175,27 @@ def list_outputs(grid: Sequence[Run], counts: Mapping[str, int], speeds: Mapping
     return list(outputs.values())
 
 
-def _unmerged(run: Run) -> int:
+def _unmerged(run: StudyRun) -> int:
     """Images for training on all known categories, unmerged."""
     return len(run.known) * (run.recipe.train.per_class or 0)
 
 
-def _measured(grid: Sequence[Run], speeds: Mapping[str, BackboneSpeed]) -> list[Run]:
+def _measured(grid: Sequence[StudyRun], speeds: Mapping[str, BackboneSpeed]) -> list[StudyRun]:
     return [run for run in grid if {run.recipe.backbone, run.recipe.first} <= speeds.keys()]
 
 
-def known_features_key(run: Run) -> Any:
+def known_features_key(run: StudyRun) -> Any:
     """Return the key of the known features that a run clusters; its models have `run.extracts` and `run.trains`."""
     return ("known", run.extracts)
 
 
-def unknown_features_key(run: Run) -> Any:
+def unknown_features_key(run: StudyRun) -> Any:
     """Return the key of a run's features of the unknown categories."""
     return ("unknown", run.name)
 
 
 def estimate_study_cost(
-    grid: Sequence[Run],
+    grid: Sequence[StudyRun],
     counts: Mapping[str, int],
     speeds: Mapping[str, BackboneSpeed],
     slots: int,

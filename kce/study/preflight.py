@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from kce.faces.folder import Faces
     from kce.registry.registry import Registry
-    from kce.study.grid import Run
+    from kce.study.grid import StudyRun
     from kce.study.study_file import Study
 
 
 def keep_runs_with_reals(
-    runs: list[Run], faces: Faces | None, registry: Registry, allow_missing: bool
-) -> tuple[list[Run], list[str]]:
+    runs: list[StudyRun], faces: Faces | None, registry: Registry, allow_missing: bool
+) -> tuple[list[StudyRun], list[str]]:
     """Keep the runs whose aligner has the real faces it needs.
 
     Args:
@@ -72,7 +72,7 @@ def category_methods(faces: Faces) -> dict[str, str]:
     return dict(zip(faces.category[forged].tolist(), faces.method[forged].tolist(), strict=True))
 
 
-def check_run(run: Run, faces: Faces | None, registry: Registry, sampled: set[Any]) -> None:
+def check_run(run: StudyRun, faces: Faces | None, registry: Registry, sampled: set[Any]) -> None:
     """Raise what the run would raise, as far as that can be known without starting it.
 
     Args:
@@ -99,7 +99,7 @@ def check_run(run: Run, faces: Faces | None, registry: Registry, sampled: set[An
         raise error.of(run.name) from error
 
 
-def _check_index(run: Run, registry: Registry) -> None:
+def _check_index(run: StudyRun, registry: Registry) -> None:
     """The evaluator by which plans are compared must be in the recipe, and be the shipped one."""
     entries = [registry.entry("evaluator", parse_spec(spec)[0]) for spec in run.recipe.evaluate.evaluators]
     own = next((entry for entry in entries if entry.name == defaults.INDEX), None)
@@ -124,7 +124,7 @@ def describe_faces(study: Study, faces: Path | None, scale: str) -> list[str]:
     return remarks
 
 
-def describe_missing(runs: Sequence[Run]) -> list[str]:
+def describe_missing(runs: Sequence[StudyRun]) -> list[str]:
     """Return a remark on the categories that the runs had to do without, if any."""
     missing = sorted({category for run in runs for category in run.missing})
     if not missing:

@@ -33,7 +33,7 @@ from kce.types import MergePlan
 if TYPE_CHECKING:
     from kce.faces.folder import Faces
     from kce.registry.registry import Registry
-    from kce.study.grid import Run
+    from kce.study.grid import StudyRun
     from kce.study.study_file import Study
     from kce.types import Engine, Progress
 
@@ -79,7 +79,7 @@ class StudyPlan:
 
     study: Study
     faces: Faces | None
-    runs: tuple[Run, ...]
+    runs: tuple[StudyRun, ...]
     folder: Path
     registry: Registry
     remarks: tuple[str, ...] = ()
@@ -100,15 +100,15 @@ class StudyPlan:
             runs.append({**run.summary(), "reuses": reuses})
         return {"trainings": grid.count_trainings(self.runs), "runs": runs, "remarks": list(self.remarks)}
 
-    def _first_model_owners(self) -> dict[Any, Run]:
+    def _first_model_owners(self) -> dict[Any, StudyRun]:
         """What known features are made from -> the run that makes them, which is the first that needs them."""
-        owners: dict[Any, Run] = {}
+        owners: dict[Any, StudyRun] = {}
         for run in self.runs:
             if run.extracts:
                 owners.setdefault(run.extracts, run)
         return owners
 
-    def run_folder(self, run: Run) -> Path:
+    def run_folder(self, run: StudyRun) -> Path:
         """Return the folder of a run."""
         return self.folder / RUNS / run.name
 
@@ -132,7 +132,7 @@ class StudyPlan:
             tasks[run.name] = Task(self._job(run, run.name, "scores"), needs, partial(self._final_model_key, run))
         return tasks
 
-    def _job(self, run: Run, name: str, until: str) -> Job:
+    def _job(self, run: StudyRun, name: str, until: str) -> Job:
         related = (other for other in self.runs if (other.group, other.seed) == (run.group, run.seed))
         return Job(
             name,
@@ -146,7 +146,7 @@ class StudyPlan:
             },
         )
 
-    def _final_model_key(self, run: Run) -> Hashable:
+    def _final_model_key(self, run: StudyRun) -> Hashable:
         """What the final model is made from, now that the plan is known: of runs with equal keys one trains it."""
         path = self.run_folder(run) / "plan.toml"
         if path.is_file():
@@ -211,7 +211,7 @@ def prepare_study(
         study = study.changed(run={**study.run, "train": {**study.run.get("train", {}), "per_class": per_class}})
     table = face_folder.read(faces) if faces else None
     methods = preflight.category_methods(table) if table else {}
-    runs = grid.runs(study, str(faces or ""), methods, range(seeds), registry, allow_missing)
+    runs = grid.list_runs(study, str(faces or ""), methods, range(seeds), registry, allow_missing)
     runs, left_out = preflight.keep_runs_with_reals(runs, table, registry, allow_missing)
     sampled: set[Any] = set()
     for run in runs:
@@ -220,9 +220,9 @@ def prepare_study(
     return StudyPlan(study, table, tuple(runs), folder, registry, tuple(remarks))
 
 
-def _plan_owners(runs: Sequence[Run]) -> dict[str, Run]:
+def _plan_owners(runs: Sequence[StudyRun]) -> dict[str, StudyRun]:
     """Name of a run -> an earlier run that clusters in exactly the same way; a random plan takes its class sizes."""
-    first: dict[tuple[str, ...], Run] = {}
+    first: dict[tuple[str, ...], StudyRun] = {}
     for run in runs:
         if run.recipe.plan == "clusters":
             first.setdefault(_cluster_key(run), run)
@@ -230,7 +230,7 @@ def _plan_owners(runs: Sequence[Run]) -> dict[str, Run]:
     return {name: owner for name, owner in owners.items() if owner.name != name}
 
 
-def _cluster_key(run: Run) -> tuple[str, ...]:
+def _cluster_key(run: StudyRun) -> tuple[str, ...]:
     return (str(run.group), *cluster_choices(run.recipe).values())
 
 
@@ -293,7 +293,7 @@ def run_study(plan: StudyPlan, engine: Engine, report: Callable[[Mapping[str, Ta
         path = Path(run.recipe.plan)
         if path.suffix == ".toml":  # without the categories that the run evaluates
             plan.run_folder(run).mkdir(parents=True, exist_ok=True)
-            write_plan(plan.run_folder(run) / "plan.toml", grid.restricted(path, run.known))
+            write_plan(plan.run_folder(run) / "plan.toml", grid.restrict_plan(path, run.known))
 
     def record(tasks: Mapping[str, Task]) -> None:
         jobs = {

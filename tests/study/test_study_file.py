@@ -23,9 +23,9 @@ STUDY = read_study("sun2023")
 PLANS = ["none", "name", "random", "kmeans-none", "kmeans-tsne2", "kmeans-pca32", "kmeans-pca64", "kmeans-pca128"]
 
 
-def runs(seeds: int = 1, told: Study = STUDY, **more: Any) -> list[grid.Run]:
+def runs(seeds: int = 1, told: Study = STUDY, **more: Any) -> list[grid.StudyRun]:
     by = {"methods": {}, "missing": False, **more}
-    return grid.runs(told, "", by["methods"], range(seeds), REGISTRY, by["missing"])
+    return grid.list_runs(told, "", by["methods"], range(seeds), REGISTRY, by["missing"])
 
 
 def test_categories_rules_and_groups_are_the_paper_s() -> None:
@@ -162,7 +162,7 @@ def test_a_plan_file_is_cut_to_what_each_group_knows(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(text)
     found = [run for run in runs(told=read_study(str(tmp_path / "s.toml"))) if run.plan == "clusters"]
     assert [run.classes for run in found] == [2, 2]
-    assert grid.restricted(tmp_path / "mine.toml", found[0].known).classes == {
+    assert grid.restrict_plan(tmp_path / "mine.toml", found[0].known).classes == {
         c: name for c, name in lines.items() if c not in ("A_1", "B_1")
     }
     for bad, message in ((text + '"A_7" = "x"\n', "A_7"), (text + '"A_1" = "x"\n', "twice")):
