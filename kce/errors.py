@@ -78,7 +78,22 @@ class UnknownName(KCEError):
 
 
 class CheckFailed(KCEError):
-    """A component that fails a check of its kind; `check` is the name of the check."""
+    """A component that fails a check of its kind.
+
+    Attributes:
+        check: The name of the check.
+
+    Example:
+        >>> from kce.testing import checks
+        >>> from kce.testing.base import Subject
+        >>> class Lists:
+        ...     def fit_predict(self, x):
+        ...         return [0] * len(x)
+        >>> (check,) = [check for check in checks("clusterer") if check.name == "type"]
+        >>> check.run(Subject.create("clusterer", Lists, {}))
+        Traceback (most recent call last):
+        kce.errors.CheckFailed: its answer is list, not a numpy array
+    """
 
     def __init__(self, check: str, message: str, hint: str = "") -> None:
         super().__init__(message, hint)

@@ -2,28 +2,7 @@
 
 A hook takes nothing and returns ``{name: factory}``. A factory is a class or function whose keyword parameters are the
 whole configuration of the component, each with a default (but the `root` of a dataset). It is called when the component
-is needed, and heavy imports belong inside it. ``hookimpl`` marks the functions of a plugin that implement a hook. A
-plugin with one reducer is:
-
-    >>> from kce import hookimpl
-    >>> class First:
-    ...     def __init__(self, columns: int = 2) -> None:
-    ...         self.columns = columns
-    ...     def fit_transform(self, x):
-    ...         return x[:, : self.columns].copy()
-    >>> @hookimpl
-    ... def kce_reducers():
-    ...     return {"first": First}
-    >>> sorted(kce_reducers())
-    ['first']
-
-``API`` is the version of this contract, "major.minor". A plugin may declare the one it was written for, and is refused
-under another major:
-
-    >>> from kce import API
-    >>> API
-    '1.0'
-    >>> KCE_API = "1.0"
+is needed, and heavy imports belong inside it. The functions that implement a hook are marked with ``hookimpl``.
 """
 
 from __future__ import annotations
@@ -35,13 +14,34 @@ import pluggy
 
 hookspec = pluggy.HookspecMarker("kce")
 hookimpl = pluggy.HookimplMarker("kce")
-"""Decorator of a plugin's function that implements a hook; see the docstring of this module for an example."""
+"""Marks a function of a plugin as the implementation of the hook of its name.
+
+Example:
+    A plugin with one reducer:
+
+    >>> from kce import hookimpl
+    >>> class First:
+    ...     def __init__(self, columns: int = 2) -> None:
+    ...         self.columns = columns
+    ...
+    ...     def fit_transform(self, x):
+    ...         return x[:, : self.columns].copy()
+    >>> @hookimpl
+    ... def kce_reducers():
+    ...     return {"first": First}
+"""
 
 API = "1.0"
 """The version of the plugin API, "major.minor".
 
-A plugin declares the version it was written for in a module constant, ``KCE_API = "1.0"``, and cannot be used under
-another major version; without the constant it is taken to fit.
+A plugin declares the version it was written for in a module constant, ``KCE_API``, and cannot be used under another
+major version; without the constant it is taken to fit.
+
+Example:
+    >>> from kce import API
+    >>> API
+    '1.0'
+    >>> KCE_API = "1.0"
 """
 
 Factories = dict[str, Callable[..., Any]]

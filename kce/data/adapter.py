@@ -25,7 +25,19 @@ _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
 class Unparsed(Exception):
-    """Raised by an adapter for a file whose name or folder it cannot interpret; the message says why."""
+    """Raised by an adapter for a file whose name or folder it cannot interpret; the message says why.
+
+    Example:
+        >>> def parse(parts: tuple[str, ...]) -> int:
+        ...     if not parts[-1].startswith("frame"):
+        ...         raise Unparsed("the name is not frameNUMBER.png")
+        ...     return int(parts[-1][5:-4])
+        >>> parse(("fake", "frame12.png"))
+        12
+        >>> parse(("fake", "cover.png"))
+        Traceback (most recent call last):
+        kce.data.adapter.Unparsed: the name is not frameNUMBER.png
+    """
 
 
 class Tree:

@@ -66,8 +66,11 @@ class Registry:
     Example:
         >>> from kce import Registry
         >>> registry = Registry.load("/")
-        >>> registry.build("clusterer", "kmeans:n_clusters=3").n_clusters
-        3
+        >>> import numpy as np
+        >>> x = np.array([[0.0], [0.1], [5.0], [5.1]], np.float32)
+        >>> numbers = registry.build("clusterer", "kmeans:n_clusters=2").fit_predict(x)
+        >>> bool(numbers[0] == numbers[1]), bool(numbers[0] == numbers[2])
+        (True, False)
     """
 
     def __init__(self, entries: Mapping[tuple[str, str], RegistryEntry], plugins: Plugins, folder: Path) -> None:

@@ -25,6 +25,11 @@ class Job:
         gpus: How many GPUs it can use; an engine whose machines have none gives it none.
         threads: How many threads it was planned for.
         environment: Variables that are set before the work; an engine adds those that assign threads and a GPU.
+
+    Example:
+        >>> job = Job("text", "json:dumps", {"obj": [1, None]})
+        >>> job()
+        '[1, null]'
     """
 
     name: str

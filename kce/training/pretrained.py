@@ -41,6 +41,15 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 
     Raises:
         BadData: If the file is missing, empty, damaged, or holds anything but plain weights.
+
+    Example:
+        >>> import tempfile, torch
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "weights.pth"
+        ...     torch.save({"state_dict": {"module.layer.weight": torch.ones(2, 3)}}, file)
+        ...     weights = read_weights(file)
+        >>> {name: tuple(tensor.shape) for name, tensor in weights.items()}
+        {'layer.weight': (2, 3)}
     """
     path = Path(path)
     if not path.is_file():
@@ -67,10 +76,13 @@ def load_weights(network: nn.Module, source: Mapping[str, Tensor] | str | Path) 
             another shape.
 
     Example:
-        A backbone's factory loads the file that its parameter ``weights`` names::
+        A backbone's factory loads the file that its parameter ``weights`` names; here the weights are in memory.
 
-            if weights != "none":
-                load_weights(network, weights)
+        >>> import torch
+        >>> network = torch.nn.Sequential(torch.nn.Linear(3, 2))
+        >>> load_weights(network, {"0.weight": torch.ones(2, 3), "0.bias": torch.zeros(2)})
+        >>> network(torch.ones(1, 3)).tolist()
+        [[3.0, 3.0]]
     """
     state = source if isinstance(source, Mapping) else read_weights(source)
     own = network.state_dict()
