@@ -6,12 +6,14 @@ import ast
 import importlib.metadata
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from kce.hookspecs import KINDS
+from kce.system.shipped import REGISTRY
 from tests.conftest import REPOSITORY
 
 CORE = REPOSITORY / "kce"
@@ -150,6 +152,18 @@ def test_there_is_one_lock_and_one_atomic_writer(module: str) -> None:
         if isinstance(node, ast.Call)
     }
     assert calls.isdisjoint({"os.replace", "os.rename", "os.fsync", "part.replace", "temporary.replace"})
+
+
+# Component names that are also ordinary words, and names of distributions.
+ORDINARY = {"none", "folder", "world", "whole"} | {"timm", "hdbscan"}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "kce.registry.defaults"])
+def test_components_are_named_in_one_place(module: str) -> None:
+    shipped = {name for table in tomllib.loads(REGISTRY.read_text("utf-8")).values() for name in table}
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    assert {text.partition(":")[0] for text in strings} & (shipped - ORDINARY) == set()
 
 
 def test_one_opencv_is_installed() -> None:

@@ -1,4 +1,5 @@
-"""Benchmarks whose truth is known: synthetic worlds, clusterers, aligners, leaderboards.
+"""Benchmarks with known truth: synthetic worlds, clusterers, aligners, leaderboards.
 
-A cell is one component on one world with one seed; cells are stored one by one.
+A cell is one combination of components on one world with one seed; results are stored cell
+by cell, so that a benchmark continues where it stopped. Only benchmarks read a world's truth.
 """

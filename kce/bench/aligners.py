@@ -1,4 +1,4 @@
-"""Aligners and trainings on picture worlds whose datasets are stored in ways of their own, and whose truth is known."""
+"""Benchmark of aligners and trainings on image worlds with known truth, whose datasets are stored in different ways."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xxhash
 
 from kce.audit.unlearned import UNLEARNED_NOTE
-from kce.bench import cell_store
+from kce.bench.cell_store import BenchRecord, append_cells, claim_bench_folder, load_finished_cells
 from kce.errors import BadData, KCEError, UnknownName
 from kce.evaluation.agreement import agreement_scores
 from kce.faces import degrade
-from kce.faces import folder as folders
+from kce.faces import folder as face_folder
 from kce.faces.cut import cut
+from kce.labels import REAL
 from kce.merging.plan_file import read_plan
 from kce.pipeline.recipe import library_versions, recipe_from_table
-from kce.pipeline.run import run as run_method
+from kce.pipeline.run import run
 from kce.registry.registry import Registry
+from kce.system.documents import Document, document_to_table, read_document
 from kce.system.shipped import RECIPES
 from kce.system.worker_pool import TaskLost, Workers
 
@@ -32,16 +34,48 @@ if TYPE_CHECKING:
     from kce.pipeline.recipe import Recipe
     from kce.types import Progress
 
-RECIPE = RECIPES / "aligners.toml"
-ALIKE = "alike"
+ALIGNER_RECIPE = RECIPES / "aligners.toml"
+UNIFORM = "uniform"
 """The kind of artefact of a world whose datasets are all stored in one way: amount 0 of any kind."""
 
 KS = ("known", "estimate")
 
 
 @dataclass(frozen=True)
-class Setting:
-    """One first model: the world's number, how its datasets are stored, the training by name, the network's seed."""
+class AlignerBench(Document):
+    """The recipe of a benchmark of aligners.
+
+    Attributes:
+        world: The synthetic dataset; world number n has seed n and placement n.
+        aligners: Under test, unless others are chosen.
+        clusterers: That make the plans, unless others are chosen.
+        run: What all runs have in common, as in a recipe.
+        training: Name -> settings of a training, as in a recipe's [train].
+        cut: How faces are cut, as the parameters of ``kce cut``.
+    """
+
+    NOUN = "the recipe of a benchmark of aligners"
+    HINT = f"{ALIGNER_RECIPE} is an example"
+    BY_HAND = True
+    world: str
+    aligners: tuple[str, ...]
+    clusterers: tuple[str, ...]
+    run: Mapping[str, Any]
+    training: Mapping[str, Mapping[str, Any]]
+    cut: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AlignSetting:
+    """What a first model is trained on and how.
+
+    Attributes:
+        world: Number of the world.
+        kind: Kind of artefact that the datasets get.
+        amount: Of the artefact, 0 to 1.
+        training: Name of the training.
+        net: Seed of the network.
+    """
 
     world: int
     kind: str
@@ -51,61 +85,103 @@ class Setting:
 
     @property
     def faces(self) -> str:
-        """Below the bench's folder."""
-        stored = "faces" if self.kind == ALIKE else f"{self.kind}-{self.amount:g}"
-        return f"{self.world}/{stored}"
+        """Its face folder, below the benchmark's folder."""
+        name = "faces" if self.kind == UNIFORM else f"{self.kind}-{self.amount:g}"
+        return f"{self.world}/{name}"
 
     @property
     def runs(self) -> str:
+        """The folder of its runs, below the benchmark's folder."""
         return f"{self.faces}-runs/{self.training}-{self.net}"
 
 
 @dataclass(frozen=True)
-class Cell:
+class AlignCell:
     """One plan of a setting.
 
-    k  "known": as many classes as there are methods; "estimate": as the run thinks; "own": as the clusterer does
+    Attributes:
+        setting: The first model.
+        aligner: The component under test.
+        clusterer: That makes the plan.
+        k: "known": as many classes as there are methods; "estimate": estimated; "own": the clusterer takes no number.
     """
 
-    setting: Setting
+    setting: AlignSetting
     aligner: str
     clusterer: str
     k: str
 
     @property
     def id(self) -> str:
+        """Hash of all fields."""
         return xxhash.xxh3_64_hexdigest(json.dumps(asdict(self), sort_keys=True).encode())
 
     @property
     def run(self) -> str:
+        """The folder of its run, below the benchmark's folder."""
         parts = (self.aligner, self.clusterer, self.k)
         return f"{self.setting.runs}/{'-'.join(re.sub(r'[^0-9A-Za-z.+=]+', '_', part) for part in parts)}"
 
 
-def told(path: Path) -> dict[str, Any]:
-    """The document of a bench: world, aligners, clusterers, [cut], [run] and [training.NAME].
+@dataclass(frozen=True)
+class AlignResult:
+    """The result of a cell, as it is stored: the cell's fields and what was measured, if the status is "ok".
 
-    Raises KCEError for what is none.
+    Attributes:
+        status: "ok" or "failed".
+        reason: Why it failed.
+        n: Known categories.
+        classes: Methods behind them.
+        clusters: Classes of the plan.
+        ari: Adjusted Rand index between plan and methods.
+        merged: Pairs of methods that are wrongly in one class, as "a + b".
+        split: Methods that are wrongly in several classes.
+        unlearned: Methods that the first model cannot tell from the reals of some dataset; only if the aligner uses
+            reals.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise KCEError(f"{path} tells no bench: {error}", f"{RECIPE} is an example") from error
-    lacking = [key for key in ("world", "aligners", "clusterers", "run", "training") if not document.get(key)]
-    if lacking:
-        raise KCEError(f"{path} tells no bench: it has no {lacking[0]}", f"{RECIPE} is an example")
-    for name in document["training"]:
-        _recipe(document, name, str(path))
-    return document
+
+    id: str
+    world: int
+    kind: str
+    amount: float
+    training: str
+    net: int
+    aligner: str
+    clusterer: str
+    k: Literal["known", "estimate", "own"]
+    status: Literal["ok", "failed"]
+    reason: str = ""
+    n: int | None = None
+    classes: int | None = None
+    clusters: int | None = None
+    ari: float | None = None
+    merged: tuple[str, ...] = ()
+    split: tuple[str, ...] = ()
+    unlearned: tuple[str, ...] = ()
 
 
-def _recipe(document: Mapping[str, Any], training: str, where: str = "the bench") -> Recipe:
-    return recipe_from_table({**document["run"], "train": document["training"][training]}, where)
+def read_aligner_bench(path: Path) -> AlignerBench:
+    """Read the recipe of a benchmark, and check the recipes of its runs.
+
+    Raises:
+        KCEError: If it is not such a recipe, or lacks something.
+    """
+    bench = read_document(path, AlignerBench)
+    for key in ("aligners", "clusterers", "training"):
+        if not getattr(bench, key):
+            raise BadData(f"{path}: {key} is empty", AlignerBench.HINT)
+    for training in bench.training:
+        _run_recipe(bench, training, str(path))
+    return bench
 
 
-def cells(
+def _run_recipe(bench: AlignerBench, training: str, where: str = "the benchmark") -> Recipe:
+    return recipe_from_table({**bench.run, "train": bench.training[training]}, where)
+
+
+def list_align_cells(
     registry: Registry,
-    document: Mapping[str, Any],
+    bench: AlignerBench,
     worlds: Sequence[int],
     kinds: Sequence[str],
     amounts: Sequence[float],
@@ -114,181 +190,214 @@ def cells(
     aligners: Sequence[str] = (),
     clusterers: Sequence[str] = (),
     ks: Sequence[str] = KS,
-) -> list[Cell]:
-    """Every combination, those of one setting together; amount 0 stands once for all kinds.
+) -> list[AlignCell]:
+    """List every combination, those of one setting together; amount 0 is listed once for all kinds.
 
-    Raises UnknownName and KCEError for what cannot be, before any work.
+    Args:
+        registry: Where components are looked up.
+        bench: The recipe.
+        worlds: Numbers of worlds.
+        kinds: Of artefacts.
+        amounts: Of artefacts, 0 to 1.
+        nets: Seeds of networks.
+        trainings: Names; empty = all of the recipe.
+        aligners: Empty = those of the recipe.
+        clusterers: Empty = those of the recipe.
+        ks: "known", "estimate", for clusterers that take a number of clusters.
+
+    Raises:
+        KCEError: For a name or value that cannot be used, before any work.
     """
-    chosen = list(trainings) or list(document["training"])
-    for training in chosen:
-        if training not in document["training"]:
-            raise UnknownName.among("training", training, document["training"])
-    registry.resolve("dataset", document["world"], root="")
-    asked = list(aligners) or list(document["aligners"])
-    joining = list(clusterers) or list(document["clusterers"])
-    for what, specs in (("aligner", asked), ("clusterer", joining)):
+    trainings = list(trainings) or list(bench.training)
+    for training in trainings:
+        if training not in bench.training:
+            raise UnknownName.among("training", training, bench.training)
+    registry.resolve("dataset", bench.world, root="")
+    aligners, clusterers = list(aligners) or bench.aligners, list(clusterers) or bench.clusterers
+    for component, specs in (("aligner", aligners), ("clusterer", clusterers)):
         for spec in specs:
-            registry.resolve(what, spec)
+            registry.resolve(component, spec)
     for kind, amount in product(kinds, amounts):
         degrade.artefacts(["A"], kind, amount, 0)
     for k in ks:
         if k not in KS:
             raise UnknownName.among("k", k, KS)
-    stored = [(kind, amount) if amount else (ALIKE, 0.0) for amount in sorted(amounts) for kind in kinds]
+    artefacts = [(kind, amount) if amount else (UNIFORM, 0.0) for amount in sorted(amounts) for kind in kinds]
     settings = [
-        Setting(world, kind, amount, training, net)
-        for (kind, amount), world, training, net in product(dict.fromkeys(stored), worlds, chosen, nets)
+        AlignSetting(world, kind, amount, training, net)
+        for (kind, amount), world, training, net in product(dict.fromkeys(artefacts), worlds, trainings, nets)
     ]
-    ways = [
+    plans = [
         (aligner, clusterer, k)
-        for aligner, clusterer in product(asked, joining)
+        for aligner, clusterer in product(aligners, clusterers)
         for k in (ks if registry.takes("clusterer", clusterer, "n_clusters") else ["own"])
     ]
-    return [Cell(setting, *way) for setting in dict.fromkeys(settings) for way in ways]
+    return [AlignCell(setting, *plan) for setting in dict.fromkeys(settings) for plan in plans]
 
 
-def run(
+def run_align_cells(
     folder: Path,
-    todo: Sequence[Cell],
-    document: Mapping[str, Any],
+    cells: Sequence[AlignCell],
+    bench: AlignerBench,
     registry: Registry,
     workers: int = 1,
     progress: Progress = lambda *_: None,
 ) -> list[dict[str, Any]]:
-    """The results of all cells, in their order; those that `folder` holds already are not computed again, but for those
-    that failed.
+    """Run the cells that have no result in `folder` yet, or a failed one.
 
-    A result is {"id", "world", "kind", "amount", "training", "net", "aligner", "clusterer", "k", "status": "ok" or
-    "failed", "reason", "n": known categories, "classes": methods, "clusters", "ari", "parted": methods whose
-    categories are not together, "joined": pairs of methods that are, as "one + other", "faint": methods that the
-    first model does not tell from reals in some dataset, as far as the aligner brings reals}. Worlds, faces, models and
-    features are kept in the folder too. Raises Refused for a folder whose results were made otherwise.
+    Worlds, faces, models and features are kept in the folder too, and shared between cells.
+
+    Args:
+        folder: Of the benchmark.
+        cells: What to run.
+        bench: The recipe.
+        registry: Where components are looked up.
+        workers: Number of processes.
+        progress: Called for every world and every cell.
+
+    Returns:
+        The results of all cells in their order, each with the fields of ``AlignResult``.
+
+    Raises:
+        Refused: If the results in the folder are of another recipe or other library versions.
+        BadData: If a world cannot be made.
     """
-    # What is left out only says which cells there are.
-    own = {name: told for name, told in document.items() if name not in ("aligners", "clusterers")}
-    cell_store.settle(folder, {"versions": library_versions(), "told": own})
-    done = {name: result for name, result in cell_store.begin(folder).items() if result["status"] == "ok"}
-    missing = [cell for cell in todo if cell.id not in done]
-    settings: dict[Setting, list[Cell]] = {}
+    # Aligners and clusterers only decide which cells there are.
+    made_from = {key: value for key, value in document_to_table(bench).items() if key not in ("aligners", "clusterers")}
+    claim_bench_folder(folder, BenchRecord("aligners", library_versions(), made_from))
+    stored = load_finished_cells(folder, AlignResult)
+    results = {name: result for name, result in stored.items() if result["status"] == "ok"}
+    missing = [cell for cell in cells if cell.id not in results]
+    by_setting: dict[AlignSetting, list[AlignCell]] = {}
     for cell in missing:
-        settings.setdefault(cell.setting, []).append(cell)
-    progress("cells", len(todo) - len(missing), len(todo))
+        by_setting.setdefault(cell.setting, []).append(cell)
+    finished = len(cells) - len(missing)
+    progress("cells", finished, len(cells))
     if missing:
-        arguments = (str(registry.folder.absolute()), str(folder.absolute()), dict(document))
-        # Processes of their own where third parties' parts may run in further ones.
-        with Workers(min(workers, len(settings)), _at_work, arguments, tries=1, parents=True) as crew:
-            # Faces first, each set of them once: settings share them.
-            stored = dict.fromkeys(replace(setting, training="", net=0) for setting in settings)
-            plain = dict.fromkeys(replace(setting, kind=ALIKE, amount=0.0) for setting in stored)
-            for batch in (list(plain), [setting for setting in stored if setting not in plain]):
-                for place, setting in enumerate(batch):
-                    crew.submit((setting, []))
-                    progress("worlds", place, len(batch))
-                for place in range(len(batch)):
-                    _see(crew.take())
-                    progress("worlds", place + 1, len(batch))
-            for setting, its in settings.items():
-                crew.submit((setting, its))
-            count = len(todo) - len(missing)
-            for its in settings.values():
-                answer = crew.take()
-                results = [_lost(cell, answer.reason) for cell in its] if isinstance(answer, TaskLost) else answer
-                done |= {result["id"]: result for result in results}
-                cell_store.add(folder, results)
-                count += len(its)
-                progress("cells", count, len(todo))
-    return [done[cell.id] for cell in todo]
+        arguments = (str(registry.folder.absolute()), str(folder.absolute()), bench)
+        # A third party's component may get a process of its own, so workers may start processes.
+        with Workers(min(workers, len(by_setting)), _make_worker, arguments, tries=1, parents=True) as pool:
+            _make_faces(pool, by_setting, progress)
+            for setting, own in by_setting.items():
+                pool.submit((setting, own))
+            for own in by_setting.values():
+                outcome = pool.take()
+                new = [_failed(cell, outcome.reason) for cell in own] if isinstance(outcome, TaskLost) else outcome
+                results |= {result["id"]: result for result in new}
+                append_cells(folder, new)
+                finished += len(own)
+                progress("cells", finished, len(cells))
+    return [results[cell.id] for cell in cells]
 
 
-def _see(answer: Any) -> None:
-    if isinstance(answer, TaskLost):
-        raise BadData(f"a world could not be made: {answer.reason}", "is there memory and disk enough?")
+def _make_faces(pool: Workers, settings: Mapping[AlignSetting, Any], progress: Progress) -> None:
+    """Make each face folder once, before the runs that share it; those with artefacts after those without."""
+    folders = dict.fromkeys(replace(setting, training="", net=0) for setting in settings)
+    uniform = dict.fromkeys(replace(setting, kind=UNIFORM, amount=0.0) for setting in folders)
+    for batch in (list(uniform), [setting for setting in folders if setting not in uniform]):
+        for number, setting in enumerate(batch):
+            pool.submit((setting, []))
+            progress("worlds", number, len(batch))
+        for number in range(1, len(batch) + 1):
+            outcome = pool.take()
+            if isinstance(outcome, TaskLost):
+                raise BadData(f"a world could not be made: {outcome.reason}", "check that there is memory and disk")
+            progress("worlds", number, len(batch))
 
 
-def _lost(cell: Cell, reason: str) -> dict[str, Any]:
-    return {**_about(cell), "status": "failed", "reason": reason}
+def _failed(cell: AlignCell, reason: str) -> dict[str, Any]:
+    return {**_describe(cell), "status": "failed", "reason": reason}
 
 
-def _about(cell: Cell) -> dict[str, Any]:
+def _describe(cell: AlignCell) -> dict[str, Any]:
     return {"id": cell.id, **asdict(cell.setting), "aligner": cell.aligner, "clusterer": cell.clusterer, "k": cell.k}
 
 
-# -------------------------------------------------------------------------------------------- in a process of its own
+# ------------------------------------------------------------------------------------------------- in worker processes
 
 
-def _at_work(home: str, folder: str, document: Mapping[str, Any]) -> Callable[[Any], Any]:
-    registry = Registry.load(Path(home))
+def _make_worker(registry_folder: str, folder: str, bench: AlignerBench) -> Callable[[Any], Any]:
+    """Build the function that a worker calls for the cells of a setting; without cells it makes the faces."""
+    registry = Registry.load(Path(registry_folder))
 
-    def work(task: tuple[Setting, list[Cell]]) -> list[dict[str, Any]]:
-        setting, its = task
-        if not its:
-            _make(Path(folder), setting, document, registry)
+    def work(task: tuple[AlignSetting, list[AlignCell]]) -> list[dict[str, Any]]:
+        setting, cells = task
+        if not cells:
+            _make_face_folder(Path(folder), setting, bench, registry)
             return []
         results: list[dict[str, Any]] = []
-        for cell in its:
+        for cell in cells:
             try:
-                results.append(_cell(Path(folder), cell, document, registry))
+                results.append(_run_cell(Path(folder), cell, bench, registry))
             except KCEError as error:
-                results.append(_lost(cell, error.message))
+                results.append(_failed(cell, error.message))
         return results
 
     return work
 
 
-def _make(folder: Path, setting: Setting, document: Mapping[str, Any], registry: Registry) -> None:
-    """The face folder of a setting, unless it is there."""
-    at = folder / str(setting.world)
-    own = {"root": at / "world", "seed": setting.world, "placement": setting.world}
-    own = {name: value for name, value in own.items() if registry.takes("dataset", document["world"], name)}
-    cut(registry.build("dataset", document["world"], **own), at / "faces", seed=setting.world, workers=1,
-        registry_folder=registry.folder, **document.get("cut", {}))  # fmt: skip
-    if setting.kind != ALIKE:
-        datasets = sorted(set(folders.read(at / "faces").dataset.tolist()))
-        stored = degrade.artefacts(datasets, setting.kind, setting.amount, setting.world)
-        degrade.degrade(at / "faces", folder / setting.faces, stored, setting.world)
+def _make_face_folder(folder: Path, setting: AlignSetting, bench: AlignerBench, registry: Registry) -> None:
+    """Make the face folder of a setting, unless it exists."""
+    path = folder / str(setting.world)
+    parameters = {"root": path / "world", "seed": setting.world, "placement": setting.world}
+    parameters = {name: value for name, value in parameters.items() if registry.takes("dataset", bench.world, name)}
+    world = registry.build("dataset", bench.world, **parameters)
+    cut(world, path / "faces", seed=setting.world, workers=1, registry_folder=registry.folder, **bench.cut)
+    if setting.kind != UNIFORM:
+        datasets = sorted(set(face_folder.read(path / "faces").dataset.tolist()))
+        artefacts = degrade.artefacts(datasets, setting.kind, setting.amount, setting.world)
+        degrade.degrade(path / "faces", folder / setting.faces, artefacts, setting.world)
 
 
-def _cell(folder: Path, cell: Cell, document: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+def _run_cell(folder: Path, cell: AlignCell, bench: AlignerBench, registry: Registry) -> dict[str, Any]:
     setting = cell.setting
     text = (folder / str(setting.world) / "world" / "truth.toml").read_text(encoding="utf-8")
-    truth = tomllib.loads(text)["method"]
-    chosen = _recipe(document, setting.training).changed(
+    chosen = _run_recipe(bench, setting.training).changed(
         faces=str(folder / setting.faces), aligner=cell.aligner, clusterer=cell.clusterer, seed=setting.net
     )
-    held = set(chosen.unknown)
-    method = {its: made for its, made in truth.items() if made != "real" and its not in held}
-    classes = len(set(method.values()))
+    methods = {
+        category: method
+        for category, method in tomllib.loads(text)["method"].items()
+        if method != REAL and category not in chosen.unknown
+    }
+    classes = len(set(methods.values()))
     k: int | str = classes if cell.k == "known" else {"estimate": "estimate", "own": "name"}[cell.k]
-    # What another plan of the setting has made is taken over: the model, and features with their views.
-    made = [path for path in sorted((folder / setting.runs).glob("*")) if path != folder / cell.run]
-    run_method(folder / cell.run, replace(chosen, k=k), registry, until="plan", other_runs=made)
-    told = read_plan(folder / cell.run / "plan.toml")
-    plan = told.classes
-    joined, parted = mistakes(method, plan)
-    numbers = np.unique(list(plan.values()), return_inverse=True)[1]
-    scores = agreement_scores([method[one] for one in plan], numbers)
+    # Other plans of the setting share the first model and its features.
+    others = [path for path in sorted((folder / setting.runs).glob("*")) if path != folder / cell.run]
+    run(folder / cell.run, replace(chosen, k=k), registry, "plan", others)
+    plan = read_plan(folder / cell.run / "plan.toml")
+    merged, split = list_mistakes(methods, plan.classes)
+    numbers = np.unique(list(plan.classes.values()), return_inverse=True)[1]
     return {
-        **_about(cell),
+        **_describe(cell),
         "status": "ok",
         "reason": "",
-        "n": len(plan),
+        "n": len(plan.classes),
         "classes": classes,
-        "clusters": len(set(plan.values())),
-        "ari": scores["ari"],
-        "joined": joined,
-        "parted": parted,
-        "faint": sorted({method[one] for one, vote in told.votes.items() if UNLEARNED_NOTE in vote}),
+        "clusters": len(set(plan.classes.values())),
+        "ari": agreement_scores([methods[category] for category in plan.classes], numbers)["ari"],
+        "merged": merged,
+        "split": split,
+        "unlearned": sorted({methods[category] for category, vote in plan.votes.items() if UNLEARNED_NOTE in vote}),
     }
 
 
-def mistakes(method: Mapping[str, str], plan: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """Pairs of methods that have categories in one class, as "one + other"; methods that are in several."""
-    joined = {
-        " + ".join(sorted((method[a], method[b])))
+def list_mistakes(methods: Mapping[str, str], plan: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """Compare a plan with the truth.
+
+    Args:
+        methods: Category -> its true method.
+        plan: Category -> its class.
+
+    Returns:
+        Pairs of methods with categories in one class, as "a + b", and methods with categories in several classes.
+    """
+    merged = {
+        " + ".join(sorted((methods[a], methods[b])))
         for a, b in combinations(sorted(plan), 2)
-        if plan[a] == plan[b] and method[a] != method[b]
+        if plan[a] == plan[b] and methods[a] != methods[b]
     }
     classes: dict[str, set[str]] = {}
-    for category, its in plan.items():
-        classes.setdefault(method[category], set()).add(its)
-    return sorted(joined), sorted(name for name, its in classes.items() if len(its) > 1)
+    for category, name in plan.items():
+        classes.setdefault(methods[category], set()).add(name)
+    return sorted(merged), sorted(method for method, names in classes.items() if len(names) > 1)

@@ -1,68 +1,120 @@
-"""Results of many cells in a folder, a line each: what is there is not computed again, and a kill spoils nothing."""
+"""Results of benchmark cells in a folder, one per line: finished cells are not repeated, and a kill loses no other."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kce.errors import BadData, Refused
-from kce.system.atomic import write_atomic, write_json
+from kce.system.atomic import write_atomic
+from kce.system.documents import Document, document_to_table, model_from_table, read_document, write_document
 
-_FILE, _MADE = "cells.jsonl", "bench.json"
+_CELLS, _RECORD = "cells.jsonl", "bench.json"
 
 
-def settle(folder: Path, made: Mapping[str, Any]) -> None:
-    """Make a folder for results that were made in this way. Raises Refused for one that holds others."""
+@dataclass(frozen=True)
+class BenchRecord(Document):
+    """``bench.json``: how the results of a folder were made.
+
+    Attributes:
+        bench: Which benchmark.
+        versions: Library -> version, of those that can change a result.
+        recipe: What else decides about a result.
+    """
+
+    NOUN = "the record of a benchmark"
+    HINT = "`kce bench` writes it"
+    bench: Literal["clusterers", "aligners"]
+    versions: Mapping[str, str]
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+
+def claim_bench_folder(folder: Path, record: BenchRecord) -> None:
+    """Prepare a folder for results that are made in this way.
+
+    Raises:
+        Refused: If its results were made in another way; the message shows what differs.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / _MADE
+    path = folder / _RECORD
     if path.is_file():
-        there = json.loads(path.read_text(encoding="utf-8"))
-        unlike = [key for key in {**made, **there} if made.get(key) != there.get(key)]
-        if unlike:
-            told = "; ".join(f"{key} {there.get(key)}, here {made.get(key)}" for key in unlike)
+        here, existing = document_to_table(record), document_to_table(read_document(path, BenchRecord))
+        differing = [key for key in here if here[key] != existing[key]]
+        if differing:
+            shown = "; ".join(f"{key} {existing[key]}, now {here[key]}" for key in differing)
             raise Refused(
-                f"{folder} holds results that were made otherwise: {told}",
-                "name another folder, and lay the two side by side with `kce bench compare`",
+                f"{folder} has results that were made in another way: {shown}",
+                "use another folder, and compare the two with `kce bench compare`",
             )
-    write_json(path, made)
+    write_document(path, record)
 
 
-def begin(folder: Path) -> dict[str, dict[str, Any]]:
-    """The results a folder holds, by their "id". Its file is written anew: a line that a kill cut short would spoil the
-    next one."""
-    kept = {result["id"]: result for result in _lines(folder)}
-    write_atomic(folder / _FILE, "".join(json.dumps(result) + "\n" for result in kept.values()).encode())
-    return kept
+def load_finished_cells(folder: Path, model: type[Any]) -> dict[str, dict[str, Any]]:
+    """Load the results of a folder, by id, and rewrite the file without a last line that a kill cut short.
+
+    Args:
+        folder: Of the benchmark.
+        model: The dataclass of a result.
+
+    Raises:
+        BadData: If a complete line is not such a result.
+    """
+    results = {result["id"]: result for result in _read_lines(folder, model)}
+    lines = "".join(json.dumps(result) + "\n" for result in results.values())
+    write_atomic(folder / _CELLS, lines.encode())
+    return results
 
 
-def add(folder: Path, results: Sequence[Mapping[str, Any]]) -> None:
-    with (folder / _FILE).open("a", encoding="utf-8") as file:
+def append_cells(folder: Path, results: Sequence[Mapping[str, Any]]) -> None:
+    """Append results to those of the folder."""
+    with (folder / _CELLS).open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(result) + "\n" for result in results)
 
 
-def ids(folder: Path) -> set[str]:
-    """The ids of the results a folder holds; none of one that is not there."""
-    return {result["id"] for result in _lines(folder)}
+def finished_ids(folder: Path) -> set[str]:
+    """Return the ids of the stored results; none if the folder does not exist."""
+    return {result["id"] for result in _parse_lines(folder)}
 
 
-def read(folder: Path, field: str = "id") -> list[dict[str, Any]]:
-    """All results of a folder. Raises BadData where there are none, or none that have this field."""
-    found = list({result["id"]: result for result in _lines(folder)}.values())
-    if not any(field in result for result in found):
-        kind = f"{len(found)} results of another bench" if found else "no results of a bench"
-        raise BadData(f"{folder} holds {kind}", "`kce bench clusterers --to FOLDER` makes them")
-    return found
+def read_cells(folder: Path, bench: str, model: type[Any]) -> list[dict[str, Any]]:
+    """Read all results of a folder.
+
+    Args:
+        folder: Of the benchmark.
+        bench: The benchmark that must have written them.
+        model: The dataclass of a result.
+
+    Raises:
+        BadData: If there are none, or another benchmark wrote them.
+    """
+    hint = f"`kce bench {bench} --to FOLDER` makes them"
+    if not (folder / _RECORD).is_file():
+        raise BadData(f"{folder} has no results of a benchmark", hint)
+    record = read_document(folder / _RECORD, BenchRecord)
+    if record.bench != bench:
+        raise BadData(f"{folder} has results of another benchmark: {record.bench}", hint)
+    results = {result["id"]: result for result in _read_lines(folder, model)}
+    if not results:
+        raise BadData(f"{folder} has no results of a benchmark", hint)
+    return list(results.values())
 
 
-def _lines(folder: Path) -> Iterator[dict[str, Any]]:
-    if not (folder / _FILE).is_file():
+def _read_lines(folder: Path, model: type[Any]) -> Iterator[dict[str, Any]]:
+    for number, result in enumerate(_parse_lines(folder), 1):
+        model_from_table(result, model, f"{folder / _CELLS}, result {number}")
+        yield result
+
+
+def _parse_lines(folder: Path) -> Iterator[dict[str, Any]]:
+    if not (folder / _CELLS).is_file():
         return
-    for line in (folder / _FILE).read_text(encoding="utf-8").splitlines():
+    for line in (folder / _CELLS).read_text(encoding="utf-8").splitlines():
         try:
-            found = json.loads(line)
-        except ValueError:
+            result = json.loads(line)
+        except ValueError:  # a kill cut it short
             continue
-        if isinstance(found, dict) and "id" in found:
-            yield found
+        if isinstance(result, dict) and "id" in result:
+            yield result

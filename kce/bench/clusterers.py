@@ -1,25 +1,31 @@
-"""Clusterers on grounds whose truth is known: every cell in a process that may hang or die without harm to others."""
+"""Benchmark of clusterers on data with known truth; each cell runs in a worker that may hang or die harmlessly."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xxhash
 
-from kce.bench import cell_store
-from kce.bench import worlds as benchworlds
-from kce.bench.worlds import check_drawn, drawn_features, is_drawn
+from kce.bench.cell_store import BenchRecord, append_cells, claim_bench_folder, load_finished_cells
+from kce.bench.worlds import (
+    BenchData,
+    check_image_world,
+    is_image_world,
+    load_bench_data,
+    make_image_world,
+    resolve_world_names,
+)
 from kce.errors import BadData, KCEError
 from kce.evaluation.agreement import agreement_scores, partition_stability
 from kce.pipeline.recipe import library_versions
-from kce.registry import isolation
+from kce.registry import defaults, isolation
 from kce.registry.registry import Registry
 from kce.registry.specs import format_spec, parse_spec
 from kce.system.rng import generator
@@ -28,21 +34,28 @@ from kce.system.worker_pool import TaskLost, Workers
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from kce.bench.worlds import Ground
     from kce.types import Features, Progress
 
-LIMIT = 300.0
-"""Seconds for a cell, with the drawing of its world."""
-SHARE = 0.8  # of the rows, in the second clustering that tells stability
-_MOST = 40  # clusters tried where the number is estimated
-_ROWS = 2000  # rows of which the silhouette is taken then
+TIME_LIMIT = 300.0
+"""Seconds for a cell, including the making of its world."""
+SUBSAMPLE = 0.8  # share of the rows in the second clustering, which measures stability
+_MAX_CLUSTERS = 40  # tried if the number is estimated
+_SILHOUETTE_ROWS = 2000  # on which the number is estimated
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One clustering: what, by which parts, and whether the number of clusters is told.
+class ClusterCell:
+    """One clustering: the data, the components, and whether the number of clusters is given.
 
-    k  "known": the number of true classes; "unknown": estimated for those that want one; "own": it takes none
+    Attributes:
+        world: Full name of the data.
+        aligner: Before the reducer; NAME or NAME:key=value.
+        reducer: Before the clusterer.
+        clusterer: The component under test.
+        k: "known": the number of true classes is given; "unknown": an estimate is given; "own": the clusterer takes no
+            number.
+        seed: Of all three components.
+        truth: Path of the truth, for stored features.
     """
 
     world: str
@@ -55,115 +68,180 @@ class Cell:
 
     @property
     def id(self) -> str:
+        """Hash of all fields."""
         return xxhash.xxh3_64_hexdigest(json.dumps(asdict(self), sort_keys=True).encode())
 
 
-def cells(
+@dataclass(frozen=True)
+class ClusterResult:
+    """The result of a cell, as it is stored: the cell's fields and what was measured, if the status is "ok".
+
+    Attributes:
+        status: "ok", "failed" or "timeout".
+        reason: Why it failed, or what is odd about the result.
+        n: Rows.
+        classes: True classes.
+        requested: Number of clusters that was given; None if none was.
+        clusters: Number of clusters that were made.
+        seconds: The clusterer's own time, with one thread.
+        peak_mib: By how much the process grew while clustering; None where the system does not tell.
+        subsample: ARI between the clusters and those of 80 % of the rows.
+        scores: Truth -> measure -> value.
+    """
+
+    id: str
+    world: str
+    aligner: str
+    reducer: str
+    clusterer: str
+    k: Literal["known", "unknown", "own"]
+    seed: int
+    status: Literal["ok", "failed", "timeout"]
+    truth: str = ""
+    reason: str = ""
+    n: int | None = None
+    classes: int | None = None
+    requested: int | None = None
+    clusters: int | None = None
+    seconds: float | None = None
+    peak_mib: float | None = None
+    subsample: float | None = None
+    scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+def list_cluster_cells(
     registry: Registry,
     clusterers: Sequence[str],
     worlds: Sequence[str],
-    aligners: Sequence[str] = ("none",),
-    reducers: Sequence[str] = ("none",),
+    aligners: Sequence[str] = (defaults.NO_ALIGNER,),
+    reducers: Sequence[str] = (defaults.NO_REDUCER,),
     seeds: Sequence[int] = (0, 1, 2),
     truth: str = "",
-) -> list[Cell]:
-    """Every combination, those of one world together. Raises UnknownName and KCEError for what cannot be, before work.
+) -> list[ClusterCell]:
+    """List every combination, those of one world together.
 
-    A clusterer without a parameter `seed` is asked once, and so is one that takes no number of clusters (k "own").
+    A combination without a parameter `seed` has one cell, and a clusterer that takes no number of clusters has k "own".
+
+    Args:
+        registry: Where components are looked up.
+        clusterers: NAME or NAME:key=value; so are `aligners` and `reducers`.
+        worlds: Names of worlds, "suite", or addresses of tables.
+        aligners: Before the reducer.
+        reducers: Before the clusterer.
+        seeds: Of components with a seed.
+        truth: Path of the truth of stored features; empty = their labels.
+
+    Raises:
+        KCEError: For a name or parameter that cannot be used, before any work.
     """
-    grounds = list(dict.fromkeys(full for world in worlds for full in _grounds(world, registry)))
-    found = []
-    for kind, asked in (("aligner", aligners), ("reducer", reducers), ("clusterer", clusterers)):
-        for spec in asked:
+    names = list(dict.fromkeys(full for world in worlds for full in _full_names(world)))
+    for kind, specs in (("aligner", aligners), ("reducer", reducers), ("clusterer", clusterers)):
+        for spec in specs:
             registry.resolve(kind, spec)
-    for world, aligner, reducer, clusterer in product(grounds, aligners, reducers, clusterers):
-        lots = any(
-            registry.takes(kind, spec, "seed")
-            for kind, spec in (("aligner", aligner), ("reducer", reducer), ("clusterer", clusterer))
-        )
-        ways = ("known", "unknown") if registry.takes("clusterer", clusterer, "n_clusters") else ("own",)
-        its = truth if ":/" in world else ""
-        its_seeds = seeds if lots else seeds[:1]
-        found += [Cell(world, aligner, reducer, clusterer, k, seed, its) for k in ways for seed in its_seeds]
-    return list(dict.fromkeys(found))
+    cells = []
+    for world, aligner, reducer, clusterer in product(names, aligners, reducers, clusterers):
+        components = (("aligner", aligner), ("reducer", reducer), ("clusterer", clusterer))
+        seeded = any(registry.takes(kind, spec, "seed") for kind, spec in components)
+        ks = ("known", "unknown") if registry.takes("clusterer", clusterer, "n_clusters") else ("own",)
+        cells += [
+            ClusterCell(world, aligner, reducer, clusterer, k, seed, truth if ":/" in world else "")
+            for k in ks
+            for seed in (seeds if seeded else seeds[:1])
+        ]
+    return list(dict.fromkeys(cells))
 
 
-def _grounds(world: str, registry: Registry) -> list[str]:
-    if not is_drawn(world):
-        return benchworlds.named(world)
-    check_drawn(world, registry)
+def _full_names(world: str) -> list[str]:
+    if not is_image_world(world):
+        return resolve_world_names(world)
+    check_image_world(world)
     return [format_spec(*parse_spec(world))]
 
 
-def run(
+def run_cluster_cells(
     folder: Path,
-    todo: Sequence[Cell],
+    cells: Sequence[ClusterCell],
     registry: Registry,
-    limit: float = LIMIT,
+    limit: float = TIME_LIMIT,
     workers: int = 1,
     progress: Progress = lambda *_: None,
 ) -> list[dict[str, Any]]:
-    """The results of all cells, in their order; those that `folder` holds already are not computed again.
+    """Run the cells that have no result in `folder` yet.
 
-    A result is the cell's own fields with {"status": "ok", "failed" or "timeout", "reason", "n", "classes", "asked",
-    "clusters", "seconds", "peak_mib", "subsample", "scores": {truth: {measure: value}}}. `seconds` is the clusterer's
-    own time with one thread, `peak_mib` what its process grew by at most (None where the system does not tell),
-    `subsample` the ARI between its answer and that for 80 % of the rows. Raises Refused for a folder of other versions.
+    Args:
+        folder: Of the benchmark.
+        cells: What to run.
+        registry: Where components are looked up.
+        limit: Seconds for a cell.
+        workers: Number of processes.
+        progress: Called for every cell.
+
+    Returns:
+        The results of all cells in their order, each with the fields of ``ClusterResult``.
+
+    Raises:
+        Refused: If the results in the folder are of other library versions.
     """
-    cell_store.settle(folder, {"versions": library_versions()})
+    claim_bench_folder(folder, BenchRecord("clusterers", library_versions()))
     (folder / "labels").mkdir(exist_ok=True)
-    done = cell_store.begin(folder)
-    missing = [cell for cell in todo if cell.id not in done]
-    progress("cells", len(todo) - len(missing), len(todo))
+    results = load_finished_cells(folder, ClusterResult)
+    missing = [cell for cell in cells if cell.id not in results]
+    finished = len(cells) - len(missing)
+    progress("cells", finished, len(cells))
     if missing:
-        made = {
-            world: drawn_features(folder.absolute() / "worlds", world, registry, progress)
+        image_worlds = {
+            world: make_image_world(folder.absolute() / "worlds", world, progress)
             for world in dict.fromkeys(cell.world for cell in missing)
-            if is_drawn(world)
+            if is_image_world(world)
         }
-        home = str(registry.folder.absolute())
-        with Workers(workers, _at_work, (home, str(folder), made), limit=limit, tries=1) as crew:
-            waiting: list[Cell] = []
+        arguments = (str(registry.folder.absolute()), str(folder), image_worlds)
+        with Workers(workers, _make_worker, arguments, limit=limit, tries=1) as pool:
+            waiting: list[ClusterCell] = []
             following = iter(missing)
-            for number in range(len(missing)):
-                while len(waiting) < crew.ahead and (cell := next(following, None)) is not None:
-                    crew.submit(cell)
+            for number in range(1, len(missing) + 1):
+                while len(waiting) < pool.ahead and (cell := next(following, None)) is not None:
+                    pool.submit(cell)
                     waiting.append(cell)
-                cell, answer = waiting.pop(0), crew.take()
-                done[cell.id] = _result(cell, answer)
-                cell_store.add(folder, [done[cell.id]])
-                progress("cells", len(todo) - len(missing) + number + 1, len(todo))
-    return [done[cell.id] for cell in todo]
+                cell, outcome = waiting.pop(0), pool.take()
+                results[cell.id] = _result(cell, outcome)
+                append_cells(folder, [results[cell.id]])
+                progress("cells", finished + number, len(cells))
+    return [results[cell.id] for cell in cells]
 
 
-def answers(folder: Path, results: Sequence[Mapping[str, Any]]) -> list[NDArray[np.int_]]:
-    """The clusters behind these results, each (n,), of those that have any."""
+def read_cluster_labels(folder: Path, results: Sequence[Mapping[str, Any]]) -> list[NDArray[np.int_]]:
+    """Read the cluster numbers, each (n,), of those results that have any."""
     return [
-        np.load(_labels(folder, result["id"]), allow_pickle=False) for result in results if result["status"] == "ok"
+        np.load(_labels_path(folder, result["id"]), allow_pickle=False)
+        for result in results
+        if result["status"] == "ok"
     ]
 
 
-def _result(cell: Cell, answer: Any) -> dict[str, Any]:
-    if isinstance(answer, TaskLost):
-        answer = {"status": "timeout" if answer.timed_out else "failed", "reason": answer.reason}
-    return {"id": cell.id, **asdict(cell), **answer}
+def _result(cell: ClusterCell, outcome: Any) -> dict[str, Any]:
+    if isinstance(outcome, TaskLost):
+        outcome = {"status": "timeout" if outcome.timed_out else "failed", "reason": outcome.reason}
+    return {"id": cell.id, **asdict(cell), **outcome}
 
 
-def _labels(folder: Path, name: str) -> Path:
+def _labels_path(folder: Path, name: str) -> Path:
     return folder / "labels" / f"{name}.npy"
 
 
-# -------------------------------------------------------------------------------------------- in a process of its own
+# ------------------------------------------------------------------------------------------------- in worker processes
 
 
-def _at_work(home: str, folder: str, made: Mapping[str, tuple[str, str]]) -> Callable[[Cell], dict[str, Any]]:
-    """made  drawn world -> where its features and its truth lie"""
-    registry = Registry.load(Path(home))
-    kept: dict[tuple[str, ...], Any] = {}  # the ground and the rows of the cell before, which are mostly the next one's
+def _make_worker(
+    registry_folder: str, folder: str, image_worlds: Mapping[str, tuple[str, str]]
+) -> Callable[[ClusterCell], dict[str, Any]]:
+    """Build the function that a worker calls for each cell; `image_worlds` has their features and their truth."""
+    registry = Registry.load(Path(registry_folder))
+    cache: dict[tuple[str, ...], Any] = {}  # data and rows of the previous cell, mostly those of the next one too
 
-    def work(cell: Cell) -> dict[str, Any]:
+    def work(cell: ClusterCell) -> dict[str, Any]:
         try:
-            return _cluster(cell, made.get(cell.world, (cell.world, cell.truth)), registry, kept, Path(folder))
+            source = image_worlds.get(cell.world, (cell.world, cell.truth))
+            return _run_cell(cell, source, registry, cache, Path(folder))
         except KCEError as error:
             return {"status": "failed", "reason": error.message}
         except Exception as error:
@@ -172,104 +250,114 @@ def _at_work(home: str, folder: str, made: Mapping[str, tuple[str, str]]) -> Cal
     return work
 
 
-def _cluster(
-    cell: Cell, place: tuple[str, str], registry: Registry, kept: dict[tuple[str, ...], Any], folder: Path
+def _run_cell(
+    cell: ClusterCell, source: tuple[str, str], registry: Registry, cache: dict[tuple[str, ...], Any], folder: Path
 ) -> dict[str, Any]:
-    ground, x = _rows(cell, place, registry, kept)
-    truth = next(iter(ground.truths.values()))
+    data, x = _prepare_rows(cell, source, registry, cache)
+    truth = next(iter(data.truths.values()))
     classes = len(np.unique(truth))
-    asked = _number(cell, x, classes, kept)
-    own = {} if asked is None else {"n_clusters": asked}
-    part = registry.resolve_seeded("clusterer", cell.clusterer, cell.seed, **own)
-    with isolation.component(part, registry, isolate=False) as clusterer:
-        before = _peak(anew=True)
+    requested = _requested_clusters(cell, x, classes, cache)
+    parameters = {} if requested is None else {"n_clusters": requested}
+    resolved = registry.resolve_seeded("clusterer", cell.clusterer, cell.seed, **parameters)
+    with isolation.component(resolved, registry, isolate=False) as clusterer:
+        before = _peak_memory(reset=True)
         start = time.perf_counter()
-        found = np.asarray(clusterer.fit_predict(x))
+        labels = np.asarray(clusterer.fit_predict(x))
         seconds = time.perf_counter() - start
-        peak = _peak()
-    some = np.sort(generator(cell.seed, "subsample").permutation(len(x))[: max(round(SHARE * len(x)), 2)])
-    with isolation.component(part, registry, isolate=False) as clusterer:
-        again = np.asarray(clusterer.fit_predict(x[some]))
-    np.save(_labels(folder, cell.id), found.astype(np.int64), allow_pickle=False)
-    clusters = len(np.unique(found[found >= 0]))
+        peak = _peak_memory()
+    size = max(round(SUBSAMPLE * len(x)), 2)
+    subsample = np.sort(generator(cell.seed, "subsample").permutation(len(x))[:size])
+    with isolation.component(resolved, registry, isolate=False) as clusterer:
+        subsample_labels = np.asarray(clusterer.fit_predict(x[subsample]))
+    np.save(_labels_path(folder, cell.id), labels.astype(np.int64), allow_pickle=False)
+    clusters = len(np.unique(labels[labels >= 0]))
     return {
         "status": "ok",
-        "reason": "" if clusters > 1 else f"{clusters} cluster for all rows: nothing is told apart",
+        "reason": {0: "all rows are noise", 1: "all rows are in one cluster"}.get(clusters, ""),
         "n": len(x),
         "classes": classes,
-        "asked": asked,
+        "requested": requested,
         "clusters": clusters,
         "seconds": seconds,
         "peak_mib": None if peak is None or before is None else (peak - before) / 2**20,
-        "subsample": partition_stability([found[some], again]),
-        "scores": {name: agreement_scores(values, found) for name, values in ground.truths.items()},
+        "subsample": partition_stability([labels[subsample], subsample_labels]),
+        "scores": {name: agreement_scores(values, labels) for name, values in data.truths.items()},
     }
 
 
-def _rows(
-    cell: Cell, place: tuple[str, str], registry: Registry, kept: dict[tuple[str, ...], Any]
-) -> tuple[Ground, NDArray[np.float32]]:
-    viewed = cell.aligner != "none"  # views are drawn where an aligner may want them
-    called = ("ground", *place, str(viewed))
-    if called not in kept:
-        kept.clear()
-        kept[called] = benchworlds.load(*place, viewed)
-    ground: Ground = kept[called]
+def _prepare_rows(
+    cell: ClusterCell, source: tuple[str, str], registry: Registry, cache: dict[tuple[str, ...], Any]
+) -> tuple[BenchData, NDArray[np.float32]]:
+    views = cell.aligner != defaults.NO_ALIGNER  # other aligners may use them
+    data_key = ("data", *source, str(views))
+    if data_key not in cache:
+        cache.clear()
+        cache[data_key] = load_bench_data(*source, views)
+    data: BenchData = cache[data_key]
     seeds = [
         str(cell.seed) if registry.takes(kind, spec, "seed") else ""
         for kind, spec in (("aligner", cell.aligner), ("reducer", cell.reducer))
     ]
-    made = ("rows", cell.aligner, cell.reducer, *seeds)
-    if made not in kept:
-        for other in [key for key in kept if key[0] != "ground"]:
-            del kept[other]
-        kept[made] = _prepared(cell, ground.rows, registry)
-    return ground, kept[made]
+    rows_key = ("rows", cell.aligner, cell.reducer, *seeds)
+    if rows_key not in cache:
+        for other in [key for key in cache if key[0] != "data"]:
+            del cache[other]
+        cache[rows_key] = _align_and_reduce(cell, data.rows, registry)
+    return data, cache[rows_key]
 
 
-def _number(cell: Cell, x: NDArray[np.float32], classes: int, kept: dict[tuple[str, ...], Any]) -> int | None:
-    """How many clusters the clusterer is told to make."""
-    if cell.k == "unknown" and ("number",) not in kept:
-        kept["number",] = estimated(x)
-    return {"known": classes, "unknown": kept.get(("number",)), "own": None}[cell.k]
+def _requested_clusters(
+    cell: ClusterCell, x: NDArray[np.float32], classes: int, cache: dict[tuple[str, ...], Any]
+) -> int | None:
+    """The number of clusters that the clusterer is given."""
+    if cell.k == "unknown" and ("estimate",) not in cache:
+        cache["estimate",] = estimate_cluster_count(x)
+    return {"known": classes, "unknown": cache.get(("estimate",)), "own": None}[cell.k]
 
 
-def _prepared(cell: Cell, rows: Features, registry: Registry) -> NDArray[np.float32]:
-    with isolation.component(
-        registry.resolve_seeded("aligner", cell.aligner, cell.seed), registry, isolate=False
-    ) as aligner:
+def _align_and_reduce(cell: ClusterCell, rows: Features, registry: Registry) -> NDArray[np.float32]:
+    resolved = registry.resolve_seeded("aligner", cell.aligner, cell.seed)
+    with isolation.component(resolved, registry, isolate=False) as aligner:
         rows = rows.with_x(aligner.align(rows))
-    with isolation.component(
-        registry.resolve_seeded("reducer", cell.reducer, cell.seed), registry, isolate=False
-    ) as reducer:
+    resolved = registry.resolve_seeded("reducer", cell.reducer, cell.seed)
+    with isolation.component(resolved, registry, isolate=False) as reducer:
         return np.asarray(reducer.fit_transform(rows.x), np.float32)
 
 
-def estimated(x: NDArray[np.float32]) -> int:
-    """How many clusters there seem to be: where K-means has the highest mean silhouette, from 2 to 40 (Rousseeuw 1987).
+def estimate_cluster_count(x: NDArray[np.float32]) -> int:
+    """Estimate the number of clusters as that with the highest mean silhouette of K-means (Rousseeuw 1987).
 
-    On 2,000 rows at most, by lot. It is the same for all clusterers that want a number and are told none.
+    The estimate is the same for all clusterers that need a number.
+
+    Args:
+        x: Features, (n, dim); of more than 2,000 rows a random sample is used.
+
+    Returns:
+        From 2 to 40.
+
+    Raises:
+        BadData: If there are too few different rows.
     """
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
 
-    if len(x) > _ROWS:
-        x = x[np.sort(generator(0, "estimate").permutation(len(x))[:_ROWS])]
-    tried = range(2, min(_MOST, len(np.unique(x, axis=0)) - 1) + 1)
-    if not tried:
-        raise BadData("there are too few different rows to estimate a number of clusters", "tell it, or add rows")
+    if len(x) > _SILHOUETTE_ROWS:
+        x = x[np.sort(generator(0, "estimate").permutation(len(x))[:_SILHOUETTE_ROWS])]
+    ks = range(2, min(_MAX_CLUSTERS, len(np.unique(x, axis=0)) - 1) + 1)
+    if not ks:
+        raise BadData("there are too few different rows to estimate a number of clusters", "give it, or add rows")
 
-    def fit(k: int) -> float:
-        found = KMeans(k, n_init=3, random_state=0).fit_predict(x)
-        return float(silhouette_score(x, found)) if len(np.unique(found)) > 1 else -1.0
+    def silhouette(k: int) -> float:
+        labels = KMeans(k, n_init=3, random_state=0).fit_predict(x)
+        return float(silhouette_score(x, labels)) if len(np.unique(labels)) > 1 else -1.0
 
-    return max(tried, key=fit)
+    return max(ks, key=silhouette)
 
 
-def _peak(*, anew: bool = False) -> int | None:
-    """Bytes this process has held at most, since it was asked to count anew; None where the system does not tell."""
+def _peak_memory(*, reset: bool = False) -> int | None:
+    """Peak memory of this process in bytes, since the last reset; None where the system does not tell."""
     try:
-        if anew:
+        if reset:
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
         status = Path("/proc/self/status").read_text(encoding="ascii")
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024

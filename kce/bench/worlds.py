@@ -1,4 +1,4 @@
-"""What clusterers are tried on: frozen feature worlds, worlds of one's own dials, and stored features with labels."""
+"""The data that clusterers are benchmarked on: feature worlds, image worlds through a network, and stored features."""
 
 from __future__ import annotations
 
@@ -14,31 +14,37 @@ import numpy as np
 
 from kce.bench import synthetic
 from kce.errors import BadData, KCEError, UnknownName
-from kce.faces import folder as folders
+from kce.faces import folder as face_folder
 from kce.faces.cut import cut
 from kce.features.table import find_table, open_table, split_table_address
 from kce.labels import label_parts
 from kce.pipeline.recipe import recipe_from_table
 from kce.pipeline.run import run
+from kce.registry import defaults
 from kce.registry.specs import format_spec, parse_spec
 from kce.system.shipped import RECIPES
 
 if TYPE_CHECKING:
-    from kce.registry.registry import Registry
     from kce.types import Features, Progress
 
-SUITE = RECIPES / "clouds.toml"
-ALL = "suite"
-"""The name that stands for every world of the suite but the small one."""
+SUITE_FILE = RECIPES / "feature_worlds.toml"
+SUITE = "suite"
+"""Stands for every feature world but the small one."""
+SMALL = "small"
+IMAGE_WORLD = "demo"
+"""The image world: "demo", or "demo:artefact=1.0,seed=2" with parameters of the synthetic dataset."""
+
+_DEMO_RECIPE = RECIPES / "demo.toml"
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
+class BenchData:
     """Rows to cluster, and the right answers.
 
-    name    as results call it: "plain@1", or the address of a table
-    rows    of forgeries, with the reals and views there are
-    truths  name of a truth -> (n,) the true class of each row; the first is the one that counts
+    Attributes:
+        name: As results call it: "plain@1", or the address of a table.
+        rows: Features of forgeries, with reals and views if there are any.
+        truths: Name of a truth -> the true class of each row, (n,) str; the first one decides the ranks.
     """
 
     name: str
@@ -46,94 +52,105 @@ class Ground:
     truths: Mapping[str, Any]
 
 
-def named(text: str) -> list[str]:
-    """The full names of what a user asked for: "plain" is "plain@1", "suite" all of them, an address itself."""
-    if text == ALL:
-        return [f"{name}@{max(versions, key=int)}" for name, versions in _suite().items() if name != "small"]
+def resolve_world_names(text: str) -> list[str]:
+    """Return the full names of a feature world, the suite, or a table: "plain" is "plain@1", "suite" is all of them.
+
+    Raises:
+        UnknownName: For a world, version or parameter that does not exist.
+        KCEError: For a parameter of a wrong type or out of its range.
+        BadData: For a table that cannot be read.
+    """
+    if text == SUITE:
+        return [f"{name}@{max(versions, key=int)}" for name, versions in _suite().items() if name != SMALL]
     if _is_table(text):
         open_table(text)  # raises before any work
         return [text]
-    name, dials = parse_spec(text)
+    name, parameters = parse_spec(text)
     name, _, version = name.partition("@")
     if name not in _suite():
-        raise UnknownName.among("world", name, (*_suite(), ALL, "demo"), "or give FEATURES.h5:/TABLE")
+        raise UnknownName.among("world", name, (*_suite(), SUITE, IMAGE_WORLD), "or give FEATURES.h5:/TABLE")
     versions = _suite()[name]
     version = version or max(versions, key=int)
     if version not in versions:
         raise UnknownName.among(f"version of the world {name}", version, versions)
-    own = {key: value for key, value in dials.items() if key != "seed"}
+    own = {key: value for key, value in parameters.items() if key != "seed"}
     synthetic.feature_world_parameters({**versions[version], **own}, f"world {name}")  # raises before any work
-    return [format_spec(f"{name}@{version}", dials)]
+    return [format_spec(f"{name}@{version}", parameters)]
 
 
-def load(name: str, truth: str = "", views: bool = True) -> Ground:
-    """A ground by its full name.
+def load_bench_data(name: str, truth: str = "", views: bool = True) -> BenchData:
+    """Make a feature world, or read a table.
 
-    truth  of stored features: a truth.toml with a table [method]; without it the labels are the truth
-    views  whether views are wanted too
-    Raises BadData where a table holds nothing to cluster, or the truth says nothing of a category.
+    Args:
+        name: Its full name.
+        truth: Of a table: a TOML file with a table [method]; empty takes the labels as the truth.
+        views: Whether views are made too.
+
+    Raises:
+        BadData: If a table has nothing to cluster, or the truth lacks a category.
     """
     if _is_table(name):
-        return _stored(name, truth)
-    spec, dials = parse_spec(name)
-    world, _, version = spec.partition("@")
-    seed = dials.pop("seed", 0)
+        return _load_table(name, truth)
+    spec, parameters = parse_spec(name)
+    world_name, _, version = spec.partition("@")
+    seed = parameters.pop("seed", 0)
     if isinstance(seed, bool) or not isinstance(seed, int):
-        raise KCEError(f"seed = {seed!r} is no whole number", "")
-    drawn = synthetic.make_feature_world(
-        synthetic.feature_world_parameters({**_suite()[world][version], **dials}, f"world {world}"), seed, views
+        raise KCEError(f"seed = {seed!r} is not a whole number", "write it as in plain:seed=1")
+    world = synthetic.make_feature_world(
+        synthetic.feature_world_parameters({**_suite()[world_name][version], **parameters}, f"world {world_name}"),
+        seed,
+        views,
     )
-    fakes = np.arange(len(drawn.features))
-    reals = np.arange(len(drawn.reals)) + len(fakes)
-    seen = {view: table.take(reals) for view, table in drawn.views.items()}
+    fakes = np.arange(len(world.features))
+    reals = np.arange(len(world.reals)) + len(fakes)
     rows = replace(
-        drawn.features,
-        reals=replace(drawn.reals, views=seen),
-        views={view: table.take(fakes) for view, table in drawn.views.items()},
+        world.features,
+        reals=replace(world.reals, views={view: table.take(reals) for view, table in world.views.items()}),
+        views={view: table.take(fakes) for view, table in world.views.items()},
     )
-    return Ground(name, rows, _truths(rows, drawn.method))
+    return BenchData(name, rows, _list_truths(rows, world.method))
 
 
 @cache
 def _suite() -> dict[str, dict[str, dict[str, Any]]]:
-    return tomllib.loads(SUITE.read_text(encoding="utf-8"))
+    return tomllib.loads(SUITE_FILE.read_text(encoding="utf-8"))
 
 
 def _is_table(text: str) -> bool:
     return ":/" in text
 
 
-def _stored(address: str, truth: str) -> Ground:
+def _load_table(address: str, truth: str) -> BenchData:
     path, table = split_table_address(address)
     rows = open_table(path, table).read_all()
-    told = label_parts(rows)
-    forged = np.array([not told[label].real for label in rows.label.tolist()], bool)
+    by_label = label_parts(rows)
+    forged = np.array([not by_label[label].real for label in rows.label.tolist()], bool)
     rows = rows.take(forged)
     if len(rows.categories) < 2:
         raise BadData(
-            f"{address} holds {len(rows.categories)} forged categories: there is nothing to tell apart",
-            "name a table of two categories at least",
+            f"{address} has {len(rows.categories)} forged categories: there is nothing to cluster",
+            "name a table with at least two categories",
         )
-    method = _told(truth, rows.categories) if truth else {}
-    return Ground(address, _with_company(rows, path, table), _truths(rows, method))
+    methods = _read_truth(truth, rows.categories) if truth else {}
+    return BenchData(address, _with_reals_and_views(rows, path, table), _list_truths(rows, methods))
 
 
-def _with_company(rows: Features, path: Path, table: str) -> Features:
-    """The rows with the reals and views that a run left beside them, if it did."""
+def _with_reals_and_views(rows: Features, path: Path, table: str) -> Features:
+    """Add the reals and views that a run stored in the same file, if it did."""
 
-    def beside(name: str) -> dict[str, Features]:
-        return {
-            view: found.read_all()
-            for view in synthetic.VIEWS
-            if (found := find_table(path, f"{name}+{view}")) is not None
-        }
+    def read_views(name: str) -> dict[str, Features]:
+        tables = {view: find_table(path, f"{name}+{view}") for view in synthetic.VIEWS}
+        return {view: found.read_all() for view, found in tables.items() if found is not None}
 
     reals = find_table(path, "reals")
-    kept = None if reals is None else replace(reals.read_all(), views=beside("reals"))
-    return replace(rows, reals=kept, views=beside(table))
+    return replace(
+        rows,
+        reals=None if reals is None else replace(reals.read_all(), views=read_views("reals")),
+        views=read_views(table),
+    )
 
 
-def _told(truth: str, categories: list[str]) -> dict[str, str]:
+def _read_truth(truth: str, categories: list[str]) -> dict[str, str]:
     try:
         document = tomllib.loads(Path(truth).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -147,55 +164,67 @@ def _told(truth: str, categories: list[str]) -> dict[str, str]:
     return {category: methods[category] for category in categories}
 
 
-def _truths(rows: Features, method: Mapping[str, str]) -> dict[str, Any]:
-    """Several right answers: by method where that is known, else by label; by dataset, and by name."""
-    told = label_parts(rows)
+def _list_truths(rows: Features, methods: Mapping[str, str]) -> dict[str, Any]:
+    """The true class of each row: by method if that is known, else by label; further by dataset and by name."""
+    by_label = label_parts(rows)
     labels = rows.label.tolist()
-    first = {"method": [method[label] for label in labels]} if method else {"label": labels}
-    others = {"dataset": [told[label].dataset for label in labels], "name": [told[label].method for label in labels]}
+    first = {"method": [methods[label] for label in labels]} if methods else {"label": labels}
+    others = {
+        "dataset": [by_label[label].dataset for label in labels],
+        "name": [by_label[label].method for label in labels],
+    }
     return {name: np.array(values, np.str_) for name, values in {**first, **others}.items()}
 
 
-NAME = "demo"
-"""What such a world is called: "demo", or "demo:artefact=1.0,seed=2" with dials of the dataset `world`."""
-
-_RECIPE = RECIPES / "demo.toml"
-
-
-def is_drawn(name: str) -> bool:
-    return ":/" not in name and parse_spec(name)[0] == NAME
+def is_image_world(name: str) -> bool:
+    """Whether a name means the image world."""
+    return not _is_table(name) and parse_spec(name)[0] == IMAGE_WORLD
 
 
-def check_drawn(name: str, registry: Registry) -> None:
-    """Raise for dials that are none, or out of their range."""
-    registry.build("dataset", _drawn_spec(name), root="")
+def check_image_world(name: str) -> None:
+    """Raise KCEError for parameters that the image world does not have, or that are out of range."""
+    defaults.build_default("dataset", _dataset_spec(name), root="")
 
 
-def drawn_features(
-    folder: Path, name: str, registry: Registry, progress: Progress = lambda *_: None
-) -> tuple[str, str]:
-    """(address of the table of known categories, path of its truth); made below `folder`, unless they are there.
+def make_image_world(folder: Path, name: str, progress: Progress = lambda *_: None) -> tuple[str, str]:
+    """Make an image world below `folder`, cut its faces, train the first model of the demo, and extract features.
 
-    The first model of the demo's recipe is trained on the known categories; reals and the views of ``codec-delta`` lie
-    beside its features. Raises KCEError as the world and the run do.
+    Everything that exists already is reused, and all components are the shipped ones.
+
+    Args:
+        folder: Where image worlds are kept.
+        name: "demo" with parameters.
+        progress: Called while it is made.
+
+    Returns:
+        The address of the table of known categories, with reals and views beside it, and the path of the truth.
     """
-    at = folder / re.sub(r"[^0-9A-Za-z.=]+", "_", name)
-    told = tomllib.loads(_RECIPE.read_text(encoding="utf-8"))
+    registry = defaults.shipped_registry()
+    path = folder / re.sub(r"[^0-9A-Za-z.=]+", "_", name)
+    document = tomllib.loads(_DEMO_RECIPE.read_text(encoding="utf-8"))
     seed = int(parse_spec(name)[1].get("seed", 0))
-    world: Any = registry.build("dataset", _drawn_spec(name), root=at / "world")
+    world: Any = registry.build("dataset", _dataset_spec(name), root=path / "world")
     world.make(progress=progress)
-    cut(world, at / "faces", seed=seed, registry_folder=registry.folder, progress=progress, **told["cut"])
-    there = set(folders.read(at / "faces").category.tolist())
-    unknown = [category for category in told["run"]["unknown"] if category in there]
-    own = {"faces": str(at / "faces"), "unknown": unknown, "aligner": "codec-delta", "seed": seed}
-    run(at / "run", recipe_from_table({**told["run"], **own}, str(_RECIPE)), registry, until="known", progress=progress)
-    return f"{at / 'run' / 'features.h5'}:/known", str(at / "world" / "truth.toml")
+    cut(
+        world, path / "faces", seed=seed, registry_folder=registry.folder, progress=progress, **document["cut"]
+    )  # fmt: skip
+    categories = set(face_folder.read(path / "faces").category.tolist())
+    table = {
+        **document["run"],
+        "faces": str(path / "faces"),
+        "unknown": [category for category in document["run"]["unknown"] if category in categories],
+        "aligner": defaults.VIEWS_ALIGNER,
+        "seed": seed,
+    }
+    recipe = recipe_from_table(table, str(_DEMO_RECIPE))
+    run(path / "run", recipe, registry, until="known", progress=progress)
+    return f"{path / 'run' / 'features.h5'}:/known", str(path / "world" / "truth.toml")
 
 
-def _drawn_spec(name: str) -> str:
-    """The demo's world with these dials."""
-    dials = parse_spec(name)[1]
-    base, own = parse_spec(tomllib.loads(_RECIPE.read_text(encoding="utf-8"))["world"])
-    if "root" in dials:
-        raise KCEError(f"{name} names a root", "a world of a bench lies in the bench's own folder")
-    return format_spec(base, {**own, **dials})
+def _dataset_spec(name: str) -> str:
+    """The demo's dataset with the parameters of this world."""
+    parameters = parse_spec(name)[1]
+    base, own = parse_spec(tomllib.loads(_DEMO_RECIPE.read_text(encoding="utf-8"))["world"])
+    if "root" in parameters:
+        raise KCEError(f"{name} names a root", "the worlds of a benchmark are made in its own folder; leave it out")
+    return format_spec(base, {**own, **parameters})

@@ -7,17 +7,21 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kce.cli.console import App, print_json, print_line, print_problems, print_table, progress_bars
 from kce.cli.options import AsJson
 from kce.errors import KCEError
-from kce.report.formats import format_interval
+from kce.registry import defaults
+from kce.report.formats import format_interval, format_number
+
+if TYPE_CHECKING:
+    from kce.report.charts import ReportTable
 
 SUITE = ["suite"]
-NONE = ["none"]
+NO_ALIGNER, NO_REDUCER = [defaults.NO_ALIGNER], [defaults.NO_REDUCER]
 AMOUNTS = [0.0, 0.5, 1.0]
 
 bench = App(name="bench", no_args_is_help=True, rich_markup_mode=None)
@@ -37,8 +41,10 @@ def clusterers(
         list[str],
         typer.Option(help="One or more of suite, NAME, NAME:key=value, demo, FEATURES.h5:/TABLE."),
     ] = SUITE,
-    aligner: Annotated[list[str], typer.Option(help="One or more aligners, applied before the reducer.")] = NONE,
-    reducer: Annotated[list[str], typer.Option(help="One or more reducers, applied before the clusterer.")] = NONE,
+    aligner: Annotated[list[str], typer.Option(help="One or more aligners, applied before the reducer.")] = NO_ALIGNER,
+    reducer: Annotated[
+        list[str], typer.Option(help="One or more reducers, applied before the clusterer.")
+    ] = NO_REDUCER,
     truth: Annotated[
         Path | None,
         typer.Option(help="The truth of stored features: a TOML with [method].", show_default="their labels"),
@@ -61,24 +67,25 @@ def clusterers(
     Features of your own can take part. The world suite is every feature world except small; demo is the faces of kce
     demo through a trained network. A clusterer that fails, hangs or ends its process is one failed cell.
     """
-    from kce.bench import cell_store, leaderboard
-    from kce.bench import clusterers as benching
+    from kce.bench.cell_store import finished_ids
+    from kce.bench.clusterers import list_cluster_cells, run_cluster_cells
+    from kce.bench.leaderboard import make_leaderboards, write_leaderboards
     from kce.registry.registry import Registry
 
     registry = Registry.load()
     chosen = clusterer or [row["name"] for row in registry.list_components("clusterer") if row["source"] == "built-in"]
-    todo = benching.cells(
+    cells = list_cluster_cells(
         registry, chosen, world, aligner, reducer, range(seeds),
         str(truth.absolute()) if truth else "",
     )  # fmt: skip
     if dry_run:
-        return _print_planned([(cell.world, cell) for cell in todo], cell_store.ids(to) if to else set(), as_json)
+        return _print_planned([(cell.world, cell) for cell in cells], finished_ids(to) if to else set(), as_json)
     with tempfile.TemporaryDirectory() if to is None else nullcontext(str(to)) as folder:
         with progress_bars() as progress:
-            results = benching.run(Path(folder), todo, registry, limit, workers, progress)
-        boards = leaderboard.summary(Path(folder), results)
+            results = run_cluster_cells(Path(folder), cells, registry, limit, workers, progress)
+        boards = make_leaderboards(Path(folder), results)
         if to is not None:
-            leaderboard.write(to, boards, results)
+            write_leaderboards(to, boards, results)
     if as_json:
         return print_json({"seeds": list(range(seeds)), "cells": results, "leaderboards": boards})
     _print_boards(boards, results)
@@ -108,7 +115,7 @@ def aligners(
     nets: Annotated[int, typer.Option(min=1, help="Networks per world, with seeds 0, 1, ...")] = 3,
     k: Annotated[list[str] | None, typer.Option(help="known or estimate.", show_default="both")] = None,
     recipe: Annotated[
-        Path | None, typer.Option(help="A bench in TOML.", show_default="the shipped aligners.toml")
+        Path | None, typer.Option(help="A recipe of the benchmark in TOML.", show_default="the shipped aligners.toml")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Number of processes, of one thread each.")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and start nothing.")] = False,
@@ -119,28 +126,28 @@ def aligners(
     Trainings and aligners are tried on synthetic faces whose truth is known. Each combination of world, kind, amount,
     training and network takes a few minutes of one core.
     """
-    from kce.bench import aligner_report, cell_store
-    from kce.bench import aligners as alignbench
+    from kce.bench.aligner_report import aligner_tables, summarize_aligners, write_aligner_report
+    from kce.bench.aligners import ALIGNER_RECIPE, KS, list_align_cells, read_aligner_bench, run_align_cells
+    from kce.bench.cell_store import finished_ids
     from kce.faces import degrade
     from kce.registry.registry import Registry
 
     registry = Registry.load()
-    document = alignbench.told(recipe or alignbench.RECIPE)
-    todo = alignbench.cells(
-        registry, document, range(first, first + worlds), kind or [*degrade.KINDS, "mixed"], amount,
-        range(nets), training or [], aligner or [], clusterer or [], k or alignbench.KS,
+    chosen = read_aligner_bench(recipe or ALIGNER_RECIPE)
+    cells = list_align_cells(
+        registry, chosen, range(first, first + worlds), kind or [*degrade.KINDS, "mixed"], amount,
+        range(nets), training or [], aligner or [], clusterer or [], k or KS,
     )  # fmt: skip
     if dry_run:
-        return _print_planned([(f"world {cell.setting.world}", cell) for cell in todo], cell_store.ids(to), as_json)
+        return _print_planned([(f"world {cell.setting.world}", cell) for cell in cells], finished_ids(to), as_json)
     with progress_bars() as progress:
-        results = alignbench.run(to, todo, document, registry, workers, progress)
-    summary = aligner_report.summary(results)
-    aligner_report.write(to, summary, results)
+        results = run_align_cells(to, cells, chosen, registry, workers, progress)
+    rows = summarize_aligners(results)
+    write_aligner_report(to, rows, results)
     if as_json:
-        return print_json({"cells": results, "aligners": summary})
-    for shown in aligner_report.tables(summary):
-        print_line(f"\n{shown.title}: {shown.note}")
-        print_table(list(shown.head), [list(row) for row in shown.rows])
+        return print_json({"cells": results, "aligners": rows})
+    for table in aligner_tables(rows):
+        _print_report_table(table)
     _print_failed(
         results, "{aligner}, {clusterer}, {training} {net}, on world {world}, {kind} {amount:g}, k {k}: {reason}"
     )
@@ -150,28 +157,34 @@ def aligners(
 
 @bench.command()
 def compare(
-    one: Annotated[Path, typer.Argument(help="The folder of a bench.")],
-    other: Annotated[Path, typer.Argument(help="The folder of another bench, for example of another version.")],
+    first: Annotated[Path, typer.Argument(help="The folder of a benchmark of clusterers.")],
+    second: Annotated[Path, typer.Argument(help="The folder of another one, for example of another version.")],
     as_json: AsJson = False,
 ) -> None:
-    """Compare two benches.
+    """Compare two benchmarks of clusterers.
 
     What became better, what became worse, and how certain that is.
     """
-    from kce.bench import cell_store, leaderboard
+    from kce.bench.cell_store import read_cells
+    from kce.bench.clusterers import ClusterResult
+    from kce.bench.leaderboard import compare_benches
 
-    rows = leaderboard.compare(cell_store.read(one, "reducer"), cell_store.read(other, "reducer"))
+    ours, theirs = (read_cells(folder, "clusterers", ClusterResult) for folder in (first, second))
+    rows = compare_benches(ours, theirs)
     if not rows:
-        raise KCEError(f"{one} and {other} share no clusterer on the same world", "run both with the same options")
+        raise KCEError(
+            f"{first} and {second} have no combination of components on a common world",
+            "run both with the same clusterers and worlds",
+        )
     if as_json:
         return print_json(rows)
     print_table(
-        ["clusterer", "aligner", "reducer", "k", "worlds", "one", "other", "difference", "95 % interval", "p (Holm)"],
+        ["clusterer", "aligner", "reducer", "k", "worlds", "first", "second", "change", "95 % interval", "p (Holm)"],
         [
             [
-                row["clusterer"], row["aligner"], row["reducer"], row["k"], str(row["n"]), f"{row['one']:.3f}",
-                f"{row['other']:.3f}", f"{row['difference']:+.3f}", format_interval(row["interval"], "+.3f"),
-                "-" if row["p_holm"] is None else f"{row['p_holm']:.3g}",
+                row["clusterer"], row["aligner"], row["reducer"], row["k"], str(row["n"]), f"{row['first']:.3f}",
+                f"{row['second']:.3f}", f"{row['difference']:+.3f}", format_interval(row["interval"], "+.3f"),
+                format_number(row["p_holm"], ".3g"),
             ]
             for row in rows
         ],
@@ -179,27 +192,30 @@ def compare(
     return None
 
 
-def _print_planned(todo: Sequence[tuple[str, Any]], done: set[str], as_json: bool) -> None:
-    """Print how many cells each world has, and how many of them a folder holds already."""
+def _print_planned(cells: Sequence[tuple[str, Any]], done: set[str], as_json: bool) -> None:
+    """Print one line per world: how many cells there are, and how many of them are done."""
     if as_json:
-        return print_json({"cells": [{"id": cell.id, **asdict(cell), "done": cell.id in done} for _, cell in todo]})
+        return print_json({"cells": [{"id": cell.id, **asdict(cell), "done": cell.id in done} for _, cell in cells]})
     worlds: dict[str, list[bool]] = {}
-    for world, cell in todo:
+    for world, cell in cells:
         worlds.setdefault(world, []).append(cell.id in done)
-    print_table(["world", "cells", "done"], [[name, str(len(kept)), str(sum(kept))] for name, kept in worlds.items()])
+    print_table(["world", "cells", "done"], [[name, str(len(own)), str(sum(own))] for name, own in worlds.items()])
     return None
 
 
 def _print_boards(boards: dict[str, Any], results: list[dict[str, Any]]) -> None:
-    from kce.bench.leaderboard import sheet
+    from kce.bench.leaderboard import leaderboard_table
 
     for k, board in boards.items():
         if board["rows"]:
-            shown = sheet(k, board)
-            print_line(f"\n{shown.title}: {shown.note}")
-            print_table(list(shown.head), [list(row) for row in shown.rows])
+            _print_report_table(leaderboard_table(k, board))
     _print_failed(results, "{clusterer} on {world}, k {k}: {reason}")
 
 
 def _print_failed(results: list[dict[str, Any]], form: str) -> None:
     print_problems("failed", [form.format_map(result) for result in results if result["status"] != "ok"])
+
+
+def _print_report_table(table: ReportTable) -> None:
+    print_line(f"\n{table.title}: {table.note}")
+    print_table(list(table.head), [list(row) for row in table.rows])

@@ -22,6 +22,7 @@ from kce.cli.console import (
 )
 from kce.cli.options import AsJson, Seed
 from kce.errors import KCEError
+from kce.registry import defaults
 from kce.report.formats import format_interval
 
 # Read when torch is loaded. Its threads would wait for each other at full speed, on cores that decoding needs: when
@@ -198,7 +199,7 @@ def cut(
     dataset: Annotated[str, typer.Argument(help="A dataset's name, as in `kce list dataset`.")],
     root: Annotated[Path, typer.Option(help="The folder that the dataset was unpacked to.")],
     to: Annotated[Path, typer.Option(help="The face folder; several datasets may go into one.")],
-    detector: Annotated[str, typer.Option(help="Finds the faces; the paper used retinaface.")] = "yunet",
+    detector: Annotated[str, typer.Option(help="Finds the faces; the paper used retinaface.")] = defaults.DETECTOR,
     per_category: Annotated[
         int | None, typer.Option(help="Faces per category, chosen at random.", show_default="all")
     ] = None,

@@ -11,8 +11,9 @@ import typer
 from kce.cli.console import print_json, print_line, print_scores, print_table, progress_bars
 from kce.cli.options import AsJson, Seed
 from kce.errors import KCEError
+from kce.registry import defaults
 
-EVALUATORS = ["calinski-harabasz"]
+EVALUATORS = [defaults.INDEX]
 
 
 def run(
@@ -124,7 +125,7 @@ def run(
 def score(
     context: typer.Context,
     table: Annotated[str, typer.Argument(help="FEATURES.h5:/TABLE")],
-    reducer: Annotated[str, typer.Option(help="Reduces the features before they are scored.")] = "none",
+    reducer: Annotated[str, typer.Option(help="Reduces the features before they are scored.")] = defaults.NO_REDUCER,
     evaluator: Annotated[list[str], typer.Option(help="One or more evaluators.")] = EVALUATORS,
     seed: Seed = 0,
     as_json: AsJson = False,

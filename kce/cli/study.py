@@ -10,6 +10,7 @@ import typer
 from kce.cli.console import print_json, print_line, print_problems, print_table, progress_bars, say, study_board
 from kce.cli.options import AsJson
 from kce.errors import KCEError
+from kce.registry import defaults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,7 @@ def study(
     ] = None,
     seeds: Annotated[int, typer.Option(help="Number of seeds: 0, 1, ...")] = 1,
     per_class: Annotated[int | None, typer.Option(help="Images per class.", show_default="the study's")] = None,
-    engine: Annotated[str, typer.Option(help="What executes the runs, as in `kce list engine`.")] = "local",
+    engine: Annotated[str, typer.Option(help="What executes the runs, as in `kce list engine`.")] = defaults.ENGINE,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Continue without the categories that are missing.")
     ] = False,

@@ -27,6 +27,7 @@ from kce.errors import BadData, KCEError, Refused
 from kce.faces.crop import Found, cutter
 from kce.faces.folder import LOCK, Row, digest, place
 from kce.faces.journal import Done, Ledger, Problem, Settings, base_of, limits_agree
+from kce.registry import defaults
 from kce.registry.registry import Registry
 from kce.system.atomic import atomic_replace
 from kce.system.lock import file_lock
@@ -38,7 +39,7 @@ def cut(
     dataset: Iterable[Sample | Remark],
     to: str | os.PathLike[str],
     *,
-    detector: str = "yunet",
+    detector: str = defaults.DETECTOR,
     frames: int = 10,
     per_category: int | None = None,
     seed: int = 0,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from kce import __version__
 from kce.errors import KCEError
-from kce.registry import distributions
+from kce.registry import defaults, distributions
 from kce.registry.specs import format_spec
 from kce.system.documents import (
     Document,
@@ -41,8 +41,8 @@ class Evaluate:
         resamples: Bootstrap rounds behind an interval.
     """
 
-    reducer: str = "pca:n_components=64"
-    evaluators: tuple[str, ...] = ("calinski-harabasz", "silhouette", "davies-bouldin")
+    reducer: str = defaults.REDUCER
+    evaluators: tuple[str, ...] = defaults.EVALUATORS
     per_category: int = 250
     resamples: int = 200
 
@@ -103,11 +103,11 @@ class Recipe(Document):
     faces: str = ""
     unknown: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
-    backbone: str = "xception"
+    backbone: str = defaults.BACKBONE
     extractor: str = ""
-    aligner: str = "none"
-    reducer: str = "pca:n_components=64"
-    clusterer: str = "kmeans"
+    aligner: str = defaults.NO_ALIGNER
+    reducer: str = defaults.REDUCER
+    clusterer: str = defaults.CLUSTERER
     plan: str = "clusters"
     k: int | str = "name"
     vote: Literal["means", "rows"] = "means"

@@ -75,7 +75,7 @@ def _render(
 
 
 def _datasets(source: ReportSource, faces: Any) -> Mapping[str, str]:
-    """category -> dataset, for the check boxes that filter the points."""
+    """Category -> dataset, for the check boxes that filter the points."""
     if faces is not None:
         return dict(zip(faces.category.tolist(), faces.dataset.tolist(), strict=True))
     categories = {category for run in source.runs for category in (*run.report["known"], *run.report["unknown"])}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kce.bench import aligner_report, aligners
-from kce.bench.aligners import ALIKE, Cell, Setting, mistakes
+from kce.bench.aligners import UNIFORM, AlignCell, AlignSetting, list_mistakes
 from kce.errors import KCEError, Refused, UnknownName
 from kce.registry.registry import Registry
 from tests.support import browser
@@ -65,19 +66,19 @@ def test_worlds_are_made_once_and_every_cell_says_what_it_found(kce: Kce, at: Pa
     before = (at / "out" / "cells.jsonl").stat().st_mtime_ns, (at / "out" / "1" / "world").stat().st_mtime_ns
     other = kce("bench", "compare", "out", "out")
     assert other.returncode == 2
-    assert "results of another bench" in other.stderr
+    assert "results of another benchmark" in other.stderr
     again = kce(*words, "--json")
     assert json.loads(again.stdout)["cells"] == document["cells"]
     assert (at / "out" / "1" / "world").stat().st_mtime_ns == before[1]
 
 
 def test_amount_nought_stands_once_for_all_kinds(told: Path) -> None:
-    document = aligners.told(told)
-    found = aligners.cells(
+    document = aligners.read_aligner_bench(told)
+    found = aligners.list_align_cells(
         REGISTRY, document, [1], ["jpeg", "blur"], [0.0, 1.0], [0], clusterers=["kmeans"], ks=["known"]
     )
     assert [(cell.setting.kind, cell.setting.amount) for cell in found] == [
-        (ALIKE, 0.0), (ALIKE, 0.0), ("jpeg", 1.0), ("jpeg", 1.0), ("blur", 1.0), ("blur", 1.0),
+        (UNIFORM, 0.0), (UNIFORM, 0.0), ("jpeg", 1.0), ("jpeg", 1.0), ("blur", 1.0), ("blur", 1.0),
     ]  # fmt: skip
 
 
@@ -94,51 +95,51 @@ def test_amount_nought_stands_once_for_all_kinds(told: Path) -> None:
 def test_what_cannot_be_is_refused_before_any_work(told: Path, change: dict[str, Any], error: type[KCEError]) -> None:
     choices: dict[str, Any] = {"worlds": [1], "kinds": ["jpeg"], "amounts": [1.0], "nets": [0], **change}
     with pytest.raises(error):
-        aligners.cells(REGISTRY, aligners.told(told), **choices)
+        aligners.list_align_cells(REGISTRY, aligners.read_aligner_bench(told), **choices)
 
 
 def test_a_file_that_tells_no_bench_is_refused(tmp_path: Path) -> None:
     (tmp_path / "no.toml").write_text("world = 'world'\n", encoding="utf-8")
-    with pytest.raises(KCEError, match="has no aligners"):
-        aligners.told(tmp_path / "no.toml")
+    with pytest.raises(KCEError, match="aligners is missing"):
+        aligners.read_aligner_bench(tmp_path / "no.toml")
     with pytest.raises(KCEError):
-        aligners.told(tmp_path / "none.toml")
+        aligners.read_aligner_bench(tmp_path / "none.toml")
     (tmp_path / "key.toml").write_text(SMALL + "colour = 1\n", encoding="utf-8")
     with pytest.raises(UnknownName, match="colour"):
-        aligners.told(tmp_path / "key.toml")
+        aligners.read_aligner_bench(tmp_path / "key.toml")
 
 
 def test_a_folder_of_another_bench_is_refused(tmp_path: Path, told: Path) -> None:
-    document = aligners.told(told)
-    aligners.run(tmp_path / "out", [], document, REGISTRY)
+    document = aligners.read_aligner_bench(told)
+    aligners.run_align_cells(tmp_path / "out", [], document, REGISTRY)
     with pytest.raises(Refused):
-        aligners.run(tmp_path / "out", [], {**document, "world": "world"}, REGISTRY)
+        aligners.run_align_cells(tmp_path / "out", [], replace(document, world="world"), REGISTRY)
 
 
 def test_mistakes_are_told_by_process() -> None:
     method = {"A_x": "warp", "B_y": "warp", "B_z": "blend", "C_x": "halo"}
-    assert mistakes(method, {"A_x": "1", "B_y": "1", "B_z": "2", "C_x": "3"}) == ([], [])
-    assert mistakes(method, {"A_x": "1", "B_y": "2", "B_z": "2", "C_x": "3"}) == (["blend + warp"], ["warp"])
+    assert list_mistakes(method, {"A_x": "1", "B_y": "1", "B_z": "2", "C_x": "3"}) == ([], [])
+    assert list_mistakes(method, {"A_x": "1", "B_y": "2", "B_z": "2", "C_x": "3"}) == (["blend + warp"], ["warp"])
 
 
 def result(world: int, net: int, ari: float | None, amount: float = 1.0, clusters: int = 3) -> dict[str, Any]:
-    setting = Setting(world, "jpeg" if amount else ALIKE, amount, "paper", net)
-    about = aligners._about(Cell(setting, "none", "kmeans", "known"))
+    setting = AlignSetting(world, "jpeg" if amount else UNIFORM, amount, "paper", net)
+    about = aligners._describe(AlignCell(setting, "none", "kmeans", "known"))
     if ari is None:
         return {**about, "status": "failed", "reason": "it fails"}
     return {**about, "status": "ok", "reason": "", "n": 4, "classes": 3, "clusters": clusters, "ari": ari,
-            "joined": ["a + b"], "parted": ["a"], "faint": ["b"]}  # fmt: skip
+            "merged": ["a + b"], "split": ["a"], "unlearned": ["b"]}  # fmt: skip
 
 
 def test_figures_are_means_over_worlds_and_a_failure_counts_nought(tmp_path: Path) -> None:
     cells = [result(1, 0, 1.0), result(1, 1, 0.8), result(2, 0, 0.4, clusters=5), result(2, 1, None)]
-    (row,) = aligner_report.summary(cells)
+    (row,) = aligner_report.summarize_aligners(cells)
     assert row["ari"] == pytest.approx((0.9 + 0.2) / 2)
-    assert (row["worlds"], row["cells"], row["failed"], row["worst"], row["near"]) == (2, 4, 1, 0.0, 0.5)
+    assert (row["worlds"], row["cells"], row["failed"], row["worst"], row["k_within_1"]) == (2, 4, 1, 0.0, 0.5)
     assert -0.5 <= row["interval"][0] < 0.55 < row["interval"][1] <= 1
-    assert row["joined"] == {"a + b": 3}
-    assert row["faint"] == {"b": 3}
-    paths = aligner_report.write(tmp_path, [row], cells)
+    assert row["merged"] == {"a + b": 3}
+    assert row["unlearned"] == {"b": 3}
+    paths = aligner_report.write_aligner_report(tmp_path, [row], cells)
     assert all(path.is_file() for path in paths)
 
 
@@ -147,7 +148,7 @@ def test_the_page_draws_a_line_for_each_aligner(tmp_path: Path) -> None:
     cells = [
         result(world, 0, 0.5 + world / 10 - amount / 4, amount) for world in (1, 2, 3) for amount in (0.0, 0.5, 1.0)
     ]
-    aligner_report.write(tmp_path, aligner_report.summary(cells), cells)
+    aligner_report.write_aligner_report(tmp_path, aligner_report.summarize_aligners(cells), cells)
     with browser.opened(tmp_path / "aligners.html") as seen:
         browser.drawn(seen.page, "curves")
         points = seen.page.evaluate("document.getElementById('plot-curves')._fullData.map(trace => trace.x)")

@@ -16,6 +16,7 @@ from kce.errors import BadData, KCEError, Refused, UnknownName
 from kce.evaluation.agreement import AGREEMENT_MEASURES
 from kce.features.store import write_table
 from kce.registry.registry import Registry
+from tests.registry.test_defaults import HOSTILE, PLUGIN
 from tests.registry.test_registry import write
 
 Kce = Callable[..., subprocess.CompletedProcess[str]]
@@ -50,15 +51,17 @@ NAMES = ("good", "short", "floats", "one", "hangs", "exits", "fails")
 
 def test_a_bad_clusterer_is_one_bad_cell_with_its_reason(at: Path) -> None:
     registry = write(at, "".join(f'[clusterer.{name}]\nuse = "bad:{name}"\n' for name in NAMES), bad=BAD)
-    todo = clusterers.cells(registry, NAMES, [SMALL])
-    found = {result["clusterer"]: result for result in clusterers.run(at / "out", todo, registry, limit=8)}
+    todo = clusterers.list_cluster_cells(registry, NAMES, [SMALL])
+    found = {
+        result["clusterer"]: result for result in clusterers.run_cluster_cells(at / "out", todo, registry, limit=8)
+    }
     assert {name: result["status"] for name, result in found.items()} == {
         "good": "ok", "short": "failed", "floats": "failed", "one": "ok", "hangs": "timeout", "exits": "failed",
         "fails": "failed",
     }  # fmt: skip
     for name, reason in {
         "short": "shape", "floats": "float", "hangs": "longer than 8 seconds", "exits": "exit status 3",
-        "fails": "no idea", "one": "nothing is told apart",
+        "fails": "no idea", "one": "all rows are in one cluster",
     }.items():  # fmt: skip
         assert reason in found[name]["reason"], found[name]["reason"]
     assert found["one"]["scores"]["method"]["ari"] == 0
@@ -66,33 +69,35 @@ def test_a_bad_clusterer_is_one_bad_cell_with_its_reason(at: Path) -> None:
 
 
 def test_a_bench_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    todo = clusterers.cells(REGISTRY, ["kmeans", "dbscan"], [SMALL])
-    first = clusterers.run(tmp_path, todo, REGISTRY)
+    todo = clusterers.list_cluster_cells(REGISTRY, ["kmeans", "dbscan"], [SMALL])
+    first = clusterers.run_cluster_cells(tmp_path, todo, REGISTRY)
     lines = (tmp_path / "cells.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     assert len(lines) == len(todo)
     (tmp_path / "cells.jsonl").write_text("".join(lines[:2]) + lines[2][:20], encoding="utf-8")
     stamp = json.loads(lines[0])["seconds"]
-    again = clusterers.run(tmp_path, todo, REGISTRY)
+    again = clusterers.run_cluster_cells(tmp_path, todo, REGISTRY)
     assert again[0]["seconds"] == stamp
     assert [result["scores"] for result in again] == [result["scores"] for result in first]
-    assert clusterers.run(tmp_path, todo, REGISTRY) == again
+    assert clusterers.run_cluster_cells(tmp_path, todo, REGISTRY) == again
 
 
 def test_results_of_other_versions_are_not_mixed(tmp_path: Path) -> None:
-    todo = clusterers.cells(REGISTRY, ["dbscan"], [SMALL])
-    clusterers.run(tmp_path, todo, REGISTRY)
-    (tmp_path / "bench.json").write_text('{"versions": {"kce": "0"}}', encoding="utf-8")
-    with pytest.raises(Refused, match="made otherwise"):
-        clusterers.run(tmp_path, todo, REGISTRY)
+    todo = clusterers.list_cluster_cells(REGISTRY, ["dbscan"], [SMALL])
+    clusterers.run_cluster_cells(tmp_path, todo, REGISTRY)
+    (tmp_path / "bench.json").write_text(
+        '{"schema": 1, "bench": "clusterers", "versions": {"kce": "0"}, "recipe": {}}', encoding="utf-8"
+    )
+    with pytest.raises(Refused, match="made in another way: versions"):
+        clusterers.run_cluster_cells(tmp_path, todo, REGISTRY)
 
 
 def test_k_is_told_or_estimated_or_the_clusterers_own() -> None:
-    todo = clusterers.cells(REGISTRY, ["kmeans", "agglomerative", "dbscan"], [SMALL], seeds=(0, 1))
+    todo = clusterers.list_cluster_cells(REGISTRY, ["kmeans", "agglomerative", "dbscan"], [SMALL], seeds=(0, 1))
     assert [(cell.clusterer, cell.k, cell.seed) for cell in todo] == [
         ("kmeans", "known", 0), ("kmeans", "known", 1), ("kmeans", "unknown", 0), ("kmeans", "unknown", 1),
         ("agglomerative", "known", 0), ("agglomerative", "unknown", 0), ("dbscan", "own", 0),
     ]  # fmt: skip
-    given = clusterers.cells(REGISTRY, ["kmeans:n_clusters=4"], [SMALL], seeds=(0,))
+    given = clusterers.list_cluster_cells(REGISTRY, ["kmeans:n_clusters=4"], [SMALL], seeds=(0,))
     assert [cell.k for cell in given] == ["own"]
 
 
@@ -101,28 +106,34 @@ def test_the_estimated_number_is_the_true_one_where_clusters_are_far_apart() -> 
         told = synthetic.FeatureWorldParameters(
             categories=methods, methods=methods, datasets=1, dim=64, separation=14.0, rows=20
         )
-        assert clusterers.estimated(synthetic.make_feature_world(told, 0, views=False).features.x) == methods
+        assert (
+            clusterers.estimate_cluster_count(synthetic.make_feature_world(told, 0, views=False).features.x) == methods
+        )
     with pytest.raises(BadData, match="too few different rows"):
-        clusterers.estimated(np.ones((9, 3), np.float32))
+        clusterers.estimate_cluster_count(np.ones((9, 3), np.float32))
 
 
 def test_scores_tell_every_truth_and_easy_worlds_are_solved(tmp_path: Path) -> None:
     world = "small:separation=20.0,shift=0.0,recording=0.0"
-    found = clusterers.run(tmp_path, clusterers.cells(REGISTRY, ["kmeans"], [world], seeds=(0,)), REGISTRY)
+    found = clusterers.run_cluster_cells(
+        tmp_path, clusterers.list_cluster_cells(REGISTRY, ["kmeans"], [world], seeds=(0,)), REGISTRY
+    )
     known = next(result for result in found if result["k"] == "known")
     assert set(known["scores"]) == {"method", "dataset", "name"}
     assert {*AGREEMENT_MEASURES, "noise", "clusters"} == set(known["scores"]["method"])
     assert known["scores"]["method"]["ari"] == 1
     assert known["scores"]["dataset"]["ari"] < 0.5
-    assert known["n"] == len(clusterers.answers(tmp_path, [known])[0]) == 6 * 20
+    assert known["n"] == len(clusterers.read_cluster_labels(tmp_path, [known])[0]) == 6 * 20
     assert known["seconds"] > 0
 
 
 def test_what_a_dataset_adds_misleads_until_an_aligner_takes_it_away(tmp_path: Path) -> None:
-    todo = clusterers.cells(
+    todo = clusterers.list_cluster_cells(
         REGISTRY, ["kmeans"], ["small:shift=40.0,separation=12.0"], ["none", "real-anchor"], seeds=(0,)
     )
-    found = {r["aligner"]: r["scores"] for r in clusterers.run(tmp_path, todo, REGISTRY) if r["k"] == "known"}
+    found = {
+        r["aligner"]: r["scores"] for r in clusterers.run_cluster_cells(tmp_path, todo, REGISTRY) if r["k"] == "known"
+    }
     assert found["none"]["method"]["ari"] < 0.7 < found["real-anchor"]["method"]["ari"]
     assert found["none"]["dataset"]["ari"] > found["real-anchor"]["dataset"]["ari"]
 
@@ -138,25 +149,25 @@ def test_stored_features_bring_their_reals_and_their_truth(tmp_path: Path) -> No
             writer.publish()
     lines = "".join(f'"{category}" = "{method}"\n' for category, method in world.method.items())
     (tmp_path / "truth.toml").write_text(f"[method]\n{lines}", encoding="utf-8")
-    todo = clusterers.cells(
+    todo = clusterers.list_cluster_cells(
         REGISTRY, ["agglomerative"], [f"{path}:/known"], ["none", "real-anchor"], truth=str(tmp_path / "truth.toml")
     )
-    found = clusterers.run(tmp_path / "out", todo, REGISTRY)
+    found = clusterers.run_cluster_cells(tmp_path / "out", todo, REGISTRY)
     assert {result["status"] for result in found} == {"ok"}, [result["reason"] for result in found]
     assert {result["classes"] for result in found} == {2}
-    plain = worlds.load(f"{path}:/known")
+    plain = worlds.load_bench_data(f"{path}:/known")
     assert list(plain.truths) == ["label", "dataset", "name"]
     with pytest.raises(BadData, match="cannot read the truth"):
-        worlds.load(f"{path}:/known", str(tmp_path / "none.toml"))
+        worlds.load_bench_data(f"{path}:/known", str(tmp_path / "none.toml"))
     (tmp_path / "few.toml").write_text("[method]\n", encoding="utf-8")
     with pytest.raises(BadData, match="no method for"):
-        worlds.load(f"{path}:/known", str(tmp_path / "few.toml"))
+        worlds.load_bench_data(f"{path}:/known", str(tmp_path / "few.toml"))
     (tmp_path / "old.toml").write_text("[process]\n", encoding="utf-8")
     with pytest.raises(BadData, match="no table") as caught:
-        worlds.load(f"{path}:/known", str(tmp_path / "old.toml"))
+        worlds.load_bench_data(f"{path}:/known", str(tmp_path / "old.toml"))
     assert "[process] to [method]" in caught.value.hint
-    with pytest.raises(BadData, match="nothing to tell apart"):
-        worlds.load(f"{path}:/reals")
+    with pytest.raises(BadData, match="nothing to cluster"):
+        worlds.load_bench_data(f"{path}:/reals")
 
 
 @pytest.mark.parametrize(
@@ -168,33 +179,35 @@ def test_stored_features_bring_their_reals_and_their_truth(tmp_path: Path) -> No
 )  # fmt: skip
 def test_worlds_that_cannot_be_are_refused_before_any_work(world: str, error: type[KCEError]) -> None:
     with pytest.raises(error):
-        clusterers.cells(REGISTRY, ["kmeans"], [world])
+        clusterers.list_cluster_cells(REGISTRY, ["kmeans"], [world])
 
 
 def test_drawn_faces_go_through_a_network_once(tmp_path: Path) -> None:
     name = "demo:categories=6,images=8,identities=4"
-    todo = clusterers.cells(REGISTRY, ["kmeans"], [name], ["none", "codec-delta"], seeds=(0,))
-    results = clusterers.run(tmp_path, todo, REGISTRY, workers=2)
+    todo = clusterers.list_cluster_cells(REGISTRY, ["kmeans"], [name], ["none", "codec-delta"], seeds=(0,))
+    results = clusterers.run_cluster_cells(tmp_path, todo, REGISTRY, workers=2)
     assert [result["status"] for result in results] == ["ok"] * 4, results
     assert {result["world"] for result in results} == {name}
     assert {tuple(result["scores"]) for result in results} == {("method", "dataset", "name")}
     model = next((tmp_path / "worlds").rglob("first.safetensors")).stat().st_mtime_ns
-    clusterers.run(tmp_path, clusterers.cells(REGISTRY, ["agglomerative"], [name], seeds=(0,)), REGISTRY)
+    clusterers.run_cluster_cells(
+        tmp_path, clusterers.list_cluster_cells(REGISTRY, ["agglomerative"], [name], seeds=(0,)), REGISTRY
+    )
     assert next((tmp_path / "worlds").rglob("first.safetensors")).stat().st_mtime_ns == model
 
 
 @pytest.mark.parametrize("name", ["demo:artefact=2.0", "demo:colour=1", "demo:root=x"])
 def test_dials_of_drawn_faces_are_looked_at_before_any_work(name: str) -> None:
     with pytest.raises(KCEError):
-        clusterers.cells(REGISTRY, ["kmeans"], [name])
+        clusterers.list_cluster_cells(REGISTRY, ["kmeans"], [name])
 
 
 def test_the_suite_is_every_world_but_the_small_one() -> None:
-    names = worlds.named("suite")
+    names = worlds.resolve_world_names("suite")
     assert set(names) < set(FROZEN)
     assert len(names) >= 10
     assert all(name.endswith("@1") and not name.startswith("small") for name in names)
-    assert worlds.named("small") == ["small@1"]
+    assert worlds.resolve_world_names("small") == ["small@1"]
 
 
 # Marks of the suite's worlds without their views. A world that comes out otherwise needs a further version.
@@ -215,9 +228,9 @@ FROZEN: dict[str, str] = {
 
 
 def mark(name: str) -> str:
-    ground = worlds.load(name, views=False)
-    assert ground.rows.reals is not None
-    return synthetic.FeatureWorld(ground.rows, ground.rows.reals, {}, {}).content_hash()
+    data = worlds.load_bench_data(name, views=False)
+    assert data.rows.reals is not None
+    return synthetic.FeatureWorld(data.rows, data.rows.reals, {}, {}).content_hash()
 
 
 @pytest.mark.parametrize("name", FROZEN)
@@ -265,3 +278,14 @@ def test_bad_words_end_with_a_hint(kce: Kce, words: list[str], said: str) -> Non
     assert said in done.stderr
     assert done.returncode == 2
     assert "hint:" in done.stderr
+
+
+def test_a_users_registry_cannot_break_a_benchmark_of_other_components(kce: Kce, at: Path) -> None:
+    write(at, HOSTILE, mine=PLUGIN)
+    worlds.check_image_world("demo:artefact=0.5")
+    done = kce("bench", "clusterers", "--world", "small", "--clusterer", "agglomerative", "--to", "out")
+    assert done.returncode == 0, done.stderr
+    assert (at / "out" / "leaderboard.html").is_file()
+    switched_off = kce("bench", "clusterers", "--world", "small", "--clusterer", "kmeans")
+    assert switched_off.returncode == 2
+    assert "is disabled by" in switched_off.stderr

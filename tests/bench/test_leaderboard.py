@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from kce.bench.leaderboard import compare, ranks, summary, write
+from kce.bench.leaderboard import compare_benches, make_leaderboards, mean_ranks, write_leaderboards
 from tests.support import browser
 
 
@@ -21,7 +21,7 @@ def cell(clusterer: str, world: str, ari: float | None, seed: int = 0, k: str = 
              "clusterer": clusterer, "k": k, "seed": seed}  # fmt: skip
     if ari is None:
         return {**about, "status": "failed", "reason": "it fails"}
-    return {**about, "status": "ok", "reason": "", "n": 4, "classes": 2, "asked": 2, "clusters": 2, "seconds": 1.0,
+    return {**about, "status": "ok", "reason": "", "n": 4, "classes": 2, "requested": 2, "clusters": 2, "seconds": 1.0,
             "peak_mib": None, "subsample": None,
             "scores": {"method": {"ari": ari, **dict.fromkeys(measures, ari)}}}  # fmt: skip
 
@@ -41,27 +41,27 @@ def kept(folder: Path, cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @given(st.integers(2, 12), st.integers(3, 6), st.integers(0, 1000))
 def test_ranks_are_scipys_and_add_up(worlds: int, ways: int, seed: int) -> None:
     scores = np.random.default_rng(seed).random((worlds, ways))
-    told = ranks(scores)
-    assert sum(told["mean"]) == pytest.approx(ways * (ways + 1) / 2)
-    assert told["mean"] == pytest.approx(stats.rankdata(-scores, axis=1).mean(axis=0))
-    assert told["p"] == pytest.approx(stats.friedmanchisquare(*scores.T).pvalue, abs=1e-6)
+    result = mean_ranks(scores)
+    assert sum(result["mean"]) == pytest.approx(ways * (ways + 1) / 2)
+    assert result["mean"] == pytest.approx(stats.rankdata(-scores, axis=1).mean(axis=0))
+    assert result["p"] == pytest.approx(stats.friedmanchisquare(*scores.T).pvalue, abs=1e-6)
 
 
 def test_the_critical_difference_is_the_published_one() -> None:
     """Demsar (2006), section 3.2.2: q = 2.569 for four classifiers; on 14 data sets the difference is 1.25."""
-    assert ranks(np.random.default_rng(0).random((14, 4)))["critical_difference"] == pytest.approx(1.25, abs=0.01)
+    assert mean_ranks(np.random.default_rng(0).random((14, 4)))["critical_difference"] == pytest.approx(1.25, abs=0.01)
 
 
 def test_one_world_or_two_ways_have_no_test() -> None:
     for shape in ((1, 4), (5, 2)):
-        told = ranks(np.random.default_rng(0).random(shape))
-        assert told["p"] is None
-        assert told["critical_difference"] is None
+        result = mean_ranks(np.random.default_rng(0).random(shape))
+        assert result["p"] is None
+        assert result["critical_difference"] is None
 
 
 def test_a_failure_scores_nothing_and_is_ranked_last(folder: Path) -> None:
     cells = [cell("a", "w1", 0.0), cell("a", "w2", 0.5), cell("b", "w1", None), cell("b", "w2", 0.9)]
-    board = summary(folder, kept(folder, cells))["known"]
+    board = make_leaderboards(folder, kept(folder, cells))["known"]
     rows = {row["clusterer"]: row for row in board["rows"]}
     assert rows["b"]["failed"] == 1
     assert rows["b"]["reasons"] == ["it fails"]
@@ -70,16 +70,16 @@ def test_a_failure_scores_nothing_and_is_ranked_last(folder: Path) -> None:
     assert rows["a"]["interval"][0] < 0.25 < rows["a"]["interval"][1]
 
 
-def test_a_number_that_was_told_is_not_compared_with_one_that_was_not(folder: Path) -> None:
+def test_a_given_number_of_clusters_is_not_compared_with_an_estimated_one(folder: Path) -> None:
     cells = [cell("a", "w", 0.9), cell("a", "w", 0.5, k="unknown"), cell("b", "w", 0.7, k="own")]
-    boards = summary(folder, kept(folder, cells))
+    boards = make_leaderboards(folder, kept(folder, cells))
     assert [row["clusterer"] for row in boards["known"]["rows"]] == ["a"]
     assert [row["clusterer"] for row in boards["unknown"]["rows"]] == ["b", "a"]
 
 
 def test_only_worlds_that_all_were_tried_on_are_ranked(folder: Path) -> None:
     cells = [cell("a", "w1", 0.1), cell("b", "w1", 0.2), cell("a", "w2", 0.9)]
-    board = summary(folder, kept(folder, cells))["known"]
+    board = make_leaderboards(folder, kept(folder, cells))["known"]
     assert board["ranks"]["n"] == 1
     assert {row["clusterer"]: row["rank"] for row in board["rows"]} == {"a": 2, "b": 1}
 
@@ -87,17 +87,17 @@ def test_only_worlds_that_all_were_tried_on_are_ranked(folder: Path) -> None:
 def test_two_benches_are_compared_world_by_world() -> None:
     one = [cell("a", f"w{n}", 0.5 + 0.01 * n) for n in range(8)]
     other = [cell("a", f"w{n}", 0.7 + 0.012 * n) for n in range(1, 8)] + [cell("c", "w0", 0.1)]
-    found = compare(one, other)
+    found = compare_benches(one, other)
     assert [(row["clusterer"], row["n"]) for row in found] == [("a", 7)]
     assert found[0]["difference"] == pytest.approx(0.2 + 0.002 * 4)
     assert found[0]["interval"][0] > 0
     assert found[0]["p_holm"] < 0.05
-    assert compare(one, [cell("c", "w0", 0.1)]) == []
+    assert compare_benches(one, [cell("c", "w0", 0.1)]) == []
 
 
 def test_what_is_written_holds_every_cell(folder: Path) -> None:
     cells = kept(folder, [cell("a", "w1", 0.25), cell("<b>", "w1", None)])
-    paths = write(folder, summary(folder, cells), cells)
+    paths = write_leaderboards(folder, make_leaderboards(folder, cells), cells)
     assert all(path.is_file() for path in paths)
     assert "&lt;b&gt;" in (folder / "leaderboard.html").read_text(encoding="utf-8")
     assert len((folder / "tables" / "cells.csv").read_text(encoding="utf-8").splitlines()) == 3
@@ -106,7 +106,7 @@ def test_what_is_written_holds_every_cell(folder: Path) -> None:
 @browser.needed
 def test_the_page_draws_its_bars_and_asks_for_nothing(folder: Path) -> None:
     cells = kept(folder, [cell(name, f"w{n}", 0.2 + 0.1 * n) for name in ("a", "b", "c") for n in range(3)])
-    write(folder, summary(folder, cells), cells)
+    write_leaderboards(folder, make_leaderboards(folder, cells), cells)
     with browser.opened(folder / "leaderboard.html") as seen:
         browser.drawn(seen.page, "ari")
     assert not seen.errors

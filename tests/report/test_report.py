@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from kce.report.figures import ShownFaces
 from kce.report.report import write_report
 from kce.report.sources import ReportSource, read_report_source
 from kce.training.settings import TrainSettings
+from tests.registry.test_defaults import HOSTILE, PLUGIN
+from tests.registry.test_registry import write
 from tests.support import browser
 from tests.support.corpus import KNOWN, UNKNOWN, face_folder
 
@@ -278,3 +281,9 @@ def test_what_is_no_folder_of_a_report_says_so(tmp_path: Path) -> None:
         (tmp_path / "report.json").write_text(text)
         with pytest.raises(BadData, match=re.escape(message)):
             write_report(tmp_path)
+
+
+def test_a_users_registry_cannot_break_a_report(kce: Callable[..., Any], at: Path, folder: Path) -> None:
+    write(at, HOSTILE, mine=PLUGIN)
+    done = kce("report", folder)
+    assert done.returncode == 0, done.stderr
