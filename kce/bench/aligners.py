@@ -19,8 +19,8 @@ from kce.bench.cell_store import BenchRecord, append_cells, claim_bench_folder, 
 from kce.errors import BadData, KCEError, UnknownName
 from kce.evaluation.agreement import agreement_scores
 from kce.faces import degrade
-from kce.faces import folder as face_folder
 from kce.faces.cut import cut
+from kce.faces.folder import read_faces
 from kce.labels import REAL
 from kce.merging.plan_file import read_plan
 from kce.pipeline.recipe import library_versions, recipe_from_table
@@ -218,7 +218,7 @@ def list_align_cells(
         for spec in specs:
             registry.resolve(component, spec)
     for kind, amount in product(kinds, amounts):
-        degrade.artefacts(["A"], kind, amount, 0)
+        degrade.assign_artefacts(["A"], kind, amount, 0)
     for k in ks:
         if k not in KS:
             raise UnknownName.among("k", k, KS)
@@ -344,9 +344,9 @@ def _make_face_folder(folder: Path, setting: AlignSetting, bench: AlignerBench, 
     world = registry.build("dataset", bench.world, **parameters)
     cut(world, path / "faces", seed=setting.world, workers=1, registry_folder=registry.folder, **bench.cut)
     if setting.kind != UNIFORM:
-        datasets = sorted(set(face_folder.read(path / "faces").dataset.tolist()))
-        artefacts = degrade.artefacts(datasets, setting.kind, setting.amount, setting.world)
-        degrade.degrade(path / "faces", folder / setting.faces, artefacts, setting.world)
+        datasets = sorted(set(read_faces(path / "faces").dataset.tolist()))
+        artefacts = degrade.assign_artefacts(datasets, setting.kind, setting.amount, setting.world)
+        degrade.degrade_faces(path / "faces", folder / setting.faces, artefacts, setting.world)
 
 
 def _run_cell(folder: Path, cell: AlignCell, bench: AlignerBench, registry: Registry) -> dict[str, Any]:

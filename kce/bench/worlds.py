@@ -14,8 +14,8 @@ import numpy as np
 
 from kce.bench import synthetic
 from kce.errors import BadData, KCEError, UnknownName
-from kce.faces import folder as face_folder
 from kce.faces.cut import cut
+from kce.faces.folder import read_faces
 from kce.features.table import find_table, open_table, split_table_address
 from kce.labels import label_parts
 from kce.pipeline.recipe import recipe_from_table
@@ -208,7 +208,7 @@ def make_image_world(folder: Path, name: str, progress: Progress = lambda *_: No
     cut(
         world, path / "faces", seed=seed, registry_folder=registry.folder, progress=progress, **document["cut"]
     )  # fmt: skip
-    categories = set(face_folder.read(path / "faces").category.tolist())
+    categories = set(read_faces(path / "faces").category.tolist())
     table = {
         **document["run"],
         "faces": str(path / "faces"),

@@ -135,7 +135,7 @@ def aligners(
     registry = Registry.load()
     chosen = read_aligner_bench(recipe or ALIGNER_RECIPE)
     cells = list_align_cells(
-        registry, chosen, range(first, first + worlds), kind or [*degrade.KINDS, "mixed"], amount,
+        registry, chosen, range(first, first + worlds), kind or [*degrade.ARTEFACT_KINDS, "mixed"], amount,
         range(nets), training or [], aligner or [], clusterer or [], k or KS,
     )  # fmt: skip
     if dry_run:

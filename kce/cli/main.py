@@ -215,6 +215,7 @@ def cut(
     from kce.data.catalog import suggest_dataset
     from kce.faces.cut import cut as cut_faces
     from kce.registry.registry import Registry
+    from kce.system.documents import document_to_table
 
     registry = Registry.load()
     with suggest_dataset(registry, dataset, root):
@@ -231,12 +232,12 @@ def cut(
             progress=progress,
         )
     if as_json:
-        return print_json(report)
-    print_line(f"{report['faces']} faces in {to}")
-    print_table(["category", "faces"], [[name, str(count)] for name, count in sorted(report["by_category"].items())])
-    print_line(", ".join(f"{report[what]} {what.replace('_', ' ')}" for what in ("no_face", "unreadable", "too_short")))
-    print_problems("problems", report["problems"])
-    for category, count in sorted(report["short_categories"].items()):
+        return print_json(document_to_table(report))
+    print_line(f"{report.faces} faces in {to}")
+    print_table(["category", "faces"], [[name, str(count)] for name, count in sorted(report.by_category.items())])
+    print_line(f"{report.no_face} no face, {report.unreadable} unreadable, {report.too_short} too short")
+    print_problems("problems", list(report.problems))
+    for category, count in sorted(report.short_categories.items()):
         say(f"warning: {category} has {count} faces, fewer than the {per_category} asked for")
     return None
 

@@ -1,4 +1,4 @@
-"""The faces of one file: what a worker does."""
+"""Finds and crops the faces of one media file: the task of each worker."""
 
 from __future__ import annotations
 
@@ -18,56 +18,73 @@ if TYPE_CHECKING:
     from kce.types import Box, Detector, Image
 
 
-class Found(NamedTuple):
-    """A face, cut out."""
+class CroppedFace(NamedTuple):
+    """A cropped face.
+
+    Attributes:
+        frame: Number of the frame in its video; None for a picture.
+        box: The detector's box.
+        png: The crop, as PNG.
+    """
 
     frame: int | None
     box: Box
     png: bytes
 
 
-def cutter(detector: str, home: str, frames: int, margin: float) -> Callable[[str], tuple[list[Found], list[str]]]:
-    """What a worker does with each file; it builds its own detector."""
-    finder: Detector = Registry.load(home).build("detector", detector)
-    return lambda path: find(finder, path, frames, margin)
+def make_cropper(
+    detector: str, registry_folder: str, frames: int, margin: float
+) -> Callable[[str], tuple[list[CroppedFace], list[str]]]:
+    """The function that a worker calls for each path; each worker builds its own detector."""
+    built: Detector = Registry.load(registry_folder).build("detector", detector)
+    return lambda path: crop_faces(built, path, frames, margin)
 
 
-def find(detector: Detector, path: str, frames: int, margin: float) -> tuple[list[Found], list[str]]:
-    """The largest face of a picture, or of each of `frames` frames of a video; and what is wrong with the file.
+def crop_faces(detector: Detector, path: str, frames: int, margin: float) -> tuple[list[CroppedFace], list[str]]:
+    """Crop the largest face of a picture, or of each of several frames of a video.
 
-    Complaints begin with "no face", "unreadable" or "too short". One frame that fails costs no other.
+    A frame that fails does not affect the others.
+
+    Args:
+        detector: Finds the faces.
+        path: The media file.
+        frames: Number of frames of a video, spread evenly.
+        margin: Side of the crop, in units of the longer side of the box.
+
+    Returns:
+        The faces, and what is wrong with the file: messages that start with "no face", "unreadable" or "too short".
     """
-    found: list[Found] = []
-    reasons: list[str] = []
-    seen = 0
+    faces: list[CroppedFace] = []
+    problems: list[str] = []
+    decoded = 0
     video = is_video(path)
     try:
         for frame, image in video_frames(path, frames) if video else [(None, read_image(path))]:
-            seen += 1
+            decoded += 1
             where = "" if frame is None else f" in frame {frame}"
             try:
-                box = largest(detector.detect(image), image)
+                box = largest_box(detector.detect(image), image)
             except KCEError:
                 raise
-            except Exception as error:  # one picture that a detector cannot bear is one bad file among many
-                reasons.append(f"unreadable: the detector failed{where} ({type(error).__name__}: {error})")
+            except Exception as error:  # a picture on which a detector fails is one bad file among many
+                problems.append(f"unreadable: the detector failed{where} ({type(error).__name__}: {error})")
                 continue
             if box is None:
-                reasons.append(f"no face{where}")
+                problems.append(f"no face{where}")
             else:
-                found.append(Found(frame, box, encode_png(crop(image, box, margin))))
+                faces.append(CroppedFace(frame, box, encode_png(crop(image, box, margin))))
     except BadData as error:
-        reasons.append(f"unreadable: {error.message.removeprefix(f'{path}: ')}")
+        problems.append(f"unreadable: {error.message.removeprefix(f'{path}: ')}")
     else:
-        if video and seen < frames:
-            reasons.append(f"too short: {seen} of {frames} frames")
-    return found, reasons
+        if video and decoded < frames:
+            problems.append(f"too short: {decoded} of {frames} frames")
+    return faces, problems
 
 
-def largest(boxes: Iterable[Box], image: Image) -> Box | None:
-    """The largest box that is one and touches the picture."""
+def largest_box(boxes: Iterable[Box], image: Image) -> Box | None:
+    """The largest valid box that overlaps the picture; None if there is none."""
     height, width = image.shape[:2]
-    sound = [
+    valid = [
         box
         for box in boxes
         if all(map(math.isfinite, (box.left, box.top, box.right, box.bottom)))
@@ -76,14 +93,22 @@ def largest(boxes: Iterable[Box], image: Image) -> Box | None:
         and min(box.right, width) > max(box.left, 0)
         and min(box.bottom, height) > max(box.top, 0)
     ]
-    return max(sound, key=lambda box: (box.area, box.score, -box.left, -box.top), default=None)
+    return max(valid, key=lambda box: (box.area, box.score, -box.left, -box.top), default=None)
 
 
 def crop(image: Image, box: Box, margin: float) -> Image:
-    """A square about the box's centre, its side `margin` times the box's longer side, at the picture's own resolution.
+    """Crop a square around the centre of a box, at the resolution of the picture.
 
-    Beyond the border the edge is repeated: nothing is squeezed. A box that is the whole picture leaves nothing to add
-    around it, and gets no margin.
+    Beyond the border the edge is repeated, so that nothing is distorted. A box that is the whole picture gets no
+    margin, since there is nothing around it.
+
+    Args:
+        image: The picture, uint8 (height, width, 3).
+        box: The face.
+        margin: Side of the square, in units of the longer side of the box.
+
+    Returns:
+        The crop, uint8 (side, side, 3).
     """
     height, width = image.shape[:2]
     whole = box.left <= 0 and box.top <= 0 and box.right >= width and box.bottom >= height

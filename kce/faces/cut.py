@@ -1,9 +1,9 @@
 """Samples + detector -> face folder.
 
-Which faces a folder holds follows from the dataset and the settings alone: within a category samples are taken in the
-order of a hash of seed and key, until there are enough. What was done with each sample is noted in a journal as soon
-as its pictures are on the disk, and becomes ``faces.csv`` and ``problems.csv`` at the end. A cut that was killed and
-is started again takes from both what is done and whole, and does the rest.
+Which faces a folder contains depends on the dataset and the settings alone: within a category, samples are taken in the
+order of a hash of seed and key until there are enough faces. The result for each sample is recorded in a journal once
+its pictures are on the disk; at the end the journal becomes ``faces.csv`` and ``problems.csv``. A cut that was killed
+and is started again reuses all complete results, and does the rest.
 """
 
 from __future__ import annotations
@@ -12,27 +12,64 @@ import errno
 import math
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import xxhash
+from typing import TYPE_CHECKING, ClassVar
 
 from kce import __version__
 from kce.data.media import is_video
-from kce.errors import BadData, KCEError, Refused
-from kce.faces.crop import Found, cutter
-from kce.faces.folder import LOCK, Row, digest, place
-from kce.faces.journal import Done, Ledger, Problem, Settings, base_of, limits_agree
+from kce.data.walk import printable
+from kce.errors import KCEError
+from kce.faces.crop import CroppedFace, make_cropper
+from kce.faces.file_names import LOCK, content_hash, face_path
+from kce.faces.journal import CutRecord, CutResult, CutSettings, refuse_lower_limits
+from kce.faces.sample_rows import sample_columns
+from kce.faces.selection import (
+    CategoryQuota,
+    cut_order,
+    list_samples,
+    make_quotas,
+    reuse_results,
+    thin_out,
+    verify_faces,
+)
+from kce.faces.tables import FaceRow, Problem
 from kce.registry import defaults
 from kce.registry.registry import Registry
 from kce.system.atomic import atomic_replace
+from kce.system.documents import Document
 from kce.system.lock import file_lock
 from kce.system.worker_pool import InlineWorkers, TaskLost, Workers, start_workers
-from kce.types import Progress, Remark, Sample
+
+if TYPE_CHECKING:
+    from kce.types import Progress, Remark, Sample
+
+
+@dataclass(frozen=True)
+class CutReport(Document):
+    """What a cut found in the categories of a dataset, now or before.
+
+    Attributes:
+        faces: Number of faces.
+        by_category: Category -> number of faces.
+        no_face: Number of pictures and frames without a face.
+        unreadable: Number of files and frames that could not be read.
+        too_short: Number of videos with too few frames.
+        problems: These files, as "path: reason".
+        short_categories: Category -> number of faces, of those with fewer than requested.
+    """
+
+    NOUN: ClassVar[str] = "the report of a cut"
+
+    faces: int
+    by_category: Mapping[str, int]
+    no_face: int
+    unreadable: int
+    too_short: int
+    problems: tuple[str, ...]
+    short_categories: Mapping[str, int]
 
 
 def cut(
@@ -47,295 +84,152 @@ def cut(
     workers: int | None = None,
     registry_folder: str | os.PathLike[str] | None = None,
     progress: Progress = lambda *_: None,
-) -> dict[str, Any]:
-    """Cut the largest face out of every picture, and out of `frames` frames of every video, into the folder `to`.
+) -> CutReport:
+    """Crop the largest face of every picture, and of several frames of every video, into a face folder.
 
-    detector         "name:key=value,..." as the registry of `registry_folder` (default: the working folder) knows it
-    frames           of each video, spread evenly; a shorter one gives what it has
-    per_category     this many faces of each category (all where None). Samples are drawn by `seed`; the last video's
-                     surplus is thinned evenly. Raised later, the folder is extended; lowered, it is refused
-    margin           side of the square around the face's centre, in units of the face's longer side
-    workers          processes; one means none beside this. Default: as many as there are processors, at most 8
+    A sample that was once found unreadable is not tried again. If the disk is full, everything done so far is kept.
 
-    Returns {"faces", "by_category", "no_face", "unreadable", "too_short", "problems", "short_categories"} of the
-    categories of `dataset`, whether cut now or before. A sample that was once found unreadable is not tried again.
-    Raises Refused for a folder made otherwise (detector, frames, seed, margin), or from other files where only some
-    are taken; KCEError for a folder another cut is working in, and for a full disk: all that is done stays.
+    Args:
+        dataset: The samples.
+        to: The folder. It may contain faces that were cut in the same way, of this and of other datasets.
+        detector: The detector, "name:key=value,...".
+        frames: Frames per video, spread evenly; a shorter video gives all it has.
+        per_category: Number of faces of each category; None = all. Samples are chosen at random by `seed`, and the
+            frames of the last video are thinned out evenly. A higher number extends a folder; a lower one is refused.
+        seed: Seed of the random order in which samples are cut.
+        margin: Side of the square around the centre of the face, in units of the longer side of the face.
+        workers: Number of processes; 1 = this process alone. Default: one per processor, at most 8.
+        registry_folder: The folder whose registry knows the detector; default: the working folder.
+        progress: Called while it works.
+
+    Returns:
+        What was found in the categories of the dataset, now or before.
+
+    Raises:
+        Refused: The folder was cut in another way (detector, frames, seed, margin), or from other files where
+            `per_category` is given.
+        KCEError: A setting is out of range, another cut is running in the folder, or the disk is full.
     """
-    _check(frames, per_category, margin, workers)
+    _check_options(frames, per_category, margin, workers)
     home = str(Path(registry_folder or Path.cwd()).resolve())
-    part = Registry.load(home).resolve("detector", detector)
-    settings = Settings(part.spec, frames, seed, float(margin), __version__)
-    samples = _listed(dataset, progress)
-    with _room(Path(to)) as root:
-        ledger = Ledger(root, settings)
-        quotas = _quotas(ledger, samples, seed, per_category)
+    component = Registry.load(home).resolve("detector", detector)
+    settings = CutSettings(component.spec, frames, seed, float(margin), __version__)
+    samples = list_samples(dataset, progress)
+    with _locked_folder(Path(to)) as root:
+        record = CutRecord(root, settings)
+        quotas = make_quotas(record, samples, seed, per_category)
         limits = dict.fromkeys((quota.category for quota in quotas), per_category or 0)
-        limits_agree(root, ledger.limits, limits, per_category or 0)
+        refuse_lower_limits(root, record.settings.per_category, limits, per_category or 0)
         for quota in quotas:
-            _take_stock(quota, ledger)
-        _verify(quotas, ledger, progress)
-        if any(quota.following for quota in quotas):
+            reuse_results(quota, record)
+        verify_faces(quotas, record, progress)
+        if any(quota.next for quota in quotas):
             count = workers or min(os.cpu_count() or 1, 8)
-            with start_workers(count, cutter, (detector, home, frames, margin)) as hands:
-                ledger.begin(limits)
-                _cut(quotas, ledger, hands, frames, progress)
-        ledger.finish(limits, lambda base: rank(seed, base))
-        return _report(quotas, ledger, per_category)
+            with start_workers(count, make_cropper, (detector, home, frames, margin)) as pool:
+                record.begin(limits)
+                _cut_samples(quotas, record, pool, frames, progress)
+        record.finish(limits, lambda key: cut_order(seed, key))
+        return _report(quotas, record, per_category)
 
 
-# ------------------------------------------------------------------------------------------------ which, and how many
-
-
-@dataclass
-class Quota:
-    """A category: its samples in the order of the draw, and how far it has come."""
-
-    category: str
-    order: list[tuple[str, Sample]]
-    limit: float  # faces wanted; infinite where all are
-    todo: deque[tuple[str, Sample]] = field(default_factory=deque)
-    have: int = 0
-    promised: int = 0  # what the samples under way may give at most
-
-    @property
-    def following(self) -> tuple[str, Sample] | None:
-        """The next sample to cut; None while those under way may be enough."""
-        return self.todo[0] if self.todo and self.have + self.promised < self.limit else None
-
-
-def _quotas(ledger: Ledger, samples: dict[str, Sample], seed: int, per_category: int | None) -> list[Quota]:
-    """The categories, sorted. A sample that was cut before and is in the dataset no longer keeps its place."""
-    named: dict[str, list[tuple[str, Sample]]] = {}
-    for base, sample in samples.items():
-        named.setdefault(sample.category, []).append((base, sample))
-    for base, done in ledger.done.items():
-        if done.rows and base not in samples and done.rows[0].category in named:
-            named[done.rows[0].category].append((base, _recalled(done.rows[0])))
-    limit = math.inf if per_category is None else per_category
-    return [
-        Quota(category, sorted(its, key=lambda item: (rank(seed, item[0]), item[0])), limit)
-        for category, its in sorted(named.items())
-    ]
-
-
-def rank(seed: int, base: str) -> int:
-    """A sample's place in the draw: it depends on nothing but the seed and its own key."""
-    return xxhash.xxh64_intdigest(f"{seed}/{base}".encode())
-
-
-def _take_stock(quota: Quota, ledger: Ledger) -> None:
-    """See that what is done is a beginning of the draw; set free a last video that was thinned for a lower limit."""
-    done = [base for base, _ in quota.order if base in ledger.done]
-    if math.isfinite(quota.limit) and done != [base for base, _ in quota.order[: len(done)]]:
-        new = next(base for base, _ in quota.order if base not in ledger.done)
-        raise Refused(
-            f"{quota.category} in {ledger.root} was drawn without {new}; the dataset has it now",
-            "cut into a new folder, or all faces (without a number per category)",
-        )
-    for base, sample in quota.order:
-        if base not in ledger.done:
-            continue
-        rows, problems = ledger.done[base]
-        if rows and rows[0].category != quota.category:
-            raise Refused(f"{base} was cut as {rows[0].category}; it is {quota.category} now", "cut into a new folder")
-        # Labels are the dataset's, however long ago the face was cut.
-        about = _about(base, sample)
-        ledger.done[base] = Done(
-            tuple(row._replace(**about) for row in rows),
-            tuple(problem._replace(path=about["source"]) for problem in problems),
-        )
-    before = ledger.limits.get(quota.category, 0)
-    if 0 < before < quota.limit and sum(len(ledger.done[base].rows) for base in done) >= before:
-        ledger.forget(done[-1], for_good=True)
-
-
-def _verify(quotas: list[Quota], ledger: Ledger, progress: Progress) -> None:
-    """Have samples cut again whose pictures are missing or not what they were; and see what is left to do."""
-    files = [(base, row) for quota in quotas for base, _ in quota.order for row in ledger.rows(base)]
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-        whole = threads.map(lambda item: _is_whole(ledger.root, item[1]), files)
-        for number, ((base, _), sound) in enumerate(zip(files, whole, strict=True), 1):
-            if not sound and base in ledger.done:
-                ledger.forget(base)
-            if number % 1000 == 0 or number == len(files):
-                progress("checking what is there", number, len(files))
-    for quota in quotas:
-        quota.todo.extend(item for item in quota.order if item[0] not in ledger.done)
-        quota.have = sum(len(ledger.rows(base)) for base, _ in quota.order)
-
-
-def _is_whole(root: Path, row: Row) -> bool:
-    try:
-        return digest((root / row.file).read_bytes()) == row.hash
-    except OSError:
-        return False
-
-
-def _cut(quotas: list[Quota], ledger: Ledger, hands: Workers | InlineWorkers, frames: int, progress: Progress) -> None:
-    """Cut until every quota is met or has nothing left. Results come in the order of the draw, whoever made them."""
+def _cut_samples(
+    quotas: list[CategoryQuota], record: CutRecord, pool: Workers | InlineWorkers, frames: int, progress: Progress
+) -> None:
+    """Cut until every category has enough or no samples left. Results come in order, whichever worker made them."""
 
     def most(sample: Sample) -> int:
         return frames if is_video(sample.path) else 1
 
-    bars = {
-        quota.category: min(quota.limit, quota.have + sum(most(sample) for _, sample in quota.todo)) for quota in quotas
+    goals = {
+        quota.category: min(quota.limit, quota.faces + sum(most(sample) for _, sample in quota.todo))
+        for quota in quotas
     }
-    total, gone = int(sum(bars.values())), sum(min(quota.have, quota.limit) for quota in quotas)
-    waiting: deque[tuple[Quota, str, Sample]] = deque()
-    left = deque(quotas)
+    total, done = int(sum(goals.values())), sum(min(quota.faces, quota.limit) for quota in quotas)
+    waiting: deque[tuple[CategoryQuota, str, Sample]] = deque()
+    unfinished = deque(quotas)
     while True:
-        for quota in left:
-            if len(waiting) >= hands.ahead:
+        for quota in unfinished:
+            if len(waiting) >= pool.ahead:
                 break
-            while len(waiting) < hands.ahead and quota.following:
-                base, sample = quota.todo.popleft()
-                quota.promised += most(sample)
-                waiting.append((quota, base, sample))
-                hands.submit(str(sample.path))
+            while len(waiting) < pool.ahead and quota.next:
+                key, sample = quota.todo.popleft()
+                quota.pending += most(sample)
+                waiting.append((quota, key, sample))
+                pool.submit(str(sample.path))
         if not waiting:
             progress("cutting faces", total, total)
             return
-        quota, base, sample = waiting.popleft()
-        result = hands.take()
-        found, reasons = ([], [f"unreadable: {result.reason}"]) if isinstance(result, TaskLost) else result
-        found = thin(found, quota.limit - quota.have)
-        _keep(ledger, base, sample, found, reasons)
-        quota.promised -= most(sample)
-        quota.have += len(found)
-        gone += len(found) if math.isfinite(quota.limit) else most(sample)
-        progress("cutting faces", int(min(gone, total)), total)
-        while left and not left[0].promised and not left[0].following:
-            left.popleft()
+        quota, key, sample = waiting.popleft()
+        result = pool.take()
+        faces, problems = ([], [f"unreadable: {result.reason}"]) if isinstance(result, TaskLost) else result
+        faces = thin_out(faces, quota.limit - quota.faces)
+        record.add(key, _write_faces(record.root, key, sample, faces, problems))
+        quota.pending -= most(sample)
+        quota.faces += len(faces)
+        done += len(faces) if math.isfinite(quota.limit) else most(sample)
+        progress("cutting faces", int(min(done, total)), total)
+        while unfinished and not unfinished[0].pending and not unfinished[0].next:
+            unfinished.popleft()
 
 
-def thin(found: list[Found], room: float) -> list[Found]:
-    """At most `room` of them, spread evenly."""
-    if len(found) <= room:
-        return found
-    return [found[(2 * i + 1) * len(found) // (2 * int(room))] for i in range(int(room))]
-
-
-def _keep(ledger: Ledger, base: str, sample: Sample, found: list[Found], reasons: list[str]) -> None:
-    """Write a sample's faces, then note it."""
-    about = _about(base, sample)
+def _write_faces(root: Path, key: str, sample: Sample, faces: list[CroppedFace], problems: list[str]) -> CutResult:
+    columns = sample_columns(key, sample)
     rows = []
-    for face in found:
-        key = base if face.frame is None else f"{base}#{face.frame}"
+    for face in faces:
+        face_key = key if face.frame is None else f"{key}#{face.frame}"
         frame = sample.frame if face.frame is None else face.frame
-        file = place(sample.category, key)
-        path = ledger.root / file
+        file = face_path(sample.category, face_key)
+        path = root / file
         path.parent.mkdir(exist_ok=True)
         with atomic_replace(path, sync=False) as part:  # flushing a million small files takes hours
             part.write_bytes(face.png)
         rows.append(
-            Row(
-                key=key,
-                **about,
+            FaceRow(
+                key=face_key,
+                **columns,
                 frame="" if frame is None else str(frame),
                 box=" ".join(f"{edge:.2f}" for edge in (face.box.left, face.box.top, face.box.right, face.box.bottom)),
                 score=f"{face.box.score:.4f}",
                 file=file,
-                hash=digest(face.png),
+                hash=content_hash(face.png),
             )
         )
-    problems = tuple(Problem(base, about["source"], _text(reason)) for reason in reasons)
-    ledger.note(base, Done(tuple(rows), problems))
+    return CutResult(tuple(rows), tuple(Problem(key, columns["source"], printable(reason)) for reason in problems))
 
 
-def _report(quotas: list[Quota], ledger: Ledger, per_category: int | None) -> dict[str, Any]:
-    counts = {quota.category: sum(len(ledger.rows(base)) for base, _ in quota.order) for quota in quotas}
-    done = [ledger.done[base] for quota in quotas for base, _ in quota.order if base in ledger.done]
-    problems = [problem for one in done for problem in one.problems]
+def _report(quotas: list[CategoryQuota], record: CutRecord, per_category: int | None) -> CutReport:
+    counts = {quota.category: sum(len(record.rows(key)) for key, _ in quota.order) for quota in quotas}
+    results = [record.results[key] for quota in quotas for key, _ in quota.order if key in record.results]
+    problems = [problem for result in results for problem in result.problems]
 
     def number(kind: str) -> int:
         return sum(problem.reason.startswith(kind) for problem in problems)
 
-    return {
-        "faces": sum(counts.values()),
-        "by_category": counts,
-        "no_face": number("no face"),
-        "unreadable": number("unreadable"),
-        "too_short": number("too short"),
-        "problems": [f"{problem.path}: {problem.reason}" for problem in problems],
-        "short_categories": {name: count for name, count in counts.items() if count < (per_category or 0)},
-    }
+    return CutReport(
+        faces=sum(counts.values()),
+        by_category=counts,
+        no_face=number("no face"),
+        unreadable=number("unreadable"),
+        too_short=number("too short"),
+        problems=tuple(f"{problem.path}: {problem.reason}" for problem in problems),
+        short_categories={name: count for name, count in counts.items() if count < (per_category or 0)},
+    )
 
 
-# -------------------------------------------------------------------------------------------------- samples and rows
-
-
-def _listed(dataset: Iterable[Sample | Remark], progress: Progress) -> dict[str, Sample]:
-    """All samples by key."""
-    samples: dict[str, Sample] = {}
-    for item in dataset:
-        if isinstance(item, Remark):
-            continue
-        base = base_key(item)
-        if base in samples:
-            raise BadData(
-                f"two samples have the key {base}: {samples[base].path}, {item.path}", "mend the dataset's adapter"
-            )
-        samples[base] = item
-        if len(samples) % 1000 == 0:
-            progress("listing samples", len(samples), None)
-    progress("listing samples", len(samples), len(samples))
-    if not samples:
-        raise KCEError("the dataset has no samples", "`kce scan` says what it finds below this root")
-    return samples
-
-
-def base_key(sample: Sample) -> str:
-    """<dataset>/<sample's key>: unique in a face folder."""
-    own = sample.key.removeprefix(f"{sample.dataset}/")
-    return _text(f"{sample.dataset}/{own}")
-
-
-def _about(base: str, sample: Sample) -> dict[str, str]:
-    """The columns of a row that are the sample's, as they are written."""
-    return {
-        "category": _text(sample.category),
-        "dataset": _text(sample.dataset),
-        "method": _text(sample.method),
-        "real": str(int(sample.real)),
-        # Nobody says which recording it is from: then a file is its own, and so is a folder of frames.
-        "group": _text(sample.group) or (base if sample.frame is None else base.rpartition("/")[0]),
-        "identities": _text(";".join(sample.identities)),
-        "split": _text(sample.split),
-        "source": _text(str(sample.path)),
-    }
-
-
-def _recalled(row: Row) -> Sample:
-    """The sample a row came from."""
-    identities = tuple(filter(None, row.identities.split(";")))
-    base, path, real = base_of(row), Path(row.source), row.real == "1"
-    frame = int(row.frame) if row.frame and not is_video(path) else None
-    return Sample(base, path, row.dataset, row.method, real, row.group, identities, row.split, frame)
-
-
-def _text(name: str) -> str:
-    """The same, writable: names on a disk need not be."""
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
-# ---------------------------------------------------------------------------------------------------------- the edges
-
-
-def _check(frames: int, per_category: int | None, margin: float, workers: int | None) -> None:
+def _check_options(frames: int, per_category: int | None, margin: float, workers: int | None) -> None:
     for name, value in (("frames", frames), ("per_category", per_category), ("workers", workers)):
         if value is not None and value < 1:
             raise KCEError(f"{name} is {value}", "it must be 1 or more")
     if not 0.1 <= margin <= 10:
-        raise KCEError(f"margin is {margin}", "it must lie between 0.1 and 10")
+        raise KCEError(f"margin is {margin}", "it must be between 0.1 and 10")
 
 
 @contextmanager
-def _room(root: Path) -> Iterator[Path]:
-    """The folder, for one cut at a time; what the disk refuses is the user's to mend."""
+def _locked_folder(root: Path) -> Iterator[Path]:
+    """The folder, for one cut at a time; errors that the user can fix become KCEError."""
 
     def busy() -> KCEError:
-        return KCEError(f"another cut is working in {root}", "wait until it ends, or cut into another folder")
+        return KCEError(f"another cut is running in {root}", "wait until it ends, or cut into another folder")
 
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -344,7 +238,7 @@ def _room(root: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise KCEError(
-                f"the disk is full: {root}", "make room and start the same command again: what is done stays"
+                f"the disk is full: {root}", "free some space and start the same command again: it continues"
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR):
             raise KCEError(f"{root} cannot be written ({error.strerror})", "choose a folder of your own") from error

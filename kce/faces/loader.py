@@ -1,4 +1,4 @@
-"""Faces as arrays, on their way to a network: read ahead, and decoded once where memory allows."""
+"""Faces as arrays for a network: prefetched, and decoded only once where memory allows it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kce.faces import folder as folders
-from kce.faces import reencode
+from kce.faces.folder import THREADS, load_pixels
+from kce.faces.reencode import make_view
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,17 +17,20 @@ if TYPE_CHECKING:
     from kce.faces.folder import Faces
     from kce.types import Image
 
-
 BUDGET = 2**29  # bytes of decoded faces that are kept
 
 
 class Pixels:
-    """The faces of a folder at one size, as uint8 (n, size, size, 3).
+    """The faces of a folder at one size, as uint8 arrays.
 
-    What was decoded is kept while all faces together fit into `budget` bytes; beyond that every reading decodes anew,
-    so memory does not grow with the number of faces. `view` names how each was stored once more
-    (``kce.faces.reencode``);
-    empty: not at all.
+    If all faces together fit into the budget, decoded faces are kept; else they are decoded again each time, so that
+    memory does not grow with the number of faces.
+
+    Args:
+        faces: The faces.
+        size: Height and width, in pixels.
+        budget: Bytes of decoded faces that may be kept.
+        view: The view in which the faces are seen (``kce.faces.reencode``); empty = as they are.
     """
 
     def __init__(self, faces: Faces, size: int, budget: int = BUDGET, view: str = "") -> None:
@@ -36,40 +39,45 @@ class Pixels:
         self.view = view
         self._budget = budget
         fits = len(faces) * size * size * 3 <= budget
-        # Memory is taken from the machine only for the rows that are touched.
+        # The system allocates memory only for rows that are written.
         self._kept = np.empty((len(faces), size, size, 3), np.uint8) if fits else None
-        self._have = np.zeros(len(faces), bool)
+        self._decoded = np.zeros(len(faces), bool)
 
     def read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """The faces at these rows, in this order."""
+        """The faces at these indices, in this order: uint8 (len(rows), size, size, 3), RGB."""
         if self._kept is None:
             return self._load(rows)
-        missing = np.unique(rows[~self._have[rows]])
+        missing = np.unique(rows[~self._decoded[rows]])
         if len(missing):
             self._kept[missing] = self._load(missing)
-            self._have[missing] = True
+            self._decoded[missing] = True
         return self._kept[rows]
 
     def _load(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        changed = {"change": reencode.view(self.view)} if self.view else {}
-        return folders.load(self.faces, rows, self.size, **changed)
+        change = {"change": make_view(self.view)} if self.view else {}
+        return load_pixels(self.faces, rows, self.size, **change)
 
-    def ahead(
+    def prefetch(
         self, batches: Iterable[NDArray[np.int64]], change: Callable[[Image, int], Image] | None = None
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
-        """(rows, faces) for each batch of rows; the next batch is decoded while the caller works on this one.
+        """Read batches of faces; the next batch is decoded while the caller works on the current one.
 
-        change  what is done to each face, given its row, before it is handed out; what is kept stays unchanged
+        Args:
+            batches: Indices of the faces in each batch.
+            change: Applied to each face, given its index; faces that are kept stay as they were.
+
+        Yields:
+            Indices and faces of each batch.
         """
 
         def make(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
             images = self.read(rows)
-            if change is not None:  # OpenCV leaves Python's lock
-                for place, image in enumerate(hands.map(change, images, rows.tolist())):
-                    images[place] = image
+            if change is not None:  # OpenCV releases Python's lock
+                for position, image in enumerate(threads.map(change, images, rows.tolist())):
+                    images[position] = image
             return images
 
-        with ThreadPoolExecutor(folders.HANDS) as hands, ThreadPoolExecutor(1) as reader:
+        with ThreadPoolExecutor(THREADS) as threads, ThreadPoolExecutor(1) as reader:
             waiting: tuple[NDArray[np.int64], Future[NDArray[np.uint8]]] | None = None
             for rows in batches:
                 following = rows, reader.submit(make, rows)
@@ -80,5 +88,5 @@ class Pixels:
                 yield waiting[0], waiting[1].result()
 
     def __reduce__(self) -> tuple[type[Pixels], tuple[Faces, int, int, str]]:
-        # Another process reads anew: pixels are cheaper to decode than to send.
+        # Another process decodes them again: that is cheaper than sending pixels.
         return type(self), (self.faces, self.size, self._budget, self.view)

@@ -1,4 +1,4 @@
-"""Views of a face: what it looks like after it was stored once more in another way, by names such as ``jpeg70``."""
+"""Views of a face: how it looks after it was stored again in another way, by names such as ``jpeg70``."""
 
 from __future__ import annotations
 
@@ -16,26 +16,38 @@ if TYPE_CHECKING:
 _STEP = re.compile(r"(jpeg|scale)([1-9]\d?|100)")
 
 
-def view(name: str) -> Callable[[Image], Image]:
-    """The change that a view's name stands for: steps joined by "+", done from left to right.
+def make_view(name: str) -> Callable[[Image], Image]:
+    """The function that changes a picture as the name of a view says.
 
-    jpegQ   saved as JPEG of quality Q and read again, Q from 1 to 100
-    scaleP  both sides made P per cent as long, P from 1 to 100; a side keeps 8 pixels at least
+    A name has one or several steps, joined by "+" and done from left to right: ``jpegQ`` encodes the picture as JPEG of
+    quality Q, 1 to 100, and decodes it again; ``scaleP`` shrinks both sides to P per cent, 1 to 100, but to no less
+    than 8 pixels.
 
-    So ``scale90+jpeg80`` is a face made a little smaller and then saved. Pictures are uint8 (height, width, 3) in and
-    out; what is done to them depends on nothing but the name and the picture. Raises KCEError for a name that is none.
+    Args:
+        name: For example "scale90+jpeg80", a picture that is shrunk and then encoded.
+
+    Returns:
+        A function from uint8 (height, width, 3) to uint8 (new height, new width, 3), which is deterministic.
+
+    Raises:
+        KCEError: The name has an unknown step.
+
+    Example:
+        >>> import numpy as np
+        >>> make_view("scale50+jpeg70")(np.zeros((40, 60, 3), np.uint8)).shape
+        (20, 30, 3)
     """
     steps = [_STEP.fullmatch(step) for step in name.split("+")]
     if not all(steps):
-        raise KCEError(f"{name!r} is no view of a picture", 'write "jpeg70", "scale90", or several joined by "+"')
+        raise KCEError(f"{name!r} is not a view of a picture", 'write "jpeg70", "scale90", or several joined by "+"')
     changes = [_CHANGES[step[1]](int(step[2])) for step in steps if step]
 
-    def changed(image: Image) -> Image:
+    def apply(image: Image) -> Image:
         for change in changes:
             image = change(image)
         return image
 
-    return changed
+    return apply
 
 
 _CHANGES: dict[str, Callable[[int], Callable[[Image], Image]]] = {

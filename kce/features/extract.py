@@ -75,7 +75,7 @@ def extract_features(
 def features_provenance(faces: Faces, weights: Path, view: str = "") -> dict[str, str]:
     """Collect everything that decides the rows: the faces, the view they are seen in, the network."""
     metadata = read_weights_metadata(weights)
-    provenance = {"faces": faces.mark(), "backbone": metadata["backbone"], "weights": file_sha256(weights)}
+    provenance = {"faces": faces.content_hash(), "backbone": metadata["backbone"], "weights": file_sha256(weights)}
     return provenance | ({"view": view} if view else {})
 
 
@@ -106,7 +106,7 @@ def _extraction_loop(
         rounds = range(done, len(faces), batch_size * fabric.world_size)
         own = (_span(first + fabric.global_rank * batch_size, batch_size, len(faces)) for first in rounds)
         progress(task, done, len(faces))
-        for start, (_, images) in zip(rounds, pixels.ahead(own), strict=True):
+        for start, (_, images) in zip(rounds, pixels.prefetch(own), strict=True):
             x = None
             try:
                 x = _forward(fabric, backbone, images)

@@ -13,7 +13,7 @@ from kce.audit.unlearned import UNLEARNED_NOTE, find_unlearned
 from kce.errors import KCEError, Refused, UnknownName
 from kce.evaluation.intervals import score_features
 from kce.evaluation.scoring import open_evaluators, read_evaluation_rows
-from kce.faces import folder as folders
+from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
 from kce.features.extract import extract_features, features_provenance
 from kce.features.table import has_table, open_table
@@ -79,7 +79,7 @@ def run(
     if until not in STAGES:
         raise UnknownName.among("stage", until, STAGES)
     recipe = checked_model(replace(recipe, train=replace(recipe.train, seed=recipe.seed)), "the recipe")
-    all_faces = folders.read(Path(recipe.faces))
+    all_faces = read_faces(Path(recipe.faces))
     known, unknown = check_recipe(recipe, all_faces, registry)
     if until == STAGES[-1] and len(unknown) < 2:
         raise KCEError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kce.errors import KCEError
-from kce.faces import reencode
+from kce.faces.reencode import make_view
 from kce.merging.aligner_inputs import find_fallback_reals, sample_real_rows
 from kce.registry import isolation
 
@@ -84,7 +84,7 @@ def _aligner_inputs(
     with isolation.component(component, registry, recipe.timeout) as aligner:
         views, needs_reals = tuple(aligner.views), aligner.reals
     for view in views:
-        reencode.view(view)
+        make_view(view)
     return find_fallback_reals(faces, datasets, registry) if needs_reals else {}, views
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kce.errors import BadData, KCEError
-from kce.faces import folder as face_folder
+from kce.faces.folder import Faces, read_faces
 from kce.study.study import RUNS
 
 
@@ -59,11 +59,11 @@ class ReportSource:
                 parts.append(form.format(getattr(run, name)))
         return ", ".join(parts) or "run"
 
-    def faces(self) -> face_folder.Faces | None:
+    def faces(self) -> Faces | None:
         """Read the face folder that the runs were made from; None if it cannot be read any more."""
         try:
             recipe = tomllib.loads((self.runs[0].folder / "recipe.toml").read_text(encoding="utf-8"))
-            return face_folder.read(recipe["faces"])
+            return read_faces(recipe["faces"])
         except (OSError, ValueError, KeyError, KCEError):
             return None
 

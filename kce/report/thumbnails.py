@@ -10,7 +10,7 @@ import numpy as np
 
 from kce.data.pictures import encode_webp
 from kce.errors import BadData
-from kce.faces import folder
+from kce.faces.folder import load_pixels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,14 +54,14 @@ def _draw_sheets(faces: Faces | None, keys: Sequence[str]) -> Iterator[NDArray[n
 
 def _load_faces(faces: Any, rows: Sequence[int]) -> list[NDArray[np.uint8] | None]:
     try:
-        return list(folder.load(faces, np.array(rows), SIDE))
+        return list(load_pixels(faces, np.array(rows), SIDE))
     except BadData:  # one of them is unreadable: load them one by one
         return [_load_face(faces, row) for row in rows]
 
 
 def _load_face(faces: Faces, row: int) -> NDArray[np.uint8] | None:
     try:
-        image: NDArray[np.uint8] = folder.load(faces, np.array([row]), SIDE)[0]
+        image: NDArray[np.uint8] = load_pixels(faces, np.array([row]), SIDE)[0]
         return image
     except BadData:
         return None

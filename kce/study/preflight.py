@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.errors import BadData, KCEError
-from kce.faces import folder as face_folder
+from kce.faces.folder import read_detector
 from kce.merging.aligner_inputs import find_fallback_reals
 from kce.merging.plans import unmerged_plan
 from kce.pipeline.recipe_checks import check_choices, check_recipe
@@ -119,7 +119,7 @@ def describe_faces(study: Study, faces: Path | None, scale: str) -> list[str]:
     if scale:
         remarks.append(f"scaled down ({scale}): synthetic faces and small networks, not the study's data")
     expected = study.cut.detector
-    if faces and expected and (detector := face_folder.detector(faces)) not in (None, expected):
+    if faces and expected and (detector := read_detector(faces)) not in (None, expected):
         remarks.append(f"the faces were cut with {detector}; the study asks for {expected}")
     return remarks
 

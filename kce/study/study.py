@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kce.errors import KCEError, UnknownName
-from kce.faces import folder as face_folder
 from kce.faces.cut import cut
+from kce.faces.folder import read_faces
 from kce.features.table import find_table
 from kce.merging.plan_file import read_plan, write_plan
 from kce.merging.plans import plan_by_name, plan_partition, unmerged_plan
@@ -209,7 +209,7 @@ def prepare_study(
             cut(world, folder / "faces", progress=progress, **study.cut.options())
     if per_class is not None:
         study = study.changed(run={**study.run, "train": {**study.run.get("train", {}), "per_class": per_class}})
-    table = face_folder.read(faces) if faces else None
+    table = read_faces(faces) if faces else None
     methods = preflight.category_methods(table) if table else {}
     runs = grid.list_runs(study, str(faces or ""), methods, range(seeds), registry, allow_missing)
     runs, left_out = preflight.keep_runs_with_reals(runs, table, registry, allow_missing)

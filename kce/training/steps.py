@@ -131,7 +131,7 @@ def balanced_accuracy(
     counts = torch.zeros(2, int(examples.targets.max()) + 1, dtype=torch.float64, device=fabric.device)
     own = examples.take(slice(fabric.global_rank, None, fabric.world_size))
     batches = [own.take(slice(start, start + batch_size)) for start in range(0, len(own.rows), batch_size)]
-    read = pixels.ahead(batch.rows for batch in batches)
+    read = pixels.prefetch(batch.rows for batch in batches)
     network.eval()
     # Not the wrapped network, whose forward passes wait for each other: processes may have unequal numbers of batches.
     with torch.inference_mode(), fabric.autocast():

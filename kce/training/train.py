@@ -144,7 +144,7 @@ def _training_loop(  # noqa: PLR0915 - one straight loop reads better than its p
             order = np.random.default_rng([settings.seed, epoch]).permutation(len(examples.rows))
             remaining = [examples.take(order[batch]) for batch in batches[state.step - first_step :]]
             change = partial(_augmented, pixels, settings, epoch) if settings.augment != ("none",) else None
-            read = pixels.ahead((batch.rows[share] for batch in remaining), change)
+            read = pixels.prefetch((batch.rows[share] for batch in remaining), change)
             for batch, (_, images) in zip(
                 remaining, _saving_on_bad_data(read, partial(_save, state, sums)), strict=True
             ):

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from network_rate import CATEGORIES, folder
 
-from kce.faces import folder as folders
+from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
 from kce.features.extract import extract_features
 from kce.merging.plans import unmerged_plan
@@ -33,7 +33,7 @@ SIDE = 32
 
 def one(root: Path) -> None:
     registry = Registry.load(Path("/"))
-    pixels = Pixels(folders.read(root), SIDE, budget=0)
+    pixels = Pixels(read_faces(root), SIDE, budget=0)
     settings = TrainSettings(epochs=1, batch_size=64)
     to = root.parent / "a.safetensors"
     train(f"tiny:size={SIDE}", pixels, unmerged_plan(CATEGORIES), settings, registry, to)

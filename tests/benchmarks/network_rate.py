@@ -27,8 +27,10 @@ import timm
 import torch
 
 from kce.data.pictures import encode_png
-from kce.faces import folder as folders
+from kce.faces.file_names import FACES, content_hash, face_path
+from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
+from kce.faces.tables import FaceRow, write_csv_table
 from kce.features.extract import extract_features
 from kce.merging.plans import unmerged_plan
 from kce.registry.registry import Registry
@@ -52,16 +54,16 @@ def folder(root: Path, count: int, side: int) -> Faces:
     for number in range(count):
         category = CATEGORIES[number % len(CATEGORIES)]
         key = f"A/{number:05}.png"
-        file = folders.place(category, key)
+        file = face_path(category, key)
         coarse = rng.integers(60, 200, (8, 8, 3)).repeat(-(-side // 8), 0).repeat(-(-side // 8), 1)[:side, :side]
         png = encode_png(np.clip(coarse + rng.normal(0, 3, (side, side, 3)), 0, 255).astype(np.uint8))
         (root / file).parent.mkdir(exist_ok=True, parents=True)
         (root / file).write_bytes(png)
         dataset, _, method = category.partition("_")
-        told = (key, category, dataset, method, "0", key, "", "", "", "0 0 9 9", "1", key, file, folders.digest(png))
-        rows.append(folders.Row(*told))
-    folders.write_table(root / folders.FACES, folders.Row._fields, rows)
-    return folders.read(root)
+        told = (key, category, dataset, method, "0", key, "", "", "", "0 0 9 9", "1", key, file, content_hash(png))
+        rows.append(FaceRow(*told))
+    write_csv_table(root / FACES, FaceRow._fields, rows)
+    return read_faces(root)
 
 
 def bare(model: str, size: int, batch: int, rounds: int) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import doctest
 import errno
 import os
 import random
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,16 +25,17 @@ from hypothesis import strategies as st
 
 from kce.data import pictures, videos
 from kce.errors import KCEError, Refused
-from kce.faces import folder as faces
-from kce.faces import journal as ledger
-from kce.faces.crop import crop, largest
-from kce.faces.cut import cut
+from kce.faces import selection
+from kce.faces.crop import crop, largest_box
+from kce.faces.cut import CutReport, cut
+from kce.faces.folder import read_faces
+from kce.faces.journal import CutRecord
 from kce.types import Box, Remark, Sample
 from tests.conftest import REPOSITORY
 from tests.data.test_media import make_video, numbered
 
-# A detector of the user's own, beside their registry.toml: the face is the right half, a black picture has none,
-# and some pictures it cannot bear.
+# A detector of the user, beside their registry.toml: the face is the right half, a black picture has none, and it
+# fails on some pictures.
 PLUGIN = '''
 import os, time
 from kce import Box, hookimpl
@@ -70,6 +73,10 @@ def home(tmp_path: Path) -> Path:
     (tmp_path / "home" / "plugins" / "half.py").write_text(PLUGIN)
     (tmp_path / "home" / "registry.toml").write_text('[detector.half]\nuse = "half:half"\n')
     return tmp_path / "home"
+
+
+def test_the_example_runs() -> None:
+    assert doctest.testmod(selection).failed == 0
 
 
 class Corpus:
@@ -113,7 +120,7 @@ def table(folder: Path, name: str = "faces.csv") -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def quick(corpus: Any, to: Path, home: Path, **settings: Any) -> dict[str, Any]:
+def quick(corpus: Any, to: Path, home: Path, **settings: Any) -> CutReport:
     return cut(corpus, to, **{"detector": "half", "registry_folder": home, "frames": 5, "workers": 1, **settings})
 
 
@@ -124,7 +131,7 @@ def quick(corpus: Any, to: Path, home: Path, **settings: Any) -> dict[str, Any]:
     st.integers(1, 40), st.integers(1, 40),
     st.floats(-5, 40), st.floats(-5, 40), st.floats(1, 30), st.floats(1, 30), st.floats(0.5, 2),
 )  # fmt: skip
-def test_a_crop_is_a_square_of_pixels_that_are_there_in_their_order(
+def test_a_crop_is_a_square_of_the_pictures_pixels_in_their_order(
     height: int, width: int, left: float, top: float, box_width: float, box_height: float, margin: float
 ) -> None:
     """Every pixel is the picture's at its own place, or beyond the border the nearest."""
@@ -152,7 +159,7 @@ def test_a_picture_that_is_the_face_is_left_as_it_is() -> None:
     assert crop(image[:20], Box(0, 0, 30, 20), 1.25).shape == (30, 30, 3)
 
 
-def test_the_largest_sound_box_is_taken() -> None:
+def test_the_largest_valid_box_is_taken() -> None:
     image = np.zeros((100, 100, 3), np.uint8)
     good = Box(10, 10, 40, 40, 0.6)
     bad = [
@@ -162,9 +169,9 @@ def test_the_largest_sound_box_is_taken() -> None:
         Box(200, 0, 290, 90),
         Box(0, 0, 900, 900),
     ]
-    assert largest([Box(0, 0, 10, 10), *bad, good], image) == good
-    assert largest(bad, image) is None
-    assert largest([], image) is None
+    assert largest_box([Box(0, 0, 10, 10), *bad, good], image) == good
+    assert largest_box(bad, image) is None
+    assert largest_box([], image) is None
 
 
 # ------------------------------------------------------------------------------------------------- what is written
@@ -173,10 +180,10 @@ def test_the_largest_sound_box_is_taken() -> None:
 def test_rows_say_where_each_face_is_from(corpus: Corpus, tmp_path: Path, home: Path) -> None:
     report = quick(corpus, tmp_path / "faces", home)
     rows = {row["key"]: row for row in table(tmp_path / "faces")}
-    assert report["faces"] == len(rows) == 24 + 4 * 5
-    assert report["by_category"] == {"D_Swap [1] 한국": 12, "D_Warp": 20, "D_real": 12}
-    assert (report["no_face"], report["unreadable"], report["too_short"], report["problems"]) == (0, 0, 0, [])
-    assert report["short_categories"] == {}
+    assert report.faces == len(rows) == 24 + 4 * 5
+    assert report.by_category == {"D_Swap [1] 한국": 12, "D_Warp": 20, "D_real": 12}
+    assert (report.no_face, report.unreadable, report.too_short, report.problems) == (0, 0, 0, ())
+    assert report.short_categories == {}
     picture = rows["D/real/03 (a).png"]
     assert picture["group"] == picture["key"]
     assert [picture[name] for name in ("dataset", "method", "real", "split", "frame", "identities")] == [
@@ -195,7 +202,7 @@ def test_rows_say_where_each_face_is_from(corpus: Corpus, tmp_path: Path, home: 
         "6",
         "0",
     ]
-    found = faces.read(tmp_path / "faces")
+    found = read_faces(tmp_path / "faces")
     assert len(found) == 44
     place = found.key.tolist().index("D/Warp/0.mp4#6")
     whole = dict(videos.video_frames(corpus.root / "Warp/0.mp4", 5))[6]
@@ -226,27 +233,27 @@ def test_what_goes_wrong_is_counted_and_listed(corpus: Corpus, tmp_path: Path, h
     corpus.add("Warp/short.mp4", "Warp")
     corpus.samples.insert(3, Remark("ignored", "mask.png"))
     report = quick(corpus, tmp_path / "faces", home)
-    assert report["faces"] == 44 + 2
-    assert (report["no_face"], report["unreadable"], report["too_short"]) == (2, 5, 1)
+    assert report.faces == 44 + 2
+    assert (report.no_face, report.unreadable, report.too_short) == (2, 5, 1)
     problems = {(row["key"].rpartition("/")[2], row["reason"]) for row in table(tmp_path / "faces", "problems.csv")}
     assert ("black.png", "no face") in problems
     assert ("short.mp4", "no face in frame 2") in problems
     assert ("short.mp4", "too short: 3 of 5 frames") in problems
     assert ("empty.png", "unreadable: empty file") in problems
     assert ("white.png", "unreadable: the detector failed (ValueError: too bright)") in problems
-    assert len(report["problems"]) == 8
-    assert all(str(corpus.root) in line for line in report["problems"])
+    assert len(report.problems) == 8
+    assert all(str(corpus.root) in line for line in report.problems)
     before = contents(tmp_path / "faces")
     assert quick(corpus, tmp_path / "faces", home) == report
     assert contents(tmp_path / "faces") == before
 
 
-# --------------------------------------------------------------------------------------------------------- the draw
+# --------------------------------------------------------------------------------------------------------- the sample
 
 
-def test_so_many_of_each_category_are_drawn_by_seed(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+def test_faces_of_each_category_are_sampled_by_seed(corpus: Corpus, tmp_path: Path, home: Path) -> None:
     report = quick(corpus, tmp_path / "a", home, per_category=7)
-    assert report["by_category"] == {"D_Swap [1] 한국": 7, "D_Warp": 7, "D_real": 7}
+    assert report.by_category == {"D_Swap [1] 한국": 7, "D_Warp": 7, "D_real": 7}
     keys = [row["key"] for row in table(tmp_path / "a")]
     warp = [key for key in keys if "Warp" in key]
     assert len({key.partition("#")[0] for key in warp}) == 2
@@ -263,13 +270,13 @@ def test_so_many_of_each_category_are_drawn_by_seed(corpus: Corpus, tmp_path: Pa
     assert [row["key"] for row in table(tmp_path / "c") if "Other" not in row["key"]] == keys
 
 
-def test_a_category_with_too_few_is_said_to_have(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+def test_a_category_with_too_few_faces_is_reported(corpus: Corpus, tmp_path: Path, home: Path) -> None:
     report = quick(corpus, tmp_path / "a", home, per_category=15)
-    assert report["short_categories"] == {"D_Swap [1] 한국": 12, "D_real": 12}
-    assert report["by_category"]["D_Warp"] == 15
+    assert report.short_categories == {"D_Swap [1] 한국": 12, "D_real": 12}
+    assert report.by_category["D_Warp"] == 15
 
 
-def test_asking_for_more_gives_what_asking_at_once_gives(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+def test_requesting_more_later_gives_the_same_as_at_once(corpus: Corpus, tmp_path: Path, home: Path) -> None:
     for number in (3, 7, 11, None):
         quick(corpus, tmp_path / "grown", home, per_category=number)
         quick(corpus, tmp_path / f"fresh{number}", home, per_category=number)
@@ -282,7 +289,7 @@ def test_several_datasets_go_into_one_folder_in_any_order(corpus: Corpus, tmp_pa
         for dataset in order:
             quick(dataset, tmp_path / name, home, per_category=6)
     assert contents(tmp_path / "ab") == contents(tmp_path / "ba") == contents(tmp_path / "at once")
-    assert len(faces.read(tmp_path / "ab")) == 36
+    assert len(read_faces(tmp_path / "ab")) == 36
 
 
 def test_labels_follow_the_dataset(corpus: Corpus, tmp_path: Path, home: Path) -> None:
@@ -300,7 +307,7 @@ def test_labels_follow_the_dataset(corpus: Corpus, tmp_path: Path, home: Path) -
 @pytest.mark.parametrize(
     "other", [{"detector": "whole"}, {"detector": "half:slow=0.001"}, {"margin": 1.3}, {"frames": 6}, {"seed": 1}]
 )
-def test_two_ways_of_cutting_are_never_mixed(corpus: Corpus, tmp_path: Path, home: Path, other: dict[str, Any]) -> None:
+def test_two_kinds_of_cut_are_never_mixed(corpus: Corpus, tmp_path: Path, home: Path, other: dict[str, Any]) -> None:
     quick(corpus, tmp_path / "a", home)
     before = contents(tmp_path / "a")
     with pytest.raises(Refused) as raised:
@@ -314,21 +321,21 @@ def test_two_ways_of_cutting_are_never_mixed(corpus: Corpus, tmp_path: Path, hom
 
 def test_fewer_than_before_are_refused(corpus: Corpus, tmp_path: Path, home: Path) -> None:
     quick(corpus, tmp_path / "a", home, per_category=6)
-    with pytest.raises(Refused, match="asked for now: 5"):
+    with pytest.raises(Refused, match="requested now: 5"):
         quick(corpus, tmp_path / "a", home, per_category=5)
     quick(corpus, tmp_path / "b", home)
     with pytest.raises(Refused, match="all"):
         quick(corpus, tmp_path / "b", home, per_category=5)
 
 
-def test_a_draw_from_other_files_is_refused_and_all_of_them_are_not(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+def test_a_sample_of_other_files_is_refused_and_all_of_them_are_not(corpus: Corpus, tmp_path: Path, home: Path) -> None:
     quick(corpus, tmp_path / "part", home, per_category=6)
     quick(corpus, tmp_path / "all", home)
     for i in range(20, 40):
         corpus.picture(f"real/{i} (a).png", "real", numbered(i, 40, 30))
-    with pytest.raises(Refused, match="the dataset has it now"):
+    with pytest.raises(Refused, match="which the dataset now has"):
         quick(corpus, tmp_path / "part", home, per_category=6)
-    assert quick(corpus, tmp_path / "all", home)["by_category"]["D_real"] == 32
+    assert quick(corpus, tmp_path / "all", home).by_category["D_real"] == 32
 
 
 def test_a_file_that_is_gone_since_loses_no_face(corpus: Corpus, tmp_path: Path, home: Path) -> None:
@@ -353,13 +360,13 @@ def test_a_folder_with_something_else_in_it_is_refused(corpus: Corpus, tmp_path:
 @pytest.mark.parametrize(
     "wrong", [{"frames": 0}, {"per_category": 0}, {"workers": 0}, {"margin": 0.0}, {"margin": float("nan")}]
 )
-def test_settings_out_of_range_are_said_to_be(corpus: Corpus, tmp_path: Path, wrong: dict[str, Any]) -> None:
+def test_settings_out_of_range_are_errors(corpus: Corpus, tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(KCEError, match=next(iter(wrong))):
         cut(corpus, tmp_path / "a", **wrong)
     assert not (tmp_path / "a").exists()
 
 
-def test_a_dataset_without_samples_or_with_one_key_twice_is_said_to_be(tmp_path: Path, home: Path) -> None:
+def test_a_dataset_without_samples_or_with_one_key_twice_is_an_error(tmp_path: Path, home: Path) -> None:
     with pytest.raises(KCEError, match="no samples"):
         quick([Remark("unparsed", "x")], tmp_path / "a", home)
     sample = Sample("a.png", tmp_path / "a.png", "D", "X")
@@ -372,7 +379,7 @@ def test_two_cuts_do_not_work_in_one_folder(corpus: Corpus, tmp_path: Path, home
     (tmp_path / "a").mkdir()
     with FileLock(tmp_path / "a" / ".lock"), pytest.raises(KCEError, match="another cut"):
         quick(corpus, tmp_path / "a", home)
-    assert quick(corpus, tmp_path / "a", home)["faces"] == 44
+    assert quick(corpus, tmp_path / "a", home).faces == 44
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -407,9 +414,9 @@ def test_two_workers_do_what_one_does(corpus: Corpus, tmp_path: Path, home: Path
 def test_a_process_that_dies_costs_only_the_file_that_killed_it(corpus: Corpus, tmp_path: Path, home: Path) -> None:
     corpus.picture("real/white.png", "real", np.full((30, 30, 3), 255, np.uint8))
     report = quick(corpus, tmp_path / "a", home, detector="half:die=true", workers=2)
-    assert report["faces"] == 44
-    assert report["unreadable"] == 1
-    assert report["problems"] == [f"{corpus.root}/real/white.png: unreadable: its process died (SIGSEGV)"]
+    assert report.faces == 44
+    assert report.unreadable == 1
+    assert report.problems == (f"{corpus.root}/real/white.png: unreadable: its process died (SIGSEGV)",)
 
 
 def test_a_second_run_touches_nothing_and_what_is_damaged_is_cut_again(
@@ -432,12 +439,12 @@ def test_a_second_run_touches_nothing_and_what_is_damaged_is_cut_again(
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.3, 0.77, 0.99])
-def test_a_torn_journal_is_read_as_far_as_it_is_whole(
+def test_an_incomplete_journal_is_read_as_far_as_it_is_complete(
     corpus: Corpus, tmp_path: Path, home: Path, keep: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick(corpus, tmp_path / "whole", home, per_category=7)
     with monkeypatch.context() as patch:
-        patch.setattr(ledger.Ledger, "finish", lambda *_: None)
+        patch.setattr(CutRecord, "finish", lambda *_: None)
         quick(corpus, tmp_path / "a", home, per_category=7)
     journal = tmp_path / "a" / "cut.journal"
     data = journal.read_bytes()
@@ -529,7 +536,7 @@ def test_ctrl_c_leaves_no_process_and_a_folder_that_goes_on(corpus: Corpus, tmp_
 
 
 @pytest.mark.parametrize("after", [0, 1, 9, 30])
-def test_a_full_disk_is_said_to_be_and_costs_nothing(
+def test_a_full_disk_is_an_error_and_loses_nothing(
     corpus: Corpus, tmp_path: Path, home: Path, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick(corpus, tmp_path / "whole", home)
@@ -551,14 +558,32 @@ def test_a_full_disk_is_said_to_be_and_costs_nothing(
     assert contents(tmp_path / "a") == contents(tmp_path / "whole")
 
 
-def test_a_folder_of_someone_else_cannot_have_files_read_or_written_elsewhere(
+def test_a_folder_of_someone_else_cannot_make_us_read_or_write_elsewhere(
     corpus: Corpus, tmp_path: Path, home: Path
 ) -> None:
     folder = tmp_path / "a"
     quick(corpus, folder, home)
     path = folder / "faces.csv"
     text = path.read_text(encoding="utf-8")
-    some = faces.read(folder).file[0]
+    some = read_faces(folder).file[0]
     path.write_text(text.replace(some, "../secret.png"), encoding="utf-8")
-    with pytest.raises(KCEError, match="is not where the face"):
+    with pytest.raises(KCEError, match="is not the file of the face"):
         quick(corpus, folder, home)
+
+
+def test_the_settings_of_an_older_folder_are_refused_with_a_hint(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+    quick(corpus, tmp_path / "a", home)
+    settings = tmp_path / "a" / "cut.toml"
+    assert tomllib.loads(settings.read_text(encoding="utf-8"))["per_category"] == dict.fromkeys(
+        ("D_Swap [1] 한국", "D_Warp", "D_real"), 0
+    )
+    for old, new, message in (
+        ("schema = 1\n", "", "no schema version"),
+        ("frames = 5", 'frames = "5"', 'frames = "5" is not a whole number'),
+        ("frames = 5", "frame = 5", "'frame'"),
+    ):
+        text = settings.read_text(encoding="utf-8")
+        settings.write_text(text.replace(old, new), encoding="utf-8")
+        with pytest.raises(KCEError, match=message):
+            quick(corpus, tmp_path / "a", home)
+        settings.write_text(text, encoding="utf-8")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kce.errors import Refused
-from kce.faces import folder as folders
+from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
 from kce.features.extract import extract_features
 from kce.features.table import open_table
@@ -24,7 +24,7 @@ REGISTRY = Registry.load(Path("/"))
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pixels, Path]:
     at = tmp_path_factory.mktemp("features")
-    faces = folders.read(face_folder(at))
+    faces = read_faces(face_folder(at))
     pixels = Pixels(faces, 16)
     plan = unmerged_plan(sorted(set(faces.category.tolist())))
     train("tiny:size=16,width=2", pixels, plan, TrainSettings(epochs=1), REGISTRY, at / "first.safetensors")
@@ -91,6 +91,6 @@ def test_what_is_decoded_is_decoded_once_and_never_held_beyond_the_budget(made: 
     kept, streamed = Pixels(faces, 16), Pixels(faces, 16, budget=0)
     rows = np.array([3, 1, 3, 7])
     np.testing.assert_array_equal(kept.read(rows), streamed.read(rows))
-    for (a, x), (b, y) in zip(kept.ahead([rows, rows[:1]]), streamed.ahead([rows, rows[:1]]), strict=True):
+    for (a, x), (b, y) in zip(kept.prefetch([rows, rows[:1]]), streamed.prefetch([rows, rows[:1]]), strict=True):
         assert a.tolist() == b.tolist()
         np.testing.assert_array_equal(x, y)

@@ -11,8 +11,8 @@ import pytest
 from kce.audit.unlearned import UNLEARNED_NOTE
 from kce.demo import compare_runs, run_under_plans
 from kce.errors import KCEError, Refused, UnknownName
-from kce.faces import folder as folders
 from kce.faces.cut import cut
+from kce.faces.folder import read_faces
 from kce.features.table import find_table, open_table
 from kce.merging.aligner_inputs import collect_reals, find_fallback_reals
 from kce.merging.plan_file import read_plan, write_plan
@@ -271,7 +271,7 @@ def test_reports_are_whole_and_ask_no_network(done: tuple[Path, dict[str, dict[s
 
 def test_a_face_that_vanished_is_named(chosen: Recipe, tmp_path: Path) -> None:
     faces = face_folder(tmp_path)
-    victim = faces / str(folders.read(faces).file[3])
+    victim = faces / str(read_faces(faces).file[3])
     victim.unlink()
     with pytest.raises(KCEError, match=victim.name):
         run(tmp_path / "run", replace(chosen, faces=str(faces)), REGISTRY)
@@ -297,7 +297,7 @@ def test_an_aligner_is_brought_the_reals_and_views_it_asks_for(
 ) -> None:
     wanted = replace(chosen, faces=str(with_reals), aligner="codec-delta", reducer="none")
     run(tmp_path, wanted, REGISTRY, until="known")
-    faces = folders.read(with_reals)
+    faces = read_faces(with_reals)
     views = ("jpeg70", "scale90+jpeg80", "scale80+jpeg60")
     for table in ("known", *(f"known+{view}" for view in views)):
         assert set(open_table(tmp_path / "features.h5", table).label_counts) == set(KNOWN)
@@ -333,7 +333,7 @@ def test_a_dataset_without_reals_is_refused_before_any_work(chosen: Recipe, tmp_
 def test_reals_of_another_dataset_stand_in_where_the_registry_says_so(
     chosen: Recipe, with_reals: Path, tmp_path: Path
 ) -> None:
-    faces = folders.read(with_reals)
+    faces = read_faces(with_reals)
     less = faces.take(~(faces.category == "B_real"))
     (tmp_path / "registry.toml").write_text('[dataset.B]\nuse = "folder:folder"\nreals = "A"\n', encoding="utf-8")
     registry = Registry.load(tmp_path)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from kce.errors import BadData
-from kce.faces import folder as folders
+from kce.faces.folder import Faces, load_pixels, read_faces
 from kce.pipeline.recipe import Evaluate, Recipe
 from kce.pipeline.run import run
 from kce.registry.registry import Registry
@@ -97,8 +97,8 @@ def test_a_point_shows_its_face_and_names(folder: Path) -> None:
         assert any(category in card.inner_text() for category in UNKNOWN)
         # What is shown is that very face: the middle of its thumbnail has the colour of the png.
         key = card.inner_text().strip().splitlines()[-1]
-        faces = folders.read(folder.parent / "faces")
-        png = folders.load(faces, np.flatnonzero(faces.key == key), thumbnails.SIDE)[0]
+        faces = read_faces(folder.parent / "faces")
+        png = load_pixels(faces, np.flatnonzero(faces.key == key), thumbnails.SIDE)[0]
         shot = cv2.imdecode(np.frombuffer(card.locator("i").screenshot(), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
         assert np.abs(shot.mean(axis=(0, 1)) - png.mean(axis=(0, 1))).max() < 6
         seen.page.mouse.move(2, 2)
@@ -171,7 +171,7 @@ def test_twenty_thousand_points_fit_into_a_page_and_are_drawn(folder: Path, tmp_
     names = np.char.add("A_X/face-", np.arange(n).astype(str))
     files = np.array([f"A_X/{number % 64}.png" for number in range(n)])
     blank = np.zeros(n, "U1")
-    faces = folders.Faces(
+    faces = Faces(
         tmp_path, key=names, category=blank, dataset=blank, method=blank, real=np.zeros(n, bool), group=blank,
         file=files, hash=blank,
     )  # fmt: skip

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from kce.errors import BadData, KCEError
-from kce.faces import folder as folders
+from kce.faces.folder import read_detector
 from kce.registry.registry import Registry
 from kce.report.report import write_report
 from kce.study import cost, study
@@ -376,7 +376,7 @@ def test_faces_cut_otherwise_are_noted(faces: Path, tmp_path: Path) -> None:
     told = written(tmp_path, STUDY.replace('detector = "whole"', 'detector = "retinaface"'))
     plan = study.prepare_study(str(told), tmp_path / "out", REGISTRY, faces=faces)
     assert plan.remarks == ("the faces were cut with whole; the study asks for retinaface",)
-    assert folders.detector(faces) == "whole"
+    assert read_detector(faces) == "whole"
 
 
 def test_the_shell_prints_what_would_be_done_and_starts_nothing(

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from kce.errors import BadData, KCEError, Refused
-from kce.faces import folder as folders
+from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
 from kce.merging.plans import MergePlan, unmerged_plan
 from kce.registry.registry import Registry
@@ -44,7 +44,7 @@ def faces_at(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def pixels(faces_at: Path) -> Pixels:
-    faces = folders.read(faces_at)
+    faces = read_faces(faces_at)
     return Pixels(faces.take(np.flatnonzero(np.isin(faces.category, KNOWN))), 16)
 
 
@@ -108,11 +108,11 @@ import os
 from pathlib import Path
 from dataclasses import replace
 import numpy as np
-from kce.faces import folder as folders
+from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
 from tests.support.corpus import KNOWN
 from tests.training.test_train import QUICK, trained
-faces = folders.read(Path({str(faces_at)!r}))
+faces = read_faces(Path({str(faces_at)!r}))
 pixels = Pixels(faces.take(np.flatnonzero(np.isin(faces.category, KNOWN))), 16)
 calls = iter(range(1000))
 def die(what, done, total):
@@ -280,7 +280,7 @@ def test_what_one_of_two_processes_cannot_read_is_told_as_by_one(
     tmp_path: Path, faces_at: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(faces_at, tmp_path / "faces")
-    faces = folders.read(tmp_path / "faces")
+    faces = read_faces(tmp_path / "faces")
     there = Pixels(faces.take(np.flatnonzero(np.isin(faces.category, KNOWN))), 16)
     shutil.rmtree(tmp_path / "faces" / KNOWN[0])
     with pytest.raises(BadData, match="No such file") as told:
@@ -307,11 +307,11 @@ def test_held_out_faces_are_never_trained_on_and_are_the_same_for_every_plan(pix
     read: list[int] = []
 
     class Counting(Pixels):
-        def ahead(self, batches: Any, change: Any = None) -> Any:
+        def prefetch(self, batches: Any, change: Any = None) -> Any:
             batches = list(batches)
             if change is not None:  # training, and not the measuring
                 read.extend(row for batch in batches for row in batch.tolist())
-            return super().ahead(batches, change)
+            return super().prefetch(batches, change)
 
     settings = replace(QUICK, held_out=0.25, augment=("flip",))
     joined = MergePlan(dict.fromkeys(KNOWN, "one") | {KNOWN[0]: "two", KNOWN[1]: "two"})
@@ -357,7 +357,7 @@ def test_the_best_checkpoint_is_the_one_its_row_says(pixels: Pixels, tmp_path: P
 
 def test_an_unknown_category_cannot_choose_the_checkpoint(faces_at: Path, tmp_path: Path) -> None:
     """Faces that the plan does not name get no further than the door, whatever share is held out."""
-    every = Pixels(folders.read(faces_at), 16)
+    every = Pixels(read_faces(faces_at), 16)
     assert set(UNKNOWN) <= set(every.faces.category.tolist())
     for share in (0.0, 0.25):
         with pytest.raises(KCEError, match="which the plan does not name"):
@@ -408,7 +408,7 @@ def test_a_folder_that_vanishes_in_mid_run_costs_nothing(faces_at: Path, tmp_pat
     shutil.copytree(faces_at, tmp_path / "faces")
 
     def at() -> Pixels:
-        faces = folders.read(tmp_path / "faces")
+        faces = read_faces(tmp_path / "faces")
         return Pixels(faces.take(np.flatnonzero(np.isin(faces.category, KNOWN))), 16, budget=0)
 
     whole = trained(at(), tmp_path / "whole.safetensors")
@@ -428,7 +428,7 @@ def test_a_folder_that_vanishes_in_mid_run_costs_nothing(faces_at: Path, tmp_pat
 
 
 def test_a_class_of_one_image_is_named(faces_at: Path, tmp_path: Path) -> None:
-    faces = folders.read(faces_at)
+    faces = read_faces(faces_at)
     few = np.flatnonzero(np.isin(faces.category, KNOWN))
     rows = np.concatenate([few[faces.category[few] != KNOWN[2]], few[faces.category[few] == KNOWN[2]][:1]])
     with pytest.raises(BadData, match=f"{KNOWN[2]} has 1"):
@@ -443,14 +443,14 @@ from pathlib import Path
 import numpy as np
 import torch
 torch.set_num_threads(1)
-from kce.faces import folder as folders
+from kce.faces.folder import read_faces
 from kce.errors import KCEError
 from kce.faces.loader import Pixels
 from kce.training.settings import TrainSettings
 from kce.training.train import train
 from tests.support.corpus import KNOWN
 from tests.training.test_train import PLAN, REGISTRY
-faces = folders.read(Path({str(faces_at)!r}))
+faces = read_faces(Path({str(faces_at)!r}))
 pixels = Pixels(faces.take(np.flatnonzero(np.isin(faces.category, KNOWN))), 64)
 to = Path({str(tmp_path)!r})
 spec = "tiny:size=64,width=64"
@@ -520,7 +520,7 @@ def test_classes_of_other_datasets_get_no_gradient_from_a_face() -> None:
 
 
 def test_a_face_is_told_from_the_classes_its_dataset_has_a_part_in(faces_at: Path) -> None:
-    faces = folders.read(faces_at)
+    faces = read_faces(faces_at)
     plan = unmerged_plan(faces.category.tolist())
     merged = replace(plan, classes={**plan.classes, "A_FaceSwap": "joint", "B_Paste": "joint"})
     assert within_dataset_mask(faces, merged, TrainSettings()) is None
