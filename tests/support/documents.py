@@ -19,11 +19,14 @@ import kce
 from kce import types
 from kce.cli.main import app
 from kce.data.catalog import describe_dataset
+from kce.data.scan import ScanReport
 from kce.hookspecs import KINDS
 from kce.pipeline.recipe import Evaluate, Recipe
+from kce.pipeline.run_report import RunReport
 from kce.registry import scaffold
 from kce.registry.provenance import InstallSource
 from kce.registry.registry import Registry, describe_component
+from kce.registry.registry_file import RegistryTable
 from kce.study.study_file import Study
 from kce.system.shipped import DOCS
 from kce.testing import checks
@@ -31,6 +34,7 @@ from kce.testing.runner import PLUGIN_CHECKS
 from kce.training.settings import TrainSettings
 from tests.conftest import REPOSITORY
 from tests.test_house import BELOW
+from tests.test_public_names import NAMES, docstring, home
 
 README = REPOSITORY / "README.md"
 CONTRIBUTING = REPOSITORY / "CONTRIBUTING.md"
@@ -181,21 +185,24 @@ def section(documented: Any, title: str) -> dict[str, str]:
 
 
 def public_names() -> str:
-    rows = []
-    for name in sorted(kce.__all__):
-        value = getattr(kce, name)
-        documented = inspect.isclass(value) or inspect.isfunction(value)
-        rows.append([f"`kce.{name}`", sentence(value.__doc__) if documented else _constants()[name]])
-    return table(["name", "what it is"], rows)
+    rows = [(f"{package}.{name}", docstring(home(package, name), name)) for package, name in sorted(NAMES)]
+    return table(["name", "what it is"], [[f"`{name}`", sentence(text)] for name, text in rows])
 
 
-def _constants() -> dict[str, str]:
-    """The docstrings below the public names that are neither classes nor functions."""
-    return {
-        "API": "The version of the plugin interface, major.minor.",
-        "Image": "A picture: uint8 (height, width, 3), RGB.",
-        "hookimpl": "Marks a function of a plugin as the implementation of the hook of its name.",
-    }
+def registry_keys() -> str:
+    return _meanings(RegistryTable)
+
+
+def scan_keys() -> str:
+    return _meanings(ScanReport)
+
+
+def run_keys() -> str:
+    return _meanings(RunReport)
+
+
+def _meanings(model: Any) -> str:
+    return table(["key", "meaning"], [[f"`{key}`", text] for key, text in section(model, "Attributes").items()])
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -230,6 +237,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "names": names,
     "public-names": public_names,
     "recipe-keys": recipe_keys,
+    "registry-keys": registry_keys,
+    "run-keys": run_keys,
+    "scan-keys": scan_keys,
     "study-keys": study_keys,
     "tree-attributes": tree_attributes,
 }
