@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kce.audit.traces import group_means
-from kce.evaluation.paired_tests import LEVEL
+from kce.evaluation.intervals import student_factor
 from kce.system.rng import generator
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _from_ranks(chosen: NDArray[np.bool_], sums: Field, sizes: Field) -> Field:
 
 def _aurocs(scores: Field, inside: NDArray[np.bool_], group: Codes) -> list[Auroc]:
     """AUROC of the rows inside against the others, of each column of scores (n, m)."""
-    from scipy.stats import rankdata, t
+    from scipy.stats import rankdata
 
     n, count = len(scores), int(inside.sum())
     ranks = rankdata(scores, axis=0)
@@ -145,6 +145,6 @@ def _aurocs(scores: Field, inside: NDArray[np.bool_], group: Codes) -> list[Auro
     part = np.zeros((groups, scores.shape[1]))
     np.add.at(part, kin, (won - value) * weight)
     error = np.sqrt((part**2).sum(axis=0) * groups / max(groups - 1, 1))
-    reach = float(t.ppf((1 + LEVEL) / 2, max(groups - 1, 1))) * error
+    reach = student_factor(max(groups, 2)) * error
     low, high = np.clip(value - reach, 0, 1), np.clip(value + reach, 0, 1)
     return [Auroc(*one, n) for one in zip(value.tolist(), zip(low.tolist(), high.tolist(), strict=True), strict=True)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.audit.traces import group_means
-from kce.evaluation.paired_tests import LEVEL
+from kce.evaluation.intervals import bootstrap_interval
 from kce.system.rng import generator
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _FOLDS = 5
 _NEIGHBOURS = 30
 _DRAWS = 500
-_TAILS = (50 * (1 - LEVEL), 100 - 50 * (1 - LEVEL))
 
 
 def mixing_scores(traces: Traces, members: Sequence[int], seed: int) -> dict[str, Any]:
@@ -161,6 +160,5 @@ def _scatter(x: Field, label: Codes, group: Codes, weight: Field, members: Seque
 
 
 def _told(value: float, drawn: NDArray[np.float64], n: int, seed: int) -> dict[str, Any]:
-    # Less the bootstrap's own bias, as in kce.evaluation.intervals.
-    low, high = np.clip(np.percentile(drawn, _TAILS) - (drawn.mean() - value), 0, 1)
+    low, high = np.clip(bootstrap_interval(value, drawn), 0, 1)
     return {"value": value, "n": n, "seed": seed, "interval": [float(low), float(high)]}

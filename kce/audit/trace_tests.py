@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kce.evaluation.paired_tests import LEVEL, t_interval
+from kce.evaluation.intervals import LEVEL, percentile_interval, student_interval
 from kce.system.rng import generator
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 LEAST_RECORDINGS = 5  # of a label: fewer signs than this make no spread to speak of
 _CHUNK = 256  # rounds at a time
 _DRAWS = 2000  # for an interval
-_TAILS = (50 * (1 - LEVEL), 100 - 50 * (1 - LEVEL))
 
 
 @dataclass(frozen=True)
@@ -144,9 +143,9 @@ def _difference(a: _Trace, b: _Trace, gram: Field, cross: Field, p: float) -> Tr
         n=a.n + b.n,
         distance=math.sqrt(between),
         cosine=float(np.clip(inner / math.sqrt(free.prod()), -1, 1)),
-        cosine_interval=_middle(np.clip(cosines, -1, 1)),
+        cosine_interval=percentile_interval(np.clip(cosines, -1, 1)),
         effect=math.sqrt(between / float(free.mean())),
-        interval=_middle(ratios),
+        interval=percentile_interval(ratios),
         p=p,
     )
 
@@ -176,7 +175,7 @@ def project_on_trace(traces: Traces, number: int, of: int) -> TraceProjection | 
     if its is None or pure is None or not 0 < its.places.min() <= its.places.max() < 1:
         return None
     spread = its.spread - pure.spread
-    low, high = t_interval(spread, math.hypot(its.error, pure.error), min(its.n, pure.n))
+    low, high = student_interval(spread, math.hypot(its.error, pure.error), min(its.n, pure.n))
     return TraceProjection(float(its.places[0]), math.exp(spread), (math.exp(low), math.exp(high)))
 
 
@@ -240,8 +239,3 @@ def _parts(traces: Traces, rows: Codes, recordings: Codes) -> Field:
     count = len(np.unique(traces.group[rows]))
     # Parts about a mean that they made themselves are too short by this.
     return found * math.sqrt(count / max(count - 1, 1))
-
-
-def _middle(drawn: Field) -> tuple[float, float]:
-    low, high = np.percentile(drawn, _TAILS)
-    return float(low), float(high)

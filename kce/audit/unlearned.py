@@ -12,7 +12,7 @@ import numpy as np
 from kce.audit.trace_tests import LEAST_RECORDINGS, zero_trace_p_values
 from kce.audit.traces import compute_traces, concatenate_tables
 from kce.errors import BadData
-from kce.evaluation.paired_tests import LEVEL
+from kce.evaluation.intervals import LEVEL
 from kce.merging.aligner_inputs import sample_per_category
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.bench.aligners import UNIFORM
+from kce.evaluation.formatting import format_interval
 from kce.evaluation.paired_tests import mean_with_interval
 from kce.report.charts import Chart, Lines, ReportFigure, ReportTable
-from kce.report.formats import format_interval
 from kce.report.html_page import render_page
 from kce.report.matplotlib_charts import write_chart_files
 from kce.report.table_export import write_table_files

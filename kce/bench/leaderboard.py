@@ -12,10 +12,10 @@ from scipy import stats
 
 from kce.bench.clusterers import read_cluster_labels
 from kce.evaluation.agreement import AGREEMENT_MEASURES, partition_stability
+from kce.evaluation.formatting import format_interval, format_number
 from kce.evaluation.paired_tests import holm_adjusted, mean_with_interval, paired_difference
 from kce.registry import defaults
 from kce.report.charts import Bars, Chart, ReportFigure, ReportTable
-from kce.report.formats import format_interval, format_number
 from kce.report.html_page import render_page
 from kce.report.table_export import write_table_files
 from kce.system.atomic import write_atomic, write_json

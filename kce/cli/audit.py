@@ -9,7 +9,7 @@ import typer
 
 from kce.cli.console import print_json, print_line, print_table
 from kce.cli.options import AsJson, Seed
-from kce.report.formats import format_interval
+from kce.evaluation.formatting import format_interval
 
 
 def audit(

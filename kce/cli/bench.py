@@ -14,8 +14,8 @@ import typer
 from kce.cli.console import App, print_json, print_line, print_problems, print_table, progress_bars
 from kce.cli.options import AsJson
 from kce.errors import KCEError
+from kce.evaluation.formatting import format_interval, format_number
 from kce.registry import defaults
-from kce.report.formats import format_interval, format_number
 
 if TYPE_CHECKING:
     from kce.report.charts import ReportTable

@@ -20,7 +20,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from kce.cli.options import repeat_options
 from kce.errors import KCEError
-from kce.report.formats import format_interval
+from kce.evaluation.formatting import format_interval
 from kce.system.signals import capturing_log, handling_signal
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from kce.cli.console import (
 )
 from kce.cli.options import AsJson, Seed
 from kce.errors import KCEError
+from kce.evaluation.formatting import format_interval
 from kce.registry import defaults
-from kce.report.formats import format_interval
 
 # Read when torch is loaded. Its threads would wait for each other at full speed, on cores that decoding needs: when
 # they spin less, small networks get their faces 1.05 to 1.15 times as fast, and are no slower without decoding.

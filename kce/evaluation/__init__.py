@@ -1,4 +1,5 @@
-"""How well labels come apart: scores, their intervals, agreement with a known truth, paired tests.
+"""How well labels come apart: scores and their intervals, agreement with a known truth, paired tests.
 
-Statistics of one table or of runs side by side. Nothing in here trains or clusters.
+``scoring`` scores a table and makes its intervals, ``intervals`` holds the formulas of all intervals, ``formatting``
+their text. Nothing here trains or clusters.
 """

@@ -1,6 +1,6 @@
-"""Comparing plans over groups and seeds: paired differences, ratios of averages, and what many tests at once cost.
+"""Paired comparison of plans: means, differences and ratios of averages, with intervals, p values and Holm's method.
 
-Everything here takes plain arrays, one value a cell (a group and a seed), and says how sure it is.
+Everything here takes plain arrays with one value for each cell, a combination of group and seed.
 """
 
 from __future__ import annotations
@@ -12,18 +12,25 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy import stats
 
+from kce.evaluation.intervals import student_interval
 from kce.system.rng import generator
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-LEVEL = 0.95  # of every interval
-_ROUNDS = 9999  # sign flips, where they are too many to try all
+_PERMUTATIONS = 9999  # sign flips, where there are too many to try them all
 
 
 @dataclass(frozen=True)
 class MeanEstimate:
-    """A mean over cells: n, standard deviation (None for one cell) and t interval (None for one cell)."""
+    """A mean over cells.
+
+    Attributes:
+        n: Cells.
+        mean: Of their values.
+        deviation: Standard deviation (n - 1); None for one cell.
+        interval: Student's; None for one cell.
+    """
 
     n: int
     mean: float
@@ -33,11 +40,15 @@ class MeanEstimate:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """One plan against another over the same cells.
+    """The differences between two plans over the same cells.
 
-    mean, interval  of the differences; the interval is Student's t
-    p               of the paired t test, two-sided; None for one cell or differences that are all alike
-    p_permutation   of flipping the signs of the differences: all ways where n <= 13, else 9999 by lot
+    Attributes:
+        n: Cells.
+        mean: Of the differences.
+        interval: Of the mean, Student's; None for one cell.
+        p: Of the paired t test, two-sided; None for one cell, or if all differences are equal.
+        p_permutation: Of a permutation test that flips the signs of the differences, two-sided: all sign patterns for
+            n <= 13, else 9999 random ones; None for one cell, or if all differences are 0.
     """
 
     n: int
@@ -49,7 +60,13 @@ class PairedDifference:
 
 @dataclass(frozen=True)
 class RatioEstimate:
-    """The average of one plan over that of another, less one: 0.42 is 42 % higher. The interval is the jackknife's."""
+    """How much higher one plan's average is than another's.
+
+    Attributes:
+        n: Cells.
+        gain: The ratio of the averages, less one: 0.42 is 42 % higher.
+        interval: Of the gain, by jackknife; None for one cell.
+    """
 
     n: int
     gain: float
@@ -57,85 +74,107 @@ class RatioEstimate:
 
 
 def mean_with_interval(values: ArrayLike) -> MeanEstimate:
-    """Mean, spread and interval of one value per cell. Raises ValueError for none."""
+    """Estimate a mean from one value for each cell.
+
+    Args:
+        values: (n,), finite.
+
+    Raises:
+        ValueError: If there are none, or one is not finite.
+    """
     x = _finite(values)
+    mean = float(x.mean())
     if len(x) == 1:
-        return MeanEstimate(1, float(x[0]), None, None)
+        return MeanEstimate(1, mean, None, None)
     deviation = float(x.std(ddof=1))
-    return MeanEstimate(
-        len(x), float(x.mean()), deviation, t_interval(float(x.mean()), deviation / np.sqrt(len(x)), len(x))
-    )
+    return MeanEstimate(len(x), mean, deviation, student_interval(mean, deviation / np.sqrt(len(x)), len(x)))
 
 
 def paired_difference(one: ArrayLike, other: ArrayLike, seed: int) -> PairedDifference:
-    """`one` less `other`, cell by cell. Raises ValueError for other lengths or none."""
+    """Compare two plans cell by cell.
+
+    Args:
+        one: (n,).
+        other: (n,), subtracted from `one`.
+        seed: Of the permutation test.
+
+    Raises:
+        ValueError: If the lengths differ, there are no values, or one is not finite.
+    """
     a, b = _finite(one), _finite(other)
     if a.shape != b.shape:
         raise ValueError(f"{len(a)} cells against {len(b)}")
-    apart = a - b
-    told = mean_with_interval(apart)
-    if told.n == 1 or not apart.any():
-        return PairedDifference(told.n, told.mean, told.interval, None, None)
-    p = float(stats.ttest_rel(a, b).pvalue) if np.ptp(apart) > 1e-12 * np.abs(apart).max() else None
-    flipped = stats.permutation_test(
-        (apart,), np.mean, permutation_type="samples", n_resamples=_ROUNDS, rng=generator(seed, "sign flips")
+    differences = a - b
+    estimate = mean_with_interval(differences)
+    if estimate.n == 1 or not differences.any():
+        return PairedDifference(estimate.n, estimate.mean, estimate.interval, None, None)
+    varies = np.ptp(differences) > 1e-12 * np.abs(differences).max()
+    p = float(stats.ttest_rel(a, b).pvalue) if varies else None
+    rng = generator(seed, "sign flips")
+    permuted = stats.permutation_test(
+        (differences,), np.mean, permutation_type="samples", n_resamples=_PERMUTATIONS, rng=rng
     )
-    return PairedDifference(told.n, told.mean, told.interval, p, float(flipped.pvalue))
+    return PairedDifference(estimate.n, estimate.mean, estimate.interval, p, float(permuted.pvalue))
 
 
 def relative_gain(one: ArrayLike, other: ArrayLike) -> RatioEstimate:
-    """How much higher the average of `one` is, as a share of that of `other`.
+    """Estimate how much higher the average of `one` is, as a share of the average of `other`.
 
-    The published claims are ratios of averages over the groups. The interval is a jackknife over the cells, of the
-    logarithm, with Student's t of n - 1. Raises ValueError for values that are not positive.
+    The claims of Sun et al. 2023 are such ratios of averages over groups. The interval is a jackknife over cells of
+    the ratio's logarithm, with Student's t of n - 1 degrees of freedom.
+
+    Args:
+        one: (n,), above 0.
+        other: (n,), above 0.
+
+    Raises:
+        ValueError: If the lengths differ, there are no values, or one is not above 0.
     """
     a, b = _finite(one), _finite(other)
     if a.shape != b.shape or min(a.min(), b.min()) <= 0:
-        raise ValueError("a ratio of averages needs as many values of both, all above 0")
+        raise ValueError("a ratio of averages needs equally many values of both, all above 0")
     n = len(a)
-    whole = float(np.log(a.mean() / b.mean()))
+    log_ratio = float(np.log(a.mean() / b.mean()))
     if n == 1:
-        return RatioEstimate(1, float(np.expm1(whole)), None)
-    without = np.log((a.sum() - a) / (b.sum() - b))
-    pseudo = n * whole - (n - 1) * without
-    low, high = t_interval(float(pseudo.mean()), float(pseudo.std(ddof=1)) / np.sqrt(n), n)
-    return RatioEstimate(n, float(np.expm1(whole)), (float(np.expm1(low)), float(np.expm1(high))))
+        return RatioEstimate(1, float(np.expm1(log_ratio)), None)
+    leave_one_out = np.log((a.sum() - a) / (b.sum() - b))
+    pseudo = n * log_ratio - (n - 1) * leave_one_out
+    low, high = student_interval(float(pseudo.mean()), float(pseudo.std(ddof=1)) / np.sqrt(n), n)
+    return RatioEstimate(n, float(np.expm1(log_ratio)), (float(np.expm1(low)), float(np.expm1(high))))
 
 
-def judge_claim(claimed: float, found: RatioEstimate) -> Literal["reproduced", "not reproduced", "undecidable"]:
-    """What a claimed gain is worth beside the one found.
+def judge_claim(claimed: float, measured: RatioEstimate) -> Literal["reproduced", "not reproduced", "undecidable"]:
+    """Decide whether a measured gain reproduces a claimed one.
 
-    not reproduced  the interval lies below the claimed gain
-    reproduced      it reaches the claimed gain, and lies above 0
-    undecidable     it reaches the claimed gain and 0 as well, or there is none: too few cells to tell
+    Returns:
+        "not reproduced" if the interval is below the claimed gain; "reproduced" if it reaches the claimed gain and is
+        above 0; "undecidable" if it reaches both the claimed gain and 0, or there is no interval.
     """
-    if found.interval is None:
+    if measured.interval is None:
         return "undecidable"
-    low, high = found.interval
+    low, high = measured.interval
     if high < claimed:
         return "not reproduced"
     return "reproduced" if low > 0 else "undecidable"
 
 
 def holm_adjusted(p: Sequence[float | None]) -> list[float | None]:
-    """The p values of a family of tests, adjusted for their number (Holm 1979); None stays None and does not count."""
-    told = sorted((value, place) for place, value in enumerate(p) if value is not None)
+    """Adjust the p values of a family of tests for their number (Holm 1979); None stays None and does not count.
+
+    >>> [round(value, 3) for value in holm_adjusted([0.01, 0.04, 0.03])]
+    [0.03, 0.06, 0.06]
+    """
+    ordered = sorted((value, index) for index, value in enumerate(p) if value is not None)
     adjusted: list[float | None] = [None] * len(p)
-    least = 0.0
-    for rank, (value, place) in enumerate(told):
-        least = max(least, min(1.0, value * (len(told) - rank)))
-        adjusted[place] = least
+    smallest = 0.0
+    for rank, (value, index) in enumerate(ordered):
+        smallest = max(smallest, min(1.0, value * (len(ordered) - rank)))
+        adjusted[index] = smallest
     return adjusted
-
-
-def t_interval(middle: float, error: float, n: int) -> tuple[float, float]:
-    """Student's, of a figure with this standard error over n cells."""
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * error
-    return middle - reach, middle + reach
 
 
 def _finite(values: ArrayLike) -> NDArray[np.float64]:
     x = np.asarray(values, np.float64)
     if x.ndim != 1 or not len(x) or not np.isfinite(x).all():
-        raise ValueError("one finite value for each cell is needed, and at least one cell")
+        raise ValueError("there must be at least one cell, and one finite value for each")
     return x

@@ -1,51 +1,206 @@
-"""Stored features, and what evaluators say of them."""
+"""Scores of features with intervals: which rows are scored, by which evaluators, and how certain the result is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce.evaluation.intervals import choose_evaluation_rows, score_features
+from kce.errors import BadData, KCEError
+from kce.evaluation.intervals import bootstrap_interval
 from kce.features.table import FeatureTable, open_table, split_table_address
 from kce.registry import isolation
+from kce.system.rng import generator, hash_order
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
     from kce.registry.registry import Registry
-    from kce.types import Evaluator, Features
-
-
-def read_evaluation_rows(table: FeatureTable, per_category: int, seed: int) -> Features:
-    """The rows every plan is scored on: the same number of each category, chosen by seed from the keys alone."""
-    labels, keys = zip(*((batch.label, batch.key) for batch in table.batches()), strict=True)
-    return table.read_rows(choose_evaluation_rows(np.concatenate(labels), np.concatenate(keys), per_category, seed))
+    from kce.types import Evaluator, Features, MergePlan
 
 
 def score_table(
     address: str, reducer: str, specs: Sequence[str], registry: Registry, seed: int, resamples: int = 200
 ) -> dict[str, Any]:
-    """Reduce and score a stored table ("FEATURES.h5:/known") by its labels: figures with n, seed and intervals."""
+    """Reduce a stored table and score it by its labels.
+
+    Args:
+        address: ``FEATURES.h5:/TABLE``.
+        reducer: Name and parameters.
+        specs: Names and parameters of evaluators.
+        registry: Builds them.
+        seed: Of the reducer, the evaluators and the bootstrap.
+        resamples: Of the bootstrap.
+
+    Returns:
+        As ``score_features``.
+    """
     part = registry.resolve_seeded("reducer", reducer, seed)
     path, table = split_table_address(address)
-    with open_evaluators(registry, specs, seed) as named, isolation.component(part, registry) as reduce:
+    with open_evaluators(registry, specs, seed) as evaluators, isolation.component(part, registry) as reduce:
         rows = open_table(path, table).read_all()
         reduced = rows.with_x(reduce.fit_transform(rows.x))
-        return score_features(reduced, named, seed=seed, resamples=resamples)
+        return score_features(reduced, evaluators, seed=seed, resamples=resamples)
 
 
 @contextmanager
 def open_evaluators(
-    registry: Registry, specs: Sequence[str], seed: int, patience: float = 0
+    registry: Registry, specs: Sequence[str], seed: int, timeout: float = 0
 ) -> Iterator[dict[str, Evaluator]]:
-    """Evaluators by name; where one is asked for twice, with other parameters, by its whole text."""
+    """Build evaluators for use inside the block.
+
+    Args:
+        registry: Builds them.
+        specs: Names and parameters.
+        seed: Of those that take one and were given no other.
+        timeout: Seconds that a third party's evaluator may take for an answer; 0 = no limit.
+
+    Yields:
+        The evaluators by name; by their whole spec where a name occurs twice, with different parameters.
+    """
     parts = [registry.resolve_seeded("evaluator", spec, seed) for spec in specs]
     names = [part.entry.name for part in parts]
     with ExitStack() as stack:
         yield {
             part.entry.name if names.count(part.entry.name) == 1 else part.spec: stack.enter_context(
-                isolation.component(part, registry, patience)
+                isolation.component(part, registry, timeout)
             )
             for part in parts
         }
+
+
+def score_features(
+    features: Features,
+    evaluators: Mapping[str, Evaluator],
+    *,
+    seed: int,
+    plan: MergePlan | None = None,
+    resamples: int = 200,
+) -> dict[str, Any]:
+    """Score rows by their labels, with 95 % intervals from a bootstrap over recordings.
+
+    An interval says how far a score would move if other recordings of the same categories had been taken, as many rows
+    of each as here. Whole recordings (``group``) are resampled with replacement within each label, until the label has
+    its number of rows again, the last recording cut short. See ``kce.evaluation.intervals.bootstrap_interval``; of 25
+    simulated recordings of 10 frames, 93 % of these intervals contain the expected score, and 77 % without the shift by
+    the bias. Where labels hardly differ an interval may reach below 0.
+
+    There is no interval (None) for an evaluator whose attribute ``intervals`` is False; for any score if a label has
+    only one recording (rows whose group is empty, that is unknown, count as one); and if `resamples` is 0.
+
+    Args:
+        features: The rows.
+        evaluators: By name.
+        seed: Of the bootstrap.
+        plan: Passed on to the evaluators.
+        resamples: Of the bootstrap.
+
+    Returns:
+        {"n": rows, "seed": seed, "scores": {evaluator: {score: value}}, "intervals": {evaluator: {score: [low, high] or
+        None}}, "remarks": [why an interval is None]}.
+
+    Raises:
+        BadData: If there are too few rows, only one label, or values that are not finite.
+        KCEError: If an evaluator fails; the message names it.
+    """
+    _check_scorable(features)
+    codes = np.unique(features.label, return_inverse=True)[1]
+    recordings = [_split_by_group(features, np.flatnonzero(codes == code)) for code in range(codes.max() + 1)]
+    single = [label for label, own in zip(features.categories, recordings, strict=True) if len(own) < 2]
+    scores = {name: _score(name, evaluator, features, plan) for name, evaluator in evaluators.items()}
+    remarks = [f"no intervals: only one recording behind {label}" for label in single]
+    resampled = {name: evaluator for name, evaluator in evaluators.items() if getattr(evaluator, "intervals", True)}
+    remarks += [f"no interval for {name}: it has none" for name in evaluators if name not in resampled]
+    draws: dict[str, list[dict[str, float]]] = {name: [] for name in evaluators}
+    if not single and resampled:
+        rng = generator(seed, "bootstrap")
+        for _ in range(resamples):
+            sample = features.take(np.concatenate([_resample(own, rng) for own in recordings]))
+            for name, evaluator in resampled.items():
+                draws[name].append(_score(name, evaluator, sample, plan))
+    intervals = {
+        name: {
+            score: list(bootstrap_interval(value, [draw[score] for draw in draws[name]])) if draws[name] else None
+            for score, value in values.items()
+        }
+        for name, values in scores.items()
+    }
+    return {"n": len(features), "seed": seed, "scores": scores, "intervals": intervals, "remarks": remarks}
+
+
+def read_evaluation_rows(table: FeatureTable, per_category: int, seed: int) -> Features:
+    """Read the rows that ``choose_evaluation_rows`` chooses of a table; only labels and keys of the rest are read."""
+    labels, keys = zip(*((batch.label, batch.key) for batch in table.batches()), strict=True)
+    return table.read_rows(choose_evaluation_rows(np.concatenate(labels), np.concatenate(keys), per_category, seed))
+
+
+def choose_evaluation_rows(labels: ArrayLike, keys: ArrayLike, per_category: int, seed: int) -> NDArray[np.int64]:
+    """Choose the rows to score: equally many of each label.
+
+    Which rows they are depends only on the seed, the labels and the keys, so every plan and backbone is scored on the
+    same faces.
+
+    Args:
+        labels: (n,) str.
+        keys: (n,) str.
+        per_category: Rows of each label; or as many as the smallest label has, if it has fewer.
+        seed: Of the choice.
+
+    Returns:
+        (m,) row numbers, ascending.
+
+    Raises:
+        BadData: If there are no rows.
+        KCEError: If `per_category` is below 1.
+    """
+    label = np.asarray(labels, dtype=np.str_)
+    key = np.asarray(keys, dtype=np.str_)
+    if per_category < 1:
+        raise KCEError(f"cannot score {per_category} rows per category", "use at least 1")
+    if not len(label):
+        raise BadData("there are no rows to score", "check that the table holds the unknown categories")
+    names, counts = np.unique(label, return_counts=True)
+    count = min(per_category, int(counts.min()))
+    chosen = []
+    for name in names.tolist():
+        rows = np.flatnonzero(label == name)
+        chosen.append(rows[hash_order(seed, key[rows].tolist(), name)[:count]])
+    return np.sort(np.concatenate(chosen)).astype(np.int64)
+
+
+def _check_scorable(features: Features) -> None:
+    labels = features.categories
+    if len(labels) < 2:
+        content = f"only one category, {labels[0]}" if labels else "no rows"
+        raise BadData(f"nothing to compare: the table holds {content}", "score at least two categories together")
+    if len(features) <= len(labels):
+        raise BadData(
+            f"{len(features)} rows of {len(labels)} categories are too few to score", "take several rows of each"
+        )
+    finite = np.isfinite(features.x).all(axis=1)
+    if not finite.all():
+        bad = features.key[int(np.argmin(finite))]
+        raise BadData(f"the features of {bad} are not finite (NaN or infinite)", "extract the features again")
+
+
+def _split_by_group(features: Features, rows: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    codes = np.unique(features.group[rows], return_inverse=True)[1]
+    order = np.argsort(codes, kind="stable")
+    return np.split(rows[order], np.flatnonzero(np.diff(codes[order])) + 1)
+
+
+def _resample(groups: list[NDArray[np.intp]], rng: np.random.Generator) -> NDArray[np.intp]:
+    count = sum(map(len, groups))
+    picked = rng.integers(len(groups), size=count)  # always enough, since no group is empty
+    sizes = np.array([len(group) for group in groups])[picked]
+    last = int(np.searchsorted(np.cumsum(sizes), count)) + 1
+    return np.concatenate([groups[pick] for pick in picked[:last].tolist()])[:count]
+
+
+def _score(name: str, evaluator: Evaluator, features: Features, plan: MergePlan | None) -> dict[str, float]:
+    try:
+        return {score: float(value) for score, value in evaluator.score(features, plan).items()}
+    except (ValueError, ArithmeticError) as error:
+        raise KCEError(f"the evaluator {name} cannot score these rows: {error}", "leave it out, or fix it") from error

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kce.audit.unlearned import UNLEARNED_NOTE, find_unlearned
 from kce.errors import KCEError, Refused, UnknownName
-from kce.evaluation.intervals import score_features
-from kce.evaluation.scoring import open_evaluators, read_evaluation_rows
+from kce.evaluation.scoring import open_evaluators, read_evaluation_rows, score_features
 from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
 from kce.features.extract import extract_features, features_provenance

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kce.evaluation.formatting import MISSING, format_interval, format_number
 from kce.registry import defaults
 from kce.report.charts import ReportTable
-from kce.report.formats import MISSING, format_interval, format_number
 
 if TYPE_CHECKING:
     from kce.report.sources import ReportSource

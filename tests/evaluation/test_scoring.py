@@ -1,0 +1,180 @@
+"""Scores and their intervals."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kce.errors import BadData, KCEError
+from kce.evaluation.scoring import choose_evaluation_rows, score_features
+from kce.registry.registry import Registry
+from kce.types import Features, MergePlan
+
+
+def world(
+    seed: int, labels: int = 4, groups: int = 25, frames: int = 10, dim: int = 8, apart: float = 0.5, kin: float = 1.0
+) -> Features:
+    """Labels whose centres are fixed; recordings spread about them by `kin`, frames about those by 1."""
+    centres = apart * np.random.default_rng(99).standard_normal((labels, 1, 1, dim))
+    random = np.random.default_rng(seed)
+    x = centres + kin * random.standard_normal((labels, groups, 1, dim))
+    x = (x + random.standard_normal((labels, groups, frames, dim))).reshape(-1, dim).astype(np.float32)
+    names = np.repeat([f"l{i}" for i in range(labels)], groups * frames)
+    group = np.repeat([f"g{i}" for i in range(labels * groups)], frames)
+    return Features(np.array([f"k{i}" for i in range(len(x))]), names, group, x)
+
+
+@pytest.fixture(scope="module")
+def ch() -> Any:
+    return Registry.load().build("evaluator", "calinski-harabasz")
+
+
+class Rows:
+    """Says how many rows there are of each label, and how many are the first of theirs."""
+
+    def __init__(self) -> None:
+        self.seen: list[Features] = []
+
+    def score(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]:
+        self.seen.append(features)
+        return {"rows": float(len(features)), "plan": float(plan is not None)}
+
+
+class Sure(Rows):
+    intervals = False
+
+
+def test_values_intervals_and_remarks(ch: Any) -> None:
+    rows = world(0)
+    sure = Sure()
+    found = score_features(rows, {"ch": ch, "sure": sure}, seed=3, plan=MergePlan({"a": "b"}), resamples=50)
+    assert (found["n"], found["seed"]) == (1000, 3)
+    assert found["scores"]["ch"] == ch.score(rows)
+    assert found["scores"]["sure"] == {"rows": 1000.0, "plan": 1.0}
+    assert found["intervals"]["sure"] == {"rows": None, "plan": None}
+    assert len(sure.seen) == 1
+    for name, value in found["scores"]["ch"].items():
+        low, high = found["intervals"]["ch"][name]
+        assert low < value < high
+    assert found["remarks"] == ["no interval for sure: it has none"]
+    assert score_features(rows, {"ch": ch}, seed=3, resamples=50)["intervals"]["ch"] == found["intervals"]["ch"]
+    assert score_features(rows, {"ch": ch}, seed=4, resamples=50)["intervals"]["ch"] != found["intervals"]["ch"]
+
+
+def test_whole_recordings_are_resampled_and_the_numbers_of_rows_kept() -> None:
+    rows = world(0, groups=6, frames=5)
+    spy = Rows()
+    found = score_features(rows, {"spy": spy}, seed=0, resamples=30)
+    assert found["intervals"]["spy"]["rows"] == [120.0, 120.0]
+    assert len(spy.seen) == 31
+    for sample in spy.seen[1:]:
+        assert np.unique(sample.label, return_counts=True)[1].tolist() == [30] * 4
+        of_group = np.unique(sample.group, return_counts=True)[1]
+        assert (of_group % 5 == 0).all()
+        assert of_group.max() > 5  # drawn with replacement
+
+
+def test_recordings_of_unequal_length_keep_the_number_of_rows_too() -> None:
+    rows = world(0, groups=6, frames=5)
+    keep = np.flatnonzero(np.random.default_rng(0).random(len(rows)) < 0.6)
+    spy = Rows()
+    score_features(rows.take(keep), {"spy": spy}, seed=0, resamples=30)
+    wanted = np.unique(rows.label[keep], return_counts=True)[1]
+    assert all(np.array_equal(np.unique(s.label, return_counts=True)[1], wanted) for s in spy.seen)
+
+
+@pytest.mark.parametrize("group", ["g", ""])
+def test_a_label_of_one_recording_has_no_interval(ch: Any, group: str) -> None:
+    rows = world(0, groups=4)
+    one = np.where(rows.label == "l2", group, rows.group)
+    found = score_features(Features(rows.key, rows.label, one, rows.x), {"ch": ch}, seed=0)
+    assert found["intervals"]["ch"] == dict.fromkeys(("calinski_harabasz", "variance_share", "adjusted"))
+    assert found["remarks"] == ["no intervals: only one recording behind l2"]
+    assert found["scores"]["ch"]["calinski_harabasz"] > 0
+
+
+def test_what_cannot_be_scored(ch: Any) -> None:
+    rows = world(0)
+    holed = rows.x.copy()
+    holed[7, 3] = np.inf
+    for bad, said in (
+        (rows.take(np.flatnonzero(rows.label == "l1")), "only one category, l1"),
+        (rows.take(np.array([], int)), "no rows"),
+        (rows.take(np.array([0, 250])), "too few"),
+        (rows.with_x(holed), "features of k7 are not finite"),
+    ):
+        with pytest.raises(BadData, match=said) as caught:
+            score_features(bad, {"ch": ch}, seed=0)
+        assert caught.value.hint
+
+    class Broken:
+        def score(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]:
+            raise ValueError("no good")
+
+    with pytest.raises(KCEError, match="evaluator odd cannot score these rows: no good"):
+        score_features(rows, {"odd": Broken()}, seed=0)
+
+
+def test_two_hundred_resamples_are_quick(ch: Any) -> None:
+    rows = world(0, dim=64)
+    start = time.process_time()
+    score_features(rows, {"ch": ch}, seed=0, resamples=200)
+    assert time.process_time() - start < 3  # 0.5 on an idle core
+
+
+@pytest.mark.parametrize("kin", [0.0, 1.0])
+def test_intervals_cover_the_score_to_be_expected_about_as_often_as_they_say(ch: Any, kin: float) -> None:
+    worlds = [world(seed, kin=kin) for seed in range(240)]
+    for name in ("calinski_harabasz", "variance_share"):
+        expected = np.mean([ch.score(rows)[name] for rows in worlds])
+        intervals = [
+            score_features(rows, {"ch": ch}, seed=0, resamples=60)["intervals"]["ch"][name] for rows in worlds[:80]
+        ]
+        covered = np.mean([low <= expected <= high for low, high in intervals])
+        assert 0.84 <= covered <= 1.0
+
+
+# The rows to score on ------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("가bc"), st.text(max_size=4)), min_size=1, max_size=40, unique=True),
+    st.integers(1, 12),
+    st.integers(0, 3),
+    st.randoms(use_true_random=False),
+)
+def test_evaluation_rows_are_even_and_do_not_depend_on_order(
+    rows: list[tuple[str, str]], per_category: int, seed: int, shuffle: Any
+) -> None:
+    def chosen(some: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        found = choose_evaluation_rows([label for label, _ in some], [key for _, key in some], per_category, seed)
+        assert found.dtype == np.int64
+        assert found.tolist() == sorted(set(found.tolist()))
+        return [some[row] for row in found]
+
+    rows = [(label, key.replace("\0", "")) for label, key in rows]
+    rows = list(dict.fromkeys(rows))
+    picked = chosen(rows)
+    counts = {label: sum(its == label for its, _ in picked) for label, _ in rows}
+    fewest = min(sum(its == label for its, _ in rows) for label in counts)
+    assert set(counts.values()) == {min(per_category, fewest)}
+    mixed = rows.copy()
+    shuffle.shuffle(mixed)
+    assert set(chosen(mixed)) == set(picked)
+
+
+def test_evaluation_rows_depend_on_the_seed() -> None:
+    keys = [f"k{i}" for i in range(100)]
+    one = choose_evaluation_rows(["a"] * 100, keys, 10, 0)
+    assert not np.array_equal(one, choose_evaluation_rows(["a"] * 100, keys, 10, 1))
+    assert set(one.tolist()) < set(choose_evaluation_rows(["a"] * 100, keys, 20, 0).tolist())
+    with pytest.raises(KCEError):
+        choose_evaluation_rows(["a"], ["k"], 0, 0)
+    with pytest.raises(BadData):
+        choose_evaluation_rows([], [], 5, 0)
