@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kce.faces.cut import cut
 from kce.pipeline.recipe import recipe_from_table
 from kce.pipeline.run import run
+from kce.pipeline.run_report import RunReport
+from kce.pipeline.world_recipe import read_world_recipe
 from kce.registry import defaults
 from kce.report.report import write_report
-from kce.system.atomic import write_json
+from kce.system.documents import Document, document_from_table, document_to_table, write_document
 from kce.system.shipped import RECIPES
 
 if TYPE_CHECKING:
@@ -22,6 +23,49 @@ if TYPE_CHECKING:
     from kce.types import Progress
 
 DEMO_RECIPE = RECIPES / "demo.toml"
+
+
+@dataclass(frozen=True)
+class PlanScores:
+    """How one plan of the demo did, on the same rows as the others.
+
+    Attributes:
+        classes: Of the plan.
+        n: Rows that were scored.
+        seed: Of the demo.
+        calinski_harabasz: The index of the unknown categories.
+        interval: Its (low, high), 95 %.
+        variance_share: Share of the variance that lies between categories.
+        ari_truth: Agreement of the plan with the world's methods.
+    """
+
+    classes: int
+    n: int
+    seed: int
+    calinski_harabasz: float
+    interval: tuple[float, float] | None
+    variance_share: float
+    ari_truth: float | None
+
+
+@dataclass(frozen=True)
+class DemoReport(Document):
+    """What the demo made.
+
+    Attributes:
+        report: Path of the page.
+        plan: Category -> class of the plan by clusters.
+        plans: Plan -> its scores.
+        runs: Plan -> the report of its run.
+    """
+
+    NOUN: ClassVar[str] = "the report of a demo"
+    HINT: ClassVar[str] = "start the same `kce demo` again: it writes report.json"
+
+    report: str
+    plan: Mapping[str, str]
+    plans: Mapping[str, PlanScores]
+    runs: Mapping[str, RunReport]
 
 
 def run_demo(
@@ -43,25 +87,25 @@ def run_demo(
         {"report": path of the page, "plan": category -> class of the plan by clusters, "plans": plan -> its scores}.
     """
     registry = defaults.shipped_registry()
-    document = tomllib.loads(path.read_text(encoding="utf-8"))
-    world = registry.build("dataset", document["world"], root=folder / "world", seed=seed)
+    spec = read_world_recipe(path)
+    world = registry.build("dataset", spec.world, root=folder / "world", seed=seed)
     world.make(progress=progress)
-    cut(
-        world, folder / "faces", seed=seed, registry_folder=registry.folder, progress=progress, **document["cut"]
-    )  # fmt: skip
-    chosen = recipe_from_table({**document["run"], "faces": str(folder / "faces"), "seed": seed}, str(path))
+    cut(world, folder / "faces", seed=seed, registry_folder=registry.folder, progress=progress, **spec.cut.options())
+    chosen = recipe_from_table({**spec.run, "faces": str(folder / "faces"), "seed": seed}, str(path))
     truth = f'{defaults.AGREEMENT}:truth="{(folder / "world" / "truth.toml").as_posix()}"'
     evaluators = (*chosen.evaluate.evaluators, truth)
     chosen = replace(chosen, evaluate=replace(chosen.evaluate, evaluators=evaluators))
-    reports = run_under_plans(folder / "runs", chosen, document["plans"], registry, progress)
-    result = {
-        "report": str(folder / "report.html"),
-        "plan": reports["clusters"]["plan"],
-        "plans": compare_runs(reports),
-    }
-    write_json(folder / "report.json", {**result, "runs": reports})
+    reports = run_under_plans(folder / "runs", chosen, spec.plans, registry, progress)
+    report = DemoReport(
+        str(folder / "report.html"),
+        reports["clusters"]["plan"],
+        compare_runs(reports),
+        {plan: document_from_table(report, RunReport, plan) for plan, report in reports.items()},
+    )
+    write_document(folder / "report.json", report)
     write_report(folder, progress=progress)
-    return result
+    table = document_to_table(report)
+    return {key: table[key] for key in ("report", "plan", "plans")}
 
 
 def run_under_plans(
@@ -92,22 +136,22 @@ def run_under_plans(
     return reports
 
 
-def compare_runs(reports: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def compare_runs(reports: dict[str, dict[str, Any]]) -> dict[str, PlanScores]:
     """Return for each plan its classes, its index with n, interval and share of variance, and its agreement."""
     return {plan: _summarize(report) for plan, report in reports.items()}
 
 
-def _summarize(report: dict[str, Any]) -> dict[str, Any]:
+def _summarize(report: dict[str, Any]) -> PlanScores:
     scores = report["scores"][defaults.INDEX]
-    return {
-        "classes": report["classes"],
-        "n": report["n"],
-        "seed": report["seed"],
-        "calinski_harabasz": scores[defaults.INDEX_SCORE],
-        "interval": report["intervals"][defaults.INDEX][defaults.INDEX_SCORE],
-        "variance_share": scores["variance_share"],
-        "ari_truth": report["scores"].get(defaults.AGREEMENT, {}).get("ari_truth"),
-    }
+    return PlanScores(
+        report["classes"],
+        report["n"],
+        report["seed"],
+        scores[defaults.INDEX_SCORE],
+        report["intervals"][defaults.INDEX][defaults.INDEX_SCORE],
+        scores["variance_share"],
+        report["scores"].get(defaults.AGREEMENT, {}).get("ari_truth"),
+    )
 
 
 def _prefixed(progress: Progress, plan: str) -> Progress:

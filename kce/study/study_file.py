@@ -12,7 +12,8 @@ import msgspec
 
 from kce.errors import KCEError, UnknownName
 from kce.pipeline.recipe import Recipe, recipe_from_table
-from kce.system.documents import Document, document_from_table, model_from_table, model_to_table, read_table
+from kce.pipeline.world_recipe import CutChoices
+from kce.system.documents import Document, document_from_table, model_from_table, read_table
 from kce.system.shipped import RECIPES
 
 GroupName = str | int
@@ -51,19 +52,6 @@ class PlanChoices(PlanKeys):
 
     name: str = ""
     choices: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class CutChoices:
-    """How the faces of a study are cut; None = as ``kce cut`` does it."""
-
-    detector: str | None = None
-    frames: int | None = None
-    per_category: int | None = None
-
-    def options(self) -> dict[str, Any]:
-        """The choices that are made, as keyword arguments of ``kce.faces.cut.cut``."""
-        return {name: value for name, value in model_to_table(self).items() if value is not None}
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from kce.pipeline.recipe_checks import check_choices
 from kce.pipeline.run import STAGES, run
 from kce.registry.registry import Registry
 from kce.report.report import write_report
+from kce.system.documents import model_to_table
 from kce.training.settings import TrainSettings
 from kce.training.weights import file_sha256, read_weights_metadata
 from kce.types import Features
@@ -74,12 +75,12 @@ def test_every_plan_is_scored_on_the_same_rows_with_n_seed_and_interval(
     done: tuple[Path, dict[str, dict[str, object]]],
 ) -> None:
     lines = compare_runs(done[1])
-    assert {(line["n"], line["seed"]) for line in lines.values()} == {(24, 0)}
+    assert {(line.n, line.seed) for line in lines.values()} == {(24, 0)}
     for line in lines.values():
-        low, high = line["interval"]
-        assert low < line["calinski_harabasz"] < high
-        assert 0 < line["variance_share"] < 1
-        assert -1 <= line["ari_truth"] <= 1
+        low, high = line.interval
+        assert low < line.calinski_harabasz < high
+        assert 0 < line.variance_share < 1
+        assert -1 <= line.ari_truth <= 1
 
 
 def test_runs_share_the_first_model_and_its_features(done: tuple[Path, dict[str, dict[str, object]]]) -> None:
@@ -258,7 +259,11 @@ def test_a_recipe_with_an_unknown_key_says_what_was_meant(tmp_path: Path) -> Non
 
 def test_reports_are_whole_and_ask_no_network(done: tuple[Path, dict[str, dict[str, object]]], tmp_path: Path) -> None:
     folder, reports = done
-    told = {"plan": reports["clusters"]["plan"], "plans": compare_runs(reports), "runs": reports}
+    told = {
+        "plan": reports["clusters"]["plan"],
+        "plans": {plan: model_to_table(scores) for plan, scores in compare_runs(reports).items()},
+        "runs": reports,
+    }
     (tmp_path / "report.json").write_text(json.dumps(told))
     (tmp_path / "runs").symlink_to(folder)
     for path in (folder / "clusters", tmp_path):

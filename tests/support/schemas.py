@@ -9,7 +9,19 @@ from typing import Any, Literal, get_args, get_origin
 
 from kce.system import documents
 
-VALUES: tuple[Any, ...] = (True, 3, 0.5, "no such text", [], [7], {}, {"no such key": 1}, [[True]], {"a": {"b": "c"}})
+VALUES: tuple[Any, ...] = (
+    None,
+    True,
+    3,
+    0.5,
+    "no such text",
+    [],
+    [7],
+    {},
+    {"no such key": 1},
+    [[True]],
+    {"a": {"b": "c"}},
+)
 """One of each type that TOML and JSON know, and some inside others."""
 
 
@@ -48,7 +60,7 @@ def example(expected: Any) -> Any:
         return get_args(expected)[0]
     if fixed(expected):
         return [example(part) for part in get_args(expected)]
-    return next(value for value in (3, "a", True, [], {}) if fits(value, expected))
+    return next(value for value in (3, "a", True, [], {}, None) if fits(value, expected))
 
 
 def paths(expected: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:

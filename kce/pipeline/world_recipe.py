@@ -1,0 +1,52 @@
+"""The schema of a recipe for a synthetic world: the world, how its faces are cut, and the choices of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from kce.pipeline.recipe import Recipe
+from kce.system.documents import Document, model_from_table, model_to_table, read_document
+
+
+@dataclass(frozen=True)
+class CutChoices:
+    """How faces are cut; None = as ``kce cut`` does it."""
+
+    detector: str | None = None
+    frames: int | None = None
+    per_category: int | None = None
+
+    def options(self) -> dict[str, Any]:
+        """The choices that are made, as keyword arguments of ``kce.faces.cut.cut``."""
+        return {name: value for name, value in model_to_table(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class WorldRecipe(Document):
+    """A world, and plans on it.
+
+    Attributes:
+        world: A dataset that makes its own pictures, NAME:key=value.
+        plans: The plans to compare, each in a run of its own.
+        cut: How the faces are cut.
+        run: Choices of a recipe that all runs share.
+    """
+
+    NOUN: ClassVar[str] = "a recipe for a world"
+    HINT: ClassVar[str] = "`kce/recipes/demo.toml` is one"
+    BY_HAND: ClassVar[bool] = True
+
+    world: str
+    plans: tuple[str, ...]
+    cut: CutChoices = field(default_factory=CutChoices)
+    run: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_world_recipe(path: Path) -> WorldRecipe:
+    """Read a recipe for a world; raises as ``read_document`` does, also for the choices of its runs."""
+    recipe = read_document(path, WorldRecipe)
+    model_from_table(recipe.run, Recipe, str(path), "run")
+    return recipe
