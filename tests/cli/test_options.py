@@ -3,8 +3,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from kce.cli.main import app
 from kce.cli.options import repeat_options
+from kce.pipeline.recipe import Recipe
 
 SEVERAL, FLAGS = {"--unknown", "--evaluator"}, {"--json"}
 WORDS = st.lists(st.sampled_from(["a", "b", "--unknown", "--evaluator", "--json", "--seed", "--unknown=c", "--"]))
@@ -37,3 +40,13 @@ def test_only_options_are_added(words: list[str], arguments: int) -> None:
     left = iter(result)
     assert all(word in left for word in words)  # all words are there, in their order
     assert {name for name in result if result.count(name) > words.count(name)} <= SEVERAL
+
+
+def test_the_help_of_a_run_has_the_defaults_of_the_code() -> None:
+    shown = " ".join(CliRunner().invoke(app, ["run", "--help"], env={"COLUMNS": "250"}).output.split())
+    recipe = Recipe()
+    for option in ("backbone", "aligner", "reducer", "clusterer", "plan", "k", "seed", "timeout"):
+        assert f"[default: {getattr(recipe, option)}]" in shown.partition(f" --{option} ")[2].partition(" --")[0]
+    for option in ("epochs", "batch_size", "lr", "weight_decay", "loss", "held_out", "checkpoint"):
+        entry = shown.partition(f" --{option.replace('_', '-')} ")[2].partition(" --")[0]
+        assert f"[default: {getattr(recipe.train, option)}]" in entry

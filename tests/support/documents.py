@@ -120,7 +120,7 @@ def kinds() -> str:
         example = files[f"kce_my_{kind}.py"].decode()
         parts = [
             f"### {kind}\n\nHook: `kce_{kind}s`. The protocol, from `kce/types.py`:\n\n```python\n{protocol}```",
-            f"Checked beside what every component is checked for: {code(shared)}." if shared else "",
+            f"Checks it shares with other kinds: {code(shared)}." if shared else "",
             "Checks of this kind only:\n\n" + table(["check", "what must hold"], own) if own else "",
             f"A complete one, as `kce new {kind} my-{kind}` writes it:\n\n```python\n{example}```",
         ]
