@@ -13,11 +13,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 
 from kce.hookspecs import KINDS
+from kce.registry.provenance import metadata_fields
 from kce.system.shipped import BUILT_IN
 
 _KIND_FOLDERS = frozenset(f"{kind}s" for kind in KINDS)
@@ -109,9 +109,7 @@ def _code(path: Path) -> Path:
 
 def _loader(path: Path, *, built_in: bool) -> Callable[[], ModuleType]:
     def load() -> ModuleType:
-        # Two folders may hold a file of the same name, so the module's name carries the folder.
-        where = "" if built_in else f"{sha256(str(path.parent.resolve()).encode()).hexdigest()[:8]}_"
-        name = f"kce_plugin_{where}{path.stem}"
+        name = f"kce_plugin_{'' if built_in else _folder_id(path.parent)}{path.stem}"
         if name in sys.modules:
             return sys.modules[name]
         is_package = path.is_dir()
@@ -134,25 +132,19 @@ def _loader(path: Path, *, built_in: bool) -> Callable[[], ModuleType]:
     return load
 
 
+def _folder_id(folder: Path) -> str:
+    """Part of a module's name, since two folders may hold a file of the same name."""
+    from hashlib import sha256
+
+    return f"{sha256(str(folder.resolve()).encode()).hexdigest()[:8]}_"
+
+
 def _installed() -> Iterator[DiscoveredPlugin]:
     for entry in importlib.metadata.entry_points(group="kce"):
         metadata = metadata_fields(entry.dist) if entry.dist else {}
         has_version = {"name", "version"} <= metadata.keys()
         source = f"{metadata['name']} {metadata['version']}" if has_version else entry.value
         yield DiscoveredPlugin(entry.name, source, entry.load, partial(_installed_code, entry.module), metadata)
-
-
-def metadata_fields(distribution: importlib.metadata.Distribution) -> dict[str, str]:
-    """Read the fields of a distribution's metadata by their lower-case names; of repeated fields, the first.
-
-    The standard library parses the whole text as an email for each field: 60 ms for 200 packages.
-    """
-    try:
-        text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
-    except UnicodeDecodeError:
-        return {}
-    lines = [line.partition(": ") for line in text.partition("\n\n")[0].splitlines()]
-    return {name.lower(): value.strip() for name, colon, value in reversed(lines) if colon}
 
 
 def _installed_code(module: str) -> Path | None:
