@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 # Small machines spin when every library starts a thread per core; set before any of them is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"  # a test that reaches for a hub must fail at once, not after its retries
 # A shell has its background jobs ignore Ctrl-C, and their children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes depends on what else the machine does, and the first one pays for imports.
+settings.register_profile("kce", deadline=None)
+settings.load_profile("kce")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -1,4 +1,4 @@
-"""Merge plans: made by name, at random or from clusters, their files, and how many classes there are.
+"""Merge plans: made by name, at random or from clusters; their files; and the number of classes.
 
-What an aligner is given besides the features is gathered here too.
+``aligner_inputs`` collects what an aligner gets besides features: reals of the datasets, and further views of faces.
 """

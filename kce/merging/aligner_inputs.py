@@ -1,4 +1,4 @@
-"""What an aligner is brought besides the features of known categories: reals of their datasets, and views of faces."""
+"""What an aligner gets besides features of known categories: reals of their datasets, and further views of faces."""
 
 from __future__ import annotations
 
@@ -20,77 +20,108 @@ if TYPE_CHECKING:
     from kce.registry.registry import Registry
 
 MAX_VIEWED = 500
-"""Faces of each category that are looked at in further views: enough for a mean."""
+"""Faces of each category that are seen in further views: enough for a mean."""
 
 
 def find_fallback_reals(faces: Faces, datasets: set[str], registry: Registry) -> dict[str, str]:
-    """Dataset -> the dataset whose reals are its own, of these datasets: itself where it has any, else what the
-    registry names (``reals = "..."``). Raises BadData for one that has neither."""
-    have = set(faces.dataset[faces.real].tolist())
-    told = {dataset: dataset if dataset in have else _named(dataset, registry) for dataset in sorted(datasets)}
-    missing = [dataset for dataset, other in told.items() if other not in have]
+    """Find whose reals serve for each dataset: its own, else those that the registry names (``reals = "..."``).
+
+    Args:
+        faces: Of a face folder.
+        datasets: That need reals.
+        registry: Names the fallback.
+
+    Returns:
+        Dataset -> the dataset whose reals serve for it.
+
+    Raises:
+        BadData: If a dataset has neither.
+    """
+    with_reals = set(faces.dataset[faces.real].tolist())
+    sources = {
+        dataset: dataset if dataset in with_reals else _registered_fallback(dataset, registry)
+        for dataset in sorted(datasets)
+    }
+    missing = [dataset for dataset, source in sources.items() if source not in with_reals]
     if missing:
         raise BadData(
             f"there are no reals of {', '.join(missing)} in {faces.root}, and the aligner needs them",
-            "cut its reals into the face folder; where another dataset's serve, name it in your registry.toml: "
-            f'[dataset."{missing[0]}"] reals = "..."; or take --aligner dataset-centre, which needs none',
+            "cut its reals into the face folder; if another dataset's reals can serve, name it in your registry.toml: "
+            f'[dataset."{missing[0]}"] reals = "..."; or use --aligner dataset-centre, which needs none',
         )
-    return told
+    return sources
 
 
 def with_fallback_reals(tables: Sequence[Features], registry: Registry) -> list[Features]:
-    """The tables, and the reals of other datasets under the names of those that have none and for which the registry
-    names them (``reals = "..."``)."""
-    told = [label_parts(table) for table in tables]
-    have = {its.dataset for table in told for its in table.values() if its.real}
-    lacking = {its.dataset for table in told for its in table.values()} - have
-    stands = {dataset: other for dataset in sorted(lacking) if (other := _named(dataset, registry)) in have}
-    found = list(tables)
-    for table, its in zip(tables, told, strict=True):
-        rows = table.take(np.array([its[label].real for label in table.label.tolist()], bool))
-        here = {dataset: other for dataset, other in stands.items() if other in set(rows.dataset.tolist())}
-        if here:
-            found.append(collect_reals(rows, here))
-    return found
+    """Add the reals that the registry names for datasets without reals, labelled as those datasets' own.
+
+    Args:
+        tables: Rows of several datasets, reals among them.
+        registry: Names the fallback (``reals = "..."``).
+
+    Returns:
+        The tables, and after them the added rows.
+    """
+    parts = [label_parts(table) for table in tables]
+    with_reals = {part.dataset for own in parts for part in own.values() if part.real}
+    without = {part.dataset for own in parts for part in own.values()} - with_reals
+    fallback = {
+        dataset: source
+        for dataset in sorted(without)
+        if (source := _registered_fallback(dataset, registry)) in with_reals
+    }
+    result = list(tables)
+    for table, own in zip(tables, parts, strict=True):
+        reals = table.take(np.array([own[label].real for label in table.label.tolist()], bool))
+        available = set(reals.dataset.tolist())
+        served = {dataset: source for dataset, source in fallback.items() if source in available}
+        if served:
+            result.append(collect_reals(reals, served))
+    return result
 
 
-def _named(dataset: str, registry: Registry) -> str:
+def _registered_fallback(dataset: str, registry: Registry) -> str:
     try:
         return registry.component("dataset", dataset).entry.reals
-    except UnknownName:  # a dataset that was cut by a plugin which is not here
+    except UnknownName:  # the faces were cut with a plugin that is not installed here
         return ""
 
 
 def sample_real_rows(faces: Faces, known: Faces, datasets: set[str], seed: int) -> NDArray[np.int64]:
-    """Rows of the reals of these datasets, of each at most as many as the largest known category has, by lot."""
+    """Sample rows of the reals of these datasets, of each at most as many as the largest known category has."""
     most = int(np.unique(known.category, return_counts=True)[1].max())
     reals = np.flatnonzero(faces.real & np.isin(faces.dataset, sorted(datasets)))
     return reals[sample_per_category(faces.category[reals], most, seed)]
 
 
 def sample_viewed_rows(faces: Faces, seed: int) -> NDArray[np.int64]:
-    """Rows of faces to look at in further views: at most VIEWED of each category, by lot."""
+    """Sample rows of the faces to see in further views: at most MAX_VIEWED of each category."""
     return sample_per_category(faces.category, MAX_VIEWED, seed)
 
 
 def sample_per_category(labels: NDArray[np.str_], most: int, seed: int) -> NDArray[np.int64]:
-    """Rows of each category (n,), at most so many, by category."""
+    """Sample at most `most` rows of each label (n,), without replacement; the result is ordered by label, then row."""
     chosen = []
     for category in sorted(set(labels.tolist())):
         rows = np.flatnonzero(labels == category)
-        order = generator(seed, "company", category).permutation(len(rows))
+        order = generator(seed, "rows of a category", category).permutation(len(rows))
         chosen.append(rows[np.sort(order[:most])])
     return np.concatenate(chosen) if chosen else np.zeros(0, np.int64)
 
 
-def collect_reals(table: Features, stands: Mapping[str, str]) -> Features:
-    """The reals of every dataset under its own name; where another's stand in, their rows once more."""
-    sets = table.dataset
+def collect_reals(table: Features, sources: Mapping[str, str]) -> Features:
+    """Collect the reals of every dataset, labelled as its own; reals that serve for several datasets are repeated.
+
+    Args:
+        table: Reals only.
+        sources: Dataset -> the dataset whose reals serve for it.
+    """
+    datasets = table.dataset
     parts = []
-    for dataset, other in stands.items():
-        rows = table.take(sets == other)
+    for dataset, source in sources.items():
+        rows = table.take(datasets == source)
         label = np.full(len(rows), f"{dataset}_{REAL}")
-        keys = rows.key if dataset == other else np.char.add(f"{dataset}/", rows.key)
+        keys = rows.key if dataset == source else np.char.add(f"{dataset}/", rows.key)
         parts.append(replace(rows, key=keys, label=label, views={}))
 
     def column(name: str) -> NDArray[Any]:
