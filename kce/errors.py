@@ -31,12 +31,12 @@ class KCEError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
 
-    def of(self, what: str) -> Self:
+    def prefixed(self, what: str) -> Self:
         """Return the same error with `what` in front of its message."""
-        prefixed = copy(self)
-        prefixed.message = f"{what}: {self.message}"
-        prefixed.args = (prefixed.message,)
-        return prefixed
+        error = copy(self)
+        error.message = f"{what}: {self.message}"
+        error.args = (error.message,)
+        return error
 
     def __reduce__(self) -> tuple[type[KCEError], tuple[str, ...]]:
         # Exceptions are pickled between processes, which would drop the hint.

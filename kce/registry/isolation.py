@@ -366,12 +366,12 @@ _reported: set[tuple[Origin, str]] = set()
 def _report(reply: Reply, origin: Origin) -> Reply:
     """Log the side effects of a call: as a warning those that this component has not shown before."""
     if reply.effects.output:
-        _log.info("output of %s: %s", origin, reply.effects.output.rstrip())
+        _log.debug("output of %s: %s", origin, reply.effects.output.rstrip())
     new = {check: text for check, text in reply.effects.failures.items() if (origin, check) not in _reported}
     if new:
         _reported.update((origin, check) for check in new)
         _log.warning(
-            "%s: %s. This was undone and the run continues; `kce check %s %s` runs all its checks",
+            "%s: %s. The run continues without this side effect; `kce check %s %s` runs all its checks",
             origin,
             "; ".join(f"{text} (check {check!r})" for check, text in new.items()),
             origin.kind,

@@ -96,7 +96,7 @@ def check_run(run: StudyRun, faces: Faces | None, registry: Registry, sampled: s
             choose_examples(known, unmerged_plan(run.known), run.recipe.train)
             sampled.add((run.known, run.recipe.train))
     except KCEError as error:
-        raise error.of(run.name) from error
+        raise error.prefixed(run.name) from error
 
 
 def _check_index(run: StudyRun, registry: Registry) -> None:

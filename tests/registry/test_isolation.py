@@ -83,14 +83,14 @@ def test_what_is_untidy_is_undone_and_reported_once(
     own = registry(at, kind, factory)
     state, numpy_state, threads = random.getstate(), np.random.get_state(), os.environ.get("OMP_NUM_THREADS")
     filters = list(warnings.filters)
-    with caplog.at_level("INFO", logger="kce"):
+    with caplog.at_level("DEBUG", logger="kce"):
         answers = call_twice(own, kind, isolate=isolate) + call_twice(own, kind, isolate=isolate)
     assert all(identical(answers[0], answer) for answer in answers)
     reported = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(reported) == 1
     assert f"{kind} 'mine' (plugin mine, " in reported[0]
     assert repr(check) in reported[0]
-    output = [record.getMessage() for record in caplog.records if record.levelname == "INFO"]
+    output = [record.getMessage() for record in caplog.records if record.levelname == "DEBUG"]
     assert [text.rpartition(": ")[2] for text in output] == (["clustering ..."] * 4 if check == "silent" else [])
     assert capfd.readouterr().out == ""
     assert (random.getstate(), os.environ.get("OMP_NUM_THREADS"), warnings.filters) == (state, threads, filters)
