@@ -108,14 +108,14 @@ class Study(
     Attributes:
         title: What the report is called.
         groups: Categories that are held out together; the tables ``[[group]]``.
-        plan_tables: Name -> ``PlanKeys`` and choices of a recipe; the tables ``[plan.NAME]``.
+        plan_tables: Name -> a plan, as choices of a recipe, `backbones` and `images_as`; the tables ``[plan.NAME]``.
         backbones: Name in the tables -> component; the table ``[backbone]``.
         run: Choices of a recipe that all runs share.
         categories: Of the study; empty = the forged ones of the face folder.
         cut: How the faces should have been cut.
-        published: Published values, to be shown beside ours.
-        claims: Published claims, to be tested.
-        scales: Name -> the same study in small.
+        published: Published values, to be shown beside ours; the tables ``[[published]]``.
+        claims: Published claims, to be tested; the tables ``[[claim]]``.
+        scales: Name -> the same study in small; the tables ``[scale.NAME]``.
     """
 
     NOUN: ClassVar[str] = "a study"
