@@ -1,4 +1,4 @@
-"""A corpus with known truth: drawn faces, forged by real image methods, lying on disk as real datasets do."""
+"""A corpus with known truth: synthetic faces, forged by image operations, in the layouts of real datasets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["FOLDERS", "UNKNOWN", "World", "kce_datasets", "truth"]
 
 FOLDERS = {FF: "FaceForensics++", DFD: "FaceForensics++", CELEB: "Celeb-DF-v2", NET: "ForgeryNet"}
-"""Dataset -> the folder below the world's root that its adapter reads."""
+"""Dataset -> the folder below the root that its adapter reads."""
 
 _VERSION = 4  # raised when equal parameters give other files than before
 
@@ -30,32 +30,36 @@ def _quiet(what: str, done: int, total: int | None) -> None:
 
 
 class World:
-    """Forged faces whose forgery method is known, in the layouts of FaceForensics++, DeepFakeDetection, Celeb-DF v2
-    and ForgeryNet, and further datasets as plain folders of pictures; needs no download.
+    """Synthetic faces, forged by known methods, in the layouts of real datasets; needs no download.
 
-    It is made below `root` the first time it is read, and then read by the adapters of those datasets. `truth.toml`
-    beside them says which method hides behind which category; some equal names hide different methods, and some
-    equal methods bear different names. Four of the default categories are meant to be kept unknown:
-    FaceForensics++_NeuralTextures, ForgeryNet_SC-FEGAN, ForgeryNet_StarGAN2, ForgeryNet_DiscoFaceGAN.
+    The layouts are those of FaceForensics++, DeepFakeDetection, Celeb-DF v2 and ForgeryNet; further datasets are plain
+    folders of pictures. The world is made below `root` when it is first read, and then read by the adapters of these
+    datasets. ``truth.toml`` beside them gives the method behind each category: some equal names have different methods,
+    and some equal methods have different names. Four of the default categories are meant to be held out:
+    FaceForensics++_NeuralTextures, ForgeryNet_SC-FEGAN, ForgeryNet_StarGAN2 and ForgeryNet_DiscoFaceGAN.
 
-    root        folder to make it in, or that holds it; 18 categories of 100 pictures take about 20 MB
-    seed        of everything that is drawn, and of the strength of each forgery
-    identities  people in the world, 4 to 99; the same in every dataset, so that only its storage tells one from another
-    categories  categories of fakes, 4 to 31; the datasets have their reals besides. Beyond 22 come those of six further
-                datasets (``Further/``); with 31 the world bears the names of all categories of Sun et al. 2023
-    images      pictures of each category, at most 64 for each identity. Clips have 4 frames, so a category of a video
-                dataset has images / 4 videos (rounded up): cut 4 frames of each. FaceForensics++ has its reals in
-                pairs, and Celeb-DF a fifth more of them, of people whom nobody forged
-    artefact    0 to 1: how much the datasets differ in codec, quality and resolution; at 0 they are all alike and
-                visually lossless
-    placement   which methods hide behind which names: 0 is the order the demo knows, any other number deals them anew
+    Args:
+        root: Folder to make the world in, or that contains it; 18 categories of 100 pictures take about 20 MB.
+        seed: Seed of all random choices, and of the strength of each forgery.
+        identities: Number of people, 4 to 99; they are the same in every dataset, so that only storage distinguishes
+            datasets.
+        categories: Number of categories of fakes, 4 to 31; the datasets have reals besides. Those beyond 22 are of six
+            further datasets (``Further/``); with 31, a world has the names of all categories of Sun et al. 2023.
+        images: Pictures per category, at most 64 per identity. Clips have 4 frames, so a category of a video dataset
+            has images / 4 videos (rounded up): cut 4 frames of each. FaceForensics++ has reals in pairs, and Celeb-DF
+            a fifth more reals, of people of whom there are no fakes.
+        artefact: How much the datasets differ in codec, quality and resolution, from 0 (all alike and visually
+            lossless) to 1.
+        placement: Which methods are behind which names: 0 is the placement of the demo; any other number is the seed of
+            a random one.
 
-    Raises KCEError for a dial out of its range, for a root that holds something else, or a world of other dials.
+    Raises:
+        KCEError: A parameter is out of range, or the root contains something else, or a world of other parameters.
     """
 
     name = "world"
     known_faults: ClassVar = {
-        "labels": "its samples are of the datasets it holds",
+        "labels": "its samples belong to the datasets that it contains",
         "missing-root": "it is made there",
         "empty-root": "it is made there",
     }
@@ -71,7 +75,7 @@ class World:
         placement: int = 0,
     ) -> None:
         self.root = Path(root)
-        self._dials: dict[str, Any] = {
+        self._parameters: dict[str, Any] = {
             "seed": _within("seed", seed, 0, 2**63 - 1),
             "identities": _within("identities", identities, 4, 99),
             "categories": _within("categories", categories, 4, len(FORGERIES)),
@@ -87,15 +91,19 @@ class World:
         if (self.root / "Further").is_dir():
             readers["Further"] = registry.build("dataset", "folder", root=self.root / "Further")
         for dataset, reader in readers.items():
-            for found in reader:
-                if isinstance(found, Sample):
-                    yield replace(found, key=f"{dataset}/{found.key}")
+            for item in reader:
+                if isinstance(item, Sample):
+                    yield replace(item, key=f"{dataset}/{item.key}")
                 else:
-                    yield replace(found, path=f"{dataset}/{found.path}")
+                    yield replace(item, path=f"{dataset}/{item.path}")
 
     def make(self, progress: Callable[[str, int, int | None], None] = _quiet) -> None:
-        """Draw, forge and store the world, unless it is there. It appears at `root` when it is whole, not before."""
-        if self._is_there():
+        """Make the world, unless it exists. It appears at `root` only when it is complete.
+
+        Raises:
+            KCEError: The root contains something else, or cannot be written.
+        """
+        if self._exists():
             return
         from .layout import WorldParameters
 
@@ -104,8 +112,8 @@ class World:
         try:
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
-            _fill(part, WorldParameters(**self._dials), progress)
-            lines = [f"{key} = {value}\n" for key, value in {"version": _VERSION, **self._dials}.items()]
+            _fill(part, WorldParameters(**self._parameters), progress)
+            lines = [f"{key} = {value}\n" for key, value in {"version": _VERSION, **self._parameters}.items()]
             (part / "world.toml").write_text("".join(lines), encoding="utf-8")
             if root.is_dir():
                 root.rmdir()  # it is empty, or it would have been refused
@@ -113,52 +121,55 @@ class World:
         except OSError as error:
             raise KCEError(
                 f"the world cannot be written to {self.root}: {error}",
-                "is the disk full, or the folder not yours to write to? Name another with root=...",
+                "is the disk full, or the folder not yours to write to? Choose another one with root=...",
             ) from error
         finally:
             shutil.rmtree(part, ignore_errors=True)
 
-    def _is_there(self) -> bool:
-        """Whether a finished world of these dials is at the root. Raises KCEError if anything else is."""
+    def _exists(self) -> bool:
+        """Whether the root contains this world, complete. Raises KCEError if it contains anything else."""
         if self.root.is_dir() and any(self.root.iterdir()):
             try:
-                found = tomllib.loads((self.root / "world.toml").read_text(encoding="utf-8"))
+                existing = tomllib.loads((self.root / "world.toml").read_text(encoding="utf-8"))
             except (OSError, ValueError) as error:
                 raise KCEError(
-                    f"{self.root} holds something that is no finished world",
-                    "name a folder that is empty or not there yet, with root=...",
+                    f"{self.root} contains something other than a complete world",
+                    "choose an empty or new folder with root=...",
                 ) from error
-            wanted = {"version": _VERSION, **self._dials}
-            if found.get("version") != _VERSION:
+            requested = {"version": _VERSION, **self._parameters}
+            if existing.get("version") != _VERSION:
                 raise KCEError(
-                    f"{self.root} holds a world that another version of KCE made",
-                    "name another folder with root=..., or remove this one to have it made again",
+                    f"{self.root} contains a world made by another version of KCE",
+                    "choose another folder with root=..., or remove this one to have it made again",
                 )
-            if found != wanted:
-                keys = [key for key in sorted({*wanted, *found}) if wanted.get(key) != found.get(key)]
-                there = ", ".join(f"{key}={found.get(key)}" for key in keys)
-                asked = ", ".join(f"{key}={wanted.get(key)}" for key in keys)
+            if existing != requested:
+                keys = [key for key in sorted({*requested, *existing}) if requested.get(key) != existing.get(key)]
+                old = ", ".join(f"{key}={existing.get(key)}" for key in keys)
+                new = ", ".join(f"{key}={requested.get(key)}" for key in keys)
                 raise KCEError(
-                    f"{self.root} holds a world with {there}; asked for is one with {asked}",
-                    f"ask for the one that is there ({there}), or name another folder with root=... for {asked}",
+                    f"{self.root} contains a world with {old}; requested: {new}",
+                    f"use the existing one with {old}, or choose another folder with root=... for {new}",
                 )
             return True
         if self.root.exists() and not self.root.is_dir():
-            raise KCEError(f"{self.root} is a file", "name a folder with root=...")
+            raise KCEError(f"{self.root} is a file", "choose a folder with root=...")
         return False
 
 
-def _fill(part: Path, dials: WorldParameters, progress: Callable[[str, int, int | None], None]) -> None:
+def _fill(part: Path, parameters: WorldParameters, progress: Callable[[str, int, int | None], None]) -> None:
     import os
     from concurrent.futures import ThreadPoolExecutor, as_completed
 
     from .layout import jobs
 
-    lines = [f'"{category}" = "{method}"\n' for category, method in truth(dials.categories, dials.placement).items()]
+    lines = [
+        f'"{category}" = "{method}"\n'
+        for category, method in truth(parameters.categories, parameters.placement).items()
+    ]
     (part / "truth.toml").write_text("[method]\n" + "".join(lines), encoding="utf-8")
     pool = ThreadPoolExecutor(os.cpu_count() or 1)
     try:
-        running = [pool.submit(job) for job in jobs(part, dials)]
+        running = [pool.submit(job) for job in jobs(part, parameters)]
         progress("world", 0, len(running))
         for done, job in enumerate(as_completed(running), 1):
             job.result()
@@ -169,16 +180,17 @@ def _fill(part: Path, dials: WorldParameters, progress: Callable[[str, int, int 
 
 def _within(name: str, value: int, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise KCEError(f"{name} is {value!r}", f"{name} is a whole number from {low} to {high}")
+        raise KCEError(f"{name} = {value!r} is out of range", f"{name} is a whole number from {low} to {high}")
     return value
 
 
 def _share(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1 or math.isnan(value):
-        raise KCEError(f"{name} is {value!r}", f"{name} is a number from 0 to 1")
+        raise KCEError(f"{name} = {value!r} is out of range", f"{name} is a number from 0 to 1")
     return float(value)
 
 
 @hookimpl
 def kce_datasets() -> dict[str, Callable[..., Any]]:
+    """The synthetic corpus."""
     return {"world": World}

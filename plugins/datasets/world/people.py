@@ -1,4 +1,4 @@
-"""Who is drawn and where: a person and the scene of a clip, each by seed. Colours are RGB in [0, 1]."""
+"""Random people, and random scenes for clips. Colours are RGB in [0, 1]."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SIZE = 256
 
 
 def rng(*parts: object) -> np.random.Generator:
-    """A generator that depends on these parts alone, on every machine."""
+    """A random number generator that depends on these values alone, on every machine."""
     return np.random.default_rng(xxhash.xxh64_intdigest("/".join(map(str, parts)).encode()))
 
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """What stays the same in all pictures of one identity: colours (3,) in [0, 1], proportions in (u, v) units."""
+    """What all pictures of an identity have in common: colours (3,) in [0, 1], and proportions in units of (u, v)."""
 
     skin: Field
     hair: Field
@@ -46,7 +46,7 @@ class Person:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What stays the same in one clip: background, clothes, light, camera; and where the motion starts and goes."""
+    """What all frames of a clip have in common: background, clothes, light, camera, and the motion."""
 
     background: Field
     shirt: Field
@@ -58,7 +58,7 @@ class Scene:
 
 
 def person(*seed: object) -> Person:
-    """Someone, by seed."""
+    """A random person."""
     r = rng("person", *seed)
 
     def some(low: float, high: float) -> float:
@@ -94,7 +94,7 @@ def person(*seed: object) -> Person:
 
 
 def scene(*seed: object) -> Scene:
-    """A place, a light and a motion, by seed."""
+    """A random background, light and motion."""
     r = rng("scene", *seed)
     start = r.normal(0, 1, 9) * [0.14, 0.07, 0.07, 7, 4, 0.035, 0.3, 0.12, 0.4]
     start[6:8] = np.abs(start[6:8])
@@ -115,7 +115,7 @@ def _noise(r: np.random.Generator, cells: int, channels: int = 1) -> Field:
 
 
 def _texture(r: np.random.Generator) -> Field:
-    """The skin's own pattern (SIZE, SIZE, 3), about 0: blotches, pores, and moles or freckles on some."""
+    """The pattern of the skin (SIZE, SIZE, 3), around 0: blotches, pores, and sometimes moles or freckles."""
     out = 0.014 * _noise(r, 8, 3) + 0.016 * _noise(r, 40) + 0.018 * _noise(r, 120)
     for x, y in r.uniform(40, SIZE - 40, (int(r.choice([0, 2, 5, 40], p=[0.3, 0.4, 0.2, 0.1])), 2)):
         cv2.circle(out, (int(x), int(y)), int(r.integers(1, 3)), (-0.12, -0.12, -0.10), -1, cv2.LINE_AA)
@@ -123,7 +123,7 @@ def _texture(r: np.random.Generator) -> Field:
 
 
 def _background(r: np.random.Generator) -> Field:
-    """A room out of focus (SIZE, SIZE, 3)."""
+    """A blurred room (SIZE, SIZE, 3)."""
     base = r.uniform(0.25, 0.75) + r.normal(0, 0.07, 3)
     out = np.broadcast_to(base, (SIZE, SIZE, 3)).astype(np.float32).copy()
     for x, y, w, h in r.integers(-40, SIZE, (int(r.integers(2, 7)), 4)).tolist():

