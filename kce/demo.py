@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from kce.faces.cut import cut
 from kce.pipeline.recipe import recipe_from_table
@@ -13,8 +13,9 @@ from kce.pipeline.run import run
 from kce.pipeline.run_report import RunReport
 from kce.pipeline.world_recipe import read_world_recipe
 from kce.registry import defaults
+from kce.report.demo_report import DemoReport, PlanScores
 from kce.report.report import write_report
-from kce.system.documents import Document, document_from_table, document_to_table, write_document
+from kce.system.documents import document_from_table, document_to_table, write_document
 from kce.system.shipped import RECIPES
 
 if TYPE_CHECKING:
@@ -23,49 +24,6 @@ if TYPE_CHECKING:
     from kce.types import Progress
 
 DEMO_RECIPE = RECIPES / "demo.toml"
-
-
-@dataclass(frozen=True)
-class PlanScores:
-    """How one plan of the demo did, on the same rows as the others.
-
-    Attributes:
-        classes: Of the plan.
-        n: Rows that were scored.
-        seed: Of the demo.
-        calinski_harabasz: The index of the unknown categories.
-        interval: Its (low, high), 95 %.
-        variance_share: Share of the variance that lies between categories.
-        ari_truth: Agreement of the plan with the world's methods.
-    """
-
-    classes: int
-    n: int
-    seed: int
-    calinski_harabasz: float
-    interval: tuple[float, float] | None
-    variance_share: float
-    ari_truth: float | None
-
-
-@dataclass(frozen=True)
-class DemoReport(Document):
-    """What the demo made.
-
-    Attributes:
-        report: Path of the page.
-        plan: Category -> class of the plan by clusters.
-        plans: Plan -> its scores.
-        runs: Plan -> the report of its run.
-    """
-
-    NOUN: ClassVar[str] = "the report of a demo"
-    HINT: ClassVar[str] = "start the same `kce demo` again: it writes report.json"
-
-    report: str
-    plan: Mapping[str, str]
-    plans: Mapping[str, PlanScores]
-    runs: Mapping[str, RunReport]
 
 
 def run_demo(
@@ -111,7 +69,7 @@ def run_demo(
 def run_under_plans(
     folder: Path, chosen: Recipe, plans: Sequence[str], registry: Registry, progress: Progress = lambda *_: None
 ) -> dict[str, dict[str, Any]]:
-    """Do the same recipe under several plans, each in a run of its own below `folder`.
+    """Run the same recipe under several plans, each in a run of its own below `folder`.
 
     A run reuses what an earlier one made in exactly the same way: the plans "clusters" and "random" start from one
     first model, which is the final model of the plan "none". Every plan is scored on the same rows.

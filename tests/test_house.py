@@ -34,7 +34,7 @@ BELOW = {
     "pipeline": "contract system registry faces training features evaluation merging audit",
     "study": "contract system registry faces training features evaluation merging pipeline",
     "jobs": "study",
-    "report": "contract system registry data faces training features evaluation merging study",
+    "report": "contract system registry data faces training features evaluation merging pipeline study",
     "bench": "contract system registry faces features evaluation merging audit pipeline report",
     "demo": "contract system registry faces pipeline report",
     "testing": "contract system registry",

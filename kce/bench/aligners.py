@@ -25,6 +25,7 @@ from kce.labels import REAL
 from kce.merging.plan_file import read_plan
 from kce.pipeline.recipe import library_versions, recipe_from_table
 from kce.pipeline.run import run
+from kce.pipeline.world_recipe import CutChoices
 from kce.registry.registry import Registry
 from kce.system.documents import Document, document_to_table, read_document
 from kce.system.shipped import RECIPES
@@ -51,7 +52,7 @@ class AlignerBench(Document):
         clusterers: That make the plans, unless others are chosen.
         run: What all runs have in common, as in a recipe.
         training: Name -> settings of a training, as in a recipe's [train].
-        cut: How faces are cut, as the parameters of ``kce cut``.
+        cut: How faces are cut.
     """
 
     NOUN = "the recipe of a benchmark of aligners"
@@ -62,7 +63,7 @@ class AlignerBench(Document):
     clusterers: tuple[str, ...]
     run: Mapping[str, Any]
     training: Mapping[str, Mapping[str, Any]]
-    cut: Mapping[str, Any] = field(default_factory=dict)
+    cut: CutChoices = field(default_factory=CutChoices)
 
 
 @dataclass(frozen=True)
@@ -342,7 +343,7 @@ def _make_face_folder(folder: Path, setting: AlignSetting, bench: AlignerBench, 
     parameters = {"root": path / "world", "seed": setting.world, "placement": setting.world}
     parameters = {name: value for name, value in parameters.items() if registry.takes("dataset", bench.world, name)}
     world = registry.build("dataset", bench.world, **parameters)
-    cut(world, path / "faces", seed=setting.world, workers=1, registry_folder=registry.folder, **bench.cut)
+    cut(world, path / "faces", seed=setting.world, workers=1, registry_folder=registry.folder, **bench.cut.options())
     if setting.kind != UNIFORM:
         datasets = sorted(set(read_faces(path / "faces").dataset.tolist()))
         artefacts = degrade.assign_artefacts(datasets, setting.kind, setting.amount, setting.world)

@@ -20,6 +20,7 @@ from kce.features.table import find_table, open_table, split_table_address
 from kce.labels import label_parts
 from kce.pipeline.recipe import recipe_from_table
 from kce.pipeline.run import run
+from kce.pipeline.world_recipe import read_world_recipe
 from kce.registry import defaults
 from kce.registry.specs import format_spec, parse_spec
 from kce.system.shipped import RECIPES
@@ -201,18 +202,18 @@ def make_image_world(folder: Path, name: str, progress: Progress = lambda *_: No
     """
     registry = defaults.shipped_registry()
     path = folder / re.sub(r"[^0-9A-Za-z.=]+", "_", name)
-    document = tomllib.loads(_DEMO_RECIPE.read_text(encoding="utf-8"))
+    demo = read_world_recipe(_DEMO_RECIPE)
     seed = int(parse_spec(name)[1].get("seed", 0))
     world: Any = registry.build("dataset", _dataset_spec(name), root=path / "world")
     world.make(progress=progress)
     cut(
-        world, path / "faces", seed=seed, registry_folder=registry.folder, progress=progress, **document["cut"]
+        world, path / "faces", seed=seed, registry_folder=registry.folder, progress=progress, **demo.cut.options()
     )  # fmt: skip
     categories = set(read_faces(path / "faces").category.tolist())
     table = {
-        **document["run"],
+        **demo.run,
         "faces": str(path / "faces"),
-        "unknown": [category for category in document["run"]["unknown"] if category in categories],
+        "unknown": [category for category in demo.run["unknown"] if category in categories],
         "aligner": defaults.VIEWS_ALIGNER,
         "seed": seed,
     }
@@ -224,7 +225,7 @@ def make_image_world(folder: Path, name: str, progress: Progress = lambda *_: No
 def _dataset_spec(name: str) -> str:
     """The demo's dataset with the parameters of this world."""
     parameters = parse_spec(name)[1]
-    base, own = parse_spec(tomllib.loads(_DEMO_RECIPE.read_text(encoding="utf-8"))["world"])
+    base, own = parse_spec(read_world_recipe(_DEMO_RECIPE).world)
     if "root" in parameters:
         raise KCEError(f"{name} names a root", "the worlds of a benchmark are made in its own folder; leave it out")
     return format_spec(base, {**own, **parameters})

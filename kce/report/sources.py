@@ -11,7 +11,11 @@ from typing import Any
 
 from kce.errors import BadData, KCEError
 from kce.faces.folder import Faces, read_faces
+from kce.pipeline.run_report import RunReport
+from kce.report.demo_report import DemoReport
 from kce.study.study import RUNS
+from kce.study.study_report import StudyReport
+from kce.system.documents import document_from_table, document_to_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,26 +76,29 @@ def read_report_source(path: Path) -> ReportSource:
     """Read the reports below a folder.
 
     Raises:
-        BadData: If the folder has no ``report.json``, an unreadable one, or no finished run.
+        BadData: If the folder has no ``report.json``, one with wrong content, or no finished run.
     """
-    document = _read_json(path / "report.json")
-    if "groups" in document and "plans" in document:
+    table = _read_json(path / "report.json")
+    where = str(path / "report.json")
+    if "groups" in table:
+        study = document_from_table(table, StudyReport, where)
         runs = [
-            RunSource(
-                folder, _read_json(folder / "report.json"), str(run["group"]), run["plan"], run["backbone"], run["seed"]
-            )
-            for run in document["runs"]
-            for folder in [_run_folder(path, run["run"])]
+            RunSource(folder, _read_run_report(folder), str(run.group), run.plan, run.backbone, run.seed)
+            for run in study.runs
+            for folder in [_run_folder(path, run.run)]
         ]
-        return _check_runs(ReportSource(path, "study", document, runs))
-    if isinstance(document.get("runs"), dict):
-        runs = [RunSource(_run_folder(path, plan), report, plan=plan) for plan, report in document["runs"].items()]
-        return _check_runs(ReportSource(path, "demo", document, runs))
-    if "scores" in document:
+        return _check_runs(ReportSource(path, "study", document_to_table(study), runs))
+    if "plans" in table:
+        demo = document_from_table(table, DemoReport, where)
+        runs = [
+            RunSource(_run_folder(path, plan), document_to_table(report), plan=plan)
+            for plan, report in demo.runs.items()
+        ]
+        return _check_runs(ReportSource(path, "demo", document_to_table(demo), runs))
+    if "scores" in table:
+        document = document_to_table(document_from_table(table, RunReport, where))
         return ReportSource(path, "run", document, [RunSource(path, document)])
-    raise BadData(
-        f"{path / 'report.json'} is not the report of a run, a demo or a study", "name the folder of one of these"
-    )
+    raise BadData(f"{where} is not the report of a run, a demo or a study", "name the folder of one of these")
 
 
 def _run_folder(path: Path, name: str) -> Path:
@@ -107,6 +114,11 @@ def _check_runs(source: ReportSource) -> ReportSource:
     if not source.runs:
         raise BadData(f"no run of {source.path} is finished", "start the same command again to continue")
     return source
+
+
+def _read_run_report(folder: Path) -> Mapping[str, Any]:
+    path = folder / "report.json"
+    return document_to_table(document_from_table(_read_json(path), RunReport, str(path)))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

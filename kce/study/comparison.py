@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.evaluation.paired_tests import holm_adjusted, judge_claim, mean_with_interval, paired_difference, relative_gain
+from kce.pipeline.run_report import RunReport
 from kce.registry import defaults
+from kce.system.documents import document_to_table, read_document
 
 if TYPE_CHECKING:
     from kce.study.grid import StudyRun
@@ -45,12 +46,12 @@ class StudyScores:
 
 
 def read_run_reports(runs: Iterable[StudyRun], folder: Path) -> dict[str, dict[str, Any]]:
-    """Read the reports of the finished runs below `folder`: name of the run -> report."""
+    """Read the reports of the finished runs below `folder`: name of the run -> report. Raises BadData for a bad one."""
     reports = {}
     for run in runs:
         path = folder / run.name / "report.json"
         if path.is_file():
-            reports[run.name] = json.loads(path.read_text(encoding="utf-8"))
+            reports[run.name] = document_to_table(read_document(path, RunReport))
     return reports
 
 

@@ -26,7 +26,7 @@ _INTERVAL = 1.0  # seconds between two writes of the progress
 def run_job(
     folder: str, recipe_table: Mapping[str, Any], registry: str, until: str, other_runs: Sequence[str]
 ) -> list[str]:
-    """Do a run in its folder up to a stage.
+    """Carry out a run in its folder, up to a stage.
 
     Args:
         folder: Of the run.

@@ -1,4 +1,4 @@
-"""Does a study: prepares its faces, hands its runs to an engine, records their state, and compares the results."""
+"""Runs a study: prepares its faces, hands its runs to an engine, records their state, and compares the results."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from kce.study import comparison, cost, grid, preflight
 from kce.study.jobs import PROGRESS
 from kce.study.scheduler import Task, run_tasks
 from kce.study.study_file import read_study
-from kce.system.atomic import write_json
-from kce.system.documents import Document, write_document
+from kce.study.study_report import StudyReport
+from kce.system.documents import Document, document_to_table, model_from_table, write_document
 from kce.system.job import Job
 from kce.system.lock import folder_lock
 from kce.types import MergePlan
@@ -274,7 +274,7 @@ def _existing_outputs(plan: StudyPlan) -> set[Any]:
 
 
 def run_study(plan: StudyPlan, engine: Engine, report: Callable[[Mapping[str, Task]], None]) -> dict[str, Task]:
-    """Do the runs of a study; finished work is not repeated.
+    """Run a study; finished work is not repeated.
 
     Args:
         plan: The study.
@@ -319,8 +319,9 @@ def finish_study(plan: StudyPlan, tasks: Mapping[str, Task], estimate: cost.Stud
         "failed": {name: task.error for name, task in tasks.items() if task.state == "failed"},
         "report": str(plan.folder / "report.html"),
     }
-    write_json(plan.folder / "report.json", document)
-    return document
+    report = model_from_table(document, StudyReport, "the report of the study")
+    write_document(plan.folder / "report.json", report)
+    return document_to_table(report)
 
 
 def read_progress(task: Task) -> dict[str, Any]:

@@ -21,8 +21,9 @@ from kce.pipeline.recipe import Evaluate, Recipe, read_recipe, write_recipe
 from kce.pipeline.recipe_checks import check_choices
 from kce.pipeline.run import STAGES, run
 from kce.registry.registry import Registry
+from kce.report.demo_report import DemoReport
 from kce.report.report import write_report
-from kce.system.documents import model_to_table
+from kce.system.documents import document_from_table, write_document
 from kce.training.settings import TrainSettings
 from kce.training.weights import file_sha256, read_weights_metadata
 from kce.types import Features
@@ -259,12 +260,9 @@ def test_a_recipe_with_an_unknown_key_says_what_was_meant(tmp_path: Path) -> Non
 
 def test_reports_are_whole_and_ask_no_network(done: tuple[Path, dict[str, dict[str, object]]], tmp_path: Path) -> None:
     folder, reports = done
-    told = {
-        "plan": reports["clusters"]["plan"],
-        "plans": {plan: model_to_table(scores) for plan, scores in compare_runs(reports).items()},
-        "runs": reports,
-    }
-    (tmp_path / "report.json").write_text(json.dumps(told))
+    runs = {plan: document_from_table(report, RunReport, plan) for plan, report in reports.items()}
+    demo = DemoReport("report.html", reports["clusters"]["plan"], compare_runs(reports), runs)
+    write_document(tmp_path / "report.json", demo)
     (tmp_path / "runs").symlink_to(folder)
     for path in (folder / "clusters", tmp_path):
         write_report(path)

@@ -268,12 +268,18 @@ def test_words_at_one_place_are_not_written_over_each_other(tmp_path: Path) -> N
     )
 
 
-def test_what_is_no_folder_of_a_report_says_so(tmp_path: Path) -> None:
+def test_a_folder_without_a_proper_report_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(BadData, match=r"there is no .*report\.json"):
         write_report(tmp_path)
-    outside = '{"runs": {"../x": {}}}'
+    line = {"classes": 2, "n": 9, "seed": 0, "calinski_harabasz": 1.5, "interval": None, "variance_share": 0.5}
+    run_report = json.loads((folder / "report.json").read_text())
+    del run_report["schema"]
+    plans = {"x": {**line, "ari_truth": None}}
+    demo = {"schema": 1, "report": "", "plan": {}, "plans": plans, "runs": {"../x": run_report}}
     for text, message in (
-        (outside, "outside its folder"),
+        (json.dumps(demo), "outside its folder"),
+        (json.dumps({**demo, "plans": {"x": {**line, "n": "nine"}}}), 'n = "nine" is not a whole number'),
+        (json.dumps({"plans": {}}), "has no schema version"),
         ("[]", "is not a report"),
         ("{", "cannot be read"),
         ("{}", "not the report of a run"),

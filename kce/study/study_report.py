@@ -1,0 +1,187 @@
+"""The schema of a study's ``report.json``: the comparison of its plans, what it cost, and what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from kce.evaluation.paired_tests import MeanEstimate, RatioEstimate  # noqa: TC001 - the schema is read from them
+from kce.system.documents import Document
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class GroupSummary:
+    """A group of a study: its unknown categories, and categories that its runs had to do without."""
+
+    unknown: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlanSummary:
+    """The scores of a plan with a backbone; without a finished run n is 0 and the rest is None.
+
+    Attributes:
+        backbone: By its name in the study; so is `plan`.
+        plan: The plan.
+        groups: Group -> mean over seeds.
+        n: Finished repeats (group and seed).
+        mean: Of the index over repeats.
+        deviation: Standard deviation over repeats.
+        interval: Student's, 95 %.
+        variance_share: Mean share of the variance between categories.
+        adjusted: Mean of the index relative to chance.
+        above_chance: In how many repeats label permutations reach the index at most 5 % of the time.
+        gain_over_name: Of the mean over that of the plan by name.
+    """
+
+    backbone: str
+    plan: str
+    groups: Mapping[str, MeanEstimate]
+    n: int
+    mean: float | None = None
+    deviation: float | None = None
+    interval: Interval | None = None
+    variance_share: float | None = None
+    adjusted: float | None = None
+    above_chance: int | None = None
+    gain_over_name: RatioEstimate | None = None
+
+
+@dataclass(frozen=True)
+class PlanDifference:
+    """The paired difference of the plans `plan` and `over`, with p values before and after Holm's correction."""
+
+    backbone: str
+    plan: str
+    over: str
+    n: int
+    mean: float
+    interval: Interval | None
+    p: float | None
+    p_permutation: float | None
+    p_holm: float | None
+    p_permutation_holm: float | None
+
+
+@dataclass(frozen=True)
+class PublishedCell:
+    """A published value beside ours, and the ratio of each to the plan by name; None where it is not known."""
+
+    group: str | int | None
+    published: float
+    ours: float | None
+    published_ratio: float | None
+    ours_ratio: float | None
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """A row of a published table beside ours, with its means; `n` is the number of our repeats."""
+
+    backbone: str
+    plan: str
+    cells: tuple[PublishedCell, ...]
+    published_mean: float
+    ours_mean: float | None
+    published_mean_ratio: float | None
+    ours_mean_ratio: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class ClaimVerdict:
+    """A published gain in percent, the measured one with its interval, and the verdict."""
+
+    backbone: str
+    plan: str
+    over: str
+    percent: float
+    n: int
+    measured: float | None
+    interval: Interval | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A finished run: what it was, and all its scores.
+
+    Attributes:
+        run: Its name, which is its folder below the study's ``runs``.
+        group: Of the study.
+        plan: By its name in the study; so is `backbone`.
+        backbone: The backbone.
+        component: The backbone's component.
+        seed: Its seed.
+        classes: Number of classes that was asked for; None if the clusterer decided.
+        images: Of the final training; None if that depended on the classes.
+        known: Categories that were trained on.
+        unknown: Categories that were evaluated.
+        missing: Categories of the study that were not there.
+        n: Rows that were scored.
+        found_classes: Classes of the plan that was made.
+        scores: Evaluator -> score -> value.
+        intervals: Evaluator -> score -> interval.
+    """
+
+    run: str
+    group: str | int
+    plan: str
+    backbone: str
+    component: str
+    seed: int
+    classes: int | None
+    images: int | None
+    known: tuple[str, ...]
+    unknown: tuple[str, ...]
+    missing: tuple[str, ...]
+    n: int
+    found_classes: int
+    scores: Mapping[str, Mapping[str, float]]
+    intervals: Mapping[str, Mapping[str, Interval | None]]
+
+
+@dataclass(frozen=True)
+class StudyReport(Document):
+    """``report.json`` of a study.
+
+    Attributes:
+        title: Of the study.
+        measure: What plans are compared by.
+        evaluated_rows: Numbers of rows on which runs were scored; more than one if groups differ.
+        seeds: Of its runs.
+        groups: Name -> group.
+        plans: One summary for each plan and backbone.
+        differences: Every plan against the baselines.
+        published: Published tables beside ours.
+        claims: Published gains, and whether they were reproduced.
+        runs: The finished runs.
+        remarks: What a reader must know.
+        estimate: The cost that was estimated at the start.
+        seconds: Of all jobs together.
+        failed: Name of a job -> its error.
+        report: Path of the page.
+    """
+
+    NOUN: ClassVar[str] = "the report of a study"
+    HINT: ClassVar[str] = "start the same `kce study` again: it writes report.json"
+
+    title: str
+    measure: str
+    evaluated_rows: tuple[int, ...]
+    seeds: tuple[int, ...]
+    groups: Mapping[str, GroupSummary]
+    plans: tuple[PlanSummary, ...]
+    differences: tuple[PlanDifference, ...]
+    published: tuple[PublishedRow, ...]
+    claims: tuple[ClaimVerdict, ...]
+    runs: tuple[RunSummary, ...]
+    remarks: tuple[str, ...] = ()
+    estimate: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    failed: Mapping[str, str] = field(default_factory=dict)
+    report: str = ""
