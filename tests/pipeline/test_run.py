@@ -20,6 +20,7 @@ from kce.merging.plans import MergePlan
 from kce.pipeline.recipe import Evaluate, Recipe, read_recipe, write_recipe
 from kce.pipeline.recipe_checks import check_choices
 from kce.pipeline.run import STAGES, run
+from kce.pipeline.run_report import RunReport
 from kce.registry.registry import Registry
 from kce.report.demo_report import DemoReport
 from kce.report.report import write_report

@@ -278,7 +278,7 @@ def test_a_folder_without_a_proper_report_is_refused(folder: Path, tmp_path: Pat
     demo = {"schema": 1, "report": "", "plan": {}, "plans": plans, "runs": {"../x": run_report}}
     for text, message in (
         (json.dumps(demo), "outside its folder"),
-        (json.dumps({**demo, "plans": {"x": {**line, "n": "nine"}}}), 'n = "nine" is not a whole number'),
+        (json.dumps({**demo, "plans": {"x": {**plans["x"], "n": "nine"}}}), 'n = "nine" is not a whole number'),
         (json.dumps({"plans": {}}), "has no schema version"),
         ("[]", "is not a report"),
         ("{", "cannot be read"),
