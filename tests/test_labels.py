@@ -12,7 +12,7 @@ def rows(label: str, key: str) -> Features:
 
 
 @pytest.mark.parametrize(
-    ("label", "key", "told"),
+    ("label", "key", "parts"),
     [
         ("CelebDFv2_FaceSwapPRO", "CelebDFv2/a/b.mp4#3", LabelParts("CelebDFv2", "FaceSwapPRO")),
         ("Patch-wise_Face_Image_Forensics_PROGAN", "Patch-wise_Face_Image_Forensics/x.png",
@@ -23,8 +23,8 @@ def rows(label: str, key: str) -> Features:
         ("FF_real", "FF/x", LabelParts("FF", "real")),
     ],
 )  # fmt: skip
-def test_a_label_is_cut_where_its_dataset_ends(label: str, key: str, told: LabelParts) -> None:
+def test_a_label_is_split_after_its_dataset(label: str, key: str, parts: LabelParts) -> None:
     table = rows(label, key)
-    assert label_parts(table) == {label: told}
-    assert table.dataset.tolist() == [told.dataset]
-    assert told.real == (told.method == "real")
+    assert label_parts(table) == {label: parts}
+    assert table.dataset.tolist() == [parts.dataset]
+    assert parts.real == (parts.method == "real")

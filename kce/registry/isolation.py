@@ -308,7 +308,7 @@ class _Backbone:
             self._network = Registry.load(Path(folder)).build("backbone", spec)
         self._effects.failures.pop("random-state", None)  # initial weights are random
 
-    def __call__(self, message: Message) -> Reply:  # noqa: ARG002 - there is one question
+    def __call__(self, message: Message) -> Reply:  # noqa: ARG002 - there is one call
         import torch
 
         network = self._network

@@ -17,7 +17,7 @@ from kce.registry.side_effects import observed, time_limit
 from kce.registry.specs import bind_parameters, parse_spec
 
 LIMIT = 60.0
-"""Seconds a component has to answer one of the small questions of the kit."""
+"""Seconds a component has to answer one of the small inputs of the kit."""
 
 
 class CheckSkipped(Exception):
@@ -43,7 +43,7 @@ class Subject:
         parameters: Passed to the factory.
         named: (folder of the registry, name) of a component known by name, else None.
         limit: Seconds for an answer.
-        hopeless: Why no further check can be run; empty while they can.
+        skip_reason: Why no further check can be run; empty while they can.
         engine: A started engine, which serves several checks.
     """
 
@@ -52,7 +52,7 @@ class Subject:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     named: tuple[str, str] | None = None
     limit: float = LIMIT
-    hopeless: str = ""
+    skip_reason: str = ""
     engine: Any = None
 
     @classmethod
@@ -139,8 +139,8 @@ class Check:
             CheckFailed: It fails; the error names this check.
             CheckSkipped: The check cannot be run here.
         """
-        if subject.hopeless and self.name not in ("no-exit", "time-limit"):
-            raise CheckSkipped(subject.hopeless)
+        if subject.skip_reason and self.name not in ("no-exit", "time-limit"):
+            raise CheckSkipped(subject.skip_reason)
         try:
             # The side effects of one check must not hide those of the next.
             # Libraries rightly warn of degenerate rows; such a warning is recorded here and is not an error.
@@ -153,12 +153,12 @@ class Check:
             raise CheckFailed(self.name, failure.message, failure.hint) from failure
         except CheckFailed as failed:
             if failed.check == "time-limit":
-                subject.hopeless = "it does not answer in time"
+                subject.skip_reason = "it does not answer in time"
                 if self.name == "no-exit":
-                    raise CheckSkipped(subject.hopeless) from failed
+                    raise CheckSkipped(subject.skip_reason) from failed
             raise CheckFailed(self.name, failed.message, failed.hint) from failed
         except SystemExit as error:
-            subject.hopeless = "it ends the process"
+            subject.skip_reason = "it ends the process"
             raise CheckFailed(self.name, "it ends the process") from error
         except KCEError as error:
             raise CheckFailed(self.name, f"it raises KCEError: {error.message}", error.hint) from error
@@ -186,7 +186,7 @@ def raises_clear_error(call: Callable[[], Any], what: str) -> bool:
 
     Args:
         call: Asks the component.
-        what: What it is asked, for the message: "no rows".
+        what: What it is called with, for the message: "no rows".
 
     Raises:
         Failure: The call raises any other error, or one without a message.

@@ -62,7 +62,7 @@ def builds(subject: Subject) -> None:
                 if one is other:
                     raise Failure("it returns the same object twice")
     except Exception as error:
-        subject.hopeless = f"it cannot be built: {error}".splitlines()[0]
+        subject.skip_reason = f"it cannot be built: {error}".splitlines()[0]
         raise
 
 
@@ -81,7 +81,7 @@ def protocol(subject: Subject) -> None:
             kind = next(kind for kind in _PROTOCOLS if kind.__name__.lower() == subject.kind)
             fits = isinstance(component, kind)
         if not fits:
-            subject.hopeless = "it does not fit the Protocol of its kind"
+            subject.skip_reason = "it does not fit the Protocol of its kind"
             raise Failure(f"{component.__class__.__qualname__} does not fit the Protocol of its kind in kce.types")
 
 
@@ -93,7 +93,7 @@ def no_exit(subject: Subject) -> None:
 
 @check()
 def time_limit(subject: Subject) -> None:
-    """It answers small questions within the time limit (by default 60 seconds)."""
+    """It answers a small input within the time limit (by default 60 seconds)."""
     if _time_call(subject) > subject.limit:
         raise CheckFailed("time-limit", f"it does not answer in {subject.limit:g} seconds")
 
@@ -220,13 +220,13 @@ def rebuilt(subject: Subject) -> None:
         raise Failure(f"its parameters cannot be written as text: {text}")
     factory_of(where)
     with _built(subject) as component:
-        here = call_component(subject.kind, component, small_input(subject, component))
+        local = call_component(subject.kind, component, small_input(subject, component))
     with Workers(1, _elsewhere, (subject.kind, where, again, subject.limit)) as other:
         other.submit(None)
-        there = other.take()
-    if isinstance(there, TaskLost):
-        raise Failure(f"in another process it fails: {there.reason}")
-    if not identical(_portable(here), there):
+        remote = other.take()
+    if isinstance(remote, TaskLost):
+        raise Failure(f"in another process it fails: {remote.reason}")
+    if not identical(_portable(local), remote):
         raise Failure("in another process it answers differently")
 
 

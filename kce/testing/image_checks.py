@@ -90,12 +90,12 @@ def missing_root(subject: Subject) -> None:
         file.write_text("not a tree")
         for root in (Path(folder) / "nowhere", file):
             try:
-                found = _samples(_at(subject, root))
+                samples = _samples(_at(subject, root))
             except KCEError as error:
                 if not error.hint:
                     raise Failure("for a missing root it raises a KCEError without a hint") from error
             else:
-                raise Failure(f"for a missing root it raises no error and finds {len(found)} samples")
+                raise Failure(f"for a missing root it raises no error and finds {len(samples)} samples")
 
 
 @check("dataset")
@@ -103,10 +103,10 @@ def empty_root(subject: Subject) -> None:
     """For an empty folder it raises a KCEError, or finds no samples."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            found = _samples(_at(subject, Path(folder)))
+            samples = _samples(_at(subject, Path(folder)))
         except KCEError:
             return
-        if found:
+        if samples:
             raise Failure("it finds samples in an empty folder")
 
 
@@ -273,11 +273,11 @@ def _dataset(subject: Subject) -> Iterator[Any]:
 
 def _samples(subject: Subject) -> list[Sample]:
     with _dataset(subject) as dataset:
-        found = list(dataset)
-    strange = [item for item in found if not isinstance(item, Sample | Remark)]
+        items = list(dataset)
+    strange = [item for item in items if not isinstance(item, Sample | Remark)]
     if strange:
         raise Failure(f"it yields {type(strange[0]).__qualname__}, not only Samples and Remarks")
-    return [item for item in found if isinstance(item, Sample)]
+    return [item for item in items if isinstance(item, Sample)]
 
 
 def _at(subject: Subject, root: Path) -> Subject:

@@ -57,7 +57,7 @@ def one_thread() -> Iterator[None]:
             for name in before:
                 set_threads(name, 1)
             yield
-    finally:  # after the pools have theirs back: numba, asked above, may have given them another number
+    finally:  # after the pools are restored: asking numba above may have changed their sizes
         for name, count in reversed(before.items()):
             set_threads(name, count)
 

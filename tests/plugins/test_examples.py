@@ -20,9 +20,9 @@ PARTS = {"umap": "reducer", "genie": "clusterer"}
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     at = tmp_path_factory.mktemp("examples")
-    found = made(at)
-    install(found, *(wheel(EXAMPLES / f"kce-{name}", at / "dist") for name in PARTS))
-    return found
+    folder = made(at)
+    install(folder, *(wheel(EXAMPLES / f"kce-{name}", at / "dist") for name in PARTS))
+    return folder
 
 
 def test_all_examples_are_tested_here() -> None:
@@ -55,9 +55,9 @@ def test_both_make_the_plan_of_a_run(environment: Path, tmp_path: Path) -> None:
         clusterer="genie:gini_threshold=0.5",
         vote="rows",
     )
-    found = json.loads(call(environment, tmp_path, "run", "out", "--recipe", "recipe.toml", "--json"))
-    assert "genie:n_clusters=5,gini_threshold=0.5" in found["made"]
-    assert len(set(found["plan"].values())) <= 5
+    result = json.loads(call(environment, tmp_path, "run", "out", "--recipe", "recipe.toml", "--json"))
+    assert "genie:n_clusters=5,gini_threshold=0.5" in result["made"]
+    assert len(set(result["plan"].values())) <= 5
     assert '"reducer umap" = "kce-umap 0.1.0"' in (tmp_path / "out" / "recipe.toml").read_text()
     # Somebody else, who has neither package, starts from that recipe.
     words = ["run", "other", "--recipe", "out/recipe.toml"]

@@ -139,9 +139,9 @@ def test_a_sound_part_answers_as_it_would_here(at: Path) -> None:
 
     own, given = registry(at, "clusterer", "Sound"), blob_features()
     with isolation.component(own.resolve("clusterer", "mine:n_clusters=3"), own) as part:
-        found = [part.fit_predict(given.x) for _ in range(2)]
+        answers = [part.fit_predict(given.x) for _ in range(2)]
     here = Sound(3).fit_predict(given.x)
-    assert all(identical(one, here) for one in found)
+    assert all(identical(one, here) for one in answers)
 
 
 def test_what_a_part_refuses_is_told_as_it_says_it(at: Path) -> None:
@@ -205,8 +205,8 @@ def test_the_price_of_a_study_does_without_a_network_that_fails(at: Path) -> Non
     from kce.study import study
 
     own = registry(at, "backbone", "ends_the_process")
-    told = small_study(at, backbones='lost = "mine"')
-    plan = study.prepare_study(str(told), at / "out", own, faces=face_folder(at))
+    study_file = small_study(at, backbones='lost = "mine"')
+    plan = study.prepare_study(str(study_file), at / "out", own, faces=face_folder(at))
     assert len(plan.runs) == 2
     assert study.estimate_cost(plan, 1).trainings >= 1
 
@@ -217,8 +217,8 @@ def test_in_a_study_it_ends_its_run_alone(at: Path) -> None:
 
     own = registry(at, "clusterer", "WrongShape")
     faces = face_folder(at)
-    told = small_study(at, plans='[plan.faulty]\nclusterer = "mine"')
-    plan = study.prepare_study(str(told), at / "out", own, faces=faces)
+    study_file = small_study(at, plans='[plan.faulty]\nclusterer = "mine"')
+    plan = study.prepare_study(str(study_file), at / "out", own, faces=faces)
     engine = own.build("engine", "local:runs=2,threads=1")
     try:
         tasks = study.run_study(plan, engine, lambda _: None)

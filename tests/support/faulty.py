@@ -46,7 +46,7 @@ class Center:
 
 class Prints(Sound):
     def fit_predict(self, x: Any) -> Any:
-        print("clustering ...")  # noqa: T201 - its fault
+        print("clustering ...")  # noqa: T201 - the fault
         return super().fit_predict(x)
 
 
@@ -208,17 +208,17 @@ class MakesMoreClusters(Sound):
 
 
 class SplitsTwins(Sound):
-    """Each second of two equal rows is a cluster of its own."""
+    """Of two equal rows, puts the second into another cluster."""
 
     def __init__(self) -> None:
         super().__init__()
 
     def fit_predict(self, x: Any) -> Any:
-        found = super().fit_predict(x)
+        numbers = super().fit_predict(x)
         _, first = np.unique(x, axis=0, return_index=True)
         twins = np.ones(len(x), bool)
         twins[first] = False
-        return np.where(twins, found + 100, found)
+        return np.where(twins, numbers + 100, numbers)
 
 
 class Cubic(Center):
@@ -270,7 +270,7 @@ class Singleton(Center):
 
 
 class Words:
-    """A score that is a word."""
+    """Returns text as a score."""
 
     def score(self, features: Any, plan: Any = None) -> Any:
         return {"how": "good"}
@@ -307,7 +307,7 @@ class Paints:
 
 
 def forgets_its_scale(size: int = 16) -> Any:
-    """A network whose features depend on the batch, and whose buffer is no part of its weights."""
+    """A network whose features depend on the batch, and whose buffer is not in its weights."""
     import torch
     from torch import nn
 
@@ -361,7 +361,7 @@ class Stems(Tree):
 
 
 class Inline:
-    """Does every job in the process that asks, and makes errors of its own of what it raises."""
+    """Runs every job in the calling process, and replaces its exceptions."""
 
     slots = 0
 

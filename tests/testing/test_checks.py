@@ -1,4 +1,4 @@
-"""The conformance kit: what is sound passes, and every fault is found by the check that is there for it."""
+"""The conformance kit: sound components pass, and every fault is found by its check."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ def test_a_declared_fault_must_be_one() -> None:
         known_faults: ClassVar = {"nan-and-infinity": "0 is as good", "silent": "it is not"}
 
     subject = Subject("reducer", Declared)
-    found = {check.name: run_check(check, subject) for check in checks_of("reducer")}
-    assert found["nan-and-infinity"][0] == "known fault"
-    assert "0 is as good" in found["nan-and-infinity"][1]
-    assert found["silent"][0] == "failed"
-    assert "remove the declaration" in found["silent"][1]
+    results = {check.name: run_check(check, subject) for check in checks_of("reducer")}
+    assert results["nan-and-infinity"][0] == "known fault"
+    assert "0 is as good" in results["nan-and-infinity"][1]
+    assert results["silent"][0] == "failed"
+    assert "remove the declaration" in results["silent"][1]
 
 
 def test_declared_growth_passes() -> None:
