@@ -20,25 +20,34 @@ if TYPE_CHECKING:
     from kce import Image
 
 FILE = "retinaface.onnx"
-# retina-face fixes these when it is imported. By itself it would take torch where torch is installed, and log to
+# retina-face reads these when it is imported. Without them it would use torch where it is installed, and log to
 # standard output, which belongs to the results.
 _ENVIRONMENT = {"DEEPFACE_BACKEND_ENGINE": "onnx", "RETINAFACE_LOG_LEVEL": "40"}
 
 
 class RetinaFace:
-    """RetinaFace face detector (package retina-face, ResNet-50, by onnxruntime): the paper's.
+    """RetinaFace (package retina-face, ResNet-50, with onnxruntime): the face detector of Sun et al. 2023.
 
-    Its weights, one file of 118 MB, are not part of any package and are never fetched by KCE; whether they may be
-    used commercially is unsettled.
+    Its weights, a file of 118 MB, are not part of any package, and KCE never downloads them; whether they may be used
+    commercially is unclear.
 
-    weights    their path; empty = $DEEPFACE_HOME/.deepface/weights/retinaface.onnx (DEEPFACE_HOME: default home)
-    threshold  least score of a face, in (0, 1]
-    long_side  larger pictures are shrunk to this many pixels before the search
+    Args:
+        weights: Path of the weights; empty = $DEEPFACE_HOME/.deepface/weights/retinaface.onnx, where DEEPFACE_HOME is
+            by default the home folder.
+        threshold: Minimum score of a face, in (0, 1].
+        long_side: Larger pictures are shrunk to this many pixels first.
+
+    Raises:
+        KCEError: The weights are missing or damaged, or a package is missing.
+        ValueError: A parameter is out of range.
+
+    Source: Deng et al. 2020, RetinaFace: Single-shot Multi-level Face Localisation in the Wild, CVPR.
+    github.com/serengil/retinaface
     """
 
     def __init__(self, *, weights: str = "", threshold: float = 0.9, long_side: int = 1024) -> None:
         if not 0 < threshold <= 1:
-            raise ValueError(f"threshold must lie in (0, 1], not {threshold}")
+            raise ValueError(f"threshold must be in (0, 1], not {threshold}")
         if long_side < 32:
             raise ValueError(f"long_side must be at least 32, not {long_side}")
         self.threshold = threshold
@@ -49,7 +58,7 @@ class RetinaFace:
             self._model = _model(path)
 
     def detect(self, image: Image) -> list[Box]:
-        """All faces of `threshold` or more; boxes in the pixels of `image`."""
+        """Find the faces of a picture, uint8 (height, width, 3) RGB; boxes are in its pixels, scores in [0, 1]."""
         import cv2
 
         height, width = image.shape[:2]
@@ -58,11 +67,11 @@ class RetinaFace:
         bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         if scale < 1:
             bgr = cv2.resize(bgr, (small_width, small_height), interpolation=cv2.INTER_AREA)
-        # Left to itself it enlarges every picture to a short side of 1024, which takes ten times as long.
-        found = self._package.detect_faces(bgr, threshold=self.threshold, model=self._model, allow_upscaling=False)
+        # By default it enlarges every picture to a short side of 1024, which takes ten times as long.
+        faces = self._package.detect_faces(bgr, threshold=self.threshold, model=self._model, allow_upscaling=False)
         across, down = width / small_width, height / small_height
         boxes = []
-        for face in found.values():
+        for face in faces.values():
             left, top, right, bottom = (float(edge) for edge in face["facial_area"])  # right and bottom inclusive
             box = Box(left * across, top * down, (right + 1) * across, (bottom + 1) * down, float(face["score"]))
             if math.isfinite(box.area) and box.width > 0 and box.height > 0:
@@ -71,7 +80,7 @@ class RetinaFace:
 
 
 def _weights(given: str) -> Path:
-    """The weights' file, which must be there before the package can think of fetching it."""
+    """The file of the weights; it must exist, so that the package does not download it."""
     home = Path(os.environ.get("DEEPFACE_HOME") or Path.home())
     path = Path(given).expanduser() if given else home / ".deepface" / "weights" / FILE
     if path.is_file():
@@ -79,8 +88,8 @@ def _weights(given: str) -> Path:
     fetch = "DEEPFACE_BACKEND_ENGINE=onnx python -c 'from retinaface import RetinaFace; RetinaFace.build_model()'"
     raise KCEError(
         f"the detector retinaface has no weights: there is no file {path}",
-        f"put {FILE} (118 MB, of the package retina-face) there, or say where it is: "
-        f'`retinaface:weights="PATH"`. With a network, `{fetch}` fetches it. '
+        f"put {FILE} (118 MB, of the package retina-face) there, or set its path: "
+        f'`retinaface:weights="PATH"`. With a network, `{fetch}` downloads it. '
         "The detector yunet needs no download",
     )
 
@@ -95,7 +104,7 @@ def _package() -> Any:
         ) from error
     if not backend_utils.is_onnx():
         raise KCEError(
-            f"the package retina-face was loaded before, with {backend_utils.get_backend_engine()}",
+            f"the package retina-face was already loaded with {backend_utils.get_backend_engine()}",
             "set DEEPFACE_BACKEND_ENGINE=onnx before the program starts",
         )
     return package
@@ -114,7 +123,7 @@ def _model(path: Path) -> Any:
     try:
         model = Model(onnxruntime.InferenceSession(str(path), sess_options=options, providers=usable))
     except Exception as error:  # onnxruntime's errors share no base
-        raise KCEError(f"{path} cannot be loaded: {_first_line(error)}", f"get {FILE} again: 118 MB") from error
+        raise KCEError(f"{path} cannot be loaded: {_first_line(error)}", f"get {FILE} (118 MB) again") from error
     if len(model.output_names) != 9:
         raise KCEError(
             f"{path} is another network: {len(model.output_names)} outputs instead of 9", f"get {FILE} of retina-face"
@@ -128,7 +137,7 @@ def _first_line(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Its import switches all warnings of the process off and prints to standard output: neither gets out."""
+    """Contain the import of the package, which turns off all warnings and prints to standard output."""
     before = {name: os.environ.get(name) for name in _ENVIRONMENT}
     os.environ.update(_ENVIRONMENT)
     try:
@@ -145,4 +154,5 @@ def _quietly() -> Iterator[None]:
 
 @hookimpl
 def kce_detectors() -> dict[str, Callable[..., RetinaFace]]:
+    """The detector of the paper."""
     return {"retinaface": RetinaFace}

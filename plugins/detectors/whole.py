@@ -1,4 +1,4 @@
-"""Pictures that are already cropped to a face."""
+"""A detector for pictures that are already cropped to a face."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 
 
 class Whole:
-    """Takes the whole picture as the face: for datasets that are published already cropped."""
+    """The whole picture is the face: for datasets that are published as cropped faces."""
 
     def detect(self, image: Image) -> list[Box]:
-        """One box, the picture's own."""
+        """One box, which is the whole picture."""
         height, width = image.shape[:2]
         return [Box(0.0, 0.0, float(width), float(height))]
 
 
 @hookimpl
 def kce_detectors() -> dict[str, Callable[..., Whole]]:
+    """The detector of whole pictures."""
     return {"whole": Whole}
