@@ -31,7 +31,7 @@ def cut_short(path: Path) -> Path:
     return path
 
 
-def test_each_kind_of_file_is_told_with_its_reason(tmp_path: Path) -> None:
+def test_each_kind_of_file_has_its_reason(tmp_path: Path) -> None:
     video = make_video(tmp_path / "a.mp4", [numbered(i) for i in range(5)])
     assert decoding_error(str(video)) == ""
     assert decoding_error(str(picture(tmp_path / "a.png"))) == ""
@@ -53,7 +53,7 @@ def deadly() -> Callable[[str], str]:
     return look
 
 
-def test_a_file_that_kills_its_decoder_is_told_and_the_others_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_crashes_its_decoder_is_reported_and_the_others_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "make_decode_check", deadly)
     names = [*(f"{n}.png" for n in range(20)), "deadly.png", *(f"{n}.png" for n in range(20, 40))]
     samples = [Sample(name, Path(name), "A", "m") for name in names]

@@ -24,7 +24,7 @@ RED, GREEN, BLUE = (220, 30, 20), (20, 200, 40), (30, 40, 210)
 
 
 def numbered(i: int, width: int = 128, height: int = 96) -> np.ndarray:
-    """A picture that says its number: twelve fields, one per bit."""
+    """A picture that shows a number: twelve fields, one per bit."""
     image = np.zeros((height, width, 3), np.uint8)
     for bit in range(12):
         rows = slice((bit // 4) * height // 3, (bit // 4 + 1) * height // 3)
@@ -117,7 +117,7 @@ def test_a_container_that_cannot_be_searched_is_read_from_its_beginning(
     assert [number(image) for _, image in videos.video_frames(clip, 4)] == centres(100, 4)
 
 
-def test_a_video_cut_short_gives_frames_spread_over_what_is_there(tmp_path: Path) -> None:
+def test_a_truncated_video_gives_frames_spread_over_what_is_left(tmp_path: Path) -> None:
     whole = make_video(tmp_path / "a.mp4", [numbered(i) for i in range(100)], movflags="faststart")
     data = whole.read_bytes()
     cut = tmp_path / "cut.mp4"

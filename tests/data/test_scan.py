@@ -128,7 +128,7 @@ def test_a_long_list_is_cut_and_counts_the_rest(monkeypatch: pytest.MonkeyPatch)
     )
 
 
-def test_what_is_neither_sample_nor_remark_names_the_adapter() -> None:
+def test_anything_but_samples_and_remarks_is_an_error_of_the_adapter() -> None:
     with pytest.raises(KCEError, match="Given yields str"):
         scan(Given(["a"]), "root")
 

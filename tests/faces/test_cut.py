@@ -134,7 +134,7 @@ def quick(corpus: Any, to: Path, home: Path, **settings: Any) -> CutReport:
 def test_a_crop_is_a_square_of_the_pictures_pixels_in_their_order(
     height: int, width: int, left: float, top: float, box_width: float, box_height: float, margin: float
 ) -> None:
-    """Every pixel is the picture's at its own place, or beyond the border the nearest."""
+    """Every pixel is that of the picture at the same position, or beyond the border the nearest one."""
     rows, columns = np.mgrid[:height, :width]
     image = np.dstack([rows, columns, rows]).astype(np.uint8)
     box = Box(left, top, left + box_width, top + box_height)
@@ -341,9 +341,9 @@ def test_a_sample_of_other_files_is_refused_and_all_of_them_are_not(corpus: Corp
 def test_a_file_that_is_gone_since_loses_no_face(corpus: Corpus, tmp_path: Path, home: Path) -> None:
     quick(corpus, tmp_path / "a", home, per_category=6)
     before = contents(tmp_path / "a")
-    drawn = table(tmp_path / "a")[0]["source"]
-    Path(drawn).unlink()
-    corpus.samples = [s for s in corpus if isinstance(s, Sample) and str(s.path) != drawn]
+    source = table(tmp_path / "a")[0]["source"]
+    Path(source).unlink()
+    corpus.samples = [s for s in corpus if isinstance(s, Sample) and str(s.path) != source]
     quick(corpus, tmp_path / "a", home, per_category=6)
     assert contents(tmp_path / "a") == before
 

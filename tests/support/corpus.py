@@ -1,4 +1,4 @@
-"""A face folder of small patterned pictures, cut the ordinary way, for tests of what comes after the cutting."""
+"""A face folder of small patterned pictures, for tests of everything after cutting."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def face_folder(root: Path, count: int = 16, seed: int = 0) -> Path:
 
 
 def truth(path: Path) -> Path:
-    """The methods, as the evaluator `agreement` reads them."""
+    """The methods, in a file for the evaluator `agreement`."""
     lines = "\n".join(f'"{category}" = "{method}"' for category, method in METHODS.items())
     path.write_text(f"[method]\n{lines}\n", encoding="utf-8")
     return path
@@ -95,6 +95,6 @@ unknown = {UNKNOWN}
 
 def small_recipe(at: Path, evaluate: dict[str, Any], **parts: str) -> Path:
     """The file of a recipe of one epoch, over a new face folder."""
-    told = {"faces": face_folder(at).as_posix(), "unknown": UNKNOWN, **parts, "train": {"epochs": 1}}
-    (at / "recipe.toml").write_text(tomlkit.dumps({**told, "evaluate": evaluate}))
+    recipe = {"faces": face_folder(at).as_posix(), "unknown": UNKNOWN, **parts, "train": {"epochs": 1}}
+    (at / "recipe.toml").write_text(tomlkit.dumps({**recipe, "evaluate": evaluate}))
     return at / "recipe.toml"

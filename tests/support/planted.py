@@ -1,4 +1,4 @@
-"""Trees of empty files, and what an adapter says of them."""
+"""Roots with empty files, and what an adapter finds in them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kce import Registry, Remark, Sample
 
 
 def plant(root: Path, paths: Iterable[str], text: str = "") -> Path:
-    """Files with this text, at these paths below the root."""
+    """Write files with this text at these paths below the root."""
     for path in paths:
         file = root / path
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Celeb-DF: the tree, its upside-down list, and its copies."""
+"""Celeb-DF: the layout, the inverted list, and copies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def conflicts(dataset: object) -> list[Remark]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_published_tree(tmp_path: Path, version: str) -> None:
+def test_the_published_layout(tmp_path: Path, version: str) -> None:
     plant(tmp_path, TREE)
     plant(tmp_path, [LIST], LINES)
     dataset = build(version, tmp_path)
@@ -77,19 +77,19 @@ def test_a_list_that_is_upside_down_disagrees_in_every_line(tmp_path: Path) -> N
     assert len(conflicts(build("CelebDFv2", tmp_path))) == 3
 
 
-def test_the_first_line_is_no_header(tmp_path: Path) -> None:
+def test_the_first_line_is_not_a_header(tmp_path: Path) -> None:
     plant(tmp_path, TREE)
     plant(tmp_path, [LIST], LINES)
     assert samples(build("CelebDFv2", tmp_path))["YouTube-real/00170.mp4"].split == "test"
 
 
-def test_files_of_the_list_that_are_not_there(tmp_path: Path) -> None:
+def test_listed_files_that_do_not_exist_are_missing(tmp_path: Path) -> None:
     plant(tmp_path, TREE)
     plant(tmp_path, [LIST], LINES + "1 Celeb-real/id9_0001.mp4\n")
     assert remarks(build("CelebDFv2", tmp_path), "missing") == {"Celeb-real/id9_0001.mp4": f"named in line 4 of {LIST}"}
 
 
-def test_lines_that_lead_out_or_say_nothing_are_told(tmp_path: Path) -> None:
+def test_lines_that_lead_out_or_cannot_be_read_are_conflicts(tmp_path: Path) -> None:
     plant(tmp_path, ["out.mp4"])
     root = plant(tmp_path / "root", TREE)
     bad = ["1 ../out.mp4", f"1 {tmp_path}/out.mp4", "Celeb-real/id0_0000.mp4", "2 Celeb-real/id0_0000.mp4", "1 a.mp4"]
@@ -118,7 +118,7 @@ def test_strays_of_copies_are_ignored(tmp_path: Path) -> None:
         "id0_0000.mp4",
     ],
 )
-def test_what_is_not_of_the_tree_is_told(tmp_path: Path, path: str) -> None:
+def test_files_outside_the_layout_are_unparsed(tmp_path: Path, path: str) -> None:
     plant(tmp_path, [*TREE, path])
     assert list(remarks(build("CelebDFv2", tmp_path), "unparsed")) == [path]
 

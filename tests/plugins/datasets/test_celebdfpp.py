@@ -67,7 +67,7 @@ def test_a_list_that_is_upside_down_disagrees_in_every_line(tmp_path: Path) -> N
     assert samples(dataset)[GHOST].category == "CelebDF++_GHOST"
 
 
-def test_lines_of_another_form_or_that_lead_out_are_told(tmp_path: Path) -> None:
+def test_lines_of_another_format_or_that_lead_out_are_conflicts(tmp_path: Path) -> None:
     plant(tmp_path, ["out.mp4"])
     root = plant(tmp_path / "root", [*REALS, *FAKES])
     bad = [GHOST, "1 ../out.mp4", f"1 {tmp_path}/out.mp4", "0 Celeb-synthesis/id1_id2_0007.mp4", "label path"]
@@ -110,7 +110,7 @@ def test_copies_that_spell_folders_otherwise_or_add_a_level(tmp_path: Path, path
         "id1_0007.mp4",
     ],
 )
-def test_what_is_not_of_the_tree_is_told(tmp_path: Path, path: str) -> None:
+def test_files_outside_the_layout_are_unparsed(tmp_path: Path, path: str) -> None:
     plant(tmp_path, [*REALS, path])
     assert list(remarks(build("CelebDF++", tmp_path), "unparsed")) == [path]
 

@@ -46,7 +46,7 @@ def known(variant: str) -> dict[str, object]:
     }
 
 
-def test_by_itself_one_variant_is_read_and_there_are_no_reals(tmp_path: Path) -> None:
+def test_by_default_one_variant_is_read_and_there_are_no_reals(tmp_path: Path) -> None:
     dataset = build("DeeperForensics", tree(tmp_path))
     found = samples(dataset)
     assert {key: facts(sample) for key, sample in found.items()} == known("end_to_end")
@@ -59,7 +59,7 @@ def test_by_itself_one_variant_is_read_and_there_are_no_reals(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_line_of_a_split_stands_for_its_name_in_every_variant(tmp_path: Path, variant: str) -> None:
+def test_a_line_of_a_split_stands_for_its_file_in_every_variant(tmp_path: Path, variant: str) -> None:
     dataset = build("DeeperForensics", tree(tmp_path), variant=variant)
     assert {key: facts(sample) for key, sample in samples(dataset).items()} == known(variant)
 
@@ -83,12 +83,12 @@ def test_studio_recordings_are_reals_only_when_asked_for(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("splits", ["lists/splits/splits", "splits"])
-def test_splits_that_lie_elsewhere(tmp_path: Path, splits: str) -> None:
+def test_splits_in_other_folders(tmp_path: Path, splits: str) -> None:
     found = samples(build("DeeperForensics", tree(tmp_path, splits)))
     assert [sample.split for sample in found.values()] == ["train", "test"]
 
 
-def test_what_a_split_names_and_is_not_there_is_missing(tmp_path: Path) -> None:
+def test_files_of_a_split_that_do_not_exist_are_missing(tmp_path: Path) -> None:
     tree(tmp_path, train="000_M101.mp4\n001_W001.mp4\n")
     where = "named in line 2 of train.txt"
     assert remarks(build("DeeperForensics", tmp_path), "missing") == {
@@ -124,7 +124,7 @@ def test_a_name_in_two_splits_is_a_conflict_and_the_first_is_kept(tmp_path: Path
     assert {sample.split for sample in samples(dataset).values()} == {"train"}
 
 
-def test_lines_that_lead_out_or_say_nothing_are_told(tmp_path: Path) -> None:
+def test_lines_that_lead_out_or_cannot_be_read_are_conflicts(tmp_path: Path) -> None:
     bad = ["../000_M101.mp4", "/000_M101.mp4", "000_003.mp4", "000_M101"]
     dataset = build("DeeperForensics", tree(tmp_path, train="\n".join(bad)))
     assert list(remarks(dataset, "conflict")) == bad
@@ -142,7 +142,7 @@ def test_lines_that_lead_out_or_say_nothing_are_told(tmp_path: Path) -> None:
         "000_M101.mp4",
     ],
 )
-def test_what_is_not_of_the_tree_is_told(tmp_path: Path, path: str) -> None:
+def test_files_outside_the_layout_are_unparsed(tmp_path: Path, path: str) -> None:
     plant(tmp_path, [*FAKES, path])
     assert list(remarks(build("DeeperForensics", tmp_path), "unparsed")) == [path]
 

@@ -95,13 +95,13 @@ def test_a_link_out_of_vidtimit_is_not_followed(tmp_path: Path) -> None:
     assert list(remarks(dataset, "unparsed")) == ["VidTIMIT/fadg0/video/sa1/003"]
 
 
-def test_a_second_root_that_holds_no_frames_is_told(tmp_path: Path) -> None:
+def test_a_second_root_without_frames_is_reported(tmp_path: Path) -> None:
     reals = plant(tmp_path / "reals", ["fadg0.zip"])
     dataset = build("DeepfakeTIMIT", tree(tmp_path / "swapped"), vidtimit=str(reals))
     assert list(remarks(dataset, "missing")) == ["VidTIMIT"]
 
 
-def test_a_second_root_that_is_not_there(tmp_path: Path) -> None:
+def test_a_second_root_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(KCEError, match="no folder") as error:
         build("DeepfakeTIMIT", tree(tmp_path), vidtimit=str(tmp_path / "nowhere"))
     assert "VidTIMIT" in error.value.hint
@@ -123,6 +123,6 @@ def test_a_quality_that_does_not_exist(tmp_path: Path) -> None:
         "original.mov",
     ],
 )
-def test_what_is_not_of_the_tree_is_told(tmp_path: Path, path: str) -> None:
+def test_files_outside_the_layout_are_unparsed(tmp_path: Path, path: str) -> None:
     plant(tree(tmp_path), [path])
     assert list(remarks(build("DeepfakeTIMIT", tmp_path), "unparsed")) == [path]

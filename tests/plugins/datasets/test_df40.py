@@ -104,7 +104,7 @@ def test_pixart_by_another_spelling(tmp_path: Path) -> None:
     assert [value[0] for value in read(tmp_path).values()] == ["danet", "PixArt"]
 
 
-def test_a_zip_without_its_top_folder_is_told(tmp_path: Path) -> None:
+def test_a_zip_without_its_top_folder_is_reported(tmp_path: Path) -> None:
     plant(tmp_path, [*TREE, "DF40/ff/frames/993_989/131.png"])
     dataset = build("DF40", tmp_path)
     assert remarks(dataset, "unparsed") == {
@@ -128,7 +128,7 @@ def test_a_zip_without_its_top_folder_is_told(tmp_path: Path) -> None:
         "GHOST/ff/frames/993_989/131.png",
     ],
 )
-def test_what_is_not_of_the_tree_is_told(tmp_path: Path, path: str) -> None:
+def test_files_outside_the_layout_are_unparsed(tmp_path: Path, path: str) -> None:
     plant(tmp_path, [*TREE, f"DF40/{path}"])
     assert list(remarks(build("DF40", tmp_path), "unparsed")) == [f"DF40/{path}"]
 

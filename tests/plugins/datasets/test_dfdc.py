@@ -47,7 +47,7 @@ def conflicts(dataset: object) -> list[Remark]:
         ("dfdc_train_part_00/dfdc_train_part_0", "dfdc_train_part_00"),
     ],
 )
-def test_a_part_of_train_wherever_it_lies(tmp_path: Path, folder: str, above: str) -> None:
+def test_a_part_of_train_wherever_it_is(tmp_path: Path, folder: str, above: str) -> None:
     part(tmp_path / "DFDC", folder, PART, above=above)
     plant(tmp_path / "DFDC", ["dfdc_train_part_00.zip"])
     dataset = build("DFDC", tmp_path)
@@ -57,7 +57,7 @@ def test_a_part_of_train_wherever_it_lies(tmp_path: Path, folder: str, above: st
     assert not remarks(dataset, "missing")
 
 
-def test_an_original_may_not_be_there(tmp_path: Path) -> None:
+def test_an_original_need_not_exist(tmp_path: Path) -> None:
     videos = {"vtfpbtmgfh.mp4": {"label": "FAKE", "split": "train", "original": "missingxxx.mp4"}}
     part(tmp_path, "dfdc_train_part_0", PART)
     part(tmp_path, "dfdc_train_part_1", videos)
@@ -80,7 +80,7 @@ def test_validation_and_test(tmp_path: Path, folder: str, file: str) -> None:
     assert not remarks(dataset, "missing")
 
 
-def test_lists_that_disagree_are_not_believed(tmp_path: Path) -> None:
+def test_a_video_on_which_lists_disagree_is_left_out(tmp_path: Path) -> None:
     part(tmp_path, "test", TEST)
     plant(tmp_path, ["test/labels.csv"], CSV.replace("yrfi.mp4,0", "yrfi.mp4,1"))
     dataset = build("DFDC", tmp_path)
@@ -91,7 +91,7 @@ def test_lists_that_disagree_are_not_believed(tmp_path: Path) -> None:
     assert list(samples(dataset)) == ["test/bbbbbbbbbb.mp4"]
 
 
-def test_what_is_listed_and_not_there_and_what_is_there_and_not_listed(tmp_path: Path) -> None:
+def test_listed_files_that_do_not_exist_and_existing_files_that_are_not_listed(tmp_path: Path) -> None:
     listed = PART | {"gonegonego.mp4": {"label": "REAL", "split": "train"}}
     part(tmp_path, "dfdc_train_part_0", PART | {"unlistedxx.mp4": {}}, listed)
     dataset = build("DFDC", tmp_path)
@@ -107,7 +107,7 @@ def test_a_part_without_its_list_is_unparsed(tmp_path: Path) -> None:
     assert list(remarks(build("DFDC", tmp_path), "unparsed")) == ["dfdc_train_part_1/aaaaaaaaaa.mp4"]
 
 
-def test_rows_that_say_nothing_or_lead_out_are_told(tmp_path: Path) -> None:
+def test_rows_that_lead_out_or_cannot_be_read_are_conflicts(tmp_path: Path) -> None:
     plant(tmp_path, ["out.mp4"])
     bad: dict[str, Any] = {
         "../out.mp4": {"label": "REAL"},
@@ -145,13 +145,13 @@ def test_a_list_that_is_a_link_out_of_the_root_is_not_read(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("path", ["more/aaaaaaaaaa.mp4", "aaaaaaaaaa.mp4", "dfdc_train_part_0/x/aaaaaaaaaa.mp4"])
-def test_what_is_not_of_the_tree_is_told(tmp_path: Path, path: str) -> None:
+def test_files_outside_the_layout_are_unparsed(tmp_path: Path, path: str) -> None:
     part(tmp_path, "dfdc_train_part_0", PART)
     plant(tmp_path, [path])
     assert list(remarks(build("DFDC", tmp_path), "unparsed")) == [path]
 
 
-def test_a_csv_without_labels_is_no_list(tmp_path: Path) -> None:
+def test_a_csv_without_labels_is_not_a_list(tmp_path: Path) -> None:
     part(tmp_path, "test", TEST)
     plant(tmp_path, ["test/notes.csv"], "who,what\nme,1\n")
     dataset = build("DFDC", tmp_path)

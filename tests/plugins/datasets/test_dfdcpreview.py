@@ -38,7 +38,7 @@ def conflicts(dataset: object) -> list[Remark]:
     return [item for item in dataset if isinstance(item, Remark) and item.kind == "conflict"]  # type: ignore[attr-defined]
 
 
-def test_the_published_tree(tmp_path: Path) -> None:
+def test_the_published_layout(tmp_path: Path) -> None:
     dataset = grow(tmp_path / "dfdc_preview_set")
     assert {key: facts(sample) for key, sample in samples(dataset).items()} == TREE
     assert [item for item in dataset if isinstance(item, Remark)] == [
@@ -60,7 +60,7 @@ def test_copies_with_a_level_videos_or_without_folders_of_persons(tmp_path: Path
     assert not remarks(dataset, "missing")
 
 
-def test_videos_that_are_not_there_and_videos_no_list_names(tmp_path: Path) -> None:
+def test_listed_videos_that_do_not_exist_and_videos_that_are_not_listed(tmp_path: Path) -> None:
     more = "original_videos/643049/643049_A_002.mp4"
     dataset = grow(tmp_path, [REAL, A, more])
     assert remarks(dataset, "missing") == {B: "named in dataset.json"}
@@ -109,11 +109,11 @@ def test_entries_that_lead_out_or_say_nothing(tmp_path: Path) -> None:
         "643049_A_001.mp4",
     ],
 )
-def test_what_is_not_of_the_tree_is_told(tmp_path: Path, path: str) -> None:
+def test_files_outside_the_layout_are_unparsed(tmp_path: Path, path: str) -> None:
     assert list(remarks(grow(tmp_path, [*TREE, path]), "unparsed")) == [path]
 
 
-def test_a_list_that_is_none(tmp_path: Path) -> None:
+def test_an_invalid_list(tmp_path: Path) -> None:
     plant(tmp_path, TREE)
     assert len(samples(build("DFDCPreview", tmp_path))) == 3
     assert len(conflicts(grow(tmp_path, TREE, [1]))) == 1

@@ -20,7 +20,7 @@ REALS = {
 FAKES = [f"fake_dataset/{action}/{4063 + n}.mp4" for n, action in enumerate(ACTIONS)]
 
 
-def test_the_published_tree(tmp_path: Path) -> None:
+def test_the_published_layout(tmp_path: Path) -> None:
     plant(tmp_path, [*FAKES, *REALS])
     dataset = build("DeepFakeMnist+", tmp_path)
     found = samples(dataset)
@@ -59,14 +59,14 @@ def test_fakes_take_their_shares_in_the_order_of_their_numbers(tmp_path: Path) -
         assert surprise == {"train": 9, "val": 2, "test": 3, "": 10}
 
 
-def test_the_split_the_author_names_is_50_more_than_there_are(tmp_path: Path) -> None:
+def test_the_authors_split_has_50_more_than_exist(tmp_path: Path) -> None:
     plant(tmp_path, [f"fake_dataset/nod/{n}.mp4" for n in range(1000)])
     found = samples(build("DeepFakeMnist+", tmp_path, fake_split="750/150/150"))
     assert Counter(sample.split for sample in found.values()) == {"train": 750, "val": 150, "test": 100}
 
 
 @pytest.mark.parametrize("rule", ["750", "750/150", "official", "-1/2/3", "0.8/0.1/0.1"])
-def test_a_rule_that_is_none(tmp_path: Path, rule: str) -> None:
+def test_an_invalid_rule(tmp_path: Path, rule: str) -> None:
     with pytest.raises(KCEError, match="is not a split"):
         build("DeepFakeMnist+", plant(tmp_path, FAKES), fake_split=rule)
 
@@ -83,7 +83,7 @@ def test_a_rule_that_is_none(tmp_path: Path, rule: str) -> None:
         "real_dataset/selected_more/id10001#7w0IBEWc9Qw#001298#001705.mp4",
     ],
 )
-def test_what_is_not_of_the_tree_is_told(tmp_path: Path, path: str) -> None:
+def test_files_outside_the_layout_are_unparsed(tmp_path: Path, path: str) -> None:
     plant(tmp_path, [*FAKES, path])
     assert list(remarks(build("DeepFakeMnist+", tmp_path), "unparsed")) == [path]
 

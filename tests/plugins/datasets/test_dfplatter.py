@@ -49,7 +49,7 @@ def test_the_csv_says_the_split_of_a_video(tmp_path: Path) -> None:
     assert not remarks(dataset, "conflict")
 
 
-def test_csvs_that_disagree_and_what_is_not_there(tmp_path: Path) -> None:
+def test_csvs_that_disagree_and_files_that_do_not_exist(tmp_path: Path) -> None:
     plant(tmp_path, TREE)
     lines = [
         "frames_C0/real_SetB/vid_0001/0001.jpg,1,2,3,4,1",
@@ -78,6 +78,6 @@ def test_csvs_that_disagree_and_what_is_not_there(tmp_path: Path) -> None:
         "SetA/C0/vid_0001.mp4",
     ],
 )
-def test_what_is_not_of_that_tree_is_told_videos_too(tmp_path: Path, path: str) -> None:
+def test_files_outside_that_layout_are_unparsed_videos_too(tmp_path: Path, path: str) -> None:
     plant(tmp_path, [*TREE, path])
     assert list(remarks(build("DF-Platter", tmp_path), "unparsed")) == [path]

@@ -1,4 +1,4 @@
-"""DiFF: conditions are read, what lies elsewhere is told."""
+"""DiFF: conditions are read, other files are unparsed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_without_the_reals_of_the_other_form(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["DiFF_real/a.jpg", "val/a.jpg", "val/real/a.jpg", "I2I/val/a.jpg", "a.jpg"])
-def test_what_lies_elsewhere_is_told(tmp_path: Path, path: str) -> None:
+def test_files_elsewhere_are_unparsed(tmp_path: Path, path: str) -> None:
     plant(tmp_path, ["test/FS/method_y/0002.png", path])
     dataset = build("DiFF", tmp_path)
     assert list(remarks(dataset, "unparsed")) == [path]

@@ -69,7 +69,7 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_published_tree(tree: Path) -> None:
+def test_the_published_layout(tree: Path) -> None:
     dataset = build("FaceForensics++", tree)
     assert {key: facts(sample) for key, sample in samples(dataset).items()} == {
         key: (*known, None) for key, known in FFPP.items()
@@ -104,9 +104,9 @@ def test_splits_that_disagree_or_cannot_be_read(tmp_path: Path) -> None:
     plant(tmp_path, FFPP)
     put_splits(tmp_path, splits={"train": [["071", "054"], ["../a", "1"], [71, 54]], "val": [["071", "672"]]})  # type: ignore[list-item]
     dataset = build("FaceForensics++", tmp_path)
-    said = [remark.reason for remark in dataset if getattr(remark, "kind", "") == "conflict"]
-    assert len(said) == 3
-    assert "071 is also in train.json, which is kept" in said
+    reasons = [remark.reason for remark in dataset if getattr(remark, "kind", "") == "conflict"]
+    assert len(reasons) == 3
+    assert "071 is also in train.json, which is kept" in reasons
     assert samples(dataset)["original_sequences/youtube/c23/videos/071.mp4"].split == "train"
     plant(tmp_path, ["splits/test.json"], "[[")
     with pytest.raises(BadData, match=r"test\.json is not readable JSON"):
@@ -187,7 +187,7 @@ def test_spellings_of_a_method(tmp_path: Path, folder: str) -> None:
         "071.mp4",
     ],
 )
-def test_what_is_not_of_the_tree_is_told(tmp_path: Path, path: str) -> None:
+def test_files_outside_the_layout_are_unparsed(tmp_path: Path, path: str) -> None:
     plant(tmp_path, ["manipulated_sequences/FaceSwap/c23/videos/071_054.mp4", path])
     dataset = build("FaceForensics++", tmp_path)
     assert len(samples(dataset)) == 1
@@ -195,6 +195,6 @@ def test_what_is_not_of_the_tree_is_told(tmp_path: Path, path: str) -> None:
 
 
 @pytest.mark.parametrize("stem", ["1__exit", "01_exit", "01_02__exit__YVGY8LOK", "01__a__b__c", "01__"])
-def test_scenes_that_cannot_be_read_are_told(tmp_path: Path, stem: str) -> None:
+def test_scenes_that_cannot_be_read_are_unparsed(tmp_path: Path, stem: str) -> None:
     plant(tmp_path, [f"original_sequences/actors/c23/videos/{stem}.mp4"])
     assert len(remarks(build("DeepFakeDetection", tmp_path), "unparsed")) == 1

@@ -53,13 +53,13 @@ REAL = "RealVideo-RealAudio/African/men/id00076/00109.mp4"
 SWAP = "FakeVideo-RealAudio/Asian (East)/women/id10006/00905_id10005_faceswap.mp4"
 
 
-def line(path: str, said: str) -> str:
+def line(path: str, facts: str) -> str:
     folder, _, name = path.rpartition("/")
     kind, race, gender, person = folder.split("/")
-    return f"{person},{said},{kind},{race},{gender},{name},FakeAVCeleb/{folder}"
+    return f"{person},{facts},{kind},{race},{gender},{name},FakeAVCeleb/{folder}"
 
 
-LINES = [HEADER, *(line(path, said) for path, (said, *_) in CLIPS.items())]
+LINES = [HEADER, *(line(path, facts) for path, (facts, *_) in CLIPS.items())]
 
 
 def tree(root: Path, lines: list[str] = LINES) -> Path:
@@ -120,7 +120,7 @@ def test_of_two_single_methods_the_first_is_kept(tmp_path: Path) -> None:
     assert samples(dataset)[SWAP].method == "FaceSwap"
 
 
-def test_a_line_said_twice_is_no_conflict(tmp_path: Path) -> None:
+def test_a_repeated_line_is_not_a_conflict(tmp_path: Path) -> None:
     assert not conflicts(build("FakeAVCeleb", tree(tmp_path, [*LINES, *LINES[1:]])))
 
 
@@ -152,7 +152,7 @@ def test_a_table_saved_again_with_an_index_and_a_name_for_the_last_column(tmp_pa
     assert set(samples(build("FakeAVCeleb", tree(tmp_path, again)))) == set(CLIPS)
 
 
-def test_files_of_the_table_that_are_not_there(tmp_path: Path) -> None:
+def test_files_of_the_table_that_do_not_exist_are_missing(tmp_path: Path) -> None:
     gone = "FakeVideo-RealAudio/African/men/id00987/00100_id05235_wavtolip.mp4"
     dataset = build("FakeAVCeleb", tree(tmp_path, [*LINES, line(gone, "id05235,-,wav2lip,C")]))
     assert remarks(dataset, "missing") == {gone: f"named in line {len(LINES) + 1} of {TABLE}"}
@@ -173,7 +173,7 @@ def test_without_the_table_no_forged_face_has_a_method(tmp_path: Path) -> None:
     assert len(remarks(dataset, "unparsed")) == 6
 
 
-def test_a_method_that_cannot_be_in_its_folder_is_not_believed(tmp_path: Path) -> None:
+def test_a_method_that_cannot_be_in_its_folder_is_disregarded(tmp_path: Path) -> None:
     lines = [row.replace(",real,A,", ",wav2lip,A,").replace(",faceswap,C,", ",rtvc,C,") for row in LINES]
     dataset = build("FakeAVCeleb", tree(tmp_path, lines))
     assert {remark.path for remark in conflicts(dataset)} == {SWAP, *list(CLIPS)[:2]}
@@ -188,7 +188,7 @@ def test_a_type_that_is_not_the_folder_is_a_conflict(tmp_path: Path) -> None:
     assert samples(dataset)[REAL].real
 
 
-def test_lines_that_lead_out_or_say_nothing_are_told(tmp_path: Path) -> None:
+def test_lines_that_lead_out_or_cannot_be_read_are_conflicts(tmp_path: Path) -> None:
     plant(tmp_path, ["out.mp4"])
     bad = ["id1,-,-,real,A,RealVideo-RealAudio,African,men,out.mp4,../..", "one,two", 'id1,"open', "\0" * 9]
     bad += [f"id1,-,-,real,A,RealVideo-RealAudio,African,men,out.mp4,{tmp_path}"]
@@ -218,6 +218,6 @@ def test_a_table_without_its_first_line(tmp_path: Path, lines: list[str]) -> Non
         "more/African/men/id00076/00109.mp4",
     ],
 )
-def test_what_is_not_of_the_tree_is_told(tmp_path: Path, path: str) -> None:
+def test_files_outside_the_layout_are_unparsed(tmp_path: Path, path: str) -> None:
     plant(tree(tmp_path), [path])
     assert list(remarks(build("FakeAVCeleb", tmp_path), "unparsed")) == [path]

@@ -12,7 +12,7 @@ from tests.support.planted import build, facts, plant, remarks, samples
 ROOT = "FFIW10K-v1-release"
 
 
-def test_source_is_real_target_is_fake_and_the_mask_is_no_sample(tmp_path: Path) -> None:
+def test_source_is_real_target_is_fake_and_the_mask_is_ignored(tmp_path: Path) -> None:
     sides = ("source", "target", "target_mask")
     plant(tmp_path / ROOT, [f"{side}/{split}/00000007.mp4" for side in sides for split in ("train", "val")])
     dataset = build("FFIW-10K", tmp_path)
@@ -47,13 +47,13 @@ def test_a_name_and_a_folder_that_disagree_are_a_conflict(tmp_path: Path) -> Non
     assert list(remarks(dataset, "conflict")) == ["source/train/val_00000001.mp4"]
 
 
-def test_what_is_not_of_the_tree_is_told(tmp_path: Path) -> None:
+def test_files_outside_the_layout_are_unparsed(tmp_path: Path) -> None:
     odd = {"other/train/00000001.mp4", "source/train/clip.mp4", "source/target/train/00000001.mp4"}
     plant(tmp_path, ["target/val/00000003.mp4", *odd])
     assert set(remarks(build("FFIW-10K", tmp_path), "unparsed")) == odd
 
 
-def test_of_two_releases_side_by_side_none_is_chosen(tmp_path: Path) -> None:
+def test_two_releases_beside_each_other_are_an_error(tmp_path: Path) -> None:
     plant(tmp_path, [f"{ROOT}/source/train/00000001.mp4", "FFIW10K-v1-release-test/source/test/00000001.mp4"])
     with pytest.raises(KCEError, match="several folders look like FFIW-10K"):
         build("FFIW-10K", tmp_path)

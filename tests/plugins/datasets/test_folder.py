@@ -106,7 +106,7 @@ def test_what_a_scan_writes_is_read_as_the_same_samples(tmp_path: Path) -> None:
     assert [sample.path for sample in again.values()] == [root / path for path in sorted(paths)]
 
 
-def test_rows_that_cannot_be_used_are_told_one_by_one(tmp_path: Path) -> None:
+def test_rows_that_cannot_be_used_are_reported_one_by_one(tmp_path: Path) -> None:
     plant(tmp_path, ["secret.png"])
     root = plant(tmp_path / "root", ["a.png"])
     (root / "link.png").symlink_to(tmp_path / "secret.png")
@@ -124,8 +124,8 @@ def test_rows_that_cannot_be_used_are_told_one_by_one(tmp_path: Path) -> None:
     ]
     plant(root, ["list.csv"], HEAD + "\n".join([*bad, "gone.png,D,m,fake", "a.png,D,m,fake,too,many,x,1,2,3"]) + "\n")
     dataset = build("folder", root, csv="list.csv")
-    said = [item for item in dataset if getattr(item, "kind", "") == "unparsed"]
-    assert [item.reason.split(":")[0] for item in said] == [f"line {n + 2} of list.csv" for n in range(len(bad))]
+    remarks_ = [item for item in dataset if getattr(item, "kind", "") == "unparsed"]
+    assert [item.reason.split(":")[0] for item in remarks_] == [f"line {n + 2} of list.csv" for n in range(len(bad))]
     assert remarks(dataset, "missing") == {"gone.png": "named in list.csv"}
     assert list(samples(dataset)) == ["a.png"]
 
@@ -146,7 +146,7 @@ def test_the_dataset_may_be_given_instead_of_a_column(tmp_path: Path) -> None:
         (HEAD + '"' + "x" * 200_000, "not readable CSV"),
     ],
 )
-def test_a_csv_that_is_none(tmp_path: Path, text: str, why: str) -> None:
+def test_an_invalid_csv(tmp_path: Path, text: str, why: str) -> None:
     plant(tmp_path, ["list.csv"], text)
     with pytest.raises(BadData, match=why) as caught:
         list(build("folder", tmp_path, csv="list.csv"))
@@ -160,7 +160,7 @@ def test_a_csv_in_another_encoding(tmp_path: Path) -> None:
         list(build("folder", tmp_path, csv="list.csv"))
 
 
-def test_a_csv_that_is_not_there_or_outside(tmp_path: Path) -> None:
+def test_a_csv_that_does_not_exist_or_is_outside(tmp_path: Path) -> None:
     plant(tmp_path, ["list.csv"], HEAD)
     root = plant(tmp_path / "root", ["a.png"])
     with pytest.raises(KCEError, match="no file nothing"):

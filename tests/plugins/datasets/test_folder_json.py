@@ -85,7 +85,7 @@ def test_a_general_label_below_the_method(tmp_path: Path) -> None:
     assert [sample.category for sample in samples(read(tmp_path, content)).values()] == ["D_Deepfakes", "D_real"]
 
 
-def test_labels_that_disagree_are_not_believed(tmp_path: Path) -> None:
+def test_videos_with_labels_that_disagree_are_unparsed(tmp_path: Path) -> None:
     plant(tmp_path, ["v/1.png"])
     dataset = read(tmp_path, {"D": {"D_real": {"test": {"v": video("D_fake", ["v/1.png"])}}}})
     assert not samples(dataset)
@@ -101,7 +101,7 @@ def test_back_slashes_and_a_prefix_that_is_not_on_disk(tmp_path: Path, prefix: s
     assert set(samples(read(tmp_path, content))) == {*FAKES, *REALS}
 
 
-def test_the_root_may_lie_below_what_the_paths_share(tmp_path: Path) -> None:
+def test_the_root_may_be_below_what_the_paths_share(tmp_path: Path) -> None:
     plant(tmp_path, [*FAKES, *REALS])
     found = samples(read(tmp_path / "FaceForensics++", ffdf("x/")))
     assert set(found) == {path.partition("/")[2] for path in (*FAKES, *REALS)}
@@ -129,12 +129,12 @@ def test_nothing_leaves_the_root(tmp_path: Path) -> None:
     bad = ["../secret.png", "v/../../secret.png", "..\\secret.png", f"{tmp_path}/secret.png", "C:\\secret.png"]
     bad += [f"{root}/../secret.png", f"{root}x/secret.png", "v/link.png", "out/secret.png", "", "\0", "v/\0.png"]
     dataset = read(root, {"D": {"m": {"test": {"v": video("m", [*bad, 1, None, ["v/1.png"], "v/1.png"])}}}})
-    told = [item for item in dataset if isinstance(item, Remark)]
-    assert [remark.kind for remark in told] == ["unparsed"] * (len(bad) + 3)
+    found_remarks = [item for item in dataset if isinstance(item, Remark)]
+    assert [remark.kind for remark in found_remarks] == ["unparsed"] * (len(bad) + 3)
     assert list(samples(dataset)) == ["v/1.png"]
 
 
-def test_frames_that_are_not_there(tmp_path: Path) -> None:
+def test_frames_that_do_not_exist_are_missing(tmp_path: Path) -> None:
     plant(tmp_path, [FAKES[0]])
     dataset = read(tmp_path, ffdf())
     assert list(samples(dataset)) == [FAKES[0]]
@@ -175,7 +175,7 @@ def test_a_split_that_holds_one_video_without_its_name(tmp_path: Path) -> None:
         json.loads('{"a":' * 200 + "1" + "}" * 200),
     ],
 )
-def test_what_is_no_video_is_told(tmp_path: Path, content: Any) -> None:
+def test_entries_that_are_not_videos_are_unparsed(tmp_path: Path, content: Any) -> None:
     plant(tmp_path, ["v/1.png"])
     dataset = read(tmp_path, content)
     assert remarks(dataset, "unparsed")
@@ -184,7 +184,7 @@ def test_what_is_no_video_is_told(tmp_path: Path, content: Any) -> None:
         scan(dataset, tmp_path)
 
 
-def test_a_json_that_is_none_or_not_there(tmp_path: Path) -> None:
+def test_a_json_that_is_invalid_or_does_not_exist(tmp_path: Path) -> None:
     plant(tmp_path, ["list.json"], "{")
     with pytest.raises(BadData, match="not readable JSON"):
         list(build("folder", tmp_path, json="list.json"))

@@ -62,7 +62,7 @@ def test_spellings_of_the_image_folder(tmp_path: Path, folder: str) -> None:
 
 
 @pytest.mark.parametrize("folder", ["image", "Image"])
-def test_a_picture_that_no_line_names_is_a_sample_and_told(tmp_path: Path, folder: str) -> None:
+def test_a_picture_that_no_line_names_is_a_sample_and_extra(tmp_path: Path, folder: str) -> None:
     pictures = [f"Training/{folder}/train_release/7/{A}/{B}/frame{n:05}.jpg" for n in (38, 39)]
     validation = f"Validation/image/val_perturb_release/6/{A}/{B}/frame00049.jpg"  # which has no list here
     plant(tmp_path, [*pictures, validation])
@@ -72,7 +72,7 @@ def test_a_picture_that_no_line_names_is_a_sample_and_told(tmp_path: Path, folde
     assert list(remarks(dataset, "extra")) == pictures[1:]
 
 
-def test_reals_may_lie_one_folder_shallower_and_fakes_not(tmp_path: Path) -> None:
+def test_reals_may_be_one_folder_less_deep_and_fakes_may_not(tmp_path: Path) -> None:
     plant(tmp_path, [f"{TRAIN}/{number}/{A}/frame00003.jpg" for number in (3, 16, 19)])
     dataset = build("ForgeryNet", tmp_path)
     assert {facts(sample) for sample in samples(dataset).values()} == {
@@ -109,7 +109,7 @@ def test_a_line_that_disagrees_is_a_conflict_and_the_folder_is_kept(tmp_path: Pa
         assert f"says {label}, but folder {number} is" in conflict.reason
 
 
-def test_files_of_the_lists_that_are_not_there(tmp_path: Path) -> None:
+def test_listed_files_that_do_not_exist_are_missing(tmp_path: Path) -> None:
     plant(tmp_path, [f"{TRAIN}/3/{A}/{B}/frame00019.jpg", f"{VAL}/3/{A}/{B}/frame00019.jpg"])
     plant(tmp_path, ["Training/image_list.txt"], line(3, "1 2 3") + line(4, "1 2 4"))
     plant(tmp_path, ["Validation/image_list.txt"], line(3, "1 2 3", "val_perturb_release", "frame00020"))
@@ -119,7 +119,7 @@ def test_files_of_the_lists_that_are_not_there(tmp_path: Path) -> None:
     }
 
 
-def test_lines_that_lead_out_or_cannot_be_read_are_told(tmp_path: Path) -> None:
+def test_lines_that_lead_out_or_cannot_be_read_are_conflicts(tmp_path: Path) -> None:
     plant(tmp_path, [f"{TRAIN}/3/{A}/{B}/frame00019.jpg"])
     bad = [f"/train_release/3/{A}/{B}/frame00019.jpg 1 2 3", f"../train_release/3/{A}/{B}/frame00019.jpg 1 2 3"]
     bad += ["one", "1 2 3", f"train_release/77/{A}/{B}/frame00019.jpg 1 2 3", "\0 1 2 3"]
@@ -156,7 +156,7 @@ def test_one_half_alone_can_be_read(tmp_path: Path) -> None:
         "picture.jpg",
     ],
 )
-def test_what_is_not_of_the_tree_is_told(tmp_path: Path, path: str) -> None:
+def test_files_outside_the_layout_are_unparsed(tmp_path: Path, path: str) -> None:
     plant(tmp_path, [f"{TRAIN}/1/{A}/{B}/frame00019.jpg", path])
     dataset = build("ForgeryNet", tmp_path)
     assert len(samples(dataset)) == 1

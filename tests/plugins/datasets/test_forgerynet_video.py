@@ -116,7 +116,7 @@ def test_a_line_that_disagrees_is_a_conflict_and_the_folder_is_kept(tmp_path: Pa
         "\0 \1\n",
     ],
 )
-def test_lines_that_lead_out_or_cannot_be_read_are_told(tmp_path: Path, text: str) -> None:
+def test_lines_that_lead_out_or_cannot_be_read_are_conflicts(tmp_path: Path, text: str) -> None:
     plant(tmp_path, [path(1), path(16)])
     plant(tmp_path, ["Training/video_list.txt"], text)
     dataset = build("ForgeryNetVideo", tmp_path)
@@ -124,7 +124,7 @@ def test_lines_that_lead_out_or_cannot_be_read_are_told(tmp_path: Path, text: st
     assert len(samples(dataset)) == 2
 
 
-def test_files_of_the_list_that_are_not_there(tmp_path: Path) -> None:
+def test_listed_files_that_do_not_exist_are_missing(tmp_path: Path) -> None:
     plant(tmp_path, [path(1)])
     plant(tmp_path, ["Training/video_list.txt"], line(1, "1 2 1") + line(3, "1 2 3"))
     assert list(remarks(build("ForgeryNetVideo", tmp_path), "missing")) == [f"train_video_release/3/{A}/{B}/video.mp4"]
@@ -142,6 +142,6 @@ def test_spellings_of_the_video_folder(tmp_path: Path, folder: str) -> None:
 @pytest.mark.parametrize(
     "where", [f"{TRAIN}/20/{A}/{B}/video.mp4", f"{TRAIN}/1/{A}/{B}/clip.mp4", f"{TRAIN}/1/{A}/video.mp4", "video.mp4"]
 )
-def test_what_is_not_of_the_tree_is_told(tmp_path: Path, where: str) -> None:
+def test_files_outside_the_layout_are_unparsed(tmp_path: Path, where: str) -> None:
     plant(tmp_path, [path(1), where])
     assert list(remarks(build("ForgeryNetVideo", tmp_path), "unparsed")) == [where]

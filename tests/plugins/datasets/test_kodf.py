@@ -103,7 +103,7 @@ def test_lists_give_groups_order_and_split(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", [TOP, f"{TOP}/1.Training/[라벨링]train_meta", SOURCES, f"{SOURCES}/변조영상/a/b"])
-def test_lists_are_found_wherever_they_lie_but_not_outside(tmp_path: Path, folder: str) -> None:
+def test_lists_are_found_wherever_they_are_but_not_outside(tmp_path: Path, folder: str) -> None:
     name = "변조영상_training_메타데이터.csv"
     plant(tmp_path, [FAKE])
     plant(tmp_path, [f"{folder}/{name}"], HEAD + line(f"{A}_{B}_4_1680"))
@@ -113,7 +113,7 @@ def test_lists_are_found_wherever_they_lie_but_not_outside(tmp_path: Path, folde
     assert [sample.group for sample in samples(build("KoDF", tmp_path)).values()] == [""]
 
 
-def test_what_a_list_names_and_is_not_there_is_missing(tmp_path: Path) -> None:
+def test_listed_files_that_do_not_exist_are_missing(tmp_path: Path) -> None:
     plant(tmp_path, [FAKE])
     plant(tmp_path, [f"{LABELS}/변조영상_training_메타데이터.csv"], HEAD + line(f"{A}_{B}_1_0001", "dfl"))
     assert remarks(build("KoDF", tmp_path), "missing") == {f"{A}_{B}_1_0001.mp4": "named in a list"}
@@ -131,7 +131,7 @@ def test_a_list_that_disagrees_is_a_conflict_and_the_name_is_kept(tmp_path: Path
     assert [sample.category for sample in samples(dataset).values()] == ["KoDF_fo"]
 
 
-def test_a_list_that_is_no_csv_is_told(tmp_path: Path) -> None:
+def test_a_list_that_is_not_csv_is_reported(tmp_path: Path) -> None:
     plant(tmp_path, [FAKE])
     plant(tmp_path, [f"{LABELS}/변조영상_training_메타데이터.csv"], HEAD + '"' + "a\n" * 140_000)
     (reason,) = remarks(build("KoDF", tmp_path), "conflict").values()
@@ -139,7 +139,7 @@ def test_a_list_that_is_no_csv_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "contradicting"),
     [
         (f"원본영상/{A}_{B}_1_0001.mp4", "원본영상"),
         (f"변조영상/01_변조영상/{A}_001.mp4", "변조영상"),
@@ -147,20 +147,20 @@ def test_a_list_that_is_no_csv_is_told(tmp_path: Path) -> None:
         (f"[원천][변조]train_fsgan3_data/{A}_{B}_4_0001.mp4", "[원천][변조]train_fsgan3_data"),
     ],
 )
-def test_a_name_that_its_folders_contradict_is_left_out(tmp_path: Path, path: str, said: str) -> None:
+def test_a_name_that_its_folders_contradict_is_left_out(tmp_path: Path, path: str, contradicting: str) -> None:
     plant(tmp_path / "1.Training", [path])
     dataset = build("KoDF", tmp_path)
     assert not samples(dataset)
-    assert said in remarks(dataset, "conflict")[f"1.Training/{path}"]
+    assert contradicting in remarks(dataset, "conflict")[f"1.Training/{path}"]
 
 
 @pytest.mark.parametrize("name", [f"{A}_{B}_6_0001", f"{A}_{B}_4", "abc_001", f"{A}", f"{A}_{B}_{B}_4_0001", "12345_1"])
-def test_other_names_are_told(tmp_path: Path, name: str) -> None:
+def test_other_names_are_unparsed(tmp_path: Path, name: str) -> None:
     plant(tmp_path / "1.Training", [f"{name}.mp4"])
     assert list(remarks(build("KoDF", tmp_path), "unparsed")) == [f"1.Training/{name}.mp4"]
 
 
-def test_each_file_is_told_of_once(tmp_path: Path) -> None:
+def test_each_file_is_reported_once(tmp_path: Path) -> None:
     plant(tmp_path / TOP, ["1.Training/x.mp4", "1.Training/[라벨링]train_meta/a.json", "1.Training/소리/a.wav"])
     plant(tmp_path, [REAL, FAKE, f"{TOP}/__MACOSX/._{A}_132.mp4"])
     assert len(list(build("KoDF", tmp_path))) == files(tmp_path) == 6

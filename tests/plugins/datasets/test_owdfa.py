@@ -49,7 +49,7 @@ def test_an_index_and_a_type_that_disagree_are_a_conflict(tmp_path: Path, folder
 
 
 @pytest.mark.parametrize("path", ["a.png", "21_new/a.png", "real/a.png", "1_Swap_Deepfakes/2_Swap_FaceSwap/a.png"])
-def test_what_is_in_no_such_folder_is_told(tmp_path: Path, path: str) -> None:
+def test_files_outside_such_folders_are_unparsed(tmp_path: Path, path: str) -> None:
     plant(tmp_path, ["1_Swap_Deepfakes/a.png", path])
     assert list(remarks(build("OWDFA-40", tmp_path), "unparsed")) == [path]
 

@@ -24,7 +24,7 @@ TREE = {
 }
 
 
-def test_the_published_tree(tmp_path: Path) -> None:
+def test_the_published_layout(tmp_path: Path) -> None:
     plant(tmp_path, TREE)
     dataset = build(NAME, tmp_path)
     assert {key: facts(sample) for key, sample in samples(dataset).items()} == {
@@ -57,11 +57,11 @@ def test_the_split_is_that_of_the_folder(tmp_path: Path) -> None:
 
 def test_one_generator_of_two_sources_is_one_category_and_its_pictures_stay_apart(tmp_path: Path) -> None:
     plant(tmp_path, TREE)
-    drawn = [sample.key for sample in samples(build(NAME, tmp_path)).values() if sample.category == f"{NAME}_PROGAN"]
-    assert [key.split("/")[0] for key in drawn] == ["celebahq", "ffhq"]
+    keys = [sample.key for sample in samples(build(NAME, tmp_path)).values() if sample.category == f"{NAME}_PROGAN"]
+    assert [key.split("/")[0] for key in keys] == ["celebahq", "ffhq"]
 
 
-def test_what_lies_beside_the_pictures_is_ignored(tmp_path: Path) -> None:
+def test_files_beside_the_pictures_are_ignored(tmp_path: Path) -> None:
     beside = [
         "celebahq/glow-pretrained-128-png/test/manipulations.npz",
         "ffhq/pgan-9k-128-png/test.txt",
@@ -86,6 +86,6 @@ def test_what_lies_beside_the_pictures_is_ignored(tmp_path: Path) -> None:
         f"lsun/pgan-9k-128-png/test/{DRAWN}",
     ],
 )
-def test_what_is_not_of_the_tree_is_told(tmp_path: Path, path: str) -> None:
+def test_files_outside_the_layout_are_unparsed(tmp_path: Path, path: str) -> None:
     plant(tmp_path, [*TREE, path])
     assert list(remarks(build(NAME, tmp_path), "unparsed")) == [path]

@@ -12,7 +12,7 @@ from tests.support.planted import build, facts, plant, remarks, samples
 TREE = ["real/0000.mp4", "real/0017.mp4", "fake/0017_fake.mp4"]
 
 
-def test_the_published_tree(tmp_path: Path) -> None:
+def test_the_published_layout(tmp_path: Path) -> None:
     plant(tmp_path, [*TREE, "real/0000.mat"])
     dataset = build("UADFV", tmp_path)
     assert {key: facts(sample) for key, sample in samples(dataset).items()} == {
@@ -32,6 +32,6 @@ def test_the_whole_of_it_is_what_is_published(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "path", ["real/0000_fake.mp4", "fake/0000.mp4", "real/a.mp4", "real/x/0000.mp4", "other/0000.mp4", "0000.mp4"]
 )
-def test_what_is_not_of_the_tree_is_told(tmp_path: Path, path: str) -> None:
+def test_files_outside_the_layout_are_unparsed(tmp_path: Path, path: str) -> None:
     plant(tmp_path, [*TREE, path])
     assert list(remarks(build("UADFV", tmp_path), "unparsed")) == [path]

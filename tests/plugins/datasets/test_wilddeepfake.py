@@ -50,7 +50,7 @@ def test_a_shard_in_a_folder_of_its_own(tmp_path: Path) -> None:
     ]
 
 
-def test_shards_that_are_still_packed_are_told(tmp_path: Path) -> None:
+def test_shards_that_are_still_packed_are_unparsed(tmp_path: Path) -> None:
     plant(tmp_path, ["real_train/0.tar.gz", "real_train/1.tar.gz", frame("real_train")])
     dataset = build("WildDeepfake", tmp_path)
     assert remarks(dataset, "unparsed") == {"real_train/0.tar.gz": "an archive; unpack it where it is"}
@@ -58,13 +58,13 @@ def test_shards_that_are_still_packed_are_told(tmp_path: Path) -> None:
     assert list(samples(dataset)) == [frame("real_train")]
 
 
-def test_a_tree_that_is_still_packed_says_so(tmp_path: Path) -> None:
+def test_a_root_that_is_still_packed_is_an_error(tmp_path: Path) -> None:
     plant(tmp_path, [f"{half}/{n}.tar.gz" for half in HALVES for n in range(3)])
     with pytest.raises(ScanFailed, match=r"12 of 12 .*an archive; unpack it"):
         scan(build("WildDeepfake", tmp_path), tmp_path)
 
 
-def test_a_folder_that_disagrees_with_the_one_above_is_not_believed(tmp_path: Path) -> None:
+def test_a_folder_that_disagrees_with_the_one_above_is_left_out(tmp_path: Path) -> None:
     plant(tmp_path, [frame("real_train"), "real_train/1/fake/131/942.png"])
     dataset = build("WildDeepfake", tmp_path)
     assert list(remarks(dataset, "conflict")) == ["real_train/1/fake/131/942.png"]
@@ -74,7 +74,7 @@ def test_a_folder_that_disagrees_with_the_one_above_is_not_believed(tmp_path: Pa
 @pytest.mark.parametrize(
     "path", ["1/fake/131/942.png", "real_train/real/131/942.png", "real_train/1/real/131/x.png", "all/1/real/1/1.png"]
 )
-def test_what_is_not_of_the_tree_is_told(tmp_path: Path, path: str) -> None:
+def test_files_outside_the_layout_are_unparsed(tmp_path: Path, path: str) -> None:
     plant(tmp_path, [frame("real_train"), path])
     dataset = build("WildDeepfake", tmp_path)
     assert list(remarks(dataset, "unparsed")) == [path]

@@ -71,7 +71,7 @@ def plain(name: str) -> str:
 # Drawing and forging.
 
 
-def test_the_default_detector_finds_the_faces_drawn_and_forged() -> None:
+def test_the_default_detector_finds_synthetic_and_forged_faces() -> None:
     found = Counter()
     for number in range(14):
         image, face = shot(number)
@@ -283,9 +283,9 @@ def test_the_artefact_sets_codec_quality_and_resolution(tmp_path: Path) -> None:
         }
         sides[artefact] = {dataset: image.shape[:2] for dataset, image in stored.items()}
         for dataset, image in stored.items():
-            drawn, _ = render.draw(people.person(0, 0), people.scene(0, 0), 0, 0, dataset, 0)
+            original, _ = render.draw(people.person(0, 0), people.scene(0, 0), 0, 0, dataset, 0)
             seen = cv2.resize(image, (people.SIZE, people.SIZE), interpolation=cv2.INTER_AREA)
-            loss[artefact, dataset] = np.abs(seen.astype(int) - drawn).mean()
+            loss[artefact, dataset] = np.abs(seen.astype(int) - original).mean()
     assert set(sides[0].values()) == {(256, 256)}
     assert len(set(sides[1].values())) == 4
     assert (

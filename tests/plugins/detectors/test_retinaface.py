@@ -49,7 +49,7 @@ def export(path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file, made in a process of its own: the exporter switches things over for good."""
+    """The file, made in another process, since the exporter changes global settings for good."""
     path = tmp_path_factory.mktemp("weights") / "random.onnx"
     code = f"from pathlib import Path; from {__name__} import export; export(Path({str(path)!r}))"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
@@ -72,7 +72,7 @@ def picture(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def test_boxes_lie_in_the_picture_at_its_own_scale(weights: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_boxes_are_in_the_picture_at_its_own_scale(weights: Path, capfd: pytest.CaptureFixture[str]) -> None:
     detector = build(weights, threshold=0.3, long_side=256)
     for height, width in ((256, 192), (1024, 768), (90, 130), (7, 300)):
         boxes = detector.detect(picture(height, width))
@@ -90,7 +90,7 @@ def test_the_threshold_is_a_bound(weights: Path) -> None:
     assert build(weights, threshold=1.0).detect(picture(128, 128)) == []
 
 
-def test_the_network_sees_what_the_package_promises(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_network_gets_the_input_that_the_package_documents(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pixels 0 to 255, (1, height, width, 3), red first, never enlarged."""
     detector = build(weights)
     seen = []
@@ -131,7 +131,7 @@ def test_without_the_file_nothing_is_fetched_and_the_hint_names_it(
         build(tmp_path / "nowhere.onnx")
 
 
-def test_a_file_that_is_no_network_is_said_to_be(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_not_a_network_is_an_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for data in (b"", b"<html>Not Found</html>", bytes(1000)):
         (tmp_path / "bad.onnx").write_bytes(data)
         with pytest.raises(KCEError, match=r"bad\.onnx") as raised:
@@ -141,7 +141,7 @@ def test_a_file_that_is_no_network_is_said_to_be(tmp_path: Path, capfd: pytest.C
 
 
 def test_the_process_stays_as_it_was(weights: Path) -> None:
-    """Importing the package alone would switch every warning off and leave its settings behind."""
+    """Importing the package alone would turn off all warnings and leave its settings behind."""
     code = f"""
 import os, warnings
 from kce import Registry

@@ -1,4 +1,4 @@
-"""YuNet on faces drawn here: well shaded ones it takes for real."""
+"""YuNet on synthetic faces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kce import Box, KCEError, Registry
 from kce.types import Detector
 
 
-def drawn(size: int = 400, face: int = 160, at: tuple[int, int] = (200, 200)) -> np.ndarray:
+def synthetic_face(size: int = 400, face: int = 160, at: tuple[int, int] = (200, 200)) -> np.ndarray:
     """A grey wall and on it a shaded face, `face` pixels high, about (x, y); RGB."""
     x, y = at
     unit = face / 2
@@ -52,10 +52,10 @@ def overlap(box: Box, other: Box) -> float:
 @pytest.mark.parametrize(
     ("size", "face", "at"), [(400, 160, (200, 200)), (400, 120, (100, 280)), (1600, 640, (700, 900))]
 )
-def test_a_drawn_face_is_found_where_it_is(size: int, face: int, at: tuple[int, int]) -> None:
+def test_a_synthetic_face_is_found_where_it_is(size: int, face: int, at: tuple[int, int]) -> None:
     detector = Registry.load("/").build("detector", "yunet")
     assert isinstance(detector, Detector)
-    boxes = detector.detect(drawn(size, face, at))
+    boxes = detector.detect(synthetic_face(size, face, at))
     assert len(boxes) == 1
     x, y = at
     assert overlap(boxes[0], Box(x - 0.36 * face, y - 0.4 * face, x + 0.36 * face, y + 0.5 * face)) > 0.6
@@ -63,16 +63,16 @@ def test_a_drawn_face_is_found_where_it_is(size: int, face: int, at: tuple[int, 
 
 
 def test_confidence_is_a_bound() -> None:
-    image = drawn()
+    image = synthetic_face()
     (box,) = Registry.load("/").build("detector", "yunet:confidence=0").detect(image)[:1]
     above = min(100, int(box.score * 100) + 1)
     assert Registry.load("/").build("detector", f"yunet:confidence={above}").detect(image) == []
 
 
-def test_red_and_blue_are_told_apart() -> None:
+def test_red_and_blue_are_distinguished() -> None:
     """The score is higher for a face of human colour than for a blue one: RGB goes in."""
     detector = Registry.load("/").build("detector", "yunet:confidence=0")
-    image = drawn()
+    image = synthetic_face()
     right = max((box.score for box in detector.detect(image)), default=0)
     wrong = max((box.score for box in detector.detect(np.ascontiguousarray(image[..., ::-1]))), default=0)
     assert right > wrong
