@@ -1,5 +1,6 @@
-"""Which labels of different datasets look alike or different, with tests, and a plan that proposes what to merge.
+"""Audit of category names: which labels of different datasets look alike or different, with tests and a proposed plan.
 
-Works on stored features alone: what storage leaves in features, AUROC between
-categories, relations, dataset mixing, categories that were not learned.
+It works on stored features alone. ``traces`` makes datasets comparable; ``trace_tests`` and ``auroc`` compare two
+categories, ``relations`` decides what they are to each other, ``proposals`` turns that into a plan; ``dataset_mixing``
+examines classes, ``unlearned`` finds categories that a network has not learned.
 """

@@ -1,4 +1,4 @@
-"""Are these names worth anything? What a feature table says of its categories' names, and the plan it asks for."""
+"""The audit: what features say about the names of categories, as a report, and the plan that follows from it."""
 
 from __future__ import annotations
 
@@ -22,54 +22,62 @@ if TYPE_CHECKING:
     from kce.types import Features, MergePlan
 
 DIFFER, AGREE = "same name, differ", "different names, agree"
+"""The two kinds of findings."""
 
 
 def audit_tables(
     tables: Sequence[Features], seed: int, plan: MergePlan | None = None
 ) -> tuple[dict[str, Any], MergePlan]:
-    """The report, in JSON's own types, and the plan that is proposed.
+    """Audit the names of the categories in some tables.
 
-    tables  taken together as rows; the reals of a dataset are the rows with the label ``<dataset>_real``
-    plan    whose classes are looked at, and changed; the names' own and the proposal's if left out
-    Raises BadData for forgeries of one dataset only, features that do not vary, keys that stand twice, other dims, and
-    a plan that does not fit.
+    Args:
+        tables: Rows of at least two datasets; a dataset's reals are the rows labelled ``<dataset>_real``.
+        seed: Of all random choices.
+        plan: Whose classes are examined and changed; without it, those of the proposal are examined, and the classes of
+            categories with the same name are changed.
+
+    Returns:
+        The report, in types that JSON has, and the proposed plan.
+
+    Raises:
+        BadData: If there are forgeries of one dataset only, features do not vary, keys are duplicate, dims are unequal,
+            or the plan does not fit.
     """
     features = concatenate_tables(tables)
-    _see_datasets(features)
-    told = compute_traces(features, seed)
-    forged = [told.names[number] for number in told.forged]
+    _check_datasets(features)
+    traces = compute_traces(features, seed)
+    forged = [traces.labels[number] for number in traces.forged]
     if plan is not None:
         check_plan(plan, forged)
-    pairs, within, margin = find_relations(told, seed)
-    start = plan.classes if plan else shared_method_names(told)
-    proposed = propose_plan(pairs, start, {name: told.parts[name].dataset for name in forged})
-    looked_at = plan or proposed
+    pairs, within, margin = find_relations(traces, seed)
+    start = plan.classes if plan else shared_method_names(traces)
+    proposed = propose_plan(pairs, start, {name: traces.parts[name].dataset for name in forged})
+    examined = plan or proposed
     report = {
         "n": len(features),
         "seed": seed,
-        "datasets": [_dataset(told, name) for name in told.datasets],
+        "datasets": [_describe_dataset(traces, name) for name in traces.datasets],
         "categories": [
             {
-                "name": name,
-                "dataset": told.parts[name].dataset,
-                "method": told.parts[name].method,
-                "n": len(told.rows(told.names.index(name))),
-                "recordings": told.recordings(told.names.index(name)),
-                "within": _auroc(within.get(name), seed),
+                "name": traces.labels[number],
+                **traces.parts[traces.labels[number]]._asdict(),
+                "n": len(traces.rows_of(number)),
+                "recordings": traces.count_recordings(number),
+                "within": _describe_auroc(within.get(traces.labels[number]), seed),
             }
-            for name in forged
+            for number in traces.forged
         ],
         "margin": {"value": margin.value, "nearest": list(margin.nearest)},
-        "pairs": [_pair(pair, seed) for pair in pairs],
-        "findings": [found for pair in pairs if (found := _finding(pair, told))],
+        "pairs": [_describe_pair(pair, seed) for pair in pairs],
+        "findings": [finding for pair in pairs if (finding := _finding(pair, traces))],
         "clusters": [
             {
                 "class": name,
-                "members": looked_at.members(name),
-                "datasets": sorted({told.parts[member].dataset for member in looked_at.members(name)}),
-                **mixing_scores(told, [told.names.index(member) for member in looked_at.members(name)], seed),
+                "members": examined.members(name),
+                "datasets": sorted({traces.parts[member].dataset for member in examined.members(name)}),
+                **mixing_scores(traces, [traces.labels.index(member) for member in examined.members(name)], seed),
             }
-            for name in looked_at.names
+            for name in examined.names
         ],
         "proposals": list_changes(proposed, start),
         "plan": dict(proposed.classes),
@@ -78,61 +86,66 @@ def audit_tables(
 
 
 def write_audit(folder: Path, report: dict[str, Any], plan: MergePlan) -> None:
-    """audit.json, with all figures, and plan.toml, to be edited."""
+    """Write ``audit.json``, the report, and ``plan.toml``, the plan to be edited."""
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "audit.json", report)
     write_plan(folder / "plan.toml", plan)
 
 
-def _see_datasets(features: Features) -> None:
-    forging = sorted({its.dataset for its in label_parts(features).values() if not its.real})
-    if len(forging) < 2:
+def _check_datasets(features: Features) -> None:
+    datasets = sorted({part.dataset for part in label_parts(features).values() if not part.real})
+    if len(datasets) < 2:
         raise BadData(
-            f"forgeries of one dataset only: {forging[0]}" if forging else "no forgeries: every label is of reals",
-            "name tables with the categories of two datasets at least; labels are <dataset>_<method>",
+            f"forgeries of one dataset only: {datasets[0]}" if datasets else "no forgeries: every label is of reals",
+            "name tables with categories of at least two datasets; labels are <dataset>_<method>",
         )
 
 
-def _dataset(told: Traces, name: str) -> dict[str, Any]:
-    reals = [label for label in told.names if told.parts[label].dataset == name and told.parts[label].real]
-    count = sum(len(told.rows(told.names.index(label))) for label in reals)
+def _describe_dataset(traces: Traces, name: str) -> dict[str, Any]:
+    reals = [label for label in traces.labels if traces.parts[label].dataset == name and traces.parts[label].real]
+    count = sum(len(traces.rows_of(traces.labels.index(label))) for label in reals)
     return {"name": name, "reals": count, "anchor": "its reals" if reals else "its categories: it has no reals"}
 
 
-def _pair(pair: CategoryPair, seed: int) -> dict[str, Any]:
-    told = pair.difference
+def _describe_pair(pair: CategoryPair, seed: int) -> dict[str, Any]:
+    difference = pair.difference
     return {
         "a": pair.a,
         "b": pair.b,
         "same_name": pair.same_name,
         "relation": pair.relation,
         "reason": pair.reason,
-        "n": told.n if told else None,
+        "n": difference.n if difference else None,
         "seed": seed,
-        "auroc": {"a_to_b": _auroc(pair.a_to_b, seed), "b_to_a": _auroc(pair.b_to_a, seed)},
-        "cosine": told.cosine if told else None,
-        "cosine_interval": list(told.cosine_interval) if told else None,
-        "distance": told.distance if told else None,
-        "effect": told.effect if told else None,
-        "interval": list(told.interval) if told else None,
-        "p": told.p if told else None,
+        "auroc": {"a_to_b": _describe_auroc(pair.a_to_b, seed), "b_to_a": _describe_auroc(pair.b_to_a, seed)},
+        "cosine": difference.cosine if difference else None,
+        "cosine_interval": list(difference.cosine_interval) if difference else None,
+        "distance": difference.distance if difference else None,
+        "effect": difference.effect if difference else None,
+        "interval": list(difference.interval) if difference else None,
+        "p": difference.p if difference else None,
         "p_holm": pair.p_holm,
         "p_agree": pair.p_agree,
         "p_agree_holm": pair.p_agree_holm,
     }
 
 
-def _auroc(its: Auroc | None, seed: int) -> dict[str, Any] | None:
-    return {**asdict(its), "interval": list(its.interval), "seed": seed} if its else None
+def _describe_auroc(auroc: Auroc | None, seed: int) -> dict[str, Any] | None:
+    return {**asdict(auroc), "interval": list(auroc.interval), "seed": seed} if auroc else None
 
 
-def _finding(pair: CategoryPair, told: Traces) -> dict[str, Any] | None:
-    one, other = (f"{told.parts[name].method} of {told.parts[name].dataset}" for name in (pair.a, pair.b))
+def _finding(pair: CategoryPair, traces: Traces) -> dict[str, Any] | None:
+    one, other = (f"{traces.parts[name].method} of {traces.parts[name].dataset}" for name in (pair.a, pair.b))
     if pair.same_name and pair.relation == "different":
-        kind, p, words = DIFFER, pair.p_holm, "share a name and differ"
+        kind, p, text = DIFFER, pair.p_holm, "share a name and differ"
     elif not pair.same_name and pair.relation == "same":
-        kind, p, words = AGREE, pair.p_agree_holm, "bear different names and agree"
+        kind, p, text = AGREE, pair.p_agree_holm, "have different names and agree"
     else:
         return None
-    text = f"{one} and {other} {words} (p = {p:.2g}): {pair.reason}"
-    return {"kind": kind, "a": pair.a, "b": pair.b, "p": p, "text": text}
+    return {
+        "kind": kind,
+        "a": pair.a,
+        "b": pair.b,
+        "p": p,
+        "text": f"{one} and {other} {text} (p = {p:.2g}): {pair.reason}",
+    }

@@ -1,4 +1,4 @@
-"""What to split, merge and rename: the classes that the relations of categories ask for, as a plan to edit."""
+"""Proposals: the splits, merges and renames that follow from the relations of categories, as a plan to edit."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ if TYPE_CHECKING:
 
 
 def propose_plan(pairs: Sequence[CategoryPair], start: Mapping[str, str], datasets: Mapping[str, str]) -> MergePlan:
-    """The plan nearest to `start` (category -> class) that does not contradict the pairs.
+    """Find the plan nearest to a given one that does not contradict the relations of the pairs.
 
-    Categories that are the same come together, the nearest first; then those that `start` joins and nothing speaks
-    against. Never in one class: two categories that differ, and two of one dataset (category -> dataset in `datasets`)
-    unless `start` joins them: its makers told them apart.
+    Categories that are the same are merged, the nearest first; then those that `start` merges, unless something speaks
+    against it. Two categories that differ are never in one class, nor are two of one dataset unless `start` merges
+    them, since the dataset's makers distinguish them.
+
+    Args:
+        pairs: Of categories of different datasets.
+        start: Category -> class.
+        datasets: Category -> dataset.
     """
     apart = {frozenset((pair.a, pair.b)) for pair in pairs if pair.relation == "different"}
     links = [
@@ -35,34 +40,42 @@ def propose_plan(pairs: Sequence[CategoryPair], start: Mapping[str, str], datase
         )
         if not clash:
             members |= dict.fromkeys(one | other, one | other)
-    classes = _named(sorted({tuple(sorted(its)) for its in members.values()}), start)
+    classes = _named(sorted({tuple(sorted(group)) for group in members.values()}), start)
     votes = {category: _vote(category, classes, pairs) for category in classes}
     return MergePlan(classes, votes, "kce audit")
 
 
 def list_changes(plan: MergePlan, start: Mapping[str, str]) -> list[dict[str, object]]:
-    """What the plan changes: {"kind": split, merge or rename, "classes", "categories", "text"}."""
-    found: list[dict[str, object]] = []
+    """List what a plan changes.
+
+    Args:
+        plan: The proposal.
+        start: Category -> class, before.
+
+    Returns:
+        {"kind": "split", "merge" or "rename", "classes": [..], "categories": [..], "text": for people} of each change.
+    """
+    changes: list[dict[str, object]] = []
     before = MergePlan(start)
     for name in before.names:
         members = before.members(name)
         parts = [[one for one in members if plan.classes[one] == new] for new in _classes(members, plan.classes)]
         if len(parts) > 1:
             text = f"split {name}: {' | '.join(', '.join(part) for part in parts)}"
-            found.append(_proposal("split", _classes(members, plan.classes), members, text))
+            changes.append(_change("split", _classes(members, plan.classes), members, text))
     for name in plan.names:
         members = plan.members(name)
         olds = _classes(members, start)
         if len(olds) > 1:
-            found.append(_proposal("merge", [name], members, f"merge {', '.join(members)} into {name}"))
+            changes.append(_change("merge", [name], members, f"merge {', '.join(members)} into {name}"))
     for category in sorted(start):
         if plan.classes[category] != start[category]:
             text = f"rename {category}: {start[category]} -> {plan.classes[category]}"
-            found.append(_proposal("rename", [plan.classes[category]], [category], text))
-    return found
+            changes.append(_change("rename", [plan.classes[category]], [category], text))
+    return changes
 
 
-def _proposal(kind: str, classes: list[str], categories: list[str], text: str) -> dict[str, object]:
+def _change(kind: str, classes: list[str], categories: list[str], text: str) -> dict[str, object]:
     return {"kind": kind, "classes": classes, "categories": categories, "text": text}
 
 
@@ -71,29 +84,31 @@ def _classes(members: Sequence[str], classes: Mapping[str, str]) -> list[str]:
 
 
 def _named(groups: Sequence[Sequence[str]], start: Mapping[str, str]) -> dict[str, str]:
-    """Each class bears the commonest old name of its members that no larger class has; else its first member's own."""
-    found: dict[str, str] = {}
+    """Name each class after the commonest old class of its members that is still free; else after a member."""
+    classes: dict[str, str] = {}
     taken: set[str] = set()
-    for group in sorted(groups, key=lambda its: (-len(its), its)):
+    for group in sorted(groups, key=lambda members: (-len(members), members)):
         counts = Counter(start[category] for category in group)
         free = [name for name in sorted(counts, key=lambda name: (-counts[name], name)) if name not in taken]
         name = next(iter([*free, *(category for category in group if category not in taken)]))
         taken.add(name)
-        found |= dict.fromkeys(group, name)
-    return dict(sorted(found.items()))
+        classes |= dict.fromkeys(group, name)
+    return dict(sorted(classes.items()))
 
 
 def _vote(category: str, classes: Mapping[str, str], pairs: Sequence[CategoryPair]) -> str:
-    """How a category stands to its class mates, and to those that bear its name elsewhere."""
-    said = []
+    """Describe the relations of a category to those in its class, and to those with its name elsewhere."""
+    relations = []
     for pair in pairs:
         if category in (pair.a, pair.b):
             other = pair.b if category == pair.a else pair.a
             if classes[other] == classes[category]:
-                said.append(f"{pair.relation}{_p(pair)} as {other}" if pair.relation == "same" else _with(pair, other))
+                relations.append(
+                    f"{pair.relation}{_p(pair)} as {other}" if pair.relation == "same" else _with(pair, other)
+                )
             elif pair.same_name or pair.relation in ("same", "contained", "overlapping"):
-                said.append(_with(pair, other))
-    return "; ".join(said) or "agrees with none"
+                relations.append(_with(pair, other))
+    return "; ".join(relations) or "agrees with none"
 
 
 def _with(pair: CategoryPair, other: str) -> str:

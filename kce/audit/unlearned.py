@@ -1,6 +1,6 @@
-"""Which categories a network has not learned: take their dataset's reals away, and nothing is left of them.
+"""Categories that a network has not learned: without their dataset's reals, nothing is left of them.
 
-Where such a category falls in a plan is chance, most of all after an aligner that divides by the length of a trace.
+Where such a category ends up in a plan is chance, most of all after an aligner that divides by the length of a trace.
 """
 
 from __future__ import annotations
@@ -18,32 +18,38 @@ from kce.merging.aligner_inputs import sample_per_category
 if TYPE_CHECKING:
     from kce.types import Features
 
-UNLEARNED_NOTE = "not told from the reals of its dataset"
+UNLEARNED_NOTE = "cannot be distinguished from the reals of its dataset"
 """What the votes of a plan say of such a category."""
 
-_ROWS = 500  # of each category, by lot: enough for a mean
+_ROWS = 500  # of each category, sampled: enough for a mean
 
 
-def find_unlearned(rows: Features, seed: int) -> list[str]:
-    """The categories whose mean differs from their dataset's reals by no more than recordings scatter, at 5 %.
+def find_unlearned(features: Features, seed: int) -> list[str]:
+    """Find the categories whose mean differs from their dataset's reals by no more than chance, tested at 5 %.
 
-    rows  with their `reals`; without them, and of a category with fewer than five recordings, nothing is said
+    Args:
+        features: Rows with their ``reals``.
+        seed: Of the sample of rows and of the test.
+
+    Returns:
+        Their labels. Without reals, and for categories with fewer than five recordings, nothing can be found.
     """
-    if rows.reals is None:
+    if features.reals is None:
         return []
     try:
-        told = compute_traces(concatenate_tables([_some(rows, seed), _some(rows.reals, seed)]), seed)
-    except BadData:  # nothing varies: whoever clusters such features will say so
+        traces = compute_traces(concatenate_tables([_sample(features, seed), _sample(features.reals, seed)]), seed)
+    except BadData:  # nothing varies, which clustering such features will report
         return []
-    sound = [
+    testable = [
         number
-        for number in told.forged
-        if told.reals(number) is not None and told.recordings(number) >= LEAST_RECORDINGS
+        for number in traces.forged
+        if traces.reals_of(number) is not None and traces.count_recordings(number) >= LEAST_RECORDINGS
     ]
-    return [told.names[number] for number, p in zero_trace_p_values(told, sound, seed).items() if p > 1 - LEVEL]
+    p_values = zero_trace_p_values(traces, testable, seed)
+    return [traces.labels[number] for number, p in p_values.items() if p > 1 - LEVEL]
 
 
-def _some(rows: Features, seed: int) -> Features:
-    """At most so many rows of each category, the same in whatever order they come."""
-    order = np.argsort(rows.key, kind="stable")
-    return rows.take(order[sample_per_category(rows.label[order], _ROWS, seed)])
+def _sample(features: Features, seed: int) -> Features:
+    """At most _ROWS rows of each category, the same whatever the order of the rows."""
+    order = np.argsort(features.key, kind="stable")
+    return features.take(order[sample_per_category(features.label[order], _ROWS, seed)])

@@ -167,7 +167,7 @@ def test_one_dataset_constant_features_and_keys_that_stand_twice_are_refused() -
         audit_tables([made.features.take(made.features.dataset == "set1")], 0)
     with pytest.raises(BadData):
         audit_tables([made.features.with_x(np.ones_like(made.features.x))], 0)
-    with pytest.raises(BadData, match="stands twice"):
+    with pytest.raises(BadData, match="occurs twice"):
         audit_tables([made.features, made.features], 0)
     with pytest.raises(BadData, match="dimensions"):
         audit_tables([made.features, made.reals.with_x(made.reals.x[:, :9])], 0)
