@@ -138,6 +138,11 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(code: str) -> None:
     assert loaded(code).isdisjoint(HEAVY)
 
 
+def test_help_does_not_wait_for_the_registry() -> None:
+    code = "from typer.testing import CliRunner\nimport kce.cli\nCliRunner().invoke(kce.cli.app, '--help')"
+    assert loaded(code).isdisjoint({"kce.registry.registry", "msgspec", "tempfile"})
+
+
 def test_listing_does_not_wait_for_pydantic() -> None:
     code = "from typer.testing import CliRunner\nimport kce.cli\nCliRunner().invoke(kce.cli.app, ['list'])"
     assert loaded(code).isdisjoint({"pydantic"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -67,6 +66,8 @@ def clusterers(
     Features of your own can take part. The world suite is every feature world except small; demo is the faces of kce
     demo through a trained network. A clusterer that fails, hangs or ends its process is one failed cell.
     """
+    import tempfile
+
     from kce.bench.cell_store import finished_ids
     from kce.bench.clusterers import list_cluster_cells, run_cluster_cells
     from kce.bench.leaderboard import make_leaderboards, write_leaderboards

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import functools
 import json
-import logging
 import os
 import signal
 import sys
@@ -326,5 +325,7 @@ def _summarise(tasks: Mapping[str, Task], expected: Mapping[str, float]) -> str:
 
 def _log_on(console: Console) -> contextlib.AbstractContextManager[None]:
     """Print what KCE logs above the bars, a line each."""
+    import logging
+
     show = functools.partial(console.print, style=None, markup=False, highlight=False, soft_wrap=True)
     return capturing_log(show, logging.INFO)

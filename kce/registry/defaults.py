@@ -7,9 +7,10 @@ without breaking a report: ``build_default`` reads the shipped registry alone.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kce.registry.registry import Registry
+if TYPE_CHECKING:
+    from kce.registry.registry import Registry
 
 DETECTOR = "yunet"  # needs no download
 BACKBONE = "xception"  # the paper's
@@ -37,6 +38,8 @@ VIEWS_ALIGNER = "codec-delta"
 @cache
 def shipped_registry() -> Registry:
     """Return the registry as shipped, without any file of the user."""
+    from kce.registry.registry import Registry  # the names above are defaults of `kce --help`, which needs no registry
+
     return Registry.shipped()
 
 

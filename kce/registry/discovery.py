@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from kce.hookspecs import KINDS
-from kce.registry.provenance import metadata_fields
+from kce.registry.package_metadata import metadata_fields
 from kce.system.shipped import BUILT_IN
 
 _KIND_FOLDERS = frozenset(f"{kind}s" for kind in KINDS)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import logging
 
 
 @contextmanager
@@ -26,6 +28,7 @@ def handling_signal(number: int, handler: Callable[[int, Any], Any]) -> Iterator
 @contextmanager
 def capturing_log(receive: Callable[[str], None], level: int) -> Iterator[None]:
     """Pass every message that KCE logs at this level or above inside the block to `receive`."""
+    import logging  # late: most commands log nothing
 
     class Receiver(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

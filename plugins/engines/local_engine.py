@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from queue import SimpleQueue
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kce import Job, KCEError, hookimpl
 
 if TYPE_CHECKING:
-    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures import Future, ProcessPoolExecutor
 
 
 class Local:
@@ -29,6 +28,8 @@ class Local:
     def __init__(self, runs: int = 0, threads: int = 0, retries: int = 2) -> None:
         if min(runs, threads, retries) < 0:
             raise ValueError("runs, threads and retries are numbers from 0")
+        from concurrent.futures import ThreadPoolExecutor
+
         gpus, cores = _gpus(), os.cpu_count() or 1
         self.slots = runs or gpus or cores
         self._threads = threads or max(cores // self.slots, 1)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import tempfile
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kce import Job, KCEError, hookimpl
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 class Ray:
@@ -30,6 +30,9 @@ class Ray:
     def __init__(self, address: str = "", runs: int = 0, threads: int = 1, retries: int = 3) -> None:
         if runs < 0 or threads < 1 or retries < 0:
             raise ValueError("runs and retries are numbers from 0, threads from 1")
+        import logging
+        import tempfile
+
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to its makers
         try:
             import ray
@@ -66,6 +69,8 @@ class Ray:
     def submit(self, job: Job) -> Future[Any]:
         gpus = job.gpus if self._gpus else 0
         reference = self._remote.options(name=job.name, num_gpus=gpus).remote(replace(job, threads=self._threads))
+        from concurrent.futures import Future
+
         ours: Future[Any] = Future()
         ours.set_running_or_notify_cancel()
         theirs = reference.future()
