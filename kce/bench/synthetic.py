@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xxhash
 
-from kce.errors import KCEError, UnknownName
+from kce.bench.world_parameters import LATENT_DIM, FeatureWorldParameters
+from kce.errors import KCEError
 from kce.labels import REAL
 from kce.types import Features
 
@@ -22,103 +23,9 @@ if TYPE_CHECKING:
 VIEWS = ("jpeg70", "scale90+jpeg80", "scale80+jpeg60")
 """The views that a world has of its rows, by the names that aligners use."""
 
-_LATENT = 32  # dimensions with signal; the others hold a little noise
-_SENSITIVE = 6  # of these, the ones that storage affects
+_SENSITIVE = 6  # dimensions that storage affects, of those with signal
 _FRAMES = 5  # rows of one recording
 _GRID = 1024.0  # values are whole multiples of 1/1024, so that rounding errors of a processor leave no trace
-
-
-@dataclass(frozen=True)
-class FeatureWorldParameters:
-    """What a feature world is made from; distances are in standard deviations of a category along one direction.
-
-    Attributes:
-        categories: Number of categories of fakes, over all datasets, 2 to 1000. Each dataset has reals besides.
-        methods: Number of methods behind the categories, 2 to 1000. No dataset has a method twice, and all methods
-            occur about equally often.
-        datasets: Number of datasets, 1 to 100; the categories are spread evenly over them.
-        rows: Rows of the largest category and of each dataset's reals, in recordings of 5 rows.
-        dim: Dimension of the features, from 32. Of these, 32 carry the signal; the others hold a tenth of its noise.
-        separation: Mean distance between the centres of two methods.
-        imbalance: Rows of the largest category divided by those of the smallest, 1 to 1000.
-        spread: Standard deviation of the widest category divided by that of the narrowest, 1 to 100.
-        recording: Share of the variance that is common to the rows of one recording, 0 to 0.95. A dataset's categories
-            and its reals derive from the same recordings.
-        tails: Degrees of freedom of Student's t distribution, 3 to 30, at the same variance; 0 = normal.
-        outliers: Share of rows at random positions, about twice as far out as the methods, 0 to 0.5.
-        bend: How far each category is bent into a parabola, 0 to 10.
-        shift: Distance by which each dataset moves all its rows, 0 to 1000.
-        stretch: How strongly each dataset alters the traces of methods in the few directions that storage affects,
-            0 to 10.
-        homonyms: Number of pairs of categories that have one name and different methods.
-        synonyms: Number of categories with another name than the other categories of their method.
-
-    Raises:
-        KCEError: For a value of a wrong type or outside its range, and for values that contradict each other.
-    """
-
-    categories: int = 16
-    methods: int = 8
-    datasets: int = 4
-    rows: int = 60
-    dim: int = 512
-    separation: float = 6.0
-    imbalance: float = 1.0
-    spread: float = 1.0
-    recording: float = 0.2
-    tails: int = 0
-    outliers: float = 0.0
-    bend: float = 0.0
-    shift: float = 0.0
-    stretch: float = 0.0
-    homonyms: int = 0
-    synonyms: int = 0
-
-    def __post_init__(self) -> None:
-        """Check types, ranges and contradictions."""
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            if not whole and (name in _WHOLE or not isinstance(value, float)):
-                kind = "whole number" if name in _WHOLE else "number"
-                raise KCEError(f"{name} = {value!r} is not a {kind}", f"{name} goes from {low:g} to {high:g}")
-            if not low <= value <= high:
-                raise KCEError(f"{name} = {value!r} is out of range", f"{name} goes from {low:g} to {high:g}")
-        most = math.ceil(self.categories / self.datasets)
-        for wrong, message, hint in (
-            (self.tails in (1, 2), f"tails = {self.tails} has no variance", "0 (normal), or 3 to 30"),
-            (
-                self.datasets > self.categories,
-                f"{self.datasets} datasets for {self.categories} categories",
-                "each dataset has at least one category",
-            ),
-            (
-                self.methods > self.categories,
-                f"{self.methods} methods for {self.categories} categories",
-                "each method needs at least one category",
-            ),
-            (
-                self.methods < most,
-                f"{self.methods} methods for {most} categories of one dataset",
-                "no dataset has a method twice: use more methods or more datasets",
-            ),
-            (
-                self.rows / self.imbalance < 2,
-                f"rows = {self.rows} at imbalance = {self.imbalance:g} leaves a category with fewer than 2 rows",
-                "use more rows or less imbalance",
-            ),
-        ):
-            if wrong:
-                raise KCEError(message, hint)
-
-
-_WHOLE = ("categories", "methods", "datasets", "rows", "dim", "tails", "homonyms", "synonyms")
-_RANGES = {
-    "categories": (2, 1000), "methods": (2, 1000), "datasets": (1, 100), "rows": (2, 1_000_000),
-    "dim": (_LATENT, 65536), "separation": (0, 1000), "imbalance": (1, 1000), "spread": (1, 100),
-    "recording": (0, 0.95), "tails": (0, 30), "outliers": (0, 0.5), "bend": (0, 10), "shift": (0, 1000),
-    "stretch": (0, 10), "homonyms": (0, 100), "synonyms": (0, 100),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,24 +53,6 @@ class FeatureWorld:
                 total.update("\0".join(column.tolist()).encode())
             total.update(np.ascontiguousarray(table.x, "<f4").tobytes())
         return total.hexdigest()
-
-
-def feature_world_parameters(document: Mapping[str, Any], source: str) -> FeatureWorldParameters:
-    """The parameters of a world that a document lists by name.
-
-    Args:
-        document: Parameter -> value; what is not named has its default.
-        source: What the parameters belong to, for messages, such as "world plain".
-
-    Raises:
-        UnknownName: For a parameter that does not exist.
-        KCEError: As ``FeatureWorldParameters`` does.
-    """
-    known = [item.name for item in fields(FeatureWorldParameters)]
-    for name in document:
-        if name not in known:
-            raise UnknownName.among(f"parameter of {source}", name, known)
-    return FeatureWorldParameters(**document)
 
 
 def make_feature_world(parameters: FeatureWorldParameters, seed: int, views: bool = True) -> FeatureWorld:
@@ -203,9 +92,9 @@ class _Generator:
         self.categories = _named(parameters, seed, _assigned(parameters, seed))
         # Independent random vectors of this length are `separation` apart on average.
         length = parameters.separation / math.sqrt(2)
-        self.centres = _unit(self.normal((parameters.methods, _LATENT), "centres")) * length
-        self.basis = np.linalg.qr(self.normal((parameters.dim, _LATENT), "basis"))[0].T
-        self.sensitive = np.linalg.qr(self.normal((_LATENT, _SENSITIVE), "sensitive"))[0]
+        self.centres = _unit(self.normal((parameters.methods, LATENT_DIM), "centres")) * length
+        self.basis = np.linalg.qr(self.normal((parameters.dim, LATENT_DIM), "basis"))[0].T
+        self.sensitive = np.linalg.qr(self.normal((LATENT_DIM, _SENSITIVE), "sensitive"))[0]
 
     def normal(self, shape: tuple[int, ...], *what: object) -> Field:
         return normal(shape, self.seed, *what)
@@ -234,8 +123,8 @@ class _Generator:
     def rows(self, category: _Category, view: str) -> NDArray[np.float32]:
         parameters, n = self.parameters, category.rows
         recordings = -(-n // _FRAMES)
-        common = self.normal((recordings, _LATENT), "recording", category.dataset)
-        own = self.normal((n, _LATENT), "own", category.label)
+        common = self.normal((recordings, LATENT_DIM), "recording", category.dataset)
+        own = self.normal((n, LATENT_DIM), "own", category.label)
         if parameters.tails:
             own *= self.heavy(n, category)[:, None]
         z = (
@@ -243,19 +132,19 @@ class _Generator:
             + math.sqrt(1 - parameters.recording) * own
         )
         if parameters.bend:
-            along, across = np.linalg.qr(self.normal((_LATENT, 2), "bend", category.method))[0].T
+            along, across = np.linalg.qr(self.normal((LATENT_DIM, 2), "bend", category.method))[0].T
             z += parameters.bend * ((z @ along) ** 2 - 1)[:, None] * across
         z *= category.scale
-        trace = self.centres[category.method] if category.method >= 0 else np.zeros(_LATENT)
+        trace = self.centres[category.method] if category.method >= 0 else np.zeros(LATENT_DIM)
         z += self.stored(trace, category.dataset, view)
         if parameters.outliers and category.method >= 0:
             outliers = uniform((n,), self.seed, "outlier", category.label) < parameters.outliers
-            far = _unit(self.normal((n, _LATENT), "far", category.label)) * max(2 * parameters.separation, 6)
+            far = _unit(self.normal((n, LATENT_DIM), "far", category.label)) * max(2 * parameters.separation, 6)
             z[outliers] = far[outliers]
         if parameters.shift:
-            z += _unit(self.normal((1, _LATENT), "shift", category.dataset)) * parameters.shift
+            z += _unit(self.normal((1, LATENT_DIM), "shift", category.dataset)) * parameters.shift
         x = z @ self.basis
-        if parameters.dim > _LATENT:
+        if parameters.dim > LATENT_DIM:
             x += 0.1 * self.normal((n, parameters.dim), "noise", category.label)
         return np.asarray(np.round(x * _GRID) / _GRID, np.float32)
 
@@ -264,7 +153,7 @@ class _Generator:
         stretch = self.parameters.stretch
         for amount, what in ((stretch, dataset), (0.5 * stretch if view else 0.0, view)):
             if amount:
-                change = self.normal((_LATENT, _SENSITIVE), "stretch", what) / math.sqrt(_SENSITIVE)
+                change = self.normal((LATENT_DIM, _SENSITIVE), "stretch", what) / math.sqrt(_SENSITIVE)
                 trace = trace + amount * (trace @ change) @ self.sensitive.T
         return trace
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.bench import synthetic
+from kce.bench.world_parameters import feature_world_parameters
 from kce.errors import BadData, KCEError, UnknownName
 from kce.faces.cut import cut
 from kce.faces.folder import read_faces
@@ -75,7 +76,7 @@ def resolve_world_names(text: str) -> list[str]:
     if version not in versions:
         raise UnknownName.among(f"version of the world {name}", version, versions)
     own = {key: value for key, value in parameters.items() if key != "seed"}
-    synthetic.feature_world_parameters({**versions[version], **own}, f"world {name}")  # raises before any work
+    feature_world_parameters({**versions[version], **own}, f"world {name}")  # raises before any work
     return [format_spec(f"{name}@{version}", parameters)]
 
 
@@ -98,7 +99,7 @@ def load_bench_data(name: str, truth: str = "", views: bool = True) -> BenchData
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise KCEError(f"seed = {seed!r} is not a whole number", "write it as in plain:seed=1")
     world = synthetic.make_feature_world(
-        synthetic.feature_world_parameters({**_suite()[world_name][version], **parameters}, f"world {world_name}"),
+        feature_world_parameters({**_suite()[world_name][version], **parameters}, f"world {world_name}"),
         seed,
         views,
     )

@@ -1,5 +1,6 @@
-"""What datasets look like on disk: decoding pictures and videos, walking trees, reading labels, splits.
+"""What datasets look like on disk: adapters, media, splits, and the scan.
 
-Adapters build on `adapter.Tree`; `scan` counts what an adapter finds. Files of a
-new media format are decoded here. Nothing in here crops or stores a face.
+A dataset's adapter is a subclass of ``adapter.Tree``. New file formats are decoded in
+``pictures`` and ``videos``; ``scan`` reports what a dataset contains; ``splits`` and
+``leaks`` are about who is in which split. Nothing here crops or stores faces.
 """

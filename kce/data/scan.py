@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import ClassVar
 
 import xxhash
 
-from kce.data.splits import NONE, Leak, LeakFinder, Split, SplitReport, disjoint_split, official_split
+from kce.data.leaks import NONE, Leak, LeakFinder
+from kce.data.sample_csv import sample_csv_writer
+from kce.data.splits import Split, SplitReport, disjoint_split, official_split
 from kce.data.walk import printable
 from kce.errors import BadData, KCEError, UnknownName
-from kce.system.atomic import atomic_replace
 from kce.system.documents import Document
 from kce.types import Dataset, Progress, Remark, Sample
 
-COLUMNS = ("key", "path", "dataset", "method", "category", "label", "group", "identities", "split", "frame")
 MAX_UNPARSED = 0.005  # share of the names; above it the adapter and the folder do not belong together
 MAX_LINES = 10_000  # of each list of the report; one more line then counts the rest
 
@@ -135,7 +133,7 @@ def scan(
     Args:
         dataset: The dataset.
         root: The folder as the user named it; paths in the CSV file are relative to it.
-        csv: File to write, with one row per sample and the columns ``COLUMNS``. Rows are written as a stream to a
+        csv: File to write, with one row per sample (``kce.data.sample_csv``). Rows are written as a stream to a
             temporary file beside it, which takes its place at the end.
         progress: Called every 1000 items.
         decode: Whether to decode one frame of each sample, after a scan that has not failed. Samples that cannot be
@@ -157,15 +155,10 @@ def scan(
     samples = _unique_samples(dataset, counts, progress)
     if made:
         samples = _with_split(samples, made, finder)
-    if csv is None:
+    with sample_csv_writer(Path(csv), root) if csv else nullcontext(lambda _: None) as write:
         for sample in samples:
             counts.add_sample(sample)
-    else:
-        with _csv_writer(Path(csv)) as write:
-            prefix = os.path.join(root, "")  # noqa: PTH118 - a string, since paths are compared with it a million times
-            for sample in samples:
-                counts.add_sample(sample)
-                write(_row(sample, prefix))
+            write(sample)
     report = ScanReport(
         dataset=dataset.name,
         root=str(root),
@@ -255,65 +248,3 @@ def _fail_if_unusable(report: ScanReport, unparsed: int) -> None:
         raise ScanFailed(
             message + first, "is it the right dataset? Move files that do not belong to it elsewhere", report
         )
-
-
-def _row(sample: Sample, prefix: str) -> list[str]:
-    return [
-        sample.key,
-        _relative(str(sample.path), prefix),
-        sample.dataset,
-        sample.method,
-        sample.category,
-        "real" if sample.real else "fake",
-        sample.group,
-        ";".join(sample.identities),
-        sample.split,
-        "" if sample.frame is None else str(sample.frame),
-    ]
-
-
-def _relative(path: str, prefix: str) -> str:
-    relative = path[len(prefix) :] if path.startswith(prefix) else os.path.relpath(path, prefix)
-    return relative.replace(os.sep, "/")
-
-
-@contextmanager
-def _csv_writer(path: Path) -> Iterator[Callable[[Sequence[str]], None]]:
-    """Write rows to a file that appears whole or not at all."""
-    with ExitStack() as stack:
-        with _reporting_unwritable(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_dir():
-                raise KCEError(f"{path} is a folder", "give the name of a file")
-            part = stack.enter_context(atomic_replace(path, path.with_name(f".{path.name}.{os.getpid()}.part")))
-            file = part.open("w", encoding="utf-8", errors="backslashreplace", newline="")
-            stack.callback(_close, file)
-        plain = csv.writer(file, lineterminator="\n")
-        quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
-
-        def write(row: Sequence[str]) -> None:
-            with _reporting_unwritable(path):
-                # For readers a carriage return ends a row; the writer quotes only the line end that it writes itself.
-                (quoted if "\r" in "".join(row) else plain).writerow(row)
-
-        write(COLUMNS)
-        yield write
-        with _reporting_unwritable(path):
-            file.close()
-            stack.close()
-
-
-def _close(file: IO[str]) -> None:
-    with suppress(OSError):  # closing writes the rest, and fails again on a full disk
-        file.close()
-
-
-@contextmanager
-def _reporting_unwritable(path: Path) -> Iterator[None]:
-    """Turn an OSError about the file into an error for the user."""
-    try:
-        yield
-    except OSError as error:
-        raise KCEError(
-            f"{path} cannot be written: {error.strerror}", "is the disk full, or the folder not yours to write to?"
-        ) from error

@@ -1,5 +1,5 @@
-"""The face folder: cropping faces from samples, the journal that lets a cut resume, and reading faces again.
+"""Face folders: cropping the faces of samples into a folder, and reading them.
 
-Whatever reads or writes a face's pixels enters here: crop, re-encoding,
-degradation, the loader that training and extraction share.
+``cut`` fills a folder and continues where it was interrupted; ``folder`` and ``loader`` read
+it. Whatever changes the pixels of a face belongs here, too: ``crop``, ``reencode``, ``degrade``.
 """

@@ -15,6 +15,7 @@ import pytest
 
 from kce.audit.audit import AGREE, DIFFER, audit_tables
 from kce.bench import synthetic
+from kce.bench.world_parameters import FeatureWorldParameters
 from kce.errors import BadData, KCEError
 from kce.features.store import write_table
 from kce.labels import label_parts
@@ -25,7 +26,7 @@ from kce.registry.registry import Registry
 from kce.types import Features, MergePlan
 
 Kce = Callable[..., subprocess.CompletedProcess[str]]
-TOLD = synthetic.FeatureWorldParameters(categories=8, methods=4, datasets=4, rows=60, dim=48, separation=8.0, shift=4.0)
+TOLD = FeatureWorldParameters(categories=8, methods=4, datasets=4, rows=60, dim=48, separation=8.0, shift=4.0)
 
 
 def world(seed: int = 0, **dials: Any) -> synthetic.FeatureWorld:

@@ -9,15 +9,14 @@ import pytest
 
 from kce.audit.unlearned import find_unlearned
 from kce.bench import synthetic
+from kce.bench.world_parameters import FeatureWorldParameters
 from kce.types import Features
 
-DIALS = synthetic.FeatureWorldParameters(
-    categories=8, methods=8, datasets=4, rows=60, dim=48, separation=8.0, shift=4.0
-)
+PARAMETERS = FeatureWorldParameters(categories=8, methods=8, datasets=4, rows=60, dim=48, separation=8.0, shift=4.0)
 
 
 def table(seed: int) -> Features:
-    made = synthetic.make_feature_world(DIALS, seed, views=False)
+    made = synthetic.make_feature_world(PARAMETERS, seed, views=False)
     return replace(made.features, reals=made.reals)
 
 

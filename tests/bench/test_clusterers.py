@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from kce.bench import clusterers, synthetic, worlds
+from kce.bench.world_parameters import FeatureWorldParameters
 from kce.errors import BadData, KCEError, Refused, UnknownName
 from kce.evaluation.agreement import AGREEMENT_MEASURES
 from kce.features.store import write_table
@@ -103,9 +104,7 @@ def test_k_is_told_or_estimated_or_the_clusterers_own() -> None:
 
 def test_the_estimated_number_is_the_true_one_where_clusters_are_far_apart() -> None:
     for methods in (3, 6):
-        told = synthetic.FeatureWorldParameters(
-            categories=methods, methods=methods, datasets=1, dim=64, separation=14.0, rows=20
-        )
+        told = FeatureWorldParameters(categories=methods, methods=methods, datasets=1, dim=64, separation=14.0, rows=20)
         assert (
             clusterers.estimate_cluster_count(synthetic.make_feature_world(told, 0, views=False).features.x) == methods
         )
@@ -140,7 +139,8 @@ def test_what_a_dataset_adds_misleads_until_an_aligner_takes_it_away(tmp_path: P
 
 def test_stored_features_bring_their_reals_and_their_truth(tmp_path: Path) -> None:
     world = synthetic.make_feature_world(
-        synthetic.FeatureWorldParameters(categories=4, methods=2, datasets=2, rows=10, dim=32, separation=12.0), 1
+        FeatureWorldParameters(categories=4, methods=2, datasets=2, rows=10, dim=32, separation=12.0),
+        1,
     )
     path = tmp_path / "features.h5"
     for table, rows in (("known", world.features), ("reals", world.reals)):

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kce.bench import synthetic
-from kce.bench.synthetic import FeatureWorldParameters, make_feature_world
+from kce.bench.synthetic import make_feature_world
+from kce.bench.world_parameters import FeatureWorldParameters, feature_world_parameters
 from kce.errors import KCEError
 from kce.labels import label_parts
 
@@ -123,4 +123,4 @@ def test_more_misleading_names_than_there_is_room_for_are_refused(parameters: di
 
 def test_an_unknown_parameter_is_refused() -> None:
     with pytest.raises(KCEError, match="colour"):
-        synthetic.feature_world_parameters({"colour": 1}, "world")
+        feature_world_parameters({"colour": 1}, "world")

@@ -27,6 +27,7 @@ from scipy.stats import binomtest
 from kce.audit.audit import AGREE, DIFFER, audit_tables
 from kce.bench import cell_store, synthetic
 from kce.bench.aligners import Setting
+from kce.bench.world_parameters import FeatureWorldParameters
 from kce.features.table import find_table
 from kce.labels import label_parts
 from kce.merging.plans import plan_by_name
@@ -97,11 +98,9 @@ def measured(worlds: int, **dials: Any) -> dict[str, Any]:
     tally, alarms = Tally(), 0
     for number in range(worlds):
         seed = FIRST + number
-        made = synthetic.make_feature_world(
-            synthetic.FeatureWorldParameters(homonyms=3, synonyms=3, **dials), seed, views=False
-        )
+        made = synthetic.make_feature_world(FeatureWorldParameters(homonyms=3, synonyms=3, **dials), seed, views=False)
         tally.add((made.features, made.reals), made.method)
-        true = synthetic.make_feature_world(synthetic.FeatureWorldParameters(**dials), seed, views=False)
+        true = synthetic.make_feature_world(FeatureWorldParameters(**dials), seed, views=False)
         alarms += bool(found(true.features, true.reals)[0])
     return {**tally.told(), "worlds of true names with a finding": share(alarms, worlds)}
 

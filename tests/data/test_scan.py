@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 
 from kce import KCEError, Remark, Sample
 from kce.data import scan as module
-from kce.data.scan import COLUMNS, ScanFailed, ScanReport, scan
-from kce.data.splits import Leak
+from kce.data.leaks import Leak
+from kce.data.sample_csv import COLUMNS
+from kce.data.scan import ScanFailed, ScanReport, scan
 from kce.system.documents import document_from_table, document_to_table
 from tests.support.planted import build, plant
 

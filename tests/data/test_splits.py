@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kce import KCEError, Sample
-from kce.data.splits import SAME_VIDEO, SHARES, Leak, disjoint_split, find_leaks, official_split
+from kce.data.leaks import SAME_VIDEO, Leak, find_leaks
+from kce.data.splits import SHARES, disjoint_split, official_split
 
 
 def sample(key: str, *identities: str, group: str = "", split: str = "", method: str = "m") -> Sample:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from kce.bench import synthetic
+from kce.bench.world_parameters import FeatureWorldParameters
 from kce.errors import BadData, KCEError
 from kce.registry.registry import Registry
 from kce.testing import conforms
@@ -26,7 +27,7 @@ test_with_units = conforms("aligner", "real-anchor", unit=True)
 
 def world(**dials: float) -> synthetic.FeatureWorld:
     told = {"dim": 48, "rows": 20, "categories": 8, "methods": 4, "datasets": 2, **dials}
-    return synthetic.make_feature_world(synthetic.FeatureWorldParameters(**told), 5)  # type: ignore[arg-type]
+    return synthetic.make_feature_world(FeatureWorldParameters(**told), 5)  # type: ignore[arg-type]
 
 
 def given(made: synthetic.FeatureWorld) -> Features:
