@@ -22,7 +22,7 @@ class Agreement:
     there is a truth against their methods (ari, nmi, ami). 1 is full agreement, 0 what chance gives (nmi: more).
     """
 
-    intervals = False  # a plan has no rows to resample, and K-means anew 200 times would measure K-means
+    intervals = False  # a plan has no rows to resample, and 200 further runs of K-means would measure K-means
 
     def __init__(self, truth: str = "", n_init: int = 10, seed: int = 0) -> None:
         self.truth, self.n_init, self.seed = truth, n_init, seed

@@ -49,12 +49,12 @@ class CalinskiHarabasz:
 class PermutedLabels:
     """How far a Calinski-Harabasz index is from chance: the labels shuffled over whole recordings, `rounds` times.
 
-    chance       the mean index of labels dealt by lot
+    chance       the mean index of shuffled labels
     chance_high  what 95 % of them stay below
     p            the share that reach the true one, itself counted: at least 1 / (rounds + 1)
 
     Recordings (`group`) keep their rows together, since frames of one video are alike; rows of no known recording are
-    dealt one by one. Where a recording stands under several labels, its rows under each are a unit.
+    shuffled one by one. Where a recording has several labels, its rows of each label are a unit.
     """
 
     intervals = False  # it is itself about resampling
