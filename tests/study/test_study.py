@@ -317,7 +317,7 @@ def test_too_few_images_are_told_with_what_would_work(faces: Path, tmp_path: Pat
     with pytest.raises(KCEError, match="too few images") as error:
         study.prepare_study(str(told), tmp_path / "out", REGISTRY, faces=faces)
     assert "at most 16" in error.value.hint
-    assert study.prepare_study(str(told), tmp_path / "out", REGISTRY, faces=faces, per_class=16).grid
+    assert study.prepare_study(str(told), tmp_path / "out", REGISTRY, faces=faces, per_class=16).runs
 
 
 def test_a_study_that_does_not_fit_is_refused_with_numbers(faces: Path, tmp_path: Path) -> None:
