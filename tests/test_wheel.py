@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from kce.hookspecs import KINDS
 from tests.conftest import REPOSITORY
 from tests.support.environment import call, made
 
@@ -45,6 +47,7 @@ def test_data_files_are_there(environment: Path) -> None:
         "recipes/demo.toml",
         "report/report.html.j2",
         "builtin/backbones/tiny.py",
+        "docs/plugins.md",
         "templates/package/pyproject.toml.j2",
         "templates/package/.github/workflows/test.yml.j2",
         "builtin/datasets/world/__init__.py",
@@ -53,11 +56,30 @@ def test_data_files_are_there(environment: Path) -> None:
     assert list(package.rglob("test_*.py")) == []
 
 
-def test_every_built_in_plugin_is_there_and_no_example(environment: Path) -> None:
+def test_every_built_in_plugin_is_there_by_kind_and_no_example(environment: Path) -> None:
     (package,) = (environment / "lib").glob("python3*/site-packages/kce")
-    ours = {path.name for path in (REPOSITORY / "plugins").iterdir() if path.name not in ("examples", "__pycache__")}
-    assert {path.name for path in (package / "builtin").iterdir() if path.name != "__pycache__"} == ours
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "plugins"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\0")
+    ours = {path.removeprefix("plugins/") for path in listed if path and (REPOSITORY / path).is_file()}
+    ours = {path for path in ours if not path.startswith("examples/")}
+    builtin = package / "builtin"
+    shipped = {path.relative_to(builtin).as_posix() for path in builtin.rglob("*") if path.is_file()}
+    assert {path for path in shipped if "__pycache__" not in path} == ours
+    assert {path.split("/")[0] for path in ours} <= {f"{kind}s" for kind in KINDS}
     assert [path for path in environment.rglob("*") if path.name in ("kce_umap.py", "kce-umap")] == []
+
+
+def test_the_wheel_itself_has_no_compiled_files(environment: Path) -> None:
+    (wheel,) = (environment.parent / "dist").glob("kce_toolkit-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert [name for name in names if name.endswith(".pyc") or "__pycache__" in name] == []
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"kce", "kce_toolkit"}
 
 
 def test_a_scan_and_a_cut(environment: Path, tmp_path: Path) -> None:
