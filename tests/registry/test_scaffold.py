@@ -179,6 +179,15 @@ def test_all_are_there_by_name(environment: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
+def test_each_passes_its_own_tests(environment: Path, kind: str) -> None:
+    command = [environment / "bin" / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    package = environment.parent / f"kce-my-{kind}"
+    done = subprocess.run(command, cwd=package, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
 def test_each_passes_every_check(environment: Path, kind: str, tmp_path: Path) -> None:
     tree = environment.parent / f"kce-my-{kind}" / "tests" / "tree"
     name = f"my-{kind}:root={tree}" if kind == "dataset" else f"my-{kind}"
