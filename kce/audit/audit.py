@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kce.audit.audit_report import AuditReport
 from kce.audit.dataset_mixing import mixing_scores
 from kce.audit.proposals import list_changes, propose_plan
 from kce.audit.relations import find_relations, shared_method_names
@@ -14,7 +15,7 @@ from kce.audit.traces import Traces, compute_traces, concatenate_tables
 from kce.errors import BadData
 from kce.labels import label_parts
 from kce.merging.plan_file import check_plan, write_plan
-from kce.system.atomic import write_json
+from kce.system.documents import model_from_table, write_document
 
 if TYPE_CHECKING:
     from kce.audit.auroc import Auroc
@@ -88,7 +89,7 @@ def audit_tables(
 def write_audit(folder: Path, report: dict[str, Any], plan: MergePlan) -> None:
     """Write ``audit.json``, the report, and ``plan.toml``, the plan to be edited."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "audit.json", report)
+    write_document(folder / "audit.json", model_from_table(report, AuditReport, "the audit"))
     write_plan(folder / "plan.toml", plan)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from kce.audit.audit import AGREE, DIFFER, audit_tables
+from kce.audit.audit_report import AuditReport
 from kce.bench import synthetic
 from kce.bench.world_parameters import FeatureWorldParameters
 from kce.errors import BadData, KCEError
@@ -23,6 +24,7 @@ from kce.merging.aligner_inputs import with_fallback_reals
 from kce.merging.plan_file import read_plan
 from kce.merging.plans import same_partition
 from kce.registry.registry import Registry
+from kce.system.documents import document_to_table, read_document
 from kce.types import Features, MergePlan
 
 Kce = Callable[..., subprocess.CompletedProcess[str]]
@@ -187,6 +189,8 @@ def test_the_command_prints_one_document_and_writes_a_plan_to_edit(kce: Kce, at:
     report = json.loads(done.stdout)
     assert report["findings"]
     assert read_plan(at / "out" / "plan.toml").classes == report["plan"]
+    written = read_document(at / "out" / "audit.json", AuditReport)
+    assert document_to_table(written) == {"schema": 1, **report}
     text = kce("audit", "features.h5:/known", "features.h5:/reals", "--plan", "out/plan.toml")
     assert text.returncode == 0, text.stderr
     assert "share a name and differ" in text.stdout

@@ -1,0 +1,149 @@
+"""The schema of ``audit.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import msgspec
+
+from kce.system.documents import Document
+
+
+@dataclass(frozen=True)
+class AuditedScore:
+    """A score with its 95 % interval; `n` rows were scored."""
+
+    value: float
+    interval: tuple[float, float]
+    n: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class AuditedDataset:
+    """A dataset: its number of real rows, and what its traces are measured from."""
+
+    name: str
+    reals: int
+    anchor: str
+
+
+@dataclass(frozen=True)
+class AuditedCategory:
+    """A category: rows, recordings, and the AUROC within its own dataset."""
+
+    name: str
+    dataset: str
+    method: str
+    n: int
+    recordings: int
+    within: AuditedScore | None
+
+
+@dataclass(frozen=True)
+class AuditedMargin:
+    """The effect below which two categories count as the same, and the two that it is taken from."""
+
+    value: float
+    nearest: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BothWays:
+    """The AUROC of each category's score on the other."""
+
+    a_to_b: AuditedScore | None
+    b_to_a: AuditedScore | None
+
+
+@dataclass(frozen=True)
+class AuditedPair:
+    """Two categories of different datasets; ``kce.audit.relations`` says what the values are."""
+
+    a: str
+    b: str
+    same_name: bool
+    relation: str
+    reason: str
+    n: int | None
+    seed: int
+    auroc: BothWays
+    cosine: float | None
+    cosine_interval: tuple[float, float] | None
+    distance: float | None
+    effect: float | None
+    interval: tuple[float, float] | None
+    p: float | None
+    p_holm: float | None
+    p_agree: float | None
+    p_agree_holm: float | None
+
+
+@dataclass(frozen=True)
+class AuditFinding:
+    """A pair whose names say something else than its features."""
+
+    kind: str
+    a: str
+    b: str
+    p: float
+    text: str
+
+
+class AuditedClass(msgspec.Struct, frozen=True, rename={"name": "class"}):
+    """A class of a plan: how well its datasets are mixed; ``kce.audit.dataset_mixing`` says what the values are."""
+
+    name: str
+    members: tuple[str, ...]
+    datasets: tuple[str, ...]
+    reason: str
+    chance: float | None
+    probe: AuditedScore | None
+    ilisi: AuditedScore | None
+    probe_anchored: AuditedScore | None
+    ilisi_anchored: AuditedScore | None
+    forgery: AuditedScore | None
+
+
+@dataclass(frozen=True)
+class PlanChange:
+    """What the proposed plan changes."""
+
+    kind: Literal["split", "merge", "rename"]
+    classes: tuple[str, ...]
+    categories: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class AuditReport(Document):
+    """What an audit found.
+
+    Attributes:
+        n: Rows.
+        seed: Of all random choices.
+        datasets: Of the rows.
+        categories: The forged ones.
+        margin: What counts as the same.
+        pairs: Of categories of different datasets.
+        findings: Pairs with the same name that differ, and with different names that agree.
+        clusters: The classes that were examined.
+        proposals: What the proposed plan changes.
+        plan: Category -> class, as proposed.
+    """
+
+    NOUN: ClassVar[str] = "the report of an audit"
+    HINT: ClassVar[str] = "`kce audit --to` writes it"
+
+    n: int
+    seed: int
+    datasets: tuple[AuditedDataset, ...]
+    categories: tuple[AuditedCategory, ...]
+    margin: AuditedMargin
+    pairs: tuple[AuditedPair, ...]
+    findings: tuple[AuditFinding, ...]
+    clusters: tuple[AuditedClass, ...]
+    proposals: tuple[PlanChange, ...]
+    plan: Mapping[str, str]
