@@ -161,9 +161,9 @@ def test_names_that_are_hostile_to_globs_csvs_and_terminals_are_safe(tmp_path: P
         "red/é.png",
     ]
     plant(tmp_path, names)
-    found = samples(Apples(tmp_path))
-    assert set(found) == set(names)
-    assert all(sample.path.is_file() for sample in found.values())
+    by_key = samples(Apples(tmp_path))
+    assert set(by_key) == set(names)
+    assert all(sample.path.is_file() for sample in by_key.values())
 
 
 def test_a_bad_name_is_unparsed_with_its_reason(tmp_path: Path) -> None:
@@ -200,8 +200,8 @@ def test_names_that_are_not_utf8_are_unparsed(tmp_path: Path) -> None:
         os.mkdir(os.fsencode(tmp_path / "red") + b"/dir\xff")  # noqa: PTH102
     except OSError:
         pytest.skip("this file system has no such names")
-    found = remarks(Apples(tmp_path), "unparsed")
-    assert set(found) == {r"red/\udcff.png", r"red/dir\udcff"}
+    reasons = remarks(Apples(tmp_path), "unparsed")
+    assert set(reasons) == {r"red/\udcff.png", r"red/dir\udcff"}
 
 
 @given(name=st.text(alphabet="aé가각ﬁ각x", min_size=1, max_size=6))

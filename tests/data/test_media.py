@@ -88,16 +88,16 @@ def test_the_frames_are_those_at_the_centres_of_equal_parts(
     gop = int(options.pop("gop", 12))
     path = make_video(tmp_path / name, [numbered(i) for i in range(100)], codec, gop, **options)
     for n in (1, 3, 10, 32, 99, 100, 101):
-        found = [(i, number(image)) for i, image in videos.video_frames(path, n)]
-        assert found == [(i, i) for i in centres(100, n)]
+        frames = [(i, number(image)) for i, image in videos.video_frames(path, n)]
+        assert frames == [(i, i) for i in centres(100, n)]
 
 
 @settings(max_examples=25, deadline=None)
 @given(n=st.integers(1, 130))
 def test_any_number_of_frames_is_exact_and_even(clip: Path, n: int) -> None:
-    found = [(i, number(image)) for i, image in videos.video_frames(clip, n)]
-    assert found == [(i, i) for i in centres(100, n)]
-    gaps = np.diff([i for i, _ in found])
+    frames = [(i, number(image)) for i, image in videos.video_frames(clip, n)]
+    assert frames == [(i, i) for i in centres(100, n)]
+    gaps = np.diff([i for i, _ in frames])
     assert gaps.size == 0 or gaps.max() - gaps.min() <= 1
 
 
@@ -123,11 +123,11 @@ def test_a_truncated_video_gives_frames_spread_over_what_is_left(tmp_path: Path)
     cut = tmp_path / "cut.mp4"
     begin = data.index(b"mdat")
     cut.write_bytes(data[: begin + (len(data) - begin) * 6 // 10])
-    found = [(i, number(image)) for i, image in videos.video_frames(cut, 5)]
-    assert len(found) == 5
-    assert all(i == shown for i, shown in found)
-    assert 30 < found[-1][0] < 80
-    assert found[0][0] == pytest.approx(found[-1][0] / 9, abs=1)
+    frames = [(i, number(image)) for i, image in videos.video_frames(cut, 5)]
+    assert len(frames) == 5
+    assert all(i == shown for i, shown in frames)
+    assert 30 < frames[-1][0] < 80
+    assert frames[0][0] == pytest.approx(frames[-1][0] / 9, abs=1)
 
 
 def test_damage_in_the_middle_costs_no_frame(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

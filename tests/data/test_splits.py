@@ -201,9 +201,9 @@ SEVEN = {605: "train val", 639: "train val", 755: "test train", 837: "val train"
 def test_the_seven_videos_in_two_official_splits_are_known() -> None:
     sides = {f"ffpp:{clip + n}": split for clip, both in SEVEN.items() for n, split in enumerate(both.split())}
     samples = [sample(name, name, split=sides.get(name, "train")) for name in (f"ffpp:{n:03}" for n in range(1000))]
-    found = find_leaks({"FaceForensics++": samples})
-    assert [each.names for each in found] == [(f"ffpp:{clip}", f"ffpp:{clip + 1}") for clip in SEVEN]
-    assert found[0] == leak("video", "ffpp:605", "ffpp:606", train=["FaceForensics++"], val=["FaceForensics++"])
+    leaks = find_leaks({"FaceForensics++": samples})
+    assert [each.names for each in leaks] == [(f"ffpp:{clip}", f"ffpp:{clip + 1}") for clip in SEVEN]
+    assert leaks[0] == leak("video", "ffpp:605", "ffpp:606", train=["FaceForensics++"], val=["FaceForensics++"])
 
 
 def test_a_thousand_clips_are_977_videos() -> None:

@@ -43,20 +43,20 @@ def test_the_columns_are_those_of_the_contract() -> None:
 
 def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
     names = 'a, "b"\n한국 [1].png'
-    found = read_faces(write(tmp_path, row(0), row(1, key=names, real="1", category="D_real")))
-    assert len(found) == 2
-    assert found.key.tolist() == ["D/v/0.mp4#3", names]
-    assert found.category.tolist() == ["D_Swap", "D_real"]
-    assert found.real.tolist() == [False, True]
-    assert found.group.tolist() == ["D/v/0.mp4", "D/v/1.mp4"]
-    assert found.take(np.array([1])).key.tolist() == [names]
-    assert found.take(found.real).file.tolist() == [row(1).file]
+    faces = read_faces(write(tmp_path, row(0), row(1, key=names, real="1", category="D_real")))
+    assert len(faces) == 2
+    assert faces.key.tolist() == ["D/v/0.mp4#3", names]
+    assert faces.category.tolist() == ["D_Swap", "D_real"]
+    assert faces.real.tolist() == [False, True]
+    assert faces.group.tolist() == ["D/v/0.mp4", "D/v/1.mp4"]
+    assert faces.take(np.array([1])).key.tolist() == [names]
+    assert faces.take(faces.real).file.tolist() == [row(1).file]
 
 
 def test_a_table_without_rows_is_an_empty_folder(tmp_path: Path) -> None:
-    found = read_faces(write(tmp_path))
-    assert len(found) == 0
-    assert load_pixels(found, np.arange(0), 8).shape == (0, 8, 8, 3)
+    faces = read_faces(write(tmp_path))
+    assert len(faces) == 0
+    assert load_pixels(faces, np.arange(0), 8).shape == (0, 8, 8, 3)
 
 
 @pytest.mark.parametrize(
@@ -140,32 +140,32 @@ def test_loading_is_in_order_red_first_and_names_what_is_broken(tmp_path: Path) 
         image = np.full((10 + i, 10 + i, 3), 5 * i, np.uint8)
         image[:, :, 0] = 250
         path.write_bytes(encode_png(image))
-    found = read_faces(write(tmp_path, *rows))
+    faces = read_faces(write(tmp_path, *rows))
     order = np.array([7, 3, 19, 3])
-    pixels = load_pixels(found, order, 16)
+    pixels = load_pixels(faces, order, 16)
     assert (pixels.shape, pixels.dtype) == ((4, 16, 16, 3), np.uint8)
     assert pixels[:, 5, 5, 1].tolist() == [35, 15, 95, 15]
     assert (pixels[..., 0] == 250).all()
     data = (tmp_path / rows[3].file).read_bytes()
     (tmp_path / rows[3].file).write_bytes(data[:-20])
     with pytest.raises(BadData) as raised:
-        load_pixels(found, order, 16)
+        load_pixels(faces, order, 16)
     assert rows[3].file in raised.value.message
     (tmp_path / rows[3].file).unlink()
     with pytest.raises(BadData, match="cannot be read"):
-        load_pixels(found, order, 16)
+        load_pixels(faces, order, 16)
 
 
 def test_reading_scales(tmp_path: Path) -> None:
     """60,000 rows in less than the tenth part of "a few seconds" for 600,000, and a lot of room."""
     faces_ = write(tmp_path, *(row(i) for i in range(60_000)))
     begin = time.process_time()
-    found = read_faces(faces_)
+    faces = read_faces(faces_)
     assert time.process_time() - begin < 3
-    assert found.key.tolist() == [row(i).key for i in range(60_000)]
+    assert faces.key.tolist() == [row(i).key for i in range(60_000)]
     tracemalloc.start()
     read_faces(faces_)
-    assert tracemalloc.get_traced_memory()[1] < 2.5 * found.nbytes  # with all rows as Python's strings it is 3.6
+    assert tracemalloc.get_traced_memory()[1] < 2.5 * faces.nbytes  # with all rows as Python's strings it is 3.6
     tracemalloc.stop()
 
 

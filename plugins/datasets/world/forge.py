@@ -91,8 +91,8 @@ def warp(skin: Field, donor: Field, region: FaceRegion, r: np.random.Generator) 
     field = cv2.resize(r.normal(0, 1, (14, 14, 2)).astype(np.float32), x.shape[::-1], interpolation=cv2.INTER_CUBIC)
     field = field * (r.uniform(3.6, 4.4) * region.mask)[..., None]
     cy, cx = round(region.centre[1]), round(region.centre[0])
-    there = x + cx + field[..., 0], y + cy + field[..., 1]
-    return np.asarray(cv2.remap(skin, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT), np.float32)
+    source = x + cx + field[..., 0], y + cy + field[..., 1]
+    return np.asarray(cv2.remap(skin, *source, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT), np.float32)
 
 
 def checkerboard(skin: Field, donor: Field, region: FaceRegion, r: np.random.Generator) -> Field:  # noqa: ARG001

@@ -48,13 +48,13 @@ def known(variant: str) -> dict[str, object]:
 
 def test_by_default_one_variant_is_read_and_there_are_no_reals(tmp_path: Path) -> None:
     dataset = build("DeeperForensics", tree(tmp_path))
-    found = samples(dataset)
-    assert {key: facts(sample) for key, sample in found.items()} == known("end_to_end")
-    assert not any(sample.real for sample in found.values())
+    by_key = samples(dataset)
+    assert {key: facts(sample) for key, sample in by_key.items()} == known("end_to_end")
+    assert not any(sample.real for sample in by_key.values())
     ignored = remarks(dataset, "ignored")
     assert set(STUDIO) < set(ignored)
     assert "source_videos=true" in ignored[STUDIO[0]]
-    assert len(found) + len(ignored) == files(tmp_path)
+    assert len(by_key) + len(ignored) == files(tmp_path)
     assert dataset.expected == {DF_VAE: 1000}
 
 
@@ -66,9 +66,9 @@ def test_a_line_of_a_split_stands_for_its_file_in_every_variant(tmp_path: Path, 
 
 def test_the_same_clip_of_all_variants_is_one_group(tmp_path: Path) -> None:
     dataset = build("DeeperForensics", tree(tmp_path), variant="all")
-    found = samples(dataset)
-    assert set(found) == set(FAKES)
-    assert {sample.group for key, sample in found.items() if "000_M101" in key} == {"ffpp:000"}
+    by_key = samples(dataset)
+    assert set(by_key) == set(FAKES)
+    assert {sample.group for key, sample in by_key.items() if "000_M101" in key} == {"ffpp:000"}
     assert dataset.expected == {DF_VAE: 11000}
 
 
@@ -84,8 +84,8 @@ def test_studio_recordings_are_reals_only_when_asked_for(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("splits", ["lists/splits/splits", "splits"])
 def test_splits_in_other_folders(tmp_path: Path, splits: str) -> None:
-    found = samples(build("DeeperForensics", tree(tmp_path, splits)))
-    assert [sample.split for sample in found.values()] == ["train", "test"]
+    by_key = samples(build("DeeperForensics", tree(tmp_path, splits)))
+    assert [sample.split for sample in by_key.values()] == ["train", "test"]
 
 
 def test_files_of_a_split_that_do_not_exist_are_missing(tmp_path: Path) -> None:

@@ -42,9 +42,9 @@ def test_the_published_tree_has_no_reals(tmp_path: Path, quality: str, keys: lis
 
 
 def test_both_qualities_are_read_unless_one_is_asked_for_and_are_one_group(tmp_path: Path) -> None:
-    found = samples(build("DeepfakeTIMIT", tree(tmp_path)))
-    assert list(found) == [HIGHER, LOWER]
-    assert {sample.group for sample in found.values()} == {"vidtimit:fadg0/sa1"}
+    by_key = samples(build("DeepfakeTIMIT", tree(tmp_path)))
+    assert list(by_key) == [HIGHER, LOWER]
+    assert {sample.group for sample in by_key.values()} == {"vidtimit:fadg0/sa1"}
 
 
 def test_reals_come_from_a_second_root(tmp_path: Path) -> None:

@@ -31,9 +31,9 @@ TREE = {
 
 
 def read(root: Path) -> dict[str, tuple[object, ...]]:
-    found = {key: facts(sample) for key, sample in samples(build("DF40", root)).items()}
-    assert all(category.startswith("DF40_") for category, *_ in found.values())
-    return {key: (category.removeprefix("DF40_"), *rest) for key, (category, *rest) in found.items()}
+    by_key = {key: facts(sample) for key, sample in samples(build("DF40", root)).items()}
+    assert all(category.startswith("DF40_") for category, *_ in by_key.values())
+    return {key: (category.removeprefix("DF40_"), *rest) for key, (category, *rest) in by_key.items()}
 
 
 def test_both_parts(tmp_path: Path) -> None:
@@ -46,16 +46,16 @@ def test_both_parts(tmp_path: Path) -> None:
 def test_one_part_alone(tmp_path: Path, part: str) -> None:
     known = {key: value for key, value in TREE.items() if key.startswith(f"{part}/")}
     plant(tmp_path, known)
-    found = read(tmp_path)
-    assert [key.rpartition(f"{part}/")[2] for key in found] == [key.removeprefix(f"{part}/") for key in found]
-    assert sorted(map(str, found.values())) == sorted(map(str, known.values()))
+    by_key = read(tmp_path)
+    assert [key.rpartition(f"{part}/")[2] for key in by_key] == [key.removeprefix(f"{part}/") for key in by_key]
+    assert sorted(map(str, by_key.values())) == sorted(map(str, known.values()))
 
 
 def test_without_the_folder_of_a_part_its_levels_tell_it(tmp_path: Path) -> None:
     plant(tmp_path, [key.partition("/")[2] for key in TREE if key.startswith("DF40/")])
     plant(tmp_path, ["blendface/frames/993_989/131.png"])
-    found = read(tmp_path)
-    assert [key for key, value in found.items() if value[3] != "test"] == ["blendface/frames/993_989/131.png"]
+    by_key = read(tmp_path)
+    assert [key for key, value in by_key.items() if value[3] != "test"] == ["blendface/frames/993_989/131.png"]
 
 
 def test_inversions_are_fake_though_their_folder_is_called_real(tmp_path: Path) -> None:

@@ -61,9 +61,9 @@ def test_an_original_need_not_exist(tmp_path: Path) -> None:
     videos = {"vtfpbtmgfh.mp4": {"label": "FAKE", "split": "train", "original": "missingxxx.mp4"}}
     part(tmp_path, "dfdc_train_part_0", PART)
     part(tmp_path, "dfdc_train_part_1", videos)
-    found = samples(build("DFDC", tmp_path))
-    assert facts(found["dfdc_train_part_1/vtfpbtmgfh.mp4"]) == ("DFDC_DFDC", "dfdc:missingxxx", (), "train", None)
-    assert len(found) == 5
+    by_key = samples(build("DFDC", tmp_path))
+    assert facts(by_key["dfdc_train_part_1/vtfpbtmgfh.mp4"]) == ("DFDC_DFDC", "dfdc:missingxxx", (), "train", None)
+    assert len(by_key) == 5
 
 
 @pytest.mark.parametrize("folder", ["test", "validation", "test/ori_videos", "test/0", "Validation"])

@@ -23,14 +23,14 @@ FAKES = [f"fake_dataset/{action}/{4063 + n}.mp4" for n, action in enumerate(ACTI
 def test_the_published_layout(tmp_path: Path) -> None:
     plant(tmp_path, [*FAKES, *REALS])
     dataset = build("DeepFakeMnist+", tmp_path)
-    found = samples(dataset)
-    assert len(found) == files(tmp_path)
+    by_key = samples(dataset)
+    assert len(by_key) == files(tmp_path)
     for path in FAKES:
-        assert facts(found[path]) == ("DeepFakeMnist+_FOMM", "", (), "", None)
+        assert facts(by_key[path]) == ("DeepFakeMnist+_FOMM", "", (), "", None)
     for path, split in REALS.items():
         stem = Path(path).stem
         who = f"voxceleb1:{stem.partition('#')[0]}"
-        assert facts(found[path]) == ("DeepFakeMnist+_real", f"voxceleb1:{stem}", (who,), split, None)
+        assert facts(by_key[path]) == ("DeepFakeMnist+_real", f"voxceleb1:{stem}", (who,), split, None)
     assert dataset.expected == {"DeepFakeMnist+_FOMM": 10000, "DeepFakeMnist+_real": 10000}
 
 
@@ -61,8 +61,8 @@ def test_fakes_take_their_shares_in_the_order_of_their_numbers(tmp_path: Path) -
 
 def test_the_authors_split_has_50_more_than_exist(tmp_path: Path) -> None:
     plant(tmp_path, [f"fake_dataset/nod/{n}.mp4" for n in range(1000)])
-    found = samples(build("DeepFakeMnist+", tmp_path, fake_split="750/150/150"))
-    assert Counter(sample.split for sample in found.values()) == {"train": 750, "val": 150, "test": 100}
+    by_key = samples(build("DeepFakeMnist+", tmp_path, fake_split="750/150/150"))
+    assert Counter(sample.split for sample in by_key.values()) == {"train": 750, "val": 150, "test": 100}
 
 
 @pytest.mark.parametrize("rule", ["750", "750/150", "official", "-1/2/3", "0.8/0.1/0.1"])

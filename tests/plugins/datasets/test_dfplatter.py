@@ -62,8 +62,15 @@ def test_csvs_that_disagree_and_files_that_do_not_exist(tmp_path: Path) -> None:
     plant(tmp_path, ["csv/test_B_LR_c0.csv"], HEAD + "\n".join(lines))
     plant(tmp_path, ["csv/train_C_LR_c40.csv"], HEAD + "frames_C40/SetC/vid_0009/0001.jpg,1,2,3,4,1")
     dataset = build("DF-Platter", tmp_path)
-    found = [item.reason for item in dataset if getattr(item, "kind", "") == "conflict"]
-    assert [reason.split(" of ")[0] for reason in found] == ["line 2", "line 3", "line 4", "line 5", "line 6", "line 2"]
+    reasons = [item.reason for item in dataset if getattr(item, "kind", "") == "conflict"]
+    assert [reason.split(" of ")[0] for reason in reasons] == [
+        "line 2",
+        "line 3",
+        "line 4",
+        "line 5",
+        "line 6",
+        "line 2",
+    ]
     assert list(remarks(dataset, "missing")) == ["frames_C40/SetC/vid_0009/0001.jpg"]
     assert samples(dataset)["frames_C0/SetA/vid_0001/0001.jpg"].category == "DF-Platter_SetA"
 

@@ -91,8 +91,8 @@ def test_its_sibling_reads_the_rest(tree: Path) -> None:
 def test_splits_are_found_where_people_drop_them(tmp_path: Path, folder: str) -> None:
     plant(tmp_path, FFPP)
     put_splits(tmp_path, folder)
-    found = samples(build("FaceForensics++", tmp_path))
-    assert {key: sample.split for key, sample in found.items()} == {key: known[3] for key, known in FFPP.items()}
+    by_key = samples(build("FaceForensics++", tmp_path))
+    assert {key: sample.split for key, sample in by_key.items()} == {key: known[3] for key, known in FFPP.items()}
 
 
 def test_without_splits_there_is_no_split(tmp_path: Path) -> None:
@@ -138,9 +138,9 @@ def test_frames_are_read_where_there_are_no_videos(tmp_path: Path, kind: str) ->
     plant(tmp_path, [f"{fakes}/071_054/landmarks/131.npy", f"{fakes}/071_054/masks/131.png"])
     put_splits(tmp_path)
     dataset = build("FaceForensics++", tmp_path)
-    found = list(samples(dataset).values())
-    assert [sample.frame for sample in found] == [0, 9, 131, 1]
-    assert facts(found[2]) == ("FaceForensics++_DeepFakes", "ffpp:071", ("ffpp:071", "ffpp:054"), "train", 131)
+    found_samples = list(samples(dataset).values())
+    assert [sample.frame for sample in found_samples] == [0, 9, 131, 1]
+    assert facts(found_samples[2]) == ("FaceForensics++_DeepFakes", "ffpp:071", ("ffpp:071", "ffpp:054"), "train", 131)
     plant(tmp_path, ["manipulated_sequences/Deepfakes/c23/videos/071_054.mp4"])
     assert [sample.frame for sample in samples(build("FaceForensics++", tmp_path)).values()] == [None, 1]
 

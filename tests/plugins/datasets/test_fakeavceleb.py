@@ -73,26 +73,26 @@ def conflicts(dataset: Any) -> list[Remark]:
 
 def test_the_published_tree_and_its_table_of_ten_columns_under_nine_names(tmp_path: Path) -> None:
     dataset = build("FakeAVCeleb", tree(tmp_path))
-    found = samples(dataset)
+    by_key = samples(dataset)
     for path, (_, method, donors) in CLIPS.items():
         person, clip = path.split("/")[3], Path(path).stem.partition("_")[0]
         people = tuple(f"voxceleb2:{who}" for who in (person, *donors))
-        assert facts(found[path]) == (f"FakeAVCeleb_{method}", f"voxceleb2:{person}/{clip}", people, "", None)
-    assert len(found) == len(CLIPS)
+        assert facts(by_key[path]) == (f"FakeAVCeleb_{method}", f"voxceleb2:{person}/{clip}", people, "", None)
+    assert len(by_key) == len(CLIPS)
     assert not conflicts(dataset)
     assert not remarks(dataset, "missing")
     assert len(list(dataset)) == files(tmp_path)
 
 
 def test_a_forged_voice_alone_is_a_fake_of_its_own_category(tmp_path: Path) -> None:
-    found = samples(build("FakeAVCeleb", tree(tmp_path)))
-    voices = [sample for key, sample in found.items() if key.startswith("RealVideo-FakeAudio")]
+    by_key = samples(build("FakeAVCeleb", tree(tmp_path)))
+    voices = [sample for key, sample in by_key.items() if key.startswith("RealVideo-FakeAudio")]
     assert [(sample.category, sample.real) for sample in voices] == [("FakeAVCeleb_rtvc", False)]
 
 
 def test_methods_combined_are_not_taken_for_single_ones(tmp_path: Path) -> None:
-    found = samples(build("FakeAVCeleb", tree(tmp_path)))
-    combined = {sample.category for key, sample in found.items() if "-" in CLIPS[key][1]}
+    by_key = samples(build("FakeAVCeleb", tree(tmp_path)))
+    combined = {sample.category for key, sample in by_key.items() if "-" in CLIPS[key][1]}
     assert combined == {"FakeAVCeleb_fsgan-wav2lip", "FakeAVCeleb_faceswap-wav2lip"}
 
 
@@ -128,9 +128,9 @@ def test_names_that_repeat_between_folders_are_kept_apart(tmp_path: Path) -> Non
     other = "FakeVideo-RealAudio/African/women/id02071/00905_id10005_faceswap.mp4"
     plant(tmp_path, [other])
     dataset = build("FakeAVCeleb", tree(tmp_path, [*LINES, line(other, "id10005,-,fsgan,C")]))
-    found = samples(dataset)
-    assert (found[SWAP].method, found[other].method) == ("FaceSwap", "FSGAN")
-    assert found[SWAP].group != found[other].group
+    by_key = samples(dataset)
+    assert (by_key[SWAP].method, by_key[other].method) == ("FaceSwap", "FSGAN")
+    assert by_key[SWAP].group != by_key[other].group
 
 
 def test_a_youtube_id_with_underscores_says_no_method_and_no_person(tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ def test_source_is_real_target_is_fake_and_the_mask_is_ignored(tmp_path: Path) -
 @pytest.mark.parametrize("folder", ["test/", ""])
 def test_the_split_may_be_in_the_name(tmp_path: Path, folder: str) -> None:
     plant(tmp_path, [f"{side}/{folder}test_00000000.mp4" for side in ("source", "Target")])
-    found = [facts(sample)[1:4] for sample in samples(build("FFIW-10K", tmp_path)).values()]
-    assert found == [("ffiw:test_00000000", (), "test")] * 2
+    facts_ = [facts(sample)[1:4] for sample in samples(build("FFIW-10K", tmp_path)).values()]
+    assert facts_ == [("ffiw:test_00000000", (), "test")] * 2
 
 
 def test_without_a_split_a_pair_still_shares_its_group(tmp_path: Path) -> None:

@@ -73,12 +73,12 @@ def test_rows_of_a_csv(tmp_path: Path) -> None:
     text = f'{HEAD}a.png,D,swap,fake,d:1,d:1;d:2,test,7\n"딥 [1],""b"".png",D,youtube,real,,,,\n'
     plant(tmp_path, ["x/list.csv"], text)
     dataset = build("folder", tmp_path, csv="x/list.csv")
-    found = samples(dataset)
-    assert {key: facts(sample) for key, sample in found.items()} == {
+    by_key = samples(dataset)
+    assert {key: facts(sample) for key, sample in by_key.items()} == {
         "x/a.png": ("D_swap", "d:1", ("d:1", "d:2"), "test", 7),
         'x/딥 [1],"b".png': ("D_real", "", (), "", None),
     }
-    assert found["x/a.png"].path == tmp_path / "x/a.png"
+    assert by_key["x/a.png"].path == tmp_path / "x/a.png"
 
 
 def test_a_face_folder_is_a_dataset(tmp_path: Path) -> None:

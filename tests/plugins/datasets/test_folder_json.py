@@ -103,8 +103,8 @@ def test_back_slashes_and_a_prefix_that_is_not_on_disk(tmp_path: Path, prefix: s
 
 def test_the_root_may_be_below_what_the_paths_share(tmp_path: Path) -> None:
     plant(tmp_path, [*FAKES, *REALS])
-    found = samples(read(tmp_path / "FaceForensics++", ffdf("x/")))
-    assert set(found) == {path.partition("/")[2] for path in (*FAKES, *REALS)}
+    by_key = samples(read(tmp_path / "FaceForensics++", ffdf("x/")))
+    assert set(by_key) == {path.partition("/")[2] for path in (*FAKES, *REALS)}
 
 
 def test_frames_of_another_method_are_never_taken_for_the_ones_on_disk(tmp_path: Path) -> None:

@@ -91,8 +91,8 @@ def test_lists_give_groups_order_and_split(tmp_path: Path) -> None:
     plant(tmp_path, [f"{LABELS}/변조영상_training_메타데이터.csv"], text)
     plant(tmp_path, [f"{TOP}/원본영상_validation_메타데이터.csv"], f"영상ID,UUID\n{A}_140.mp4,{A}\n")
     dataset = build("KoDF", tmp_path)
-    found = {key.rpartition("/")[2]: facts(sample)[1:4] for key, sample in samples(dataset).items()}
-    assert found == {
+    by_key = {key.rpartition("/")[2]: facts(sample)[1:4] for key, sample in samples(dataset).items()}
+    assert by_key == {
         f"{A}_132.mp4": (f"kodf:{A}_132", (f"kodf:{A}",), "train"),
         f"{A}_140.mp4": (f"kodf:{A}_140", (f"kodf:{A}",), "val"),
         f"{A}_{B}_4_1680.mp4": (f"kodf:{A}_132", BOTH, "train"),

@@ -51,8 +51,8 @@ def test_the_folder_of_reals_with_one_dash_more(tmp_path: Path, source: str) -> 
 def test_the_split_is_that_of_the_folder(tmp_path: Path) -> None:
     seeds = {"train": "000", "test": "001", "val": "002"}
     plant(tmp_path, [f"ffhq/pgan-9k-128-png/{split}/seed{seed}_sample000007.png" for split, seed in seeds.items()])
-    found = samples(build(NAME, tmp_path))
-    assert [(sample.split, key.split("/")[2]) for key, sample in found.items()] == [(s, s) for s in sorted(seeds)]
+    by_key = samples(build(NAME, tmp_path))
+    assert [(sample.split, key.split("/")[2]) for key, sample in by_key.items()] == [(s, s) for s in sorted(seeds)]
 
 
 def test_one_generator_of_two_sources_is_one_category_and_its_pictures_stay_apart(tmp_path: Path) -> None:

