@@ -42,7 +42,7 @@ MORE = {"allow_extra_args": True}  # the command itself says what is wrong with 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from kce import __version__
+        from kce.system.version import __version__
 
         print_line(__version__)
         plugin_commands.warn_of_other_claimants()

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from kce import __version__
 from kce.data.media import is_video
 from kce.data.walk import printable
 from kce.errors import KCEError
@@ -41,6 +40,7 @@ from kce.registry.registry import Registry
 from kce.system.atomic import atomic_replace
 from kce.system.documents import Document
 from kce.system.lock import file_lock
+from kce.system.version import __version__
 from kce.system.worker_pool import InlineWorkers, TaskLost, Workers, start_workers
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from kce import __version__
 from kce.errors import KCEError
 from kce.registry import defaults, distributions
 from kce.registry.specs import format_spec
@@ -20,6 +19,7 @@ from kce.system.documents import (
     read_document,
     write_document,
 )
+from kce.system.version import __version__
 from kce.training.settings import TrainSettings
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kce import __version__
 from kce.errors import BrokenPlugin
 from kce.hookspecs import API, KINDS
 from kce.registry.provenance import DISTRIBUTION, install_source
+from kce.system.version import __version__
 
 if TYPE_CHECKING:
     from kce.registry.registry import Registry

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from kce import __version__
 from kce.registry.package_metadata import metadata_fields
+from kce.system.version import __version__
 
 DISTRIBUTION = "kce-toolkit"
 _MODULE_FILE = re.compile(r"^kce(?:/|\.py,|\.so,)", re.MULTILINE)  # in a RECORD
@@ -77,7 +77,7 @@ def reinstall_command() -> str:
 
 
 def other_claimants() -> list[str]:
-    """List every other installed distribution that holds the module ``kce``, or is called so, as "NAME VERSION".
+    """List every other installed distribution that holds the module ``kce``, or is called so, as "NAME __version__".
 
     It reads the file list of all installed distributions: too slow for a command that is called often.
     """

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from kce import __version__
 from kce.errors import KCEError, UnknownName
 from kce.hookspecs import KINDS
 from kce.registry.provenance import DISTRIBUTION, InstallSource, install_source
 from kce.system.shipped import TEMPLATES
+from kce.system.version import __version__
 
 if TYPE_CHECKING:
     from kce.registry.registry import Registry

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from kce import __version__
 from kce.registry.distributions import install_hint
 from kce.registry.provenance import InstallSource, install_source, other_claimants, reinstall_command
 from tests.conftest import REPOSITORY
-from tests.support.environment import install_into, wheel
+from tests.support.environment import install, install_into, made, wheel
 
 STRANGER = """[build-system]
 requires = ["hatchling"]
@@ -148,3 +149,30 @@ def test_a_stranger_named_kce_is_reported_and_the_version_stays_ours(tmp_path: P
     assert __version__ in done.stdout
     if "--json" in words:
         assert json.loads(done.stdout)[0]["distribution"] == "kce-toolkit"
+
+
+def test_kce_names_the_stranger_that_overwrote_its_module_and_the_hint_repairs_it(tmp_path: Path) -> None:
+    environment = made(tmp_path)
+    install(environment, stranger(tmp_path, "kce", "kce/__init__.py"))
+    (module,) = (environment / "lib").glob("python3*/site-packages/kce/__init__.py")
+    assert module.read_text() == ""
+
+    def kce(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [environment / "bin" / "kce", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    done = kce("--version")
+    assert (done.returncode, done.stdout.strip()) == (0, __version__)
+    assert "warning: kce 3.14159 is also installed" in done.stderr
+    plugins = kce("list", "--plugins")
+    assert plugins.returncode == 0, plugins.stderr
+    assert "warning: kce 3.14159 is also installed" in plugins.stderr
+    (hint,) = [line for line in done.stderr.splitlines() if line.startswith("hint: ")]
+    for command in hint.removeprefix("hint: ").split(", then "):
+        words = shlex.split(command)
+        pip = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python")]
+        options = ["--yes"] if words[1] == "uninstall" else ["--no-index"]
+        subprocess.run([*pip, words[1], *options, *words[2:]], check=True, capture_output=True)
+    assert kce("--version").stderr == ""
+    assert kce("list", "clusterer").returncode == 0
