@@ -40,7 +40,9 @@ HASH = "3ed36ede2748b60462884a7a72e39c97"
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**40), st.integers(2, 12), st.integers(1, 4), st.data())
-def test_the_truth_is_what_it_says(seed: int, categories: int, datasets: int, data: st.DataObject) -> None:
+def test_the_truth_agrees_with_names_and_datasets(
+    seed: int, categories: int, datasets: int, data: st.DataObject
+) -> None:
     datasets = min(datasets, categories)
     methods = data.draw(st.integers(max(-(-categories // datasets), 2), max(categories, 2)))
     world = make_feature_world(

@@ -142,7 +142,7 @@ def test_damage_in_the_middle_costs_no_frame(tmp_path: Path, capfd: pytest.Captu
 
 
 @pytest.mark.parametrize(("degrees", "corner"), [(0, RED), (90, BLUE), (180, GREEN), (270, GREEN)])
-def test_a_rotation_is_honoured(tmp_path: Path, degrees: int, corner: tuple[int, int, int]) -> None:
+def test_a_rotation_is_applied(tmp_path: Path, degrees: int, corner: tuple[int, int, int]) -> None:
     """Red above left, green right, blue below left; turned clockwise by so many degrees when shown."""
     frame = np.zeros((64, 128, 3), np.uint8)
     frame[:, :], frame[:, 64:], frame[32:, :64] = RED, GREEN, BLUE
@@ -255,7 +255,7 @@ def corners() -> np.ndarray:
 @pytest.mark.parametrize(
     ("suffix", "mode"), [("jpg", "RGB"), ("png", "RGB"), ("png", "RGBA"), ("tiff", "RGB"), ("webp", "RGB")]
 )
-def test_the_orientation_is_honoured(tmp_path: Path, orientation: int, suffix: str, mode: str) -> None:
+def test_the_orientation_is_applied(tmp_path: Path, orientation: int, suffix: str, mode: str) -> None:
     stored = {
         1: lambda a: a,
         2: lambda a: a[:, ::-1],
@@ -306,7 +306,7 @@ def test_every_mode_becomes_three_channels(tmp_path: Path, mode: str) -> None:
     assert pictures.read_image(tmp_path / "a.png").shape == (7, 9, 3)
 
 
-def test_what_is_transparent_is_laid_over_black(tmp_path: Path) -> None:
+def test_transparent_parts_are_laid_over_black(tmp_path: Path) -> None:
     pixels = np.array([[[200, 100, 50, 255], [200, 100, 50, 0], [200, 100, 50, 51]]], np.uint8)
     Pillow.fromarray(pixels).save(tmp_path / "a.png")
     assert pictures.read_image(tmp_path / "a.png").tolist() == [[[200, 100, 50], [0, 0, 0], [40, 20, 10]]]

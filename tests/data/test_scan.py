@@ -266,7 +266,7 @@ def test_a_fault_of_the_dataset_is_not_blamed_on_the_csv(tmp_path: Path) -> None
         scan(Breaks([]), "root", csv=tmp_path / "out.csv")
 
 
-def test_a_csv_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+def test_a_csv_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
     for path in (tmp_path / "file" / "out.csv", tmp_path / "folder"):

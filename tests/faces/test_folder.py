@@ -103,7 +103,7 @@ def test_a_table_with_invalid_rows_is_bad_data(tmp_path: Path, rows: list[FaceRo
     assert raised.value.hint
 
 
-def test_other_columns_torn_text_and_other_bytes_are_bad_data(tmp_path: Path) -> None:
+def test_other_columns_and_damaged_text_are_bad_data(tmp_path: Path) -> None:
     with pytest.raises(BadData, match="columns"):
         read_faces(write(tmp_path, columns=("key", "label")))
     for data in (b"", b"\xff\xfe\x00", (",".join(FaceRow._fields) + '\n"torn').encode()):

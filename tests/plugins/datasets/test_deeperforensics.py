@@ -72,7 +72,7 @@ def test_the_same_clip_of_all_variants_is_one_group(tmp_path: Path) -> None:
     assert dataset.expected == {DF_VAE: 11000}
 
 
-def test_studio_recordings_are_reals_only_when_asked_for(tmp_path: Path) -> None:
+def test_studio_recordings_are_reals_only_when_requested(tmp_path: Path) -> None:
     dataset = build("DeeperForensics", tree(tmp_path), source_videos=True)
     reals = {key: facts(sample) for key, sample in samples(dataset).items() if sample.real}
     assert reals == {
@@ -98,7 +98,7 @@ def test_files_of_a_split_that_do_not_exist_are_missing(tmp_path: Path) -> None:
     assert everywhere == {f"manipulated_videos/{variant}/001_W001.mp4": where for variant in VARIANTS}
 
 
-def test_a_variant_that_was_not_fetched_is_missing_only_to_who_asks_for_it(tmp_path: Path) -> None:
+def test_a_variant_that_was_not_downloaded_is_missing_only_where_it_is_requested(tmp_path: Path) -> None:
     plant(tmp_path, ["manipulated_videos/end_to_end/000_M101.mp4"])
     plant(tmp_path, ["lists/splits/train.txt"], "000_M101.mp4")
     assert not remarks(build("DeeperForensics", tmp_path, variant="all"), "missing")
@@ -147,7 +147,7 @@ def test_files_outside_the_layout_are_unparsed(tmp_path: Path, path: str) -> Non
     assert list(remarks(build("DeeperForensics", tmp_path), "unparsed")) == [path]
 
 
-def test_two_readings_say_the_same(tmp_path: Path) -> None:
+def test_reading_twice_gives_the_same(tmp_path: Path) -> None:
     dataset = build("DeeperForensics", tree(tmp_path, train="000_M101.mp4\n001_W001.mp4\n"))
     assert [item for item in dataset if isinstance(item, Remark)] == [
         item for item in dataset if isinstance(item, Remark)

@@ -41,7 +41,7 @@ def test_the_published_tree_has_no_reals(tmp_path: Path, quality: str, keys: lis
     assert dataset.expected == {"DeepfakeTIMIT_FaceSwap-GAN": 320 * len(keys)}
 
 
-def test_both_qualities_are_read_unless_one_is_asked_for_and_are_one_group(tmp_path: Path) -> None:
+def test_both_qualities_are_read_unless_one_is_requested_and_are_one_group(tmp_path: Path) -> None:
     by_key = samples(build("DeepfakeTIMIT", tree(tmp_path)))
     assert list(by_key) == [HIGHER, LOWER]
     assert {sample.group for sample in by_key.values()} == {"vidtimit:fadg0/sa1"}

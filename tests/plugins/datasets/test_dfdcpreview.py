@@ -81,7 +81,7 @@ def test_a_video_in_two_sets(tmp_path: Path) -> None:
     assert samples(dataset)[B].split == "test"
 
 
-def test_entries_that_lead_out_or_say_nothing(tmp_path: Path) -> None:
+def test_entries_that_lead_out_or_cannot_be_read(tmp_path: Path) -> None:
     plant(tmp_path, ["out_A_001.mp4", "1_A_001.mp4"])
     bad = {
         "../1_A_001.mp4": row("real", "train"),

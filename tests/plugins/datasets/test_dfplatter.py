@@ -39,7 +39,7 @@ def test_an_unknown_compression_is_refused(tmp_path: Path) -> None:
         build("DF-Platter", plant(tmp_path, TREE), compression="c1")
 
 
-def test_the_csv_says_the_split_of_a_video(tmp_path: Path) -> None:
+def test_the_csv_gives_the_split_of_a_video(tmp_path: Path) -> None:
     frames = [f"frames_C0/SetB/vid_0001/{n:04}.jpg" for n in (1, 2)]
     plant(tmp_path, [*TREE, *frames])
     box = "10,20,110,140"

@@ -78,7 +78,7 @@ def test_the_published_layout(tree: Path) -> None:
     assert len(list(dataset)) == files(tree)
 
 
-def test_its_sibling_reads_the_rest(tree: Path) -> None:
+def test_the_other_adapter_reads_the_rest(tree: Path) -> None:
     dataset = build("DeepFakeDetection", tree)
     assert {key: facts(sample) for key, sample in samples(dataset).items()} == {
         key: (*known, "", None) for key, known in DFD.items()

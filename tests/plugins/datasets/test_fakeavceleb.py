@@ -124,7 +124,7 @@ def test_a_repeated_line_is_not_a_conflict(tmp_path: Path) -> None:
     assert not conflicts(build("FakeAVCeleb", tree(tmp_path, [*LINES, *LINES[1:]])))
 
 
-def test_names_that_repeat_between_folders_are_kept_apart(tmp_path: Path) -> None:
+def test_names_that_repeat_between_folders_are_distinguished(tmp_path: Path) -> None:
     other = "FakeVideo-RealAudio/African/women/id02071/00905_id10005_faceswap.mp4"
     plant(tmp_path, [other])
     dataset = build("FakeAVCeleb", tree(tmp_path, [*LINES, line(other, "id10005,-,fsgan,C")]))

@@ -81,7 +81,7 @@ def test_reals_may_be_one_folder_less_deep_and_fakes_may_not(tmp_path: Path) -> 
     assert list(remarks(dataset, "unparsed")) == [f"{TRAIN}/3/{A}/frame00003.jpg"]
 
 
-def test_lines_that_agree_say_nothing(tmp_path: Path) -> None:
+def test_lines_that_agree_give_no_remarks(tmp_path: Path) -> None:
     labels = {number: "1 1" if number in (7, 8, 10, 11, 12, 13, 14, 15) else "1 2" for number in range(1, 16)}
     known = {number: f"{label} {number}" for number, label in labels.items()} | dict.fromkeys(range(16, 20), "0 0 0")
     plant(tmp_path, [f"{TRAIN}/{number}/{A}/{B}/frame00019.jpg" for number in known])

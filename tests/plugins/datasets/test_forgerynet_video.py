@@ -67,7 +67,7 @@ def test_each_set_leaves_the_other_alone(tmp_path: Path) -> None:
         assert not remarks(dataset, "missing")
 
 
-def test_lines_as_they_are_published_say_nothing(tmp_path: Path) -> None:
+def test_published_lines_give_no_remarks(tmp_path: Path) -> None:
     plant(tmp_path, [path(1), path(4, VAL), path(16)])
     text = line(1, "1 2 1") + line(16, "0 0 0", "1", "0 90 0") + line(16, "0 0 0", "0", "")
     plant(tmp_path, ["Training/video_list.txt"], text)

@@ -68,7 +68,7 @@ def test_a_zip_alone_shows_the_root(tmp_path: Path) -> None:
     assert list(samples(build("KoDF", plant(tmp_path, [fake])))) == [fake]
 
 
-def test_names_taken_apart_on_disk_are_found_and_composed(tmp_path: Path) -> None:
+def test_decomposed_names_on_disk_are_found_and_composed(tmp_path: Path) -> None:
     apart = unicodedata.normalize("NFD", FAKE)
     assert apart != FAKE
     plant(tmp_path, [apart, unicodedata.normalize("NFD", f"{LABELS}/변조영상_training_메타데이터.csv")])

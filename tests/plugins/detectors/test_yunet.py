@@ -79,7 +79,7 @@ def test_red_and_blue_are_distinguished() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 700), (700, 2), (8, 8), (481, 639), (3000, 20)])
-def test_any_size_is_searched_without_a_word(shape: tuple[int, int], capfd: pytest.CaptureFixture[str]) -> None:
+def test_any_size_is_searched_without_a_warning(shape: tuple[int, int], capfd: pytest.CaptureFixture[str]) -> None:
     detector = Registry.load("/").build("detector", "yunet:long_side=1200")
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     with warnings.catch_warnings():
