@@ -35,7 +35,7 @@ class StartFailed(KCEError):
 
 
 class TaskLost(NamedTuple):
-    """Takes the place of a result of a task whose process died at every try, or that exceeded its time limit.
+    """Takes the place of the result of a task whose process died at every try, or that exceeded its time limit.
 
     Attributes:
         reason: What happened, in words for the user.
