@@ -122,14 +122,14 @@ class AuditReport(Document):
     """What an audit found.
 
     Attributes:
-        n: Rows.
-        seed: Of all random choices.
-        datasets: Of the rows.
-        categories: The forged ones.
-        margin: What counts as the same.
-        pairs: Of categories of different datasets.
+        n: Number of rows.
+        seed: Seed of all random choices.
+        datasets: The datasets of the rows, and what their traces are measured from.
+        categories: The forged categories, with the AUROC within their own dataset.
+        margin: The effect below which two categories count as the same.
+        pairs: All pairs of categories of different datasets, with relation, effect, interval and p values.
         findings: Pairs with the same name that differ, and with different names that agree.
-        clusters: The classes that were examined.
+        clusters: The classes that were examined, and how well their datasets are mixed.
         proposals: What the proposed plan changes.
         plan: Category -> class, as proposed.
     """

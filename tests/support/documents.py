@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 import kce
 from kce import types
+from kce.audit.audit_report import AuditReport
 from kce.cli.main import app
 from kce.data.catalog import describe_dataset
 from kce.data.scan import ScanReport
@@ -193,6 +194,10 @@ def registry_keys() -> str:
     return _meanings(RegistryTable)
 
 
+def audit_keys() -> str:
+    return _meanings(AuditReport)
+
+
 def scan_keys() -> str:
     return _meanings(ScanReport)
 
@@ -227,6 +232,7 @@ def sentence(docstring: str | None) -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "adapter": adapter,
+    "audit-keys": audit_keys,
     "checks": common_checks,
     "command-help": command_help,
     "commands": command_table,
