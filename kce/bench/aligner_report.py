@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.bench.aligners import UNIFORM
+from kce.bench.bench_reports import AlignerReport
 from kce.evaluation.formatting import format_interval
 from kce.evaluation.paired_tests import mean_with_interval
 from kce.report.charts import Chart, Lines, ReportFigure, ReportTable
 from kce.report.html_page import render_page
 from kce.report.matplotlib_charts import write_chart_files
 from kce.report.table_export import write_table_files
-from kce.system.atomic import write_atomic, write_json
+from kce.system.atomic import write_atomic
+from kce.system.documents import model_from_table, write_document
 
 if TYPE_CHECKING:
     Results = Sequence[Mapping[str, Any]]
@@ -150,7 +152,8 @@ def write_aligner_report(folder: Path, rows: Sequence[Mapping[str, Any]], result
     Returns:
         The paths of all files.
     """
-    write_json(folder / "aligners.json", {"aligners": list(rows), "cells": list(results)})
+    report = model_from_table({"aligners": list(rows), "cells": list(results)}, AlignerReport, "the report")
+    write_document(folder / "aligners.json", report)
     written = [folder / "aligners.json"]
     tables, figures = aligner_tables(rows), aligner_curves(rows)
     for table in tables:

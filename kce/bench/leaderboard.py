@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from kce.bench.bench_reports import LeaderboardReport
 from kce.bench.clusterers import read_cluster_labels
 from kce.evaluation.agreement import AGREEMENT_MEASURES, partition_stability
 from kce.evaluation.formatting import format_interval, format_number
@@ -18,7 +19,8 @@ from kce.registry import defaults
 from kce.report.charts import Bars, Chart, ReportFigure, ReportTable
 from kce.report.html_page import render_page
 from kce.report.table_export import write_table_files
-from kce.system.atomic import write_atomic, write_json
+from kce.system.atomic import write_atomic
+from kce.system.documents import model_from_table, write_document
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,7 +121,7 @@ def write_leaderboards(folder: Path, boards: Mapping[str, Any], results: Results
         results: As ``run_cluster_cells`` returns them.
     """
     tables = [leaderboard_table(k, board) for k, board in boards.items() if board["rows"]]
-    write_json(folder / "leaderboard.json", dict(boards))
+    write_document(folder / "leaderboard.json", model_from_table(boards, LeaderboardReport, "the leaderboard"))
     written = [folder / "leaderboard.json"]
     for table in (*tables, _cells_table(results)):
         written += write_table_files(folder / "tables", table)

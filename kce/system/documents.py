@@ -40,10 +40,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import numbers
 import tomllib
 import types
 import typing
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
@@ -140,6 +142,7 @@ def model_from_table(table: Any, model: type[_T], where: str, key: str = "") -> 
         BadData: A key is missing or was renamed, or a value is of another type.
         UnknownName: A key that the model does not have.
     """
+    table = msgspec.to_builtins(table, builtin_types=(datetime, date, time), enc_hook=_plain_value)
     _check_value(table, model, where, key)
     try:
         return msgspec.convert(table, model)
@@ -153,7 +156,7 @@ def checked_model(model: _T, where: str) -> _T:
     Raises:
         BadData, UnknownName: As ``model_from_table`` does.
     """
-    return model_from_table(msgspec.to_builtins(model), type(model), where)
+    return model_from_table(model, type(model), where)
 
 
 def write_document(path: Path, document: Document) -> None:
@@ -178,8 +181,19 @@ def document_to_table(document: Document) -> dict[str, Any]:
 
 def model_to_table(model: Any) -> dict[str, Any]:
     """A dataclass or Struct as plain tables, lists and values."""
-    table: dict[str, Any] = _with_lists(msgspec.to_builtins(model))
+    table: dict[str, Any] = _with_lists(msgspec.to_builtins(model, enc_hook=_plain_value))
     return table
+
+
+def _plain_value(value: Any) -> int | float | str:
+    """The number or text in an object that is more than that, such as one of numpy's."""
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
+    if isinstance(value, str):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no place in a document")
 
 
 def _with_lists(value: Any) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -142,6 +143,22 @@ def test_what_was_made_in_python_is_checked_by_the_same_types() -> None:
     assert repr(checked_model(Sheet("a", limit=3), "the choices").limit) == "3.0"
     with pytest.raises(BadData, match=r"the choices: inner.lr = true is not a number"):
         checked_model(Sheet("a", inner=Inner(lr=True)), "the choices")
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
+    sheet = Sheet("a", by_name={"b": np.int64(3)}, limit=np.float64(0.5), pair=(np.float32(2), np.str_("x")))
+    write_document(tmp_path / "sheet.json", sheet)
+    assert read_document(tmp_path / "sheet.json", Sheet) == Sheet("a", by_name={"b": 3}, limit=0.5, pair=(2.0, "x"))
+    assert checked_model(sheet, "s") == sheet
+    with pytest.raises(TypeError, match="no place in a document"):
+        write_document(tmp_path / "sheet.json", Sheet(object()))
+
+
+@pytest.mark.parametrize("value", ["1900-01-01", "1900-01-01T00:00:00", "12:00:00"])
+def test_a_date_is_not_a_text(tmp_path: Path, value: str) -> None:
+    (tmp_path / "sheet.toml").write_text(f"schema = 1\ntitle = {value}\n")
+    with pytest.raises(BadData, match="is not a text"):
+        read_document(tmp_path / "sheet.toml", Sheet)
 
 
 def test_the_example_runs() -> None:

@@ -1,0 +1,97 @@
+"""The schemas of what the benchmarks report: ``leaderboard.json`` and ``aligners.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from kce.system.documents import Document
+
+
+@dataclass(frozen=True)
+class LeaderboardRow:
+    """An entry of a leaderboard; ``kce.bench.leaderboard`` says what the values are."""
+
+    aligner: str
+    reducer: str
+    clusterer: str
+    k: str
+    worlds: int
+    cells: int
+    failed: int
+    reasons: tuple[str, ...]
+    ari: float
+    interval: tuple[float, float] | None
+    rank: float
+    measures: Mapping[str, float | None]
+    truths: Mapping[str, float | None]
+    stability: float | None
+    subsample: float | None
+    seconds: float | None
+    peak_mib: float | None
+    clusters_off: float | None
+
+
+@dataclass(frozen=True)
+class LeaderboardRanks:
+    """The mean ranks of the entries, and the difference from which on they can be told apart."""
+
+    n: int
+    entries: int
+    mean: tuple[float, ...]
+    p: float | None
+    critical_difference: float | None
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Entries with the best mean rank first, and the names of the truths that count."""
+
+    rows: tuple[LeaderboardRow, ...]
+    ranks: LeaderboardRanks
+    truth: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LeaderboardReport(Document):
+    """``leaderboard.json``: a leaderboard for a known and an unknown number of clusters."""
+
+    NOUN: ClassVar[str] = "a leaderboard"
+    HINT: ClassVar[str] = "`kce bench clusterers --to` writes it"
+
+    known: Leaderboard
+    unknown: Leaderboard
+
+
+@dataclass(frozen=True)
+class AlignerRow:
+    """A row of the summary; ``kce.bench.aligner_report`` says what the values are."""
+
+    kind: str
+    amount: float
+    training: str
+    aligner: str
+    clusterer: str
+    k: str
+    worlds: int
+    cells: int
+    failed: int
+    ari: float
+    interval: tuple[float, float] | None
+    worst: float
+    k_within_1: float
+    merged: Mapping[str, int]
+    split: Mapping[str, int]
+    unlearned: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class AlignerReport(Document):
+    """``aligners.json``: the summary, and the cells behind it as ``results.jsonl`` has them."""
+
+    NOUN: ClassVar[str] = "the report of a benchmark of aligners"
+    HINT: ClassVar[str] = "`kce bench aligners --to` writes it"
+
+    aligners: tuple[AlignerRow, ...]
+    cells: tuple[Mapping[str, Any], ...]
