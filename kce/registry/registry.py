@@ -259,23 +259,22 @@ class Registry:
         return matches[0] if len(matches) == 1 else None
 
     def _factory(self, entry: RegistryEntry) -> Callable[..., Any]:
-        if not self.plugins.source(entry.plugin):
-            message = UnknownName.among("plugin", entry.plugin, self.plugins.names()).message
+        plugin, factory = entry.plugin, entry.factory
+        known = bool(self.plugins.source(plugin))
+        factories = self.plugins.offers(plugin).get(entry.kind, {}) if known else {}
+        if factory in factories:
+            return factories[factory]
+        if elsewhere := self._plugins_offering(entry.kind, factory):
+            problem = f"the plugin {plugin!r} has no {factory!r}" if known else f"there is no plugin {plugin!r}"
+            error = f"{problem}, but {elsewhere[0]!r} has {factory!r}"
+            hint = f'write use = "{elsewhere[0]}:{factory}"'
+        elif known:
+            error = f"the plugin {plugin!r} has {UnknownName.among(entry.kind, factory, factories).message}"
+            hint = f"`kce list {entry.kind}` shows what works"
         else:
-            factories = self.plugins.offers(entry.plugin).get(entry.kind, {})
-            if entry.factory in factories:
-                return factories[entry.factory]
-            message = (
-                f"plugin {entry.plugin!r} offers {UnknownName.among(entry.kind, entry.factory, factories).message}"
-            )
-        elsewhere = self._plugins_offering(entry.kind, entry.factory)
-        raise BrokenPlugin(
-            "names",
-            f"{entry.kind} {entry.name!r} cannot be used ({entry.source}): {message}",
-            f'{elsewhere[0]} offers it: write use = "{elsewhere[0]}:{entry.factory}"'
-            if elsewhere
-            else "a plugin is a file in the `plugins/` folder beside registry.toml, or an installed package",
-        )
+            error = UnknownName.among("plugin", plugin, self.plugins.names()).message
+            hint = "a plugin is a file in the `plugins/` folder beside registry.toml, or an installed package"
+        raise BrokenPlugin("names", f"{entry.kind} {entry.name!r} in {entry.source} cannot be used: {error}", hint)
 
     def _plugins_offering(self, kind: str, factory: str) -> list[str]:
         """The plugins with such a factory: a registry.toml may name one that was renamed since."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kce.errors import BrokenPlugin, KCEError, UnknownName
+from kce.system.documents import describe_type
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
@@ -172,5 +173,5 @@ def _checked(what: str, value: Any, annotation: Any) -> Any:
         return Path(value)
     if str in allowed and type(value) in (int, float):
         return str(value)
-    names = " or ".join("None" if kind is type(None) else kind.__name__ for kind in allowed)
-    raise KCEError(f"{what} = {value!r} is not of type {names}", "values are written as in TOML: 3, 0.5, true, text")
+    expected = describe_type(annotation, short=True)
+    raise KCEError(f"{what} = {value!r} is not {expected}", "values are written as in TOML: 3, 0.5, true, text")

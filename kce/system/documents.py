@@ -269,7 +269,7 @@ def _check_keys(table: Mapping[str, Any], model: type, where: str, key: str) -> 
             raise UnknownName.among(f"key of {where}{f': [{key}]' if key else ''}", name, [*known, *top])
     for name, (hint, required) in known.items():
         if required and name not in table:
-            raise BadData(f"{where}: {_joined(key, name)} is missing", f"it is {_expected(hint)}")
+            raise BadData(f"{where}: {_joined(key, name)} is missing", f"it is {describe_type(hint)}")
 
 
 def _refuse_old_keys(table: Mapping[str, Any], model: type, where: str, key: str) -> None:
@@ -286,7 +286,7 @@ def _check_leaf(value: Any, expected: Any, where: str, key: str) -> None:
     try:
         msgspec.convert(value, expected)
     except msgspec.ValidationError as error:
-        what, hint = _expected(expected, short=True), f"write {_expected(expected)}"
+        what, hint = describe_type(expected, short=True), f"write {describe_type(expected)}"
         raise BadData(f"{where}: {key or 'it'} = {_shown(value)} is not {what}", hint) from error
 
 
@@ -313,15 +313,19 @@ _WORDS = {
 }
 
 
-def _expected(hint: Any, short: bool = False) -> str:
-    """A type in plain words; with how it is written unless `short`."""
+def describe_type(hint: Any, short: bool = False) -> str:
+    """Name a type in plain words, and say how TOML writes it unless `short`.
+
+    >>> describe_type(int | None, short=True), describe_type(str)
+    ('a whole number', 'a text in quotes')
+    """
     kind, of = get_origin(hint) or hint, get_args(hint)
     if kind in (typing.Union, types.UnionType):
-        return " or ".join(_expected(part, short) for part in of if part is not type(None))
+        return " or ".join(describe_type(part, short) for part in of if part is not type(None))
     if kind is Literal:
         return "one of " + ", ".join(_shown(option) for option in of)
     if kind in (list, tuple, Sequence):
-        inner = f" ({_expected(of[0], short=True)} each)" if of and of[0] is not Any else ""
+        inner = f" ({describe_type(of[0], short=True)} each)" if of and of[0] is not Any else ""
         if of and kind is tuple and Ellipsis not in of:
             inner = f" of {len(of)}{inner}"
         return f"a list{inner}" + ("" if short else " in brackets")
