@@ -273,11 +273,14 @@ def _check_keys(table: Mapping[str, Any], model: type, where: str, key: str) -> 
 
 
 def _refuse_old_keys(table: Mapping[str, Any], model: type, where: str, key: str) -> None:
+    """Raise for all old keys of one table at once."""
     renamed: Mapping[str, str] = getattr(model, "RENAMED", {})
-    for old in table:
-        if old in renamed:
-            new = renamed[old]
-            raise BadData(f"{where}: {_joined(key, old)} is now called {new}", f"write {new} instead of {old}")
+    old = [name for name in table if name in renamed]
+    if old:
+        raise BadData(
+            f"{where}: " + "; ".join(f"{_joined(key, name)} is now called {renamed[name]}" for name in old),
+            "write " + ", ".join(f"{renamed[name]} instead of {name}" for name in old),
+        )
 
 
 def _check_leaf(value: Any, expected: Any, where: str, key: str) -> None:

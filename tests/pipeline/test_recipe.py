@@ -57,6 +57,12 @@ def test_a_key_of_the_last_version_is_refused_with_the_new_name(tmp_path: Path, 
     assert f"write {new} instead of" in error.value.hint
 
 
+def test_all_old_keys_of_a_table_are_named_at_once() -> None:
+    with pytest.raises(BadData, match=r"s: train.batch is now called batch_size; train.rate is now") as error:
+        recipe_from_table({"train": {"batch": 3, "rate": 0.1, "epochs": 3}}, "s")
+    assert error.value.hint == "write batch_size instead of batch, lr instead of rate"
+
+
 def test_the_command_line_refuses_an_old_recipe_with_status_2(
     at: Path, kce: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
