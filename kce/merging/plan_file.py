@@ -81,11 +81,11 @@ def read_plan(path: Path) -> MergePlan:
 
 def check_plan(plan: MergePlan, categories: Iterable[str]) -> None:
     """Raise BadData unless the plan names exactly these categories and gives each a class."""
-    wanted = set(categories)
-    missing = sorted(wanted - plan.classes.keys())
+    expected = set(categories)
+    missing = sorted(expected - plan.classes.keys())
     complaints = [f"no class for {category}" for category in missing]
-    for category in sorted(plan.classes.keys() - wanted):
-        near = difflib.get_close_matches(category, missing or sorted(wanted), n=1)
+    for category in sorted(plan.classes.keys() - expected):
+        near = difflib.get_close_matches(category, missing or sorted(expected), n=1)
         complaints.append(f"no such category: {category}" + (f" (perhaps {near[0]})" if near else ""))
     complaints += [f"an empty class for {category}" for category, name in plan.classes.items() if not name.strip()]
     if complaints:

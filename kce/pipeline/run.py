@@ -89,17 +89,16 @@ def run(
         _settle_recipe(folder / RECIPE, recipe, registry)
         faces = select_faces(all_faces, recipe, registry, known, unknown)
         del all_faces  # a million rows are a gigabyte
-        stages = _Stages(folder, recipe, registry, faces, other_runs, devices, progress)
-        return stages.do(until)
+        return _Stages(folder, recipe, registry, faces, other_runs, devices, progress).do(until)
 
 
 def _settle_recipe(path: Path, recipe: Recipe, registry: Registry) -> None:
     """Write the choices, or check that they are those of the folder."""
     if path.is_file():
-        existing, wanted = compared_choices(read_recipe(path)), compared_choices(recipe)
-        if existing != wanted:
+        existing, requested = compared_choices(read_recipe(path)), compared_choices(recipe)
+        if existing != requested:
             raise Refused(
-                f"{path.parent} holds a run of other choices:\n{format_differences(existing, wanted)}",
+                f"{path.parent} holds a run of other choices:\n{format_differences(existing, requested)}",
                 "name another folder for this run, or remove that one",
             )
     write_recipe(path, recipe, registry)
@@ -129,22 +128,22 @@ class _Stages:
 
     def do(self, until: str) -> dict[str, Any]:
         """Do what is not done yet, in the order of the stages."""
-        wanted = STAGES[: STAGES.index(until) + 1]
+        stages = STAGES[: STAGES.index(until) + 1]
         self._copy_plan()
         if self.recipe.clusters and not self._plan_path.is_file():
             self._train(self.recipe.first, unmerged_plan(self.faces.categories), "first")
-            if "known" in wanted:
+            if "known" in stages:
                 for pixels, table in self._first_tables():
                     self._extract_or_find(pixels, table)
-        if "plan" not in wanted:
+        if "plan" not in stages:
             return {}
         plan = self._plan()
-        if "final" in wanted:
+        if "final" in stages:
             self._train(self.recipe.backbone, plan, "final")
-        if "unknown" in wanted:
+        if "unknown" in stages:
             size = self.sizes[self.recipe.backbone]
             self._extract(Pixels(self.faces.unknown, size), "final", "unknown")
-        if "scores" not in wanted:
+        if "scores" not in stages:
             return {"plan": dict(plan.classes)}
         report = self._score(plan)
         write_document(self.folder / REPORT, report)
@@ -218,12 +217,12 @@ class _Stages:
                 write_plan(self._plan_path, plan)
 
     def _plan_of_other_run(self) -> MergePlan | None:
-        wanted = cluster_choices(self.recipe)
+        choices = cluster_choices(self.recipe)
         for folder in self.run_folders:
             path = folder / PLAN
             if folder != self.folder and path.is_file():
                 other = read_recipe(folder / RECIPE)
-                if other.plan == "clusters" and cluster_choices(other) == wanted:
+                if other.plan == "clusters" and cluster_choices(other) == choices:
                     return read_plan(path)
         return None
 

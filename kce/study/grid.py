@@ -101,9 +101,9 @@ def list_runs(
     _check_plan_files(study, methods)
     runs = []
     for group in complete_groups(study, methods, allow_missing):
-        wanted = [c for c in group.known or study.categories or sorted(methods) if c not in group.unknown]
-        missing = tuple(category for category in wanted if methods and category not in methods)
-        known = tuple(category for category in wanted if category not in missing)
+        intended = [c for c in group.known or study.categories or sorted(methods) if c not in group.unknown]
+        missing = tuple(category for category in intended if methods and category not in methods)
+        known = tuple(category for category in intended if category not in missing)
         if len(known) < 2:
             raise KCEError(f"group {group.name}: {len(known)} known categories are there", "at least 2 are needed")
         for seed in seeds:
