@@ -1,4 +1,4 @@
-"""Where the files lie that come with KCE: recipes, templates, the manual, the registry and the built-in plugins."""
+"""Paths of the files that come with KCE: recipes, templates, the manual, the registry and the built-in plugins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ RECIPES = PACKAGE / "recipes"
 TEMPLATES = PACKAGE / "templates"
 DOCS = PACKAGE / "docs"
 
-# In a wheel these lie inside the package, in a checkout beside it.
+# In a wheel these are inside the package, in a checkout beside it.
 _BUNDLED = (PACKAGE / "builtin").is_dir()
 BUILT_IN = PACKAGE / "builtin" if _BUNDLED else PACKAGE.parent / "plugins"
 REGISTRY = PACKAGE / "registry.toml" if _BUNDLED else PACKAGE.parent / "registry.toml"
