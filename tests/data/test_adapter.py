@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 import os
 import subprocess
@@ -31,10 +30,6 @@ class Apples(Tree):
         if parts[-1].startswith("bad"):
             raise Unparsed("bad name")
         return self.sample(parts, "real" if parts[0] == "red" else parts[0], group="apples:1")
-
-
-def test_the_example_of_the_base_class_runs() -> None:
-    assert doctest.testmod(module).failed == 0
 
 
 def keys(root: Path) -> list[str]:

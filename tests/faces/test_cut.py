@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import doctest
 import errno
 import os
 import random
@@ -25,7 +24,6 @@ from hypothesis import strategies as st
 
 from kce.data import pictures, videos
 from kce.errors import KCEError, Refused
-from kce.faces import selection
 from kce.faces.crop import crop, largest_box
 from kce.faces.cut import CutReport, cut
 from kce.faces.folder import read_faces
@@ -73,10 +71,6 @@ def home(tmp_path: Path) -> Path:
     (tmp_path / "home" / "plugins" / "half.py").write_text(PLUGIN)
     (tmp_path / "home" / "registry.toml").write_text('[detector.half]\nuse = "half:half"\n')
     return tmp_path / "home"
-
-
-def test_the_example_runs() -> None:
-    assert doctest.testmod(selection).failed == 0
 
 
 class Corpus:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +9,10 @@ import pytest
 
 from kce.data.pictures import rejpeg
 from kce.errors import KCEError
-from kce.faces import reencode
 from kce.faces.folder import load_pixels, read_faces
 from kce.faces.loader import Pixels
 from kce.faces.reencode import make_view
 from tests.support.corpus import face_folder
-
-
-def test_the_example_runs() -> None:
-    assert doctest.testmod(reencode).failed == 0
 
 
 def noise(side: int = 60) -> np.ndarray:

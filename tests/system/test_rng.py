@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import doctest
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kce.system import rng
 from kce.system.rng import hash_order, hash_rank
 
 NAMES = st.lists(st.text(st.characters(blacklist_characters="\0"), max_size=4), unique=True, max_size=12)
-
-
-def test_the_examples_run() -> None:
-    assert doctest.testmod(rng).failed == 0
 
 
 @given(NAMES, st.integers(0, 2**63))
