@@ -288,4 +288,4 @@ def test_a_users_registry_cannot_break_a_benchmark_of_other_components(kce: Kce,
     assert (at / "out" / "leaderboard.html").is_file()
     switched_off = kce("bench", "clusterers", "--world", "small", "--clusterer", "kmeans")
     assert switched_off.returncode == 2
-    assert "is disabled by" in switched_off.stderr
+    assert "is disabled in" in switched_off.stderr
