@@ -22,7 +22,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, obj
     return folder, run_demo(folder / "demo", path=folder / "small.toml")
 
 
-def test_the_small_recipe_is_the_shipped_one_made_small() -> None:
+def test_the_small_recipe_is_the_shipped_one_with_a_smaller_world() -> None:
     small, shipped = tomllib.loads(SMALL), tomllib.loads(DEMO_RECIPE.read_text(encoding="utf-8"))
     assert small["world"] != shipped["world"]
     assert small["run"]["train"].pop("epochs") != shipped["run"]["train"].pop("epochs")
@@ -40,7 +40,7 @@ def test_it_gives_what_the_contract_says(found: tuple[Path, dict[str, object]]) 
     assert json.loads((folder / "demo" / "report.json").read_text())["plans"] == json.loads(json.dumps(said["plans"]))
 
 
-def test_a_second_run_makes_nothing_again(found: tuple[Path, dict[str, object]]) -> None:
+def test_a_second_run_reuses_everything(found: tuple[Path, dict[str, object]]) -> None:
     folder, said = found
     made = [p for p in folder.rglob("*") if p.suffix in (".mp4", ".png", ".jpg", ".safetensors", ".h5")]
     before = {path: path.stat().st_mtime_ns for path in made}

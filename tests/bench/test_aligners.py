@@ -1,4 +1,4 @@
-"""The bench of aligners on drawn faces: small worlds, a real network, and the arithmetic of its figures."""
+"""The bench of aligners on image worlds: small worlds, a real network, and the arithmetic of its figures."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ REGISTRY = Registry.load(Path("/"))
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Path:
+def recipe_path(tmp_path: Path) -> Path:
     path = tmp_path / "small.toml"
     path.write_text(SMALL, encoding="utf-8")
     return path
 
 
-def test_worlds_are_made_once_and_every_cell_says_what_it_found(kce: Kce, at: Path, told: Path) -> None:
-    words = ("bench", "aligners", "--to", "out", "--recipe", str(told), "--worlds", "1", "--nets", "1", "--amount", "0",
-             "--amount", "1", "--kind", "jpeg")  # fmt: skip
+def test_worlds_are_made_once_and_every_cell_has_a_result(kce: Kce, at: Path, recipe_path: Path) -> None:
+    words = ("bench", "aligners", "--to", "out", "--recipe", str(recipe_path), "--worlds", "1", "--nets", "1",
+             "--amount", "0", "--amount", "1", "--kind", "jpeg")  # fmt: skip
     planned = kce(*words, "--dry-run", "--json")
     assert planned.returncode == 0, planned.stderr
     assert not (at / "out").exists()
@@ -72,8 +72,8 @@ def test_worlds_are_made_once_and_every_cell_says_what_it_found(kce: Kce, at: Pa
     assert (at / "out" / "1" / "world").stat().st_mtime_ns == before[1]
 
 
-def test_amount_nought_stands_once_for_all_kinds(told: Path) -> None:
-    document = aligners.read_aligner_bench(told)
+def test_amount_zero_is_listed_once_for_all_kinds(recipe_path: Path) -> None:
+    document = aligners.read_aligner_bench(recipe_path)
     found = aligners.list_align_cells(
         REGISTRY, document, [1], ["jpeg", "blur"], [0.0, 1.0], [0], clusterers=["kmeans"], ks=["known"]
     )
@@ -92,13 +92,15 @@ def test_amount_nought_stands_once_for_all_kinds(told: Path) -> None:
         ({"ks": ["guessed"]}, UnknownName),
     ],
 )
-def test_what_cannot_be_is_refused_before_any_work(told: Path, change: dict[str, Any], error: type[KCEError]) -> None:
+def test_bad_choices_are_refused_before_any_work(
+    recipe_path: Path, change: dict[str, Any], error: type[KCEError]
+) -> None:
     choices: dict[str, Any] = {"worlds": [1], "kinds": ["jpeg"], "amounts": [1.0], "nets": [0], **change}
     with pytest.raises(error):
-        aligners.list_align_cells(REGISTRY, aligners.read_aligner_bench(told), **choices)
+        aligners.list_align_cells(REGISTRY, aligners.read_aligner_bench(recipe_path), **choices)
 
 
-def test_a_file_that_tells_no_bench_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_benchmark_is_refused(tmp_path: Path) -> None:
     (tmp_path / "no.toml").write_text("world = 'world'\n", encoding="utf-8")
     with pytest.raises(KCEError, match="aligners is missing"):
         aligners.read_aligner_bench(tmp_path / "no.toml")
@@ -109,14 +111,14 @@ def test_a_file_that_tells_no_bench_is_refused(tmp_path: Path) -> None:
         aligners.read_aligner_bench(tmp_path / "key.toml")
 
 
-def test_a_folder_of_another_bench_is_refused(tmp_path: Path, told: Path) -> None:
-    document = aligners.read_aligner_bench(told)
+def test_a_folder_of_another_bench_is_refused(tmp_path: Path, recipe_path: Path) -> None:
+    document = aligners.read_aligner_bench(recipe_path)
     aligners.run_align_cells(tmp_path / "out", [], document, REGISTRY)
     with pytest.raises(Refused):
         aligners.run_align_cells(tmp_path / "out", [], replace(document, world="world"), REGISTRY)
 
 
-def test_mistakes_are_told_by_process() -> None:
+def test_mistakes_are_listed_by_method() -> None:
     method = {"A_x": "warp", "B_y": "warp", "B_z": "blend", "C_x": "halo"}
     assert list_mistakes(method, {"A_x": "1", "B_y": "1", "B_z": "2", "C_x": "3"}) == ([], [])
     assert list_mistakes(method, {"A_x": "1", "B_y": "2", "B_z": "2", "C_x": "3"}) == (["blend + warp"], ["warp"])
@@ -131,7 +133,7 @@ def result(world: int, net: int, ari: float | None, amount: float = 1.0, cluster
             "merged": ["a + b"], "split": ["a"], "unlearned": ["b"]}  # fmt: skip
 
 
-def test_figures_are_means_over_worlds_and_a_failure_counts_nought(tmp_path: Path) -> None:
+def test_scores_are_means_over_worlds_and_a_failure_counts_zero(tmp_path: Path) -> None:
     cells = [result(1, 0, 1.0), result(1, 1, 0.8), result(2, 0, 0.4, clusters=5), result(2, 1, None)]
     (row,) = aligner_report.summarize_aligners(cells)
     assert row["ari"] == pytest.approx((0.9 + 0.2) / 2)

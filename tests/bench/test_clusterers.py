@@ -69,7 +69,7 @@ def test_a_bad_clusterer_is_one_bad_cell_with_its_reason(at: Path) -> None:
     assert not found["good"]["reason"]
 
 
-def test_a_bench_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def test_a_benchmark_continues_where_it_stopped(tmp_path: Path) -> None:
     todo = clusterers.list_cluster_cells(REGISTRY, ["kmeans", "dbscan"], [SMALL])
     first = clusterers.run_cluster_cells(tmp_path, todo, REGISTRY)
     lines = (tmp_path / "cells.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
@@ -92,7 +92,7 @@ def test_results_of_other_versions_are_not_mixed(tmp_path: Path) -> None:
         clusterers.run_cluster_cells(tmp_path, todo, REGISTRY)
 
 
-def test_k_is_told_or_estimated_or_the_clusterers_own() -> None:
+def test_k_is_given_or_estimated_or_the_clusterers_own() -> None:
     todo = clusterers.list_cluster_cells(REGISTRY, ["kmeans", "agglomerative", "dbscan"], [SMALL], seeds=(0, 1))
     assert [(cell.clusterer, cell.k, cell.seed) for cell in todo] == [
         ("kmeans", "known", 0), ("kmeans", "known", 1), ("kmeans", "unknown", 0), ("kmeans", "unknown", 1),
@@ -104,15 +104,18 @@ def test_k_is_told_or_estimated_or_the_clusterers_own() -> None:
 
 def test_the_estimated_number_is_the_true_one_where_clusters_are_far_apart() -> None:
     for methods in (3, 6):
-        told = FeatureWorldParameters(categories=methods, methods=methods, datasets=1, dim=64, separation=14.0, rows=20)
+        parameters = FeatureWorldParameters(
+            categories=methods, methods=methods, datasets=1, dim=64, separation=14.0, rows=20
+        )
         assert (
-            clusterers.estimate_cluster_count(synthetic.make_feature_world(told, 0, views=False).features.x) == methods
+            clusterers.estimate_cluster_count(synthetic.make_feature_world(parameters, 0, views=False).features.x)
+            == methods
         )
     with pytest.raises(BadData, match="too few different rows"):
         clusterers.estimate_cluster_count(np.ones((9, 3), np.float32))
 
 
-def test_scores_tell_every_truth_and_easy_worlds_are_solved(tmp_path: Path) -> None:
+def test_there_are_scores_for_every_truth_and_easy_worlds_are_solved(tmp_path: Path) -> None:
     world = "small:separation=20.0,shift=0.0,recording=0.0"
     found = clusterers.run_cluster_cells(
         tmp_path, clusterers.list_cluster_cells(REGISTRY, ["kmeans"], [world], seeds=(0,)), REGISTRY
@@ -126,7 +129,7 @@ def test_scores_tell_every_truth_and_easy_worlds_are_solved(tmp_path: Path) -> N
     assert known["seconds"] > 0
 
 
-def test_what_a_dataset_adds_misleads_until_an_aligner_takes_it_away(tmp_path: Path) -> None:
+def test_traces_of_datasets_mislead_unless_an_aligner_removes_them(tmp_path: Path) -> None:
     todo = clusterers.list_cluster_cells(
         REGISTRY, ["kmeans"], ["small:shift=40.0,separation=12.0"], ["none", "real-anchor"], seeds=(0,)
     )
@@ -137,7 +140,7 @@ def test_what_a_dataset_adds_misleads_until_an_aligner_takes_it_away(tmp_path: P
     assert found["none"]["dataset"]["ari"] > found["real-anchor"]["dataset"]["ari"]
 
 
-def test_stored_features_bring_their_reals_and_their_truth(tmp_path: Path) -> None:
+def test_stored_features_come_with_their_reals_and_their_truth(tmp_path: Path) -> None:
     world = synthetic.make_feature_world(
         FeatureWorldParameters(categories=4, methods=2, datasets=2, rows=10, dim=32, separation=12.0),
         1,
@@ -177,12 +180,12 @@ def test_stored_features_bring_their_reals_and_their_truth(tmp_path: Path) -> No
         ("plain:methods=2", KCEError), ("plain:rows=much", KCEError),
     ],
 )  # fmt: skip
-def test_worlds_that_cannot_be_are_refused_before_any_work(world: str, error: type[KCEError]) -> None:
+def test_bad_worlds_are_refused_before_any_work(world: str, error: type[KCEError]) -> None:
     with pytest.raises(error):
         clusterers.list_cluster_cells(REGISTRY, ["kmeans"], [world])
 
 
-def test_drawn_faces_go_through_a_network_once(tmp_path: Path) -> None:
+def test_an_image_world_goes_through_a_network_once(tmp_path: Path) -> None:
     name = "demo:categories=6,images=8,identities=4"
     todo = clusterers.list_cluster_cells(REGISTRY, ["kmeans"], [name], ["none", "codec-delta"], seeds=(0,))
     results = clusterers.run_cluster_cells(tmp_path, todo, REGISTRY, workers=2)
@@ -197,7 +200,7 @@ def test_drawn_faces_go_through_a_network_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["demo:artefact=2.0", "demo:colour=1", "demo:root=x"])
-def test_dials_of_drawn_faces_are_looked_at_before_any_work(name: str) -> None:
+def test_parameters_of_image_worlds_are_checked_before_any_work(name: str) -> None:
     with pytest.raises(KCEError):
         clusterers.list_cluster_cells(REGISTRY, ["kmeans"], [name])
 
@@ -238,7 +241,7 @@ def test_a_name_and_a_version_give_the_same_bytes(name: str) -> None:
     assert mark(name) == FROZEN[name]
 
 
-def test_the_command_prints_one_document_and_keeps_a_page(kce: Kce, at: Path) -> None:
+def test_the_command_prints_one_document_and_writes_a_page(kce: Kce, at: Path) -> None:
     done = kce("bench", "clusterers", "--world", "small", "--clusterer", "kmeans", "--clusterer", "hdbscan",
                "--seeds", "2", "--to", "out", "--json")  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -273,7 +276,7 @@ def test_a_dry_run_clusters_nothing_and_knows_what_is_done(kce: Kce, at: Path) -
         (["--world", "nowhere.h5:/known", "--clusterer", "kmeans"], "nowhere.h5"),
     ],
 )
-def test_bad_words_end_with_a_hint(kce: Kce, words: list[str], said: str) -> None:
+def test_bad_arguments_end_with_a_hint(kce: Kce, words: list[str], said: str) -> None:
     done = kce("bench", "clusterers", *words)
     assert said in done.stderr
     assert done.returncode == 2

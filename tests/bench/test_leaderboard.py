@@ -39,10 +39,10 @@ def kept(folder: Path, cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @given(st.integers(2, 12), st.integers(3, 6), st.integers(0, 1000))
-def test_ranks_are_scipys_and_add_up(worlds: int, ways: int, seed: int) -> None:
-    scores = np.random.default_rng(seed).random((worlds, ways))
+def test_ranks_are_scipys_and_add_up(worlds: int, entries: int, seed: int) -> None:
+    scores = np.random.default_rng(seed).random((worlds, entries))
     result = mean_ranks(scores)
-    assert sum(result["mean"]) == pytest.approx(ways * (ways + 1) / 2)
+    assert sum(result["mean"]) == pytest.approx(entries * (entries + 1) / 2)
     assert result["mean"] == pytest.approx(stats.rankdata(-scores, axis=1).mean(axis=0))
     assert result["p"] == pytest.approx(stats.friedmanchisquare(*scores.T).pvalue, abs=1e-6)
 
@@ -52,7 +52,7 @@ def test_the_critical_difference_is_the_published_one() -> None:
     assert mean_ranks(np.random.default_rng(0).random((14, 4)))["critical_difference"] == pytest.approx(1.25, abs=0.01)
 
 
-def test_one_world_or_two_ways_have_no_test() -> None:
+def test_one_world_or_two_entries_have_no_test() -> None:
     for shape in ((1, 4), (5, 2)):
         result = mean_ranks(np.random.default_rng(0).random(shape))
         assert result["p"] is None
@@ -77,14 +77,14 @@ def test_a_given_number_of_clusters_is_not_compared_with_an_estimated_one(folder
     assert [row["clusterer"] for row in boards["unknown"]["rows"]] == ["b", "a"]
 
 
-def test_only_worlds_that_all_were_tried_on_are_ranked(folder: Path) -> None:
+def test_only_worlds_that_all_entries_have_are_ranked(folder: Path) -> None:
     cells = [cell("a", "w1", 0.1), cell("b", "w1", 0.2), cell("a", "w2", 0.9)]
     board = make_leaderboards(folder, kept(folder, cells))["known"]
     assert board["ranks"]["n"] == 1
     assert {row["clusterer"]: row["rank"] for row in board["rows"]} == {"a": 2, "b": 1}
 
 
-def test_two_benches_are_compared_world_by_world() -> None:
+def test_two_benchmarks_are_compared_world_by_world() -> None:
     one = [cell("a", f"w{n}", 0.5 + 0.01 * n) for n in range(8)]
     other = [cell("a", f"w{n}", 0.7 + 0.012 * n) for n in range(1, 8)] + [cell("c", "w0", 0.1)]
     found = compare_benches(one, other)
@@ -104,7 +104,7 @@ def test_what_is_written_holds_every_cell(folder: Path) -> None:
 
 
 @browser.needed
-def test_the_page_draws_its_bars_and_asks_for_nothing(folder: Path) -> None:
+def test_the_page_draws_its_bars_and_loads_nothing(folder: Path) -> None:
     cells = kept(folder, [cell(name, f"w{n}", 0.2 + 0.1 * n) for name in ("a", "b", "c") for n in range(3)])
     write_leaderboards(folder, make_leaderboards(folder, cells), cells)
     with browser.opened(folder / "leaderboard.html") as seen:

@@ -1,4 +1,4 @@
-"""What the figures show, before they are drawn."""
+"""What the figures show, as data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def rows(categories: int = 4, each: int = 30, dim: int = 12, seed: int = 0, apar
     return Features(key, label, key, x.astype(np.float32))
 
 
-def test_like_categories_stand_beside_each_other() -> None:
+def test_similar_categories_are_neighbours() -> None:
     original = rows(6)
     twin = original.take(np.flatnonzero(original.label == "A_0"))
     named = Features(np.char.add("B/", twin.key), np.full(len(twin), "Z_twin"), twin.group, twin.x + 0.01)
@@ -46,7 +46,7 @@ def test_explained_variance_rises_to_all_of_it() -> None:
     assert share[2] > 0.8
 
 
-def test_the_elbow_of_well_parted_categories_is_their_number() -> None:
+def test_the_elbow_of_well_separated_categories_is_their_number() -> None:
     result = figures.elbow_curves({"a": rows(4, apart=20.0)}, 0)
     ks, index = result.lines["a"]
     assert ks[int(np.argmax(index))] == 4
@@ -54,27 +54,29 @@ def test_the_elbow_of_well_parted_categories_is_their_number() -> None:
 
 
 @given(bend=st.integers(1, 8), steep=st.floats(2, 50))
-def test_the_knee_of_two_straight_lines_is_where_they_meet(bend: int, steep: float) -> None:
+def test_the_elbow_of_two_straight_lines_is_where_they_meet(bend: int, steep: float) -> None:
     x = np.arange(10.0)
     assert figures.elbow_position(x.tolist(), np.maximum(steep * (bend - x), -x + bend).tolist()) == bend
 
 
 def test_a_map_shows_no_more_than_it_can_and_every_category(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "MAX_POINTS", 50)
-    told = rows(5, each=40)
+    original = rows(5, each=40)
     with write_table(tmp_path / "f.h5", "known", {"by": "test"}) as writer:
-        writer.append(told.key, told.label, told.group, told.x)
+        writer.append(original.key, original.label, original.group, original.x)
         writer.publish()
     table = open_table(tmp_path / "f.h5", "known")
     found = figures.sample_rows(table, 0)
     assert len(found) == 50
-    assert {name: int((found.label == name).sum()) for name in found.categories} == dict.fromkeys(told.categories, 10)
+    assert {name: int((found.label == name).sum()) for name in found.categories} == dict.fromkeys(
+        original.categories, 10
+    )
     assert (
         figures.sample_rows(table, 0).key.tolist() == found.key.tolist() != figures.sample_rows(table, 1).key.tolist()
     )
 
 
-def test_points_bear_the_number_of_their_face() -> None:
+def test_points_have_the_number_of_their_face() -> None:
     shown = figures.ShownFaces()
     original = rows(3, each=10)
     one = figures.component_map(original, shown)

@@ -53,7 +53,7 @@ FIGURES = ("bars", "unknown", "unknown-3d", "known", "similarity", "plans", "var
 
 
 @browser.needed
-def test_the_page_draws_all_it_promises_and_asks_for_nothing(folder: Path) -> None:
+def test_the_page_draws_all_its_figures_and_loads_nothing(folder: Path) -> None:
     with browser.opened(folder / "report.html") as seen:
         for name in FIGURES:
             browser.drawn(seen.page, name)
@@ -107,7 +107,7 @@ def test_a_point_shows_its_face_and_names(folder: Path) -> None:
 
 
 @browser.needed
-def test_the_keyboard_walks_the_points_and_boxes_leave_datasets_out(folder: Path) -> None:
+def test_the_keyboard_steps_through_points_and_boxes_hide_datasets(folder: Path) -> None:
     with browser.opened(folder / "report.html") as seen:
         plot = browser.drawn(seen.page, "known")
         plot.focus()
@@ -141,7 +141,7 @@ def test_it_is_readable_on_a_phone_in_light_and_in_dark(folder: Path, dark: bool
 
 
 @browser.needed
-def test_names_from_elsewhere_are_words_and_no_code(folder: Path, tmp_path: Path) -> None:
+def test_names_from_other_people_are_text_and_never_code(folder: Path, tmp_path: Path) -> None:
     """A category called like a tag is shown as it is written."""
     name = "C_</script><img src=x onerror=alert(1)>"
     points = charts.Points(np.zeros((3, 2), np.float32), np.array([name] * 3), np.arange(3), ("a", "b"))
@@ -235,7 +235,7 @@ def test_latex_and_markdown_escape_what_they_read() -> None:
     assert table_export.table_as_csv(with_records) == 'a,b,c\nx|y&z,0.1,\n,,"d,e"\n'
 
 
-def test_every_chart_has_a_picture_on_the_page_and_in_print(tmp_path: Path) -> None:
+def test_every_chart_can_be_drawn_on_the_page_and_in_print(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     category = np.array([f"A_{n % 11}" for n in range(60)])
     drawn: list[charts.Chart] = [
@@ -259,7 +259,7 @@ def test_every_chart_has_a_picture_on_the_page_and_in_print(tmp_path: Path) -> N
     assert len(looks) == 11
 
 
-def test_words_at_one_place_are_not_written_over_each_other(tmp_path: Path) -> None:
+def test_labels_at_one_position_do_not_overlap(tmp_path: Path) -> None:
     chart = charts.Lines({"one": ([1, 9], [3, 4])}, "x", "y", {"categories": 4.0, "elbow": 4.0, "end": 9.0})
     notes = [note["text"] for note in plotly_charts.plotly_figure(chart)["layout"]["annotations"]]
     assert notes == ["categories, elbow", "end"]

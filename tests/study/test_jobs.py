@@ -12,7 +12,7 @@ from kce.system.job import Job
 from kce.system.signals import capturing_log
 
 
-def test_what_kce_warns_of_is_kept_and_nothing_else() -> None:
+def test_only_warnings_of_kce_are_kept() -> None:
     log = logging.getLogger("kce.pipeline.run")
     said: list[str] = []
     with capturing_log(said.append, logging.WARNING):
@@ -22,7 +22,7 @@ def test_what_kce_warns_of_is_kept_and_nothing_else() -> None:
     assert said == ["be careful with this"]
 
 
-def test_the_board_says_under_which_job_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_board_shows_warnings_under_their_job(capsys: pytest.CaptureFixture[str]) -> None:
     tasks = {name: Task(Job(name, "x", {}), state="done", seconds=2) for name in ("one", "two")}
     tasks["two"].result = ["be careful", "and patient"]
     with study_board(lambda _: {}, {}) as tell:

@@ -31,7 +31,7 @@ def engine() -> Iterator[Engine]:
 
 
 def work(name: str, folder: str, seconds: float = 0.0, fail: str = "", kill: bool = False) -> str:
-    """What a job of these tests does: note its beginning and end, and fail or be killed as it is told."""
+    """What a job of these tests does: note its beginning and end, and fail or be killed as requested."""
     at = Path(folder)
     tries = len(list(at.glob(f"{name}.begin*")))
     (at / f"{name}.begin{tries}").write_text(str(time.time()))
@@ -39,7 +39,7 @@ def work(name: str, folder: str, seconds: float = 0.0, fail: str = "", kill: boo
     if kill and not tries:
         os.kill(os.getpid(), signal.SIGKILL)
     if fail:
-        raise KCEError(fail, "mend it")
+        raise KCEError(fail, "fix it")
     (at / f"{name}.end").write_text(str(time.time()))
     return name
 
@@ -76,11 +76,11 @@ def test_a_failed_job_stops_those_that_need_it_and_no_other(engine: Engine, tmp_
     assert {name: task.state for name, task in tasks.items()} == {
         "a": "failed", "b": "failed", "c": "failed", "d": "done",
     }  # fmt: skip
-    assert tasks["a"].error == "broken\nhint: mend it"
+    assert tasks["a"].error == "broken\nhint: fix it"
     assert "needs a" in tasks["b"].error
 
 
-def test_of_jobs_that_would_make_the_same_one_is_at_work_at_a_time(engine: Engine, tmp_path: Path) -> None:
+def test_jobs_that_would_make_the_same_run_one_at_a_time(engine: Engine, tmp_path: Path) -> None:
     tasks = {name: Task(job(name, tmp_path, seconds=0.3), exclusive=lambda: "same") for name in "ab"}
     run_tasks(tasks, engine, lambda _: None)
     assert when(tmp_path, "a.end") <= when(tmp_path, "b.begin0")
@@ -93,7 +93,7 @@ def test_a_job_whose_process_is_killed_is_started_again(engine: Engine, tmp_path
     assert (tmp_path / "a.begin1").is_file()
 
 
-def test_an_interrupt_ends_every_job_and_tells_which_are_left(engine: Engine, tmp_path: Path) -> None:
+def test_an_interrupt_ends_every_job_and_leaves_them_waiting(engine: Engine, tmp_path: Path) -> None:
     tasks = {name: Task(job(name, tmp_path, seconds=60)) for name in "abc"}
 
     def interrupt() -> None:
@@ -115,7 +115,7 @@ def standing(state: str, seconds: float = 0.0, running_for: float = 0.0) -> Task
     return task
 
 
-def test_the_time_left_is_what_was_expected_as_far_as_it_has_come_true() -> None:
+def test_the_time_left_is_scaled_by_how_the_finished_jobs_compared() -> None:
     expected = {"a": 10.0, "b": 10.0, "c": 30.0}
     tasks = {"a": standing("waiting"), "b": standing("waiting"), "c": standing("waiting")}
     assert seconds_left(tasks, expected) == pytest.approx(50)

@@ -98,8 +98,10 @@ def written(folder: Path, text: str = STUDY, epochs: int = 1) -> Path:
     return folder / "small.toml"
 
 
-def done(told: Path, faces: Path, to: Path, engine: str = "local:runs=2,threads=1", **more: Any) -> dict[str, Any]:
-    plan = study.prepare_study(str(told), to, REGISTRY, faces=faces, **more)
+def done(
+    study_path: Path, faces: Path, to: Path, engine: str = "local:runs=2,threads=1", **more: Any
+) -> dict[str, Any]:
+    plan = study.prepare_study(str(study_path), to, REGISTRY, faces=faces, **more)
     workers = REGISTRY.build("engine", engine)
     try:
         price = study.estimate_cost(plan, workers.slots)
@@ -129,16 +131,16 @@ def test_a_plan_whose_aligner_lacks_reals_is_refused_or_left_out(faces: Path, tm
     # A plan by name asks for no reals, whatever its aligner, and does not speak for the one after it.
     plans = '[plan.by-name]\nplan = "name"\naligner = "real-anchor"\n[plan.anchored]\naligner = "real-anchor"\n'
     text = STUDY.replace("[[group]]\nname = 1", f"{plans}[[group]]\nname = 1", 1)
-    told = written(tmp_path, text)
+    study_path = written(tmp_path, text)
     with pytest.raises(BadData, match=r"plan 'anchored'.*no reals of A, B in") as error:
-        study.prepare_study(str(told), tmp_path / "out", REGISTRY, faces=faces)
+        study.prepare_study(str(study_path), tmp_path / "out", REGISTRY, faces=faces)
     assert "--allow-missing" in error.value.hint
-    plan = study.prepare_study(str(told), tmp_path / "out", REGISTRY, faces=faces, allow_missing=True)
+    plan = study.prepare_study(str(study_path), tmp_path / "out", REGISTRY, faces=faces, allow_missing=True)
     assert {"anchored", "by-name"} & {run.plan for run in plan.runs} == {"by-name"}
     assert any("left out: the plan anchored" in remark for remark in plan.remarks)
 
 
-def test_every_run_is_there_and_told_with_n_seed_and_interval(local: tuple[Path, dict[str, Any]]) -> None:
+def test_every_run_is_reported_with_n_seed_and_interval(local: tuple[Path, dict[str, Any]]) -> None:
     folder, found = local
     assert found["failed"] == {}
     assert len(found["runs"]) == 2 * (4 + 2 * 2)
@@ -182,7 +184,7 @@ def h5_tables(path: Path) -> list[str]:
         return list(file)
 
 
-def test_the_other_backbone_takes_the_extractor_s_plan(local: tuple[Path, dict[str, Any]]) -> None:
+def test_another_backbone_uses_the_plan_of_the_extractor(local: tuple[Path, dict[str, Any]]) -> None:
     folder, found = local
     plans = {(run["backbone"], run["plan"], run["group"]): run for run in found["runs"]}
     for group in (1, 2):
@@ -201,7 +203,7 @@ def test_a_budget_of_images_is_spent_to_the_last(local: tuple[Path, dict[str, An
     assert read_weights_metadata(at / "none" / "final.safetensors")["images"] == 60
 
 
-def test_started_again_it_does_nothing_again(local: tuple[Path, dict[str, Any]], faces: Path) -> None:
+def test_a_finished_study_is_not_repeated(local: tuple[Path, dict[str, Any]], faces: Path) -> None:
     folder, found = local
     made = [path for path in (folder / "out").rglob("*") if path.suffix in (".safetensors", ".h5", ".toml")]
     before = {path: path.stat().st_mtime_ns for path in made}
@@ -210,7 +212,7 @@ def test_started_again_it_does_nothing_again(local: tuple[Path, dict[str, Any]],
     assert {path: path.stat().st_mtime_ns for path in made} == before
 
 
-def test_a_failing_plan_stops_no_other_and_its_reason_is_told(faces: Path, tmp_path: Path) -> None:
+def test_a_failing_plan_stops_no_other_and_its_reason_is_reported(faces: Path, tmp_path: Path) -> None:
     text = STUDY.replace(
         "[plan.none-equal]", '[plan.broken]\nreducer = "tsne:n_components=99"\nbackbones = ["tiny"]\n[plan.none-equal]'
     )
@@ -256,11 +258,11 @@ def test_a_ray_cluster_whose_worker_is_killed_ends_with_the_results_of_the_local
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_stopped_study_goes_on_and_ends_alike(
+def test_a_stopped_study_continues_and_has_the_same_results(
     local: tuple[Path, dict[str, Any]], faces: Path, tmp_path: Path, number: int
 ) -> None:
-    told, to = written(tmp_path), tmp_path / "out"
-    words = [sys.executable, "-m", "kce", "study", str(told), "--faces", str(faces), "--to", str(to)]
+    study_path, to = written(tmp_path), tmp_path / "out"
+    words = [sys.executable, "-m", "kce", "study", str(study_path), "--faces", str(faces), "--to", str(to)]
     if number == signal.SIGTERM:  # as in a script: a shell has its background jobs ignore Ctrl-C
         words = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *words]
     going = subprocess.Popen([*words, "--engine", "local:runs=2,threads=1"], stderr=subprocess.PIPE, text=True)
@@ -275,7 +277,7 @@ def test_a_stopped_study_goes_on_and_ends_alike(
     assert len(list(to.glob("runs/*/*/*/*/report.json"))) < 16
     while any(psutil.pid_exists(worker) for worker in holders(to)):  # a killed study's workers soon see that it is gone
         time.sleep(0.1)
-    assert outcome(done(told, faces, to)) == outcome(local[1])
+    assert outcome(done(study_path, faces, to)) == outcome(local[1])
 
 
 def holders(folder: Path) -> list[int]:
@@ -283,7 +285,7 @@ def holders(folder: Path) -> list[int]:
     return [json.loads(path.read_text())["process"] for path in folder.rglob(".lock.holder")]
 
 
-def test_a_second_study_in_the_folder_is_told_who_holds_it(faces: Path, tmp_path: Path) -> None:
+def test_a_second_study_in_the_folder_gets_an_error_that_names_the_first(faces: Path, tmp_path: Path) -> None:
     plan = study.prepare_study(str(written(tmp_path)), tmp_path / "out", REGISTRY, faces=faces)
     holder = "import sys, time; from pathlib import Path; from kce.system.lock import folder_lock\n"
     holder += f"with folder_lock(Path({str(tmp_path / 'out')!r}), 'study'): print('held', flush=True); time.sleep(60)"
@@ -302,22 +304,22 @@ def test_a_second_study_in_the_folder_is_told_who_holds_it(faces: Path, tmp_path
         pass
 
 
-def test_less_than_the_study_asks_for_is_refused_or_marked(faces: Path, tmp_path: Path) -> None:
+def test_missing_categories_are_an_error_or_marked(faces: Path, tmp_path: Path) -> None:
     named = [*KNOWN, *UNKNOWN, "C_Absent"]
     text = f"categories = {json.dumps(named)}\n{STUDY}"
-    told = written(tmp_path, text)
+    study_path = written(tmp_path, text)
     with pytest.raises(KCEError, match="1 categories of the study are missing: C_Absent"):
-        study.prepare_study(str(told), tmp_path / "out", REGISTRY, faces=faces)
-    plan = study.prepare_study(str(told), tmp_path / "out", REGISTRY, faces=faces, allow_missing=True)
+        study.prepare_study(str(study_path), tmp_path / "out", REGISTRY, faces=faces)
+    plan = study.prepare_study(str(study_path), tmp_path / "out", REGISTRY, faces=faces, allow_missing=True)
     assert all(run["missing"] == ["C_Absent"] for run in plan.dry_run()["runs"])
 
 
-def test_too_few_images_are_told_with_what_would_work(faces: Path, tmp_path: Path) -> None:
-    told = written(tmp_path, STUDY.replace("per_class = 10", "per_class = 100"))
+def test_too_few_images_are_an_error_that_says_what_would_work(faces: Path, tmp_path: Path) -> None:
+    study_path = written(tmp_path, STUDY.replace("per_class = 10", "per_class = 100"))
     with pytest.raises(KCEError, match="too few images") as error:
-        study.prepare_study(str(told), tmp_path / "out", REGISTRY, faces=faces)
+        study.prepare_study(str(study_path), tmp_path / "out", REGISTRY, faces=faces)
     assert "at most 16" in error.value.hint
-    assert study.prepare_study(str(told), tmp_path / "out", REGISTRY, faces=faces, per_class=16).runs
+    assert study.prepare_study(str(study_path), tmp_path / "out", REGISTRY, faces=faces, per_class=16).runs
 
 
 def test_a_study_that_does_not_fit_is_refused_with_numbers(faces: Path, tmp_path: Path) -> None:
@@ -335,14 +337,14 @@ def test_a_study_that_does_not_fit_is_refused_with_numbers(faces: Path, tmp_path
         cost.check_resources(replace(found, disk_free=2**60, memory_free=2**20))
 
 
-def test_a_study_that_goes_on_is_priced_by_what_is_left(
+def test_the_cost_of_a_continued_study_is_that_of_what_is_left(
     local: tuple[Path, dict[str, Any]], faces: Path, tmp_path: Path
 ) -> None:
-    told, out = local[0] / "small.toml", tmp_path / "out"
-    new = study.estimate_cost(study.prepare_study(str(told), out, REGISTRY, faces=faces), 2)
+    study_path, out = local[0] / "small.toml", tmp_path / "out"
+    new = study.estimate_cost(study.prepare_study(str(study_path), out, REGISTRY, faces=faces), 2)
     assert new.left == new.trainings
     shutil.copytree(local[0] / "out", out)
-    plan = study.prepare_study(str(told), out, REGISTRY, faces=faces)
+    plan = study.prepare_study(str(study_path), out, REGISTRY, faces=faces)
     done = study.estimate_cost(plan, 2)
     assert (done.trainings, done.left, done.images, done.seconds, done.disk) == (new.trainings, 0, 0, 0, 0)
     name = out / "runs" / "group-1" / "seed-0" / "other" / "name"
@@ -362,7 +364,7 @@ def test_a_study_that_goes_on_is_priced_by_what_is_left(
     assert set(again.jobs) == {"group-1/seed-0/tiny/random: known features", "group-1/seed-0/tiny/random"}
 
 
-def test_what_the_jobs_are_expected_to_take_adds_up_to_the_whole(faces: Path, tmp_path: Path) -> None:
+def test_the_expected_times_of_the_jobs_add_up_to_the_total(faces: Path, tmp_path: Path) -> None:
     plan = study.prepare_study(str(written(tmp_path)), tmp_path / "out", REGISTRY, faces=faces)
     found = study.estimate_cost(plan, 2)
     assert set(found.jobs) <= set(plan.make_tasks())
@@ -372,18 +374,18 @@ def test_what_the_jobs_are_expected_to_take_adds_up_to_the_whole(faces: Path, tm
     assert found.jobs[none] < found.jobs[known]
 
 
-def test_faces_cut_otherwise_are_noted(faces: Path, tmp_path: Path) -> None:
-    told = written(tmp_path, STUDY.replace('detector = "whole"', 'detector = "retinaface"'))
-    plan = study.prepare_study(str(told), tmp_path / "out", REGISTRY, faces=faces)
+def test_faces_from_another_detector_are_noted(faces: Path, tmp_path: Path) -> None:
+    study_path = written(tmp_path, STUDY.replace('detector = "whole"', 'detector = "retinaface"'))
+    plan = study.prepare_study(str(study_path), tmp_path / "out", REGISTRY, faces=faces)
     assert plan.remarks == ("the faces were cut with whole; the study asks for retinaface",)
     assert read_detector(faces) == "whole"
 
 
-def test_the_shell_prints_what_would_be_done_and_starts_nothing(
+def test_a_dry_run_prints_the_runs_and_starts_nothing(
     kce_json: Callable[..., Any], kce: Callable[..., Any], faces: Path, tmp_path: Path
 ) -> None:
-    told = written(tmp_path)
-    found = kce_json("study", told, "--faces", faces, "--to", "out", "--dry-run")
+    study_path = written(tmp_path)
+    found = kce_json("study", study_path, "--faces", faces, "--to", "out", "--dry-run")
     assert len(found["runs"]) == 16
     assert {"group", "plan", "backbone", "seed", "classes", "images", "known", "unknown"} <= set(found["runs"][0])
     assert not (tmp_path / "out").exists()
@@ -394,7 +396,7 @@ def test_the_shell_prints_what_would_be_done_and_starts_nothing(
         (["study", "sun2023", "--faces", faces], "no folder"),
         (["study", "sun2023", "--faces", faces, "--to", "x"], "categories of the study are missing"),
         (["study", "sun2023", "--scale", "smal", "--to", "x"], "Did you mean 'small'"),
-        (["study", told, "--faces", faces, "--to", "x", "--engine", "locl"], "Did you mean 'local'"),
+        (["study", study_path, "--faces", faces, "--to", "x", "--engine", "locl"], "Did you mean 'local'"),
     ):
         refused = kce(*words)
         assert refused.returncode == 2, refused.stderr
@@ -434,7 +436,7 @@ def test_a_cut_of_the_paper_s_study_runs_in_small_from_the_shell(
     assert str(Path("out") / "report.html") == again["report"]
 
 
-def test_the_files_of_its_tables_have_every_figure_whole(local: tuple[Path, dict[str, Any]]) -> None:
+def test_the_files_of_its_tables_have_unrounded_numbers(local: tuple[Path, dict[str, Any]]) -> None:
     folder, found = local
     write_report(folder / "out", files=True)
 

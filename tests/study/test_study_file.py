@@ -80,7 +80,7 @@ def test_the_published_table_and_the_claims_are_the_paper_s() -> None:
     assert [claim.percent for claim in STUDY.claims] == [claim["printed_percent"] for claim in PAPER["claims"]]
 
 
-def test_the_small_scale_bears_the_same_names() -> None:
+def test_the_small_scale_has_the_same_names() -> None:
     world = REGISTRY.resolve("dataset", STUDY.scales["small"].world, root="x")
     truth = table.truth(world.parameters["categories"])
     assert {category for category, method in truth.items() if method != "real"} == set(PAPER["categories"])
@@ -148,7 +148,7 @@ unknown = ["A_2", "B_2"]
         ("categories", "categories = [", "is not a study"),
     ],
 )  # fmt: skip
-def test_what_a_study_may_not_say_is_said_before_any_work(tmp_path: Path, change: str, to: str, message: str) -> None:
+def test_a_bad_study_is_refused_before_any_work(tmp_path: Path, change: str, to: str, message: str) -> None:
     assert change in SMALL
     (tmp_path / "s.toml").write_text(SMALL.replace(change, to, 1))
     with pytest.raises(KCEError, match=message):
