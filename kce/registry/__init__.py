@@ -1,6 +1,6 @@
-"""From a name to a component: what plugins offer, what `registry.toml` says, and how third-party parts are isolated.
+"""From a name to a component: what plugins offer, and what ``registry.toml`` says about it.
 
-Discovery finds plugins, the manager asks them, the registry resolves names and
-parameters, validation and isolation guard what they do, scaffold writes new packages.
-Only `defaults` names components; no other module of kce does.
+Discovery finds plugins, the manager imports and asks them, the registry resolves names and parameters, `defaults` names
+what KCE uses itself. Validation and isolation guard third-party code, provenance knows where packages came from, and
+scaffold writes new ones. No dataset is named in here.
 """

@@ -47,7 +47,7 @@ def install(folder: Path) -> None:
         about.mkdir()
         (about / "METADATA").write_text(
             f"Metadata-Version: 2.4\nName: kce-halves{n}\nVersion: 0.1.{n}\nAuthor: Somebody\nSummary: A clusterer\n"
-            "Requires-Dist: kce\n\n# A clusterer\n\n" + "It halves. " * 200
+            "Requires-Dist: kce-toolkit\n\n# A clusterer\n\n" + "It halves. " * 200
         )
         (about / "entry_points.txt").write_text(f"[kce]\nhalves{n} = kce_halves{n}\n")
 
