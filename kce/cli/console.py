@@ -96,7 +96,7 @@ def _ending_well(command: Command) -> Command:
         except KCEError as error:
             _fail(error.message, error.hint)
         except KeyboardInterrupt:
-            say("interrupted; the same command goes on where it stopped")
+            say("interrupted; the same command continues where it stopped")
             sys.stdout.flush()
             # Not sys.exit: where the interrupt came through C code that runs Python (an import of torch), the
             # interpreter remembers it and ends by the signal, whatever status it is given.
@@ -106,7 +106,7 @@ def _ending_well(command: Command) -> Command:
             sys.exit(1)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                _fail(f"the disk is full: {error}", "make room; the same command goes on where it stopped")
+                _fail(f"the disk is full: {error}", "make room; the same command continues where it stopped")
             if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
                 _fail(str(error), "choose a place that can be read and written")
             raise

@@ -21,7 +21,7 @@ class Ray:
              with the study and listens on 127.0.0.1 alone
     runs     at a time, of a cluster of our own; 0 = one for each GPU, or for each core
     threads  cores a run asks the cluster for
-    retries  how often a run is started again whose worker or machine was lost; it goes on from its folder
+    retries  how often a run is started again whose worker or machine was lost; it continues from its folder
 
     All machines must see the face folder and the study's folder under the same paths, and have KCE installed. Each run
     asks for one GPU where the cluster has any.
@@ -97,7 +97,7 @@ class Ray:
         if isinstance(error, exceptions.RayError):
             return KCEError(
                 f"the worker of {job.name} was lost {self._retries + 1} times: {str(error).splitlines()[0]}",
-                "see that its machine has memory enough; the same command goes on",
+                "see that its machine has memory enough; the same command continues",
             )
         return error
 

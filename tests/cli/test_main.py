@@ -159,5 +159,5 @@ def test_interrupted_it_says_130_and_goes_on(at: Path, number: int) -> None:
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert "Traceback" not in said
-    assert "goes on where it stopped" in said
+    assert "continues where it stopped" in said
     assert (at / "r" / "first.safetensors.resume").is_file()

@@ -273,7 +273,7 @@ def test_a_stopped_study_continues_and_has_the_same_results(
     said = going.communicate(timeout=120)[1]
     if number != signal.SIGKILL:
         assert going.returncode == 130, said
-        assert "goes on where it stopped" in said
+        assert "continues where it stopped" in said
     assert len(list(to.glob("runs/*/*/*/*/report.json"))) < 16
     while any(psutil.pid_exists(worker) for worker in holders(to)):  # a killed study's workers soon see that it is gone
         time.sleep(0.1)
