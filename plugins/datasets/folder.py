@@ -87,7 +87,7 @@ class Folder(Tree):
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
         """See ``Tree.parse``."""
         if len(parts) < 2:
-            raise Unparsed("in no folder of a category")
+            raise Unparsed("not in a folder of a category")
         key = "/".join(parts)
         dataset, method = self._category(parts[0])
         group = "/".join(parts[:-1]) if len(parts) > 2 else key

@@ -26,7 +26,7 @@ from scipy.stats import binomtest
 
 from kce.audit.audit import AGREE, DIFFER, audit_tables
 from kce.bench import cell_store, synthetic
-from kce.bench.aligners import Setting
+from kce.bench.aligners import AlignSetting
 from kce.bench.world_parameters import FeatureWorldParameters
 from kce.features.table import find_table
 from kce.labels import label_parts
@@ -112,7 +112,7 @@ def pictured(folder: Path) -> list[dict[str, Any]]:
     tallies: dict[tuple[Any, ...], Tally] = {}
     for kind, amount, training, world, net in settings:
         truth = tomllib.loads((folder / str(world) / "world" / "truth.toml").read_text(encoding="utf-8"))["method"]
-        runs = sorted((folder / Setting(world, kind, amount, training, net).runs).glob("*/features.h5"))
+        runs = sorted((folder / AlignSetting(world, kind, amount, training, net).runs).glob("*/features.h5"))
         tables = [next(filter(None, (find_table(path, name) for path in runs)), None) for name in ("known", "reals")]
         if None not in tables:
             rows = tuple(table.load() for table in tables if table is not None)
