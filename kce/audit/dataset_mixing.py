@@ -83,7 +83,7 @@ def _probe(x: Field, dataset: Codes, group: Codes, seed: int) -> Field:
 
 
 def _ilisi(x: Field, dataset: Codes, group: Codes) -> Field:
-    """iLISI of each row (n,), in [0, 1]; rows of a row's own recording are not its neighbours."""
+    """Compute the iLISI of each row (n,), in [0, 1]; rows of a row's own recording are not its neighbours."""
     from sklearn.neighbors import NearestNeighbors
 
     largest = int(np.bincount(group).max())

@@ -1,4 +1,4 @@
-"""Harmony (Korsunsky et al. 2019), as the package harmonypy has it; `pip install "kce-toolkit[harmony]"`."""
+"""The aligner `harmony`, by the package harmonypy: `pip install "kce-toolkit[harmony]"`."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from kce import Features
 
 
-_FEWEST = 16
+_MIN_ROWS = 16
 
 
 class Harmony:
-    """Rows moved, cluster by soft cluster, until each cluster holds all datasets alike.
+    """Harmony: moves rows, one soft cluster at a time, until every cluster holds all datasets equally.
 
-    It was made for cells, of which every batch has the same kinds. Where datasets hold different forgeries, these are
-    moved onto each other too: what comes together need not be alike.
+    It was made for single cells, where every batch has the same cell types. If datasets hold different forgeries, these
+    are moved together as well: what is near afterwards need not be alike. Source: Korsunsky et al. 2019, Nature
+    Methods 16.
 
-    theta  how much mixed clusters are preferred
-    seed   of its clusters
-
-    Raises KCEError where harmonypy is not installed, BadData for features that are not finite and fewer than 16 rows.
+    Args:
+        theta: Weight of the diversity penalty: how strongly mixed clusters are preferred.
+        seed: Of the clustering.
     """
 
     growth: ClassVar = {"time": 1.5}  # there are n / 30 clusters
@@ -35,28 +35,36 @@ class Harmony:
         self.theta, self.seed = theta, seed
 
     def align(self, features: Features) -> NDArray[np.float32]:
+        """Align the rows: (n, dim) float32.
+
+        Raises:
+            KCEError: If harmonypy is not installed.
+            BadData: If there are fewer than 16 rows, or features that are not finite.
+        """
         import numpy as np
 
         if not np.isfinite(features.x).all():
-            raise BadData("harmony cannot move rows that are not finite (NaN or infinite)", "make the features again")
+            raise BadData(
+                "harmony cannot align features that are not finite (NaN or infinite)", "extract the features again"
+            )
         try:
             from harmonypy import run_harmony
         except ImportError as error:
             raise KCEError("the aligner harmony needs harmonypy", 'pip install "kce-toolkit[harmony]"') from error
-        sets = features.dataset
-        if len(set(sets.tolist())) < 2 or not np.ptp(features.x, axis=0).any():
+        datasets = features.dataset
+        if len(set(datasets.tolist())) < 2 or not np.ptp(features.x, axis=0).any():
             return features.x.copy()  # there is nothing to mix
-        if len(features) < _FEWEST:  # with two or three rows the library never comes back
-            raise BadData(f"{len(features)} rows are too few for harmony", f"it needs {_FEWEST} at least")
-        # Rows in order of their keys: its random numbers fall on rows by their place.
+        if len(features) < _MIN_ROWS:  # with two or three rows harmonypy never returns
+            raise BadData(f"{len(features)} rows are too few for harmony", f"it needs at least {_MIN_ROWS}")
+        # Sorted, since its random numbers are assigned to rows by their position.
         order = np.lexsort((features.key, features.label))
         moved = run_harmony(
-            features.x[order].T.astype(np.float64), {"dataset": sets[order]}, "dataset", theta=self.theta,
-            nclust=max(2, min(round(len(sets) / 30), 100)), random_state=self.seed, verbose=False, ncores=1,
+            features.x[order].T.astype(np.float64), {"dataset": datasets[order]}, "dataset", theta=self.theta,
+            nclust=max(2, min(round(len(datasets) / 30), 100)), random_state=self.seed, verbose=False, ncores=1,
         ).Z_corr  # fmt: skip
-        answer = np.empty_like(features.x)
-        answer[order] = moved if moved.shape == features.x.shape else moved.T
-        return answer
+        aligned = np.empty_like(features.x)
+        aligned[order] = moved if moved.shape == features.x.shape else moved.T
+        return aligned
 
 
 @hookimpl

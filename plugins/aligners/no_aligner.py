@@ -1,4 +1,4 @@
-"""The aligner that leaves everything as it is."""
+"""The aligner `none`, which changes nothing."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 
 class NoAligner:
-    """Keeps the features as they came out of the backbone."""
+    """Returns the features as the backbone extracted them."""
 
     def align(self, features: Features) -> NDArray[np.float32]:
-        return features.x.copy()  # whoever changes the answer must not change what was given
+        """Copy the features: (n, dim)."""
+        return features.x.copy()  # a caller that changes the result must not change the input
 
 
 @hookimpl

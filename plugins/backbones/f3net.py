@@ -1,9 +1,9 @@
-"""F3-Net (Qian et al., "Thinking in Frequency", ECCV 2020, arXiv 2007.09355): two Xceptions that see frequencies.
+"""F3-Net (Qian et al., "Thinking in Frequency", ECCV 2020, arXiv 2007.09355): two Xceptions on frequencies.
 
-Built from the paper's definitions; the authors' code was never released. Section 3.1 splits the picture into three
+Written from the paper's definitions; the authors' code was never released. Section 3.1 splits the picture into three
 frequency bands (FAD), section 3.2 maps local frequency statistics (LFS), section 3.3 lets the two streams attend to
-each other (MixBlock). What the paper leaves open is decided here, and said where it is decided. The form of the
-MixBlock's convolutions is that of the public re-implementations, and so is its number of parameters.
+each other (MixBlock). Where the paper leaves a choice open, a comment names the choice made here. The form of the
+MixBlock's convolutions, and so its number of parameters, is that of public re-implementations.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 WINDOW, STRIDE, BANDS = 10, 2, 6  # section 4.1 of the paper
 FAD_SHARES = (1, 1, 14)  # sixteenths of the spectrum's area: low, middle, high
 # The largest value of one band: the 100 coefficients of a window of 255s have an L2 norm of 2550, so an L1 norm of at
-# most 25,500. Twice that, where a learnt filter reaches 2, is still below the 65,504 of float16.
-LFS_TOP = 255 * WINDOW * WINDOW
+# most 25,500. Twice that, where a learnt filter reaches 2, is still below float16's maximum of 65,504.
+LFS_MAX = 255 * WINDOW * WINDOW
 STAGES = (  # the trunk up to the first MixBlock, up to the second, and the rest
     ("conv1", "bn1", "act1", "conv2", "bn2", "act2", *(f"block{i}" for i in range(1, 8))),
     tuple(f"block{i}" for i in range(8, 13)),
@@ -33,9 +33,10 @@ MIXED = (728, 1024)  # channels of Xception's maps after blocks 7 and 12
 def f3net(size: int = 299, weights: str = "none") -> nn.Module:
     """F3-Net as published: FAD and LFS with MixBlocks after blocks 7 and 12; 4096 features, 2048 of each stream.
 
-    size     side of the faces in pixels, 32 or more; the paper's is 299
-    weights  "none", "pretrained" (both Xceptions from timm's ImageNet weights), or a local .safetensors / .pth file
-             of this network, or of a plain Xception, from which both then start
+    Args:
+        size: Side of the faces in pixels, at least 32; the paper's is 299.
+        weights: "none", "pretrained" (both Xceptions start from timm's ImageNet weights), or a local .safetensors or
+            .pth file, either of this network or of a plain Xception, from which both then start.
     """
     return _f3net("mix", size, weights)
 
@@ -59,13 +60,17 @@ def f3net_tiny(size: int = 64, width: int = 16, mode: str = "mix", weights: str 
     """F3-Net's FAD, LFS and MixBlocks on a stack of six convolutions: 8 x width features for each stream.
 
     For small studies and tests; it has no published counterpart.
-    mode     "mix", "both", "fad" or "lfs", as the names of the whole network
-    weights  "none", or a local file of this network
+
+    Args:
+        size: Side of the faces in pixels, at least 32.
+        width: Channels of the first layer.
+        mode: "mix", "both", "fad" or "lfs", as in the names of the full networks.
+        weights: "none", or a local file of this network.
     """
     if width < 1 or mode not in ("mix", "both", "fad", "lfs"):
         raise KCEError(f"backbone f3net-tiny: width={width}, mode={mode!r}", "width >= 1; mode: mix, both, fad or lfs")
     if weights == "pretrained":
-        raise KCEError("no pretrained weights of f3net-tiny are published", "take f3net, or weights=none")
+        raise KCEError("no pretrained weights of f3net-tiny are published", "use f3net, or weights=none")
     network = _network("f3net-tiny", mode, size, lambda channels: _tiny_trunk(channels, width), (4 * width, 8 * width))
     if weights != "none":
         load_weights(network, weights)
@@ -96,11 +101,11 @@ def _f3net(mode: str, size: int, weights: str) -> nn.Module:
 
 
 def _start_from(network: nn.Module, xception: dict[str, Tensor]) -> None:
-    """Put a plain Xception into every trunk, its first convolution repeated over the bands.
+    """Copy a plain Xception into every trunk, its first convolution repeated over the bands.
 
-    The three bands of FAD add up to the picture, so with the filters repeated as they are the first response is that
-    of the plain network, exactly. The six maps of LFS are each of a picture's range, so there the repeated filters are
-    halved: as many times the input, the same scale of response.
+    The three bands of FAD add up to the picture, so with repeated filters the first response is exactly that of the
+    plain network. The six maps of LFS each have a picture's range, so the repeated filters are halved: twice the input
+    channels, the same scale of response.
     """
     for name, repeats, scale in (("fad_trunk", 3, 1.0), ("lfs_trunk", 2, 0.5)):
         if hasattr(network, name):
@@ -109,7 +114,7 @@ def _start_from(network: nn.Module, xception: dict[str, Tensor]) -> None:
 
 
 def dct_matrix(n: int) -> Tensor:
-    """The orthonormal DCT-II of length n as a matrix (n, n) in float64: D @ x transforms a column, D @ D.T is I."""
+    """Build the orthonormal DCT-II of length n: D (n, n) float64; D @ x transforms a column, and D @ D.T is I."""
     import torch
 
     k = torch.arange(n, dtype=torch.float64)
@@ -119,11 +124,18 @@ def dct_matrix(n: int) -> Tensor:
 
 
 def diagonal_bands(n: int, shares: Sequence[int]) -> Tensor:
-    """The n x n spectrum cut along whole diagonals i + j into bands of such shares of its area: (bands, n, n) of 0, 1.
+    """Divide the n x n spectrum along its diagonals i + j into bands with given shares of its area.
 
-    Every coefficient is in one band, the constant one in the first. Each band in turn takes the whole diagonals whose
-    area is nearest to its share of what is left; of two that are as near it takes fewer. The public codes cut at
-    fixed fractions of the side instead, which are not these fractions of the area at most sizes.
+    Every coefficient is in one band, the constant one in the first. Each band in turn takes as many diagonals as bring
+    it nearest to its share of the remaining area; on a tie, fewer. Public re-implementations cut at fixed fractions of
+    the side instead, which at most sizes are not these fractions of the area.
+
+    Args:
+        n: Side of the spectrum.
+        shares: Of the area, relative to each other.
+
+    Returns:
+        (bands, n, n) of 0 and 1.
     """
     import torch
 
@@ -140,16 +152,16 @@ def diagonal_bands(n: int, shares: Sequence[int]) -> Tensor:
 
 
 def squash(x: Tensor) -> Tensor:
-    """(1 - e^-x) / (1 + e^-x), in (-1, 1): what the paper puts learnt filters through. It is tanh(x / 2)."""
+    """Compute (1 - e^-x) / (1 + e^-x) = tanh(x / 2), in (-1, 1), by which the paper limits learnt filters."""
     return (x / 2).tanh()
 
 
 def _fad(size: int) -> nn.Module:
     """Frequency-aware decomposition (section 3.1): pictures (n, 3, size, size) -> bands (n, 9, size, size).
 
-    The picture's DCT is cut by three base filters, each with a learnable part, and every band is transformed back.
-    Channels come band by band: low RGB, middle RGB, high RGB. Works in float32 also under autocast: forgery traces
-    in the high band are smaller than bfloat16's rounding of the low coefficients they would be added to.
+    The picture's DCT is filtered by three base filters, each with a learnable part, and every band is transformed back.
+    Channels come band by band: low RGB, middle RGB, high RGB. It computes in float32 even under autocast: forgery
+    traces in the high band are smaller than bfloat16's rounding of the low coefficients they would be added to.
     """
     import torch
     from torch import nn
@@ -161,7 +173,7 @@ def _fad(size: int) -> nn.Module:
             self.base: Tensor
             self.register_buffer("dct", dct_matrix(size).float(), persistent=False)
             self.register_buffer("base", diagonal_bands(size, FAD_SHARES), persistent=False)
-            # From zero, so that training starts at the bands as they are defined; squash has slope 1/2 there.
+            # Zero, so that training starts with the base filters; squash has slope 1/2 there.
             self.learnable = nn.Parameter(torch.zeros(3, size, size))
 
         def forward(self, picture: Tensor) -> Tensor:
@@ -177,14 +189,14 @@ def _fad(size: int) -> nn.Module:
 def _lfs() -> nn.Module:
     """Local frequency statistics (section 3.2): faces (n, 3, s, s) in [0, 1] -> (n, 6, w, w), w = (s - 1) // 2.
 
-    A 10 x 10 window slides by 2 over the luma; of its DCT, q = log10(1 + |D * (base + squash(learnable))|_1) for each
-    of six bands of equal area. Luma is in 8-bit levels, 0 to 255: the scale only shifts the logarithm, but it decides
-    where a floor must lie. One level is the least that an 8-bit picture holds: a flat window gives 0 and not the
-    logarithm of rounding errors, slopes stay below 0.44, and nothing needs a number that float16 lacks.
+    A 10 x 10 window slides over the luma with stride 2; from its DCT come q = log10(1 + |D * (base +
+    squash(learnable))|_1) for six bands of equal area. Luma is in 8-bit levels, 0 to 255: the scale only shifts the
+    logarithm, but decides what the 1 inside it means. One level is the smallest step of an 8-bit picture: a flat window
+    gives 0 and not the logarithm of rounding errors, slopes stay below 0.44, and all values fit into float16.
 
-    The picture is mirrored by 3 pixels before and 4 after it. At 299 px that gives the paper's 149 x 149, at any size
-    as many windows as the first convolution (3 x 3, stride 2) of the other trunk has places, each half a pixel beside
-    its place, so that the maps of both trunks can be mixed. Works in float32 also under autocast.
+    The picture is reflected by 3 pixels before and 4 after it. At 299 px that gives the paper's 149 x 149 windows, and
+    at any size as many as the first convolution (3 x 3, stride 2) of the other trunk has positions, each half a pixel
+    beside one, so that the maps of both trunks can be mixed. It computes in float32 even under autocast.
     """
     import torch
     from torch import nn
@@ -200,7 +212,7 @@ def _lfs() -> nn.Module:
             self.register_buffer("base", diagonal_bands(WINDOW, (1,) * BANDS), persistent=False)
             luma = 255 * torch.tensor([0.299, 0.587, 0.114])
             self.register_buffer("luma", luma.view(1, 3, 1, 1), persistent=False)
-            # Not from zero: outside its band a filter is its learnable part alone, and |x| has no slope at 0.
+            # Not zero: outside its band a filter is only its learnable part, and |x| has no gradient at 0.
             self.learnable = nn.Parameter(torch.randn(BANDS, WINDOW, WINDOW) * 1e-3)
 
         def forward(self, faces: Tensor) -> Tensor:
@@ -217,11 +229,11 @@ def _lfs() -> nn.Module:
 
 
 def _mix_block(channels: int) -> nn.Module:
-    """MixBlock (section 3.3): each stream's maps (n, channels, h, h), attended by both, are added to the other's.
+    """MixBlock (section 3.3): adds each stream's attended maps (n, channels, h, h) to the other stream.
 
-    For each channel, attention = softmax(Q_fad K_fad^T + Q_lfs K_lfs^T), which is the product of the streams'
-    queries and keys put side by side. The gates are squashed and start at 0: at first both streams are untouched.
-    They stand behind the normalisation, unlike in the public codes, where it would undo them.
+    For each channel, attention = softmax(Q_fad K_fad^T + Q_lfs K_lfs^T), the product of the streams' concatenated
+    queries and keys. The gates are squashed and start at 0, so at first both streams are unchanged. They follow the
+    normalisation, unlike in public re-implementations, where normalisation cancels them.
     """
     import torch
     from torch import nn
@@ -241,7 +253,7 @@ def _mix_block(channels: int) -> nn.Module:
 
         def forward(self, fad: Tensor, lfs: Tensor) -> tuple[Tensor, Tensor]:
             pairs = ((self.fad_query(fad), self.fad_key(fad)), (self.lfs_query(lfs), self.lfs_key(lfs)))
-            with torch.autocast(fad.device.type, enabled=False):  # a sum of products can pass float16's range
+            with torch.autocast(fad.device.type, enabled=False):  # a sum of products can exceed float16's range
                 dtype = self.fad_gate.dtype
                 (q_fad, k_fad), (q_lfs, k_lfs) = ((q.to(dtype), k.to(dtype).transpose(2, 3)) for q, k in pairs)
                 attention = (q_fad @ k_fad + q_lfs @ k_lfs).softmax(-1)
@@ -255,7 +267,7 @@ def _mix_block(channels: int) -> nn.Module:
 
 
 def _tiny_trunk(channels: int, width: int) -> nn.Module:
-    """Separable convolutions under the names of Xception's modules, so that STAGES runs through either."""
+    """Build separable convolutions under the names of Xception's modules, so that STAGES fits both."""
     from torch import nn
 
     def separable(a: int, b: int, stride: int) -> nn.Module:
@@ -283,7 +295,7 @@ def _tiny_trunk(channels: int, width: int) -> nn.Module:
 def _network(
     name: str, mode: str, size: int, trunk: Callable[[int], nn.Module], channels: tuple[int, int]
 ) -> nn.Module:
-    """Heads, trunks and MixBlocks of one mode. `channels` are the trunk's where the MixBlocks stand."""
+    """Build heads, trunks and MixBlocks of one mode; `channels` are those of the trunk at the MixBlocks."""
     import math
 
     from torch import cat, nn
@@ -307,7 +319,7 @@ def _network(
             if mode != "fad":
                 self.lfs = _lfs()
                 self.lfs_trunk = trunk(BANDS)
-                # The window slide has halved the sides already.
+                # The sliding window has halved the sides already.
                 first: Any = self.lfs_trunk.conv1
                 first.stride, first.padding = (1, 1), (1, 1)
             if mode == "mix":
@@ -317,12 +329,12 @@ def _network(
 
         def forward(self, faces: Tensor) -> Tensor:
             streams: list[tuple[nn.Module, Tensor]] = []
-            # Both trunks get what Xception is made for, a range of [-1, 1]: FAD splits the picture in that range
-            # (shifted only in its constant part, so in the low band), and LFS's [0, log10(1 + LFS_TOP)] is mapped.
+            # Both trunks get the range that Xception expects, [-1, 1]: FAD splits the picture in that range (the shift
+            # is constant, so it is in the low band), and LFS's [0, log10(1 + LFS_MAX)] is mapped to it.
             if mode != "lfs":
                 streams.append((self.fad_trunk, self.fad(2 * faces - 1)))
             if mode != "fad":
-                streams.append((self.lfs_trunk, self.lfs(faces) * (2 / math.log10(1 + LFS_TOP)) - 1))
+                streams.append((self.lfs_trunk, self.lfs(faces) * (2 / math.log10(1 + LFS_MAX)) - 1))
             trunks, maps = zip(*streams, strict=True)
             for stage in range(3):
                 maps = tuple(run(t, stage, x) for t, x in zip(trunks, maps, strict=True))

@@ -1,4 +1,4 @@
-"""Backbones from timm: the paper's Xception and ResNets by short names, and every other timm model by its own."""
+"""Backbones from timm: the paper's Xception and ResNets by short names, and every other model as `timm:model=...`."""
 
 from __future__ import annotations
 
@@ -12,35 +12,37 @@ if TYPE_CHECKING:
 
 
 def xception(size: int = 299, weights: str = "none") -> nn.Module:
-    """Xception, the paper's main extractor: 2048 features after ReLU and global pooling (timm `legacy_xception`).
+    """Xception (Chollet 2017), the main extractor of Sun et al. 2023: 2048 features (timm's `legacy_xception`).
 
-    size     side of the faces in pixels; the whole face is resized, without a centre crop
-    weights  "none", "pretrained" (timm downloads ImageNet weights), or a local .safetensors / .pth file
+    Args:
+        size: Side of the faces in pixels; the whole face is resized, without a centre crop.
+        weights: "none", "pretrained" (timm downloads ImageNet weights), or a local .safetensors or .pth file.
     """
     return _network("legacy_xception", size, weights)
 
 
 def resnet18(size: int = 224, weights: str = "none") -> nn.Module:
-    """ResNet-18: 512 features from global pooling. Parameters as for `xception`."""
+    """ResNet-18 (He et al. 2016): 512 features from global pooling. Parameters as for `xception`."""
     return _network("resnet18", size, weights)
 
 
 def resnet34(size: int = 224, weights: str = "none") -> nn.Module:
-    """ResNet-34: 512 features from global pooling. Parameters as for `xception`."""
+    """ResNet-34 (He et al. 2016): 512 features from global pooling. Parameters as for `xception`."""
     return _network("resnet34", size, weights)
 
 
 def resnet50(size: int = 224, weights: str = "none") -> nn.Module:
-    """ResNet-50: 2048 features from global pooling. Parameters as for `xception`."""
+    """ResNet-50 (He et al. 2016): 2048 features from global pooling. Parameters as for `xception`."""
     return _network("resnet50", size, weights)
 
 
 def any_timm(model: str, size: int = 0, weights: str = "none") -> nn.Module:
-    """Any model of timm by its name there: `timm:model=mobilenetv3_small_050`.
+    """Any model of timm, such as `timm:model=mobilenetv3_small_050`.
 
-    model    timm's name, see `timm.list_models()`
-    size     side of the faces in pixels; 0 = the model's own input size
-    weights  "none", "pretrained" (timm downloads them), or a local .safetensors / .pth file
+    Args:
+        model: Its name in timm, see `timm.list_models()`.
+        size: Side of the faces in pixels; 0 = the model's own input size.
+        weights: "none", "pretrained" (timm downloads them), or a local .safetensors or .pth file.
     """
     return _network(model, size, weights)
 
@@ -51,12 +53,12 @@ def _network(model: str, size: int, weights: str) -> nn.Module:
     from torch import nn
 
     if not timm.is_model(model):
-        near = timm.list_models(f"*{model.split('.', maxsplit=1)[0]}*")[:5]
+        similar = timm.list_models(f"*{model.split('.', maxsplit=1)[0]}*")[:5]
         raise KCEError(
-            f"timm has no model {model!r}", f"it has, for example: {', '.join(near or timm.list_models()[:5])}"
+            f"timm has no model {model!r}", f"it has, for example: {', '.join(similar or timm.list_models()[:5])}"
         )
-    own = _create(timm, model, pretrained=weights == "pretrained")
-    config = own.pretrained_cfg
+    network = _create(timm, model, pretrained=weights == "pretrained")
+    config = network.pretrained_cfg
     if size < 0 or 0 < size < 32:
         raise KCEError(f"backbone {model}: size={size} is too small", "size is the side in pixels, 32 or more")
 
@@ -64,40 +66,40 @@ def _network(model: str, size: int, weights: str) -> nn.Module:
         def __init__(self) -> None:
             super().__init__()
             self.size = size or int(config["input_size"][-1])
-            self.net = own
+            self.net = network
             self.mean: Tensor
             self.std: Tensor
             for name in ("mean", "std"):
                 self.register_buffer(name, torch.tensor(config[name]).view(1, 3, 1, 1), persistent=False)
-            self.dim = self._probe()
+            self.dim = self._measure_dim()
 
-        def _probe(self) -> int:
-            # timm's num_features is not the length of the pooled feature for every model.
+        def _measure_dim(self) -> int:
+            # timm's num_features is not the length of the pooled features for every model.
             self.eval()
             with torch.no_grad():
                 out = self(torch.zeros(1, 3, self.size, self.size))
             self.train()
             if out.ndim != 2:
-                raise KCEError(f"timm model {model!r} gives features of shape {tuple(out.shape)}", "choose another")
+                raise KCEError(f"timm model {model!r} gives features of shape {tuple(out.shape)}", "use another model")
             return int(out.shape[1])
 
         def forward(self, faces: Tensor) -> Tensor:
-            # In place: with a second new tensor it took 0.48 ms a face at 224 px instead of 0.11.
+            # In place: a second new tensor takes 0.48 ms a face at 224 px instead of 0.11.
             features: Tensor = self.net((faces - self.mean).div_(self.std))
             return features
 
     if weights not in ("none", "pretrained"):
-        load_weights(own, weights)
+        load_weights(network, weights)
     return Network()
 
 
 def _create(timm: Any, model: str, *, pretrained: bool) -> Any:
     if pretrained:
         config = timm.get_pretrained_cfg(model)
-        if not (config and config.has_weights):  # timm itself would only log it, and start from random numbers
-            raise KCEError(f"no pretrained weights of {model} are published", "take another model, or weights=none")
-        # Without a network the hub's client retries for most of a minute: say first what it is about.
-        message = f"kce: fetching the pretrained weights of {model}, unless they are here"
+        if not (config and config.has_weights):  # timm itself would only log it, and use random weights
+            raise KCEError(f"no pretrained weights of {model} are published", "use another model, or weights=none")
+        # Without a network the hub's client retries for most of a minute, so say first what it is waiting for.
+        message = f"kce: downloading the pretrained weights of {model}, unless they are cached"
         print(f"{message} (never, with HF_HUB_OFFLINE=1)", file=sys.stderr)  # noqa: T201
     try:
         return timm.create_model(model, pretrained=pretrained, num_classes=0)
@@ -105,8 +107,8 @@ def _create(timm: Any, model: str, *, pretrained: bool) -> Any:
         if not pretrained:
             raise
         raise KCEError(
-            f"the pretrained weights of {model} cannot be had: {type(error).__name__}: {error}".splitlines()[0],
-            f"without a network give a local file, as in {model}:weights=FILE.safetensors, or weights=none",
+            f"the pretrained weights of {model} cannot be downloaded: {type(error).__name__}: {error}".splitlines()[0],
+            f"without a network use a local file, as in {model}:weights=FILE.safetensors, or weights=none",
         ) from error
 
 

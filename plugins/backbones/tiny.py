@@ -1,4 +1,4 @@
-"""A network small enough for a demonstration on two CPU cores and for tests."""
+"""The backbone `tiny`, small enough for a demonstration on two CPU cores and for tests."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ if TYPE_CHECKING:
 
 
 def tiny(size: int = 64, width: int = 16) -> nn.Module:
-    """Seven convolutions and a global average: 8 x width features from faces of any size (64 px by default).
+    """Small network of seven convolutions and global average pooling: 8 x width features.
 
     For the demonstration and for tests; it has no published counterpart.
+
+    Args:
+        size: Side of the faces in pixels, at least 16.
+        width: Channels of the first layers.
     """
     from torch import nn
 

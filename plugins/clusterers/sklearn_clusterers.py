@@ -1,4 +1,4 @@
-"""Clusterers of scikit-learn."""
+"""Clusterers from scikit-learn."""
 
 from __future__ import annotations
 
@@ -13,32 +13,38 @@ if TYPE_CHECKING:
 
 
 class _Clusterer:
-    """A clusterer of scikit-learn's that says what is wrong in our words, not in a traceback."""
+    """Wraps a clusterer from scikit-learn, whose errors it turns into KCEError."""
 
-    def __init__(self, name: str, call: Callable[[Any], Any], clusters: int = 1) -> None:
-        if clusters < 1:
+    def __init__(self, name: str, fit_predict: Callable[[Any], Any], n_clusters: int = 1) -> None:
+        if n_clusters < 1:
             raise ValueError("n_clusters must be at least 1")
-        self.name, self._call, self._clusters = name, call, clusters
+        self.name, self._fit_predict, self._n_clusters = name, fit_predict, n_clusters
 
     def fit_predict(self, x: NDArray[np.float32]) -> NDArray[np.int_]:
-        """x (n, dim) -> cluster numbers (n,). Raises KCEError for more clusters than rows."""
+        """Cluster x (n, dim) into numbers (n,), -1 for noise. Raises KCEError if scikit-learn refuses the rows."""
         import numpy as np
 
-        if len(x) < max(self._clusters, 1):
+        if len(x) < max(self._n_clusters, 1):
             raise KCEError(
-                f"{self.name} cannot make {self._clusters} clusters of {len(x)} rows",
-                f"ask for n_clusters={len(x)} at most, or give it more categories",
+                f"{self.name} cannot make {self._n_clusters} clusters of {len(x)} rows",
+                f"use at most n_clusters={len(x)}, or more categories",
             )
         if len(x) == 1:
             return np.zeros(1, dtype=np.int64)
-        # In double precision: a covariance of few rows in many dimensions is not positive definite in single.
+        # In float32 the covariance of few rows in many dimensions is not positive definite.
         with recoverable(self.name):
-            found = self._call(np.asarray(x, dtype=np.float64))
-        return np.asarray(found, dtype=np.int64)
+            labels = self._fit_predict(np.asarray(x, dtype=np.float64))
+        return np.asarray(labels, dtype=np.int64)
 
 
 def kmeans(n_clusters: int = 8, n_init: int = 10, seed: int = 0) -> _Clusterer:
-    """K-means (Lloyd 1982) from k-means++ starts, the best of `n_init`."""
+    """K-means (Lloyd 1982) with k-means++ initialisation.
+
+    Args:
+        n_clusters: Clusters to make.
+        n_init: Initialisations, the best of which is used.
+        seed: Of the initialisations.
+    """
     from sklearn.cluster import KMeans
 
     return _Clusterer("kmeans", KMeans(n_clusters, n_init=n_init, random_state=seed).fit_predict, n_clusters)
@@ -47,10 +53,14 @@ def kmeans(n_clusters: int = 8, n_init: int = 10, seed: int = 0) -> _Clusterer:
 def gaussian_mixture(
     n_clusters: int = 8, covariance_type: str = "full", reg_covar: float = 1e-6, n_init: int = 5, seed: int = 0
 ) -> _Clusterer:
-    """A mixture of Gaussians, each row to its most probable one; the best of `n_init` starts.
+    """Gaussian mixture, in which each row goes to its most probable component.
 
-    covariance_type  "full", "tied", "diag" or "spherical"; the fewer the rows, the simpler it should be
-    reg_covar        added to the variances, to keep them above 0
+    Args:
+        n_clusters: Components.
+        covariance_type: "full", "tied", "diag" or "spherical"; the fewer the rows, the simpler it should be.
+        reg_covar: Added to the variances, to keep them above 0.
+        n_init: Initialisations, the best of which is used.
+        seed: Of the initialisations.
     """
     from sklearn.mixture import GaussianMixture
 
@@ -61,10 +71,12 @@ def gaussian_mixture(
 
 
 def agglomerative(n_clusters: int = 8, linkage: str = "ward", metric: str = "euclidean") -> _Clusterer:
-    """Joins the two nearest clusters until `n_clusters` are left.
+    """Agglomerative clustering: merges the two nearest clusters until `n_clusters` are left.
 
-    linkage  "ward" (with the euclidean metric only), "complete", "average" or "single"
-    metric   "euclidean", "cosine", "manhattan"
+    Args:
+        n_clusters: Clusters to make.
+        linkage: "ward" (for the euclidean metric only), "complete", "average" or "single".
+        metric: "euclidean", "cosine" or "manhattan".
     """
     from sklearn.cluster import AgglomerativeClustering
 
@@ -76,13 +88,15 @@ agglomerative.growth = {"time": 2, "memory": 2}  # type: ignore[attr-defined] # 
 
 
 class CannotLink(_Clusterer):
-    """Joins the two nearest clusters until `n_clusters` are left, but never two categories of one dataset.
+    """Agglomerative clustering that does not merge categories of one dataset.
 
-    What a dataset's makers gave two names is taken for two forgeries, as far as `n_clusters` allows: fewer clusters
-    than a dataset has categories must join some. A dataset that tells variants of one forgery apart (ForgeryNet's
-    stacks) is not served by this. Where rows are no categories, as in a bench, it is ``agglomerative``.
+    Two categories of one dataset are taken for two forgeries, as far as `n_clusters` allows: if a dataset has more
+    categories than that, some must be merged. It does not suit datasets that distinguish variants of one forgery, such
+    as ForgeryNet's stacks. Without constraints, as in a bench, it is ``agglomerative``.
 
-    linkage  "complete": two clusters are as far apart as their farthest members; or "average"
+    Args:
+        n_clusters: Clusters to make.
+        linkage: "complete" (clusters are as far apart as their farthest members) or "average".
     """
 
     growth: ClassVar = {"time": 2, "memory": 2}  # of all distances
@@ -96,21 +110,32 @@ class CannotLink(_Clusterer):
         super().__init__("cannot-link", inner.fit_predict, n_clusters)
 
     def fit_predict(self, x: NDArray[np.float32], *, cannot_link: NDArray[np.bool_] | None = None) -> NDArray[np.int_]:
-        """x (n, dim) -> cluster numbers (n,). cannot_link (n, n): pairs of rows that must not come together."""
+        """Cluster rows under constraints.
+
+        Args:
+            x: (n, dim).
+            cannot_link: (n, n), True for pairs of rows that must not be in one cluster.
+
+        Returns:
+            Cluster numbers (n,).
+        """
         import numpy as np
         from sklearn.metrics import pairwise_distances
 
         distances = pairwise_distances(np.asarray(x, dtype=np.float64))
         if cannot_link is not None:
-            # Farther than any mean of distances between clusters can be.
+            # Larger than any mean distance between clusters can be.
             distances[cannot_link] = max(float(distances.max(initial=0.0)), 1.0) * (len(x) ** 2 + 1)
         return super().fit_predict(distances)
 
 
 def dbscan(eps: float = 0.5, min_samples: int = 2) -> _Clusterer:
-    """Clusters of rows that have `min_samples` rows within `eps` (Ester et al. 1996); the rest is noise, -1.
+    """DBSCAN: clusters of rows in dense neighbourhoods (Ester et al. 1996); the rest is noise, -1.
 
-    eps depends on the scale of the features: look at the distances in the votes of another plan first.
+    Args:
+        eps: Radius of a neighbourhood. It depends on the scale of the features: see the distances in the votes of
+            another plan first.
+        min_samples: Rows, itself among them, that make a row's neighbourhood dense.
     """
     from sklearn.cluster import DBSCAN
 
@@ -118,7 +143,14 @@ def dbscan(eps: float = 0.5, min_samples: int = 2) -> _Clusterer:
 
 
 def minibatch_kmeans(n_clusters: int = 8, batch_size: int = 1024, n_init: int = 10, seed: int = 0) -> _Clusterer:
-    """K-means on random batches of `batch_size` rows (Sculley 2010): for tables that take K-means too long."""
+    """K-means on random batches (Sculley 2010), for tables that take K-means too long.
+
+    Args:
+        n_clusters: Clusters to make.
+        batch_size: Rows of a batch.
+        n_init: Initialisations, the best of which is used.
+        seed: Of the initialisations and the batches.
+    """
     from sklearn.cluster import MiniBatchKMeans
 
     inner = MiniBatchKMeans(n_clusters, batch_size=batch_size, n_init=n_init, random_state=seed)
@@ -128,9 +160,13 @@ def minibatch_kmeans(n_clusters: int = 8, batch_size: int = 1024, n_init: int = 
 def bisecting_kmeans(
     n_clusters: int = 8, n_init: int = 10, bisecting_strategy: str = "biggest_inertia", seed: int = 0
 ) -> _Clusterer:
-    """Splits one cluster in two by K-means until there are `n_clusters` (Steinbach, Karypis and Kumar 2000).
+    """Bisecting K-means: splits a cluster in two until there are `n_clusters` (Steinbach, Karypis and Kumar 2000).
 
-    bisecting_strategy  which to split: "biggest_inertia" (the most spread) or "largest_cluster" (the most rows)
+    Args:
+        n_clusters: Clusters to make.
+        n_init: Initialisations of each split, the best of which is used.
+        bisecting_strategy: Which to split: "biggest_inertia" (the widest) or "largest_cluster" (the most rows).
+        seed: Of the initialisations.
     """
     from sklearn.cluster import BisectingKMeans
 
@@ -139,10 +175,12 @@ def bisecting_kmeans(
 
 
 def birch(n_clusters: int = 8, threshold: float = 0.5, branching_factor: int = 50) -> _Clusterer:
-    """Reads the rows once into a tree of small clusters, and joins those to `n_clusters` (Zhang, Ramakrishnan and Livny
-    1996).
+    """BIRCH: reads rows once into a tree of small clusters, and merges those (Zhang, Ramakrishnan and Livny 1996).
 
-    threshold  radius up to which a small cluster takes a row in; depends on the scale of the features
+    Args:
+        n_clusters: Clusters to make.
+        threshold: Radius that a small cluster may reach by taking in a row; depends on the scale of the features.
+        branching_factor: Small clusters in a node of the tree.
     """
     from sklearn.cluster import Birch
 
@@ -151,47 +189,51 @@ def birch(n_clusters: int = 8, threshold: float = 0.5, branching_factor: int = 5
 
 
 def mean_shift(quantile: float = 0.2) -> _Clusterer:
-    """Climbs from every row to where rows are densest (Comaniciu and Meer 2002); finds its own number of clusters.
+    """Mean shift: moves every row to a peak of density (Comaniciu and Meer 2002); finds the number of clusters.
 
-    quantile  how wide it looks: the share of all rows that are near a row, on average, in (0, 1]
+    Args:
+        quantile: In (0, 1], sets the bandwidth: the share of all rows that are within it of a row, on average.
     """
     from sklearn.cluster import MeanShift, estimate_bandwidth
 
     if not 0 < quantile <= 1:
         raise ValueError("quantile must be above 0 and at most 1")
 
-    def found(x: NDArray[np.float64]) -> Any:
-        width = estimate_bandwidth(x, quantile=quantile)
-        return MeanShift(bandwidth=width or 1e-9).fit_predict(x)  # all of a neighbourhood may be one point
+    def fit_predict(x: NDArray[np.float64]) -> Any:
+        bandwidth = estimate_bandwidth(x, quantile=quantile)
+        return MeanShift(bandwidth=bandwidth or 1e-9).fit_predict(x)  # 0 if all rows of a neighbourhood are equal
 
-    return _Clusterer("mean-shift", found)
+    return _Clusterer("mean-shift", fit_predict)
 
 
-mean_shift.growth = {"time": 2, "memory": 2}  # type: ignore[attr-defined] # every row climbs through all
+mean_shift.growth = {"time": 2, "memory": 2}  # type: ignore[attr-defined] # every row moves among all
 
 
 def optics(min_samples: int = 5, xi: float = 0.05) -> _Clusterer:
-    """Orders rows by how reachable they are and cuts where that changes steeply (Ankerst et al. 1999); noise is -1.
+    """OPTICS: orders rows by reachability and cuts where it changes steeply (Ankerst et al. 1999); noise is -1.
 
-    min_samples  rows that make a neighbourhood dense
-    xi           how steep a change ends a cluster, in (0, 1)
+    Args:
+        min_samples: Rows that make a neighbourhood dense.
+        xi: In (0, 1), how steep a change bounds a cluster.
     """
     from sklearn.cluster import OPTICS
 
     return _Clusterer("optics", OPTICS(min_samples=min_samples, xi=xi).fit_predict)
 
 
-optics.growth = {"time": 2}  # type: ignore[attr-defined] # one row after the other, each against all
+optics.growth = {"time": 2}  # type: ignore[attr-defined] # one row after another, each against all
 optics.known_faults = {  # type: ignore[attr-defined]
-    "duplicate-rows": "a cluster may begin or end between two rows that are the same"
+    "duplicate-rows": "a cluster may begin or end between two equal rows"
 }
 
 
 def affinity_propagation(damping: float = 0.9, max_iter: int = 1000, seed: int = 0) -> _Clusterer:
-    """Rows elect among them those that stand for others (Frey and Dueck 2007); finds its own number of clusters.
+    """Affinity propagation: rows choose exemplars among them (Frey and Dueck 2007); finds the number of clusters.
 
-    damping   how much of the last round stays, from 0.5 to below 1
-    max_iter  rounds after which it gives up: then all is noise
+    Args:
+        damping: In [0.5, 1), how much of the previous iteration is kept.
+        max_iter: Iterations after which it gives up; all rows are noise then.
+        seed: Of its random numbers.
     """
     from sklearn.cluster import AffinityPropagation
 
@@ -203,9 +245,12 @@ affinity_propagation.growth = {"time": 2, "memory": 2}  # type: ignore[attr-defi
 
 
 def spectral(n_clusters: int = 8, n_neighbors: int = 10, seed: int = 0) -> _Clusterer:
-    """K-means on the eigenvectors of the graph of nearest neighbours (Ng, Jordan and Weiss 2001).
+    """Spectral clustering: K-means on eigenvectors of the nearest-neighbour graph (Ng, Jordan and Weiss 2001).
 
-    n_neighbors  of each row, or as many as there are
+    Args:
+        n_clusters: Clusters to make.
+        n_neighbors: Of each row, at most as many as there are rows.
+        seed: Of the eigenvectors and of K-means.
     """
     import numpy as np
     from sklearn.cluster import SpectralClustering
@@ -213,15 +258,15 @@ def spectral(n_clusters: int = 8, n_neighbors: int = 10, seed: int = 0) -> _Clus
     if n_clusters < 1 or n_neighbors < 1:
         raise ValueError("n_clusters and n_neighbors must be at least 1")
 
-    def found(x: NDArray[np.float64]) -> Any:
-        if n_clusters == len(x) and np.isfinite(x).all():  # nothing to join
+    def fit_predict(x: NDArray[np.float64]) -> Any:
+        if n_clusters == len(x) and np.isfinite(x).all():  # nothing to merge
             return np.arange(len(x))
         inner = SpectralClustering(
             n_clusters, affinity="nearest_neighbors", n_neighbors=min(n_neighbors, len(x)), random_state=seed
         )
         return inner.fit_predict(x)
 
-    return _Clusterer("spectral", found, n_clusters)
+    return _Clusterer("spectral", fit_predict, n_clusters)
 
 
 spectral.growth = {"time": 2, "memory": 2}  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The runs of a study on this machine."""
+"""The engine `local`: the runs of a study on this machine."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 
 class Local:
-    """As many runs at a time as this machine has GPUs, one process each; without a GPU, as many as it has cores.
+    """Runs jobs in processes of this machine, one for each GPU or, without a GPU, for each core.
 
-    runs     at a time; 0 = one for each GPU, or for each core
-    threads  of each run; 0 = the cores shared out between the runs
-    retries  how often a run is started again whose process was killed (by the system, when memory ran out, say)
+    Args:
+        runs: At a time; 0 = one for each GPU, or for each core.
+        threads: Of each run; 0 = the cores divided by the number of runs.
+        retries: How often a run is started again if its process is killed, for example because memory ran out.
+
+    Attributes:
+        slots: Runs at a time.
     """
 
     def __init__(self, runs: int = 0, threads: int = 0, retries: int = 2) -> None:
@@ -41,31 +45,33 @@ class Local:
         self._waiting = ThreadPoolExecutor(self.slots)
 
     def submit(self, job: Job) -> Future[Any]:
-        return self._waiting.submit(self._do, job)
+        """Queue a job; see ``kce.types.Engine``."""
+        return self._waiting.submit(self._run, job)
 
-    def _do(self, job: Job) -> Any:
+    def _run(self, job: Job) -> Any:
         from concurrent.futures.process import BrokenProcessPool
 
         worker = self._free.get()
         try:
             for _ in range(self._retries + 1):
                 try:
-                    return worker.do(replace(job, threads=self._threads))
+                    return worker.run(replace(job, threads=self._threads))
                 except BrokenProcessPool:
-                    worker.begin_anew()
+                    worker.restart()
             raise KCEError(
                 f"the process of {job.name} was killed {self._retries + 1} times",
-                "if memory ran out, do fewer at a time: --engine local:runs=1",
+                "if memory ran out, run fewer at a time: --engine local:runs=1",
             )
         finally:
             self._free.put(worker)
 
     def stop(self) -> None:
+        """Interrupt all jobs and wait for them; see ``kce.types.Engine``."""
         self._waiting.shutdown(wait=False, cancel_futures=True)
         for worker in self._workers:
             worker.interrupt()
         while not all(worker.idle(5.0) for worker in self._workers):
-            for worker in self._workers:  # a job that was only just beginning has not heard of it
+            for worker in self._workers:  # a job that was just starting missed it
                 worker.interrupt()
         self._waiting.shutdown()
         for worker in self._workers:
@@ -73,7 +79,7 @@ class Local:
 
 
 class _Worker:
-    """One process that does one job after the other, so that its libraries are loaded once."""
+    """One process that runs one job after another, so that libraries are loaded once."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._environment = environment
@@ -83,38 +89,42 @@ class _Worker:
         self._idle.set()
         self._stopped = False
 
-    def do(self, job: Job) -> Any:
+    def run(self, job: Job) -> Any:
+        """Run a job and return its result."""
         from concurrent.futures import ProcessPoolExecutor
         from multiprocessing import get_context
 
         if self._stopped:
             raise KeyboardInterrupt
-        if self._pool is None:  # spawned: CUDA and OpenCV's threads do not live through a fork
+        if self._pool is None:  # spawned: CUDA and OpenCV's threads do not survive a fork
             self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
             self._process = self._pool.submit(Job("worker", "kce.jobs:begin", {})).result()
         self._idle.clear()
         try:
-            if self._stopped:  # meanwhile
+            if self._stopped:  # since the check above
                 raise KeyboardInterrupt
             return self._pool.submit(replace(job, environment={**job.environment, **self._environment})).result()
         finally:
             self._idle.set()
 
-    def begin_anew(self) -> None:
+    def restart(self) -> None:
+        """Replace the process before the next job."""
         self.stop()
         self._pool = None
 
     def interrupt(self) -> None:
+        """Send Ctrl-C to the running job, if any, and accept no more jobs."""
         self._stopped = True
         if not self._idle.is_set():
-            with suppress(OSError):  # it has ended by itself
+            with suppress(OSError):  # the process has already ended
                 os.kill(self._process, signal.SIGINT)
 
     def idle(self, seconds: float) -> bool:
-        """Whether no job is at work, after so many seconds at the latest."""
+        """Wait up to so many seconds for the running job; return whether none is running."""
         return self._idle.wait(seconds)
 
     def stop(self) -> None:
+        """End the process."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 

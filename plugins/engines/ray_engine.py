@@ -1,4 +1,4 @@
-"""The runs of a study on a Ray cluster: many machines, or several workers of this one."""
+"""The engine `ray`: the runs of a study on a Ray cluster of many machines, or of workers on this one."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ if TYPE_CHECKING:
 
 
 class Ray:
-    """Runs as Ray tasks; needs the extra `kce-toolkit[ray]`.
-
-    address  of a cluster that is there ("auto", or "ray://host:10001"); empty = one of this machine's own, which ends
-             with the study and listens on 127.0.0.1 alone
-    runs     at a time, of a cluster of our own; 0 = one for each GPU, or for each core
-    threads  cores a run asks the cluster for
-    retries  how often a run is started again whose worker or machine was lost; it continues from its folder
+    """Runs jobs as Ray tasks; needs the extra `kce-toolkit[ray]`.
 
     All machines must see the face folder and the study's folder under the same paths, and have KCE installed. Each run
-    asks for one GPU where the cluster has any.
+    requests one GPU if the cluster has any.
+
+    Args:
+        address: Of an existing cluster ("auto", or "ray://host:10001"); empty = a new one on this machine, which ends
+            with the study and listens on 127.0.0.1 only.
+        runs: At a time, on a new cluster; 0 = one for each GPU, or for each core.
+        threads: Cores that a run requests.
+        retries: How often a run is started again if its worker or machine is lost; it continues from its folder.
+
+    Attributes:
+        slots: Runs at a time.
     """
 
     def __init__(self, address: str = "", runs: int = 0, threads: int = 1, retries: int = 3) -> None:
@@ -33,17 +37,15 @@ class Ray:
         import logging
         import tempfile
 
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to its makers
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # otherwise Ray sends usage statistics to its makers
         try:
             import ray
         except ImportError as error:
-            raise KCEError(
-                "Ray is not installed", 'pip install "kce-toolkit[ray]", or take the engine local'
-            ) from error
+            raise KCEError("Ray is not installed", 'pip install "kce-toolkit[ray]", or use the engine local') from error
         self._ray, self._retries, self._threads = ray, retries, threads
         own: dict[str, Any] = {}
         if not address:
-            # Sockets lie below it, and their paths must be short: the system's temporary folder, not the study's.
+            # It holds sockets, whose paths must be short: the system's temporary folder, not the study's.
             self._folder = tempfile.TemporaryDirectory(prefix="kce-ray-", ignore_cleanup_errors=True)
             own = {
                 "include_dashboard": False,
@@ -55,40 +57,41 @@ class Ray:
             ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise KCEError(
-                f"no Ray cluster at {address or 'this machine'}: {error}", "`ray status` tells whether it is there"
+                f"no Ray cluster at {address or 'this machine'}: {error}", "check it with `ray status`"
             ) from error
-        there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        self._gpus = bool(there.get("GPU"))
-        self.slots = max(int(there["GPU"] if self._gpus else there.get("CPU", 1) // threads), 1)
-        # A worker is a process of one job after the other, as the local engine's are; Ray names the function by its
-        # module, so that nothing of ours travels but the job's name and parameters.
-        how: dict[str, Any] = {"num_cpus": threads, "max_retries": retries}
-        self._remote = ray.remote(**how)(Job.__call__)
-        self._at_work: dict[Future[Any], Any] = {}
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        self._gpus = bool(resources.get("GPU"))
+        self.slots = max(int(resources["GPU"] if self._gpus else resources.get("CPU", 1) // threads), 1)
+        # A worker process runs one job after another, as those of the local engine do. Ray refers to the function by
+        # its module, so only the job's name and parameters are sent.
+        options: dict[str, Any] = {"num_cpus": threads, "max_retries": retries}
+        self._remote = ray.remote(**options)(Job.__call__)
+        self._running: dict[Future[Any], Any] = {}
 
     def submit(self, job: Job) -> Future[Any]:
+        """Hand a job to the cluster; see ``kce.types.Engine``."""
         gpus = job.gpus if self._gpus else 0
         reference = self._remote.options(name=job.name, num_gpus=gpus).remote(replace(job, threads=self._threads))
         from concurrent.futures import Future
 
-        ours: Future[Any] = Future()
-        ours.set_running_or_notify_cancel()
-        theirs = reference.future()
-        self._at_work[ours] = reference
+        future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()
+        ray_future = reference.future()
+        self._running[future] = reference
 
         def settle(done: Future[Any]) -> None:
-            self._at_work.pop(ours, None)
+            self._running.pop(future, None)
             error = done.exception()
             if error is None:
-                ours.set_result(done.result())
+                future.set_result(done.result())
             else:
-                ours.set_exception(self._plain(error, job))
+                future.set_exception(self._unwrapped(error, job))
 
-        theirs.add_done_callback(settle)
-        return ours
+        ray_future.add_done_callback(settle)
+        return future
 
-    def _plain(self, error: BaseException, job: Job) -> BaseException:
-        """What the job raised, without Ray's wrapping."""
+    def _unwrapped(self, error: BaseException, job: Job) -> BaseException:
+        """The error that the job raised, without Ray's wrapper."""
         exceptions = self._ray.exceptions
         if isinstance(error, exceptions.TaskCancelledError):
             return KeyboardInterrupt()
@@ -97,16 +100,17 @@ class Ray:
         if isinstance(error, exceptions.RayError):
             return KCEError(
                 f"the worker of {job.name} was lost {self._retries + 1} times: {str(error).splitlines()[0]}",
-                "see that its machine has memory enough; the same command continues",
+                "check that its machine has enough memory; the same command continues",
             )
         return error
 
     def stop(self) -> None:
+        """Interrupt all jobs and wait for them; see ``kce.types.Engine``."""
         if not self._ray.is_initialized():
             return
-        waiting = list(self._at_work.items())
+        waiting = list(self._running.items())
         for _, reference in waiting:
-            self._ray.cancel(reference, force=False)  # as Ctrl-C would: the run saves where it stands
+            self._ray.cancel(reference, force=False)  # as Ctrl-C would: the run saves its state
         if waiting:
             self._ray.wait([reference for _, reference in waiting], num_returns=len(waiting), timeout=60)
         self._ray.shutdown()

@@ -1,4 +1,4 @@
-"""Evaluators against a truth that is known from elsewhere."""
+"""The evaluator `agreement`, against a known truth."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ if TYPE_CHECKING:
 
 
 class Agreement:
-    """How well a partition agrees with the truth: the adjusted Rand index, normalised and adjusted mutual information.
+    """Agreement with the truth: adjusted Rand index, normalised and adjusted mutual information.
 
-    truth   a ``truth.toml`` with a table [method]: category = "the method that made it"; empty = none is known
-    n_init  starts of K-means, `seed` its random numbers
+    Of a plan, if there is a truth: its classes against the methods of its categories (ari_truth, nmi_truth, ami_truth).
+    Otherwise of rows: K-means with as many clusters as there are labels against the labels, or, if there is a truth,
+    against their methods (ari, nmi, ami). 1 is perfect agreement, 0 is chance (nmi is higher by chance).
 
-    Of a plan, when there is a truth: its classes against the methods of its categories (ari_truth, nmi_truth,
-    ami_truth). Otherwise of the rows: K-means with as many clusters as there are labels, against the labels, or where
-    there is a truth against their methods (ari, nmi, ami). 1 is full agreement, 0 what chance gives (nmi: more).
+    Args:
+        truth: A ``truth.toml`` with a table [method] of lines category = "the method that made it"; empty = none.
+        n_init: Initialisations of K-means.
+        seed: Of K-means.
     """
 
-    intervals = False  # a plan has no rows to resample, and 200 further runs of K-means would measure K-means
+    intervals = False  # a plan has no rows to resample, and repeating K-means 200 times would measure K-means
 
     def __init__(self, truth: str = "", n_init: int = 10, seed: int = 0) -> None:
         self.truth, self.n_init, self.seed = truth, n_init, seed
 
     def score(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]:
-        """Raises BadData where the truth cannot be read or says nothing about a category."""
+        """Score a plan or rows. Raises BadData if the truth cannot be read or lacks a category."""
         if plan is not None and self.truth:
             categories = sorted(plan.classes)
             return _agreement(self._methods(categories), [plan.classes[name] for name in categories], "_truth")
@@ -46,8 +48,8 @@ class Agreement:
             raise BadData(
                 f"agreement needs at least two labels; there are {count}", "score several categories together"
             )
-        found: list[int] = KMeans(count, n_init=self.n_init, random_state=self.seed).fit_predict(features.x).tolist()
-        return found
+        clusters: list[int] = KMeans(count, n_init=self.n_init, random_state=self.seed).fit_predict(features.x).tolist()
+        return clusters
 
     def _methods(self, categories: Sequence[str]) -> list[str]:
         import tomllib
@@ -71,13 +73,13 @@ class Agreement:
         return [known[name] for name in categories]
 
 
-def _agreement(truth: Sequence[Any], found: Sequence[Any], suffix: str) -> dict[str, float]:
+def _agreement(truth: Sequence[Any], partition: Sequence[Any], suffix: str) -> dict[str, float]:
     from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, normalized_mutual_info_score
 
     return {
-        f"ari{suffix}": float(adjusted_rand_score(truth, found)),
-        f"nmi{suffix}": float(normalized_mutual_info_score(truth, found)),
-        f"ami{suffix}": float(adjusted_mutual_info_score(truth, found)),
+        f"ari{suffix}": float(adjusted_rand_score(truth, partition)),
+        f"nmi{suffix}": float(normalized_mutual_info_score(truth, partition)),
+        f"ami{suffix}": float(adjusted_mutual_info_score(truth, partition)),
     }
 
 

@@ -1,4 +1,4 @@
-"""Evaluators, by themselves or by scikit-learn."""
+"""Evaluators of how well labels come apart, some from scikit-learn."""
 
 from __future__ import annotations
 
@@ -15,21 +15,24 @@ if TYPE_CHECKING:
 
 
 class CalinskiHarabasz:
-    """How far the labels lie apart, against how far each is spread (Calinski and Harabasz 1974); higher is better.
+    """Calinski-Harabasz index (1974): variance between labels over variance within; higher is better.
 
-    calinski_harabasz  tr(B) / tr(W) x (n - k) / (k - 1); grows in proportion to n; 1.0 where no label is spread at all
-    variance_share     tr(B) / (tr(B) + tr(W)), in [0, 1]; does not grow with n, but is above 0 by chance alone
-    adjusted           (calinski_harabasz - 1) / rows per label: what it is above chance, whatever n is; 0 is chance.
-                       It estimates the variance between labels over that within one. With labels of different size the
-                       rows per label are (n - sum of squares / n) / (k - 1), as in an unbalanced analysis of variance
+    Scores, for n rows of k labels with scatter B between and W within them:
+
+    - calinski_harabasz: tr(B) / tr(W) x (n - k) / (k - 1). It grows in proportion to n; 1.0 if there is no scatter.
+    - variance_share: tr(B) / (tr(B) + tr(W)), in [0, 1]. It does not grow with n, but is above 0 by chance.
+    - adjusted: (calinski_harabasz - 1) / rows per label. It does not depend on n; 0 is chance. It estimates the
+      variance between labels over that within one. With labels of different sizes, the rows per label are
+      (n - sum of squares / n) / (k - 1), as in an unbalanced analysis of variance.
     """
 
     def score(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]:  # noqa: ARG002
+        """Score the rows by their labels. Raises BadData for fewer than two labels, or no more rows than labels."""
         import numpy as np
 
         labels, codes, counts = np.unique(features.label, return_inverse=True, return_counts=True)
         n, k = len(codes), len(labels)
-        _see_labels("calinski-harabasz", n, k)
+        _check_labels("calinski-harabasz", n, k)
         x = features.x.astype(np.float64)
         x -= x.mean(axis=0)
         member = np.zeros((k, n))
@@ -47,17 +50,23 @@ class CalinskiHarabasz:
 
 
 class PermutedLabels:
-    """How far a Calinski-Harabasz index is from chance: the labels shuffled over whole recordings, `rounds` times.
+    """Permutation test of the Calinski-Harabasz index: how far it is above chance.
 
-    chance       the mean index of shuffled labels
-    chance_high  what 95 % of them stay below
-    p            the share that reach the true one, itself counted: at least 1 / (rounds + 1)
+    Labels are permuted between whole recordings (``group``), since frames of one video are alike; rows of unknown
+    recordings are permuted one by one. If a recording has several labels, its rows of each label form a unit.
 
-    Recordings (`group`) keep their rows together, since frames of one video are alike; rows of no known recording are
-    shuffled one by one. Where a recording has several labels, its rows of each label are a unit.
+    Scores:
+
+    - chance: the mean index of permuted labels.
+    - chance_high: their 95th percentile.
+    - p: the share of permutations that reach the true index, which itself is counted: at least 1 / (rounds + 1).
+
+    Args:
+        rounds: Permutations.
+        seed: Of the permutations.
     """
 
-    intervals = False  # it is itself about resampling
+    intervals = False  # it resamples already
 
     def __init__(self, rounds: int = 999, seed: int = 0) -> None:
         if rounds < 1:
@@ -65,14 +74,15 @@ class PermutedLabels:
         self.rounds, self.seed = rounds, seed
 
     def score(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]:  # noqa: ARG002
+        """Score the rows by their labels. Raises BadData for fewer than two labels, or no more rows than labels."""
         import numpy as np
 
         labels, codes = np.unique(features.label, return_inverse=True)
         n, k = len(codes), len(labels)
-        _see_labels("permuted-labels", n, k)
-        alone = np.char.add("row ", np.arange(n).astype(np.str_))
-        kin = np.where(features.group == "", alone, np.char.add("group ", features.group))
-        _, first, unit = np.unique(np.char.add(np.char.add(codes.astype(np.str_), " "), kin), True, True)
+        _check_labels("permuted-labels", n, k)
+        own = np.char.add("row ", np.arange(n).astype(np.str_))
+        recording = np.where(features.group == "", own, np.char.add("group ", features.group))
+        _, first, unit = np.unique(np.char.add(np.char.add(codes.astype(np.str_), " "), recording), True, True)
         x = features.x.astype(np.float64)
         x -= x.mean(axis=0)
         total = float(np.einsum("ij,ij->", x, x))
@@ -81,27 +91,31 @@ class PermutedLabels:
         np.add.at(sums, unit, x)
         truth = codes[first]
 
-        def index(dealt: NDArray[np.int_]) -> float:
-            member = np.zeros((k, len(dealt)))
-            member[dealt, np.arange(len(dealt))] = 1.0
+        def index(labels: NDArray[np.int_]) -> float:
+            member = np.zeros((k, len(labels)))
+            member[labels, np.arange(len(labels))] = 1.0
             centre, count = member @ sums, member @ sizes
             between = float((np.einsum("ij,ij->i", centre, centre) / count).sum())
             return between / max(total - between, 1e-300) * (n - k) / (k - 1)
 
-        random = np.random.default_rng(self.seed)
-        found = np.array([index(random.permutation(truth)) for _ in range(self.rounds)])
-        reached = int((found >= index(truth) * (1 - 1e-12)).sum())
+        rng = np.random.default_rng(self.seed)
+        permuted = np.array([index(rng.permutation(truth)) for _ in range(self.rounds)])
+        reached = int((permuted >= index(truth) * (1 - 1e-12)).sum())
         return {
-            "chance": float(found.mean()),
-            "chance_high": float(np.percentile(found, 95)),
+            "chance": float(permuted.mean()),
+            "chance_high": float(np.percentile(permuted, 95)),
             "p": (reached + 1) / (self.rounds + 1),
         }
 
 
 class Silhouette:
-    """How much nearer a row is to its own label than to the next one (Rousseeuw 1987), in [-1, 1]; higher is better.
+    """Silhouette: how much nearer rows are to their own label than to the next (Rousseeuw 1987); higher is better.
 
-    sample_size  of so many rows, drawn by `seed`, if there are more: the work grows with their square
+    Score: silhouette, in [-1, 1].
+
+    Args:
+        sample_size: Rows that are sampled if there are more, since the work grows with their square.
+        seed: Of the sample.
     """
 
     growth: ClassVar = {"time": 2, "memory": 2}
@@ -112,26 +126,28 @@ class Silhouette:
         self.sample_size, self.seed = sample_size, seed
 
     def score(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]:  # noqa: ARG002
+        """Score the rows by their labels. Raises BadData for fewer than two labels, or no more rows than labels."""
         from sklearn.metrics import silhouette_score
 
-        _see_labels("silhouette", len(features), len(features.categories))
+        _check_labels("silhouette", len(features), len(features.categories))
         size = self.sample_size if self.sample_size < len(features) else None
         value = silhouette_score(features.x, features.label, sample_size=size, random_state=self.seed)
         return {"silhouette": float(value)}
 
 
 class DaviesBouldin:
-    """How alike each label is to the one most like it (Davies and Bouldin 1979), from 0 on; lower is better."""
+    """Davies-Bouldin index: how similar each label is to the most similar one (1979), at least 0; lower is better."""
 
     def score(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]:  # noqa: ARG002
+        """Score the rows by their labels. Raises BadData for fewer than two labels, or no more rows than labels."""
         import numpy as np
         from sklearn.metrics import davies_bouldin_score
 
-        _see_labels("davies-bouldin", len(features), len(features.categories))
+        _check_labels("davies-bouldin", len(features), len(features.categories))
         return {"davies_bouldin": float(davies_bouldin_score(features.x.astype(np.float64), features.label))}
 
 
-def _see_labels(name: str, n: int, k: int) -> None:
+def _check_labels(name: str, n: int, k: int) -> None:
     if not 1 < k < n:
         raise BadData(
             f"{name} needs at least two labels and more rows than labels; there are {k} labels of {n} rows",

@@ -1,4 +1,4 @@
-"""The reducer that leaves everything as it is."""
+"""The reducer `none`, which changes nothing."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 class NoReducer:
-    """Keeps every dimension."""
+    """Returns the features with all their dimensions."""
 
     def fit_transform(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        return x.copy()  # whoever changes the answer must not change what was given
+        """Copy the features: (n, dim)."""
+        return x.copy()  # a caller that changes the result must not change the input
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""t-SNE by openTSNE, which is fast on large tables and the same every time."""
+"""t-SNE by openTSNE, which is fast on large tables and reproducible."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 
 class TSNE:
-    """t-SNE (van der Maaten and Hinton 2008) to `n_components` dimensions, normally 2.
+    """t-SNE: a map that keeps neighbours together (van der Maaten and Hinton 2008).
 
-    perplexity  how many neighbours a row has, in a manner of speaking; no more than (n - 1) / 3 is used
-    seed        of the layout's start and of the search for neighbours
-    n_jobs      threads; with more than one the sums are added up in another order, and the digits vary
+    Args:
+        n_components: Dimensions of the map, normally 2.
+        perplexity: The effective number of neighbours of a row; at most (n - 1) / 3 is used.
+        seed: Of the initial map and of the search for neighbours.
+        n_jobs: Threads; more than one change the order of additions, and with it the last digits.
     """
 
     growth: ClassVar = {"time": 2}
@@ -28,23 +30,27 @@ class TSNE:
         self.n_components, self.perplexity, self.seed, self.n_jobs = n_components, perplexity, seed, n_jobs
 
     def fit_transform(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """x (n, dim) -> (n, n_components) float32. Raises KCEError for fewer than 4 rows or too few dimensions."""
+        """Reduce x (n, dim) to (n, n_components) float32.
+
+        Raises:
+            KCEError: If there are fewer than 4 rows, fewer dimensions than components, or all rows are equal.
+        """
         import numpy as np
         import openTSNE
 
         if len(x) < 4 or x.shape[1] < self.n_components:
             raise KCEError(
-                f"t-SNE to {self.n_components} dimensions cannot be made of {len(x)} rows of {x.shape[1]}",
-                "take more rows, or the reducer `none`",
+                f"t-SNE to {self.n_components} dimensions cannot be made from {len(x)} rows of {x.shape[1]}",
+                "use more rows, or the reducer `none`",
             )
         if not np.ptp(x, axis=0).any():
-            raise KCEError("t-SNE cannot be made of rows that are all the same", "look at how the features were made")
+            raise KCEError("t-SNE cannot be made from rows that are all equal", "check how the features were extracted")
         fitted = openTSNE.TSNE(
             n_components=self.n_components,
             perplexity=min(self.perplexity, (len(x) - 1) / 3),
             random_state=self.seed,
             n_jobs=self.n_jobs,
-            # Interpolation, the fast way, is for one and two dimensions.
+            # Interpolation, which is faster, supports one and two dimensions.
             negative_gradient_method="auto" if self.n_components < 3 else "bh",
         ).fit(np.asarray(x, dtype=np.float64))
         return np.asarray(fitted, dtype=np.float32)

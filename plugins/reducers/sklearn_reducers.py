@@ -1,4 +1,4 @@
-"""Reducers of scikit-learn."""
+"""Reducers from scikit-learn."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ if TYPE_CHECKING:
 
 
 class PCA:
-    """Principal components, the first `n_components` of them, or as many as there are rows and dimensions.
+    """Principal component analysis.
 
-    svd_solver  as scikit-learn's: "full" is exact, "covariance_eigh" much faster for many more rows than dimensions,
-                "randomized" approximate
-    seed        used by "randomized" alone
-    After `fit_transform`, `explained_variance_ratio_` is each component's share of the variance.
+    Args:
+        n_components: Components to keep, at most as many as there are rows and dimensions.
+        svd_solver: As in scikit-learn: "full" is exact, "covariance_eigh" much faster for many more rows than
+            dimensions, "randomized" approximate.
+        seed: Of the solver "randomized"; the others use none.
+
+    Attributes:
+        explained_variance_ratio_: (components,) each one's share of the variance, after ``fit_transform``.
     """
 
     def __init__(self, n_components: int = 64, svd_solver: str = "full", seed: int = 0) -> None:
@@ -27,14 +31,14 @@ class PCA:
         self.n_components, self.svd_solver, self.seed = n_components, svd_solver, seed
 
     def fit_transform(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """x (n, dim) -> (n, at most n_components) float32. Raises KCEError for fewer than 2 rows."""
+        """Reduce x (n, dim) to (n, at most n_components) float32. Raises KCEError for fewer than 2 different rows."""
         import numpy as np
         from sklearn.decomposition import PCA as Inner  # noqa: N811
 
         if len(x) < 2:
-            raise KCEError(f"PCA cannot be made of {len(x)} rows", "take more rows, or the reducer `none`")
-        if not np.ptp(x, axis=0).any():  # no variance to share out: scikit-learn would divide by it
-            raise KCEError("PCA cannot be made of rows that are all the same", "look at how the features were made")
+            raise KCEError(f"PCA cannot be made from {len(x)} rows", "use more rows, or the reducer `none`")
+        if not np.ptp(x, axis=0).any():  # scikit-learn would divide by the total variance
+            raise KCEError("PCA cannot be made from rows that are all equal", "check how the features were extracted")
         count = min(self.n_components, *x.shape)
         inner = Inner(count, svd_solver=self.svd_solver, random_state=self.seed)
         with recoverable("pca"):

@@ -139,7 +139,7 @@ def test_local_statistics_of_flat_black_and_extreme_faces_are_finite_and_in_rang
     checks = ((torch.arange(32)[:, None] + torch.arange(32)) % 2).float().expand(1, 3, 32, 32)
     for extreme in (torch.ones(1, 3, 32, 32), checks, faces(1, 32).round()):
         sums = 10 ** lfs(extreme) - 1
-        assert sums.max() <= 2 * f3net.LFS_TOP < torch.finfo(torch.float16).max
+        assert sums.max() <= 2 * f3net.LFS_MAX < torch.finfo(torch.float16).max
 
 
 def test_a_doubled_contrast_shifts_the_logarithm() -> None:
@@ -464,5 +464,5 @@ def test_pretrained_weights_that_cannot_be_fetched_say_how_to_do_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path))
-    with pytest.raises(KCEError, match="cannot be had"):
+    with pytest.raises(KCEError, match="cannot be downloaded"):
         build("f3net-fad:size=64,weights=pretrained")

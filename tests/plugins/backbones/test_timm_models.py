@@ -105,10 +105,10 @@ def test_pretrained_weights_that_cannot_be_fetched_say_how_to_do_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path))
-    with pytest.raises(KCEError, match="cannot be had") as error:
+    with pytest.raises(KCEError, match="cannot be downloaded") as error:
         REGISTRY.build("backbone", "resnet18:weights=pretrained")
     assert "weights=" in error.value.hint
-    assert "fetching the pretrained weights of resnet18" in capsys.readouterr().err
+    assert "downloading the pretrained weights of resnet18" in capsys.readouterr().err
 
 
 def test_pretrained_weights_that_nobody_published_are_not_random_numbers() -> None:

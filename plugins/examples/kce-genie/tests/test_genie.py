@@ -1,3 +1,5 @@
+"""The checks of KCE, run on this package's component."""
+
 from kce_genie import Genie
 
 from kce.testing import conforms
