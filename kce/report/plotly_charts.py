@@ -30,7 +30,7 @@ def plotly_figure(chart: Chart) -> dict[str, Any]:
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": "#777", "size": 13},  # readable on white and on black
-        margin={"l": 56, "r": 12, "t": 12, "b": 44},
+        margin={"l": 56, "r": 12, "t": 36, "b": 44},  # the tool bar is above the figure
         legend={"orientation": "h", "y": -0.22, "itemsizing": "constant"},
         hovermode="closest",
         autosize=True,
