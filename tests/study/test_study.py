@@ -26,6 +26,7 @@ from kce.study import cost, study
 from kce.system import shipped
 from kce.system.lock import folder_lock
 from kce.training.weights import file_sha256, read_weights_metadata
+from tests.registry.test_registry import write
 from tests.support import browser
 from tests.support.corpus import KNOWN, UNKNOWN, face_folder
 
@@ -372,6 +373,13 @@ def test_the_expected_times_of_the_jobs_add_up_to_the_total(faces: Path, tmp_pat
     # The final model of "none" is the first one of the plans by clusters, made in the job that is done before.
     none, known = "group-1/seed-0/tiny/none", "group-1/seed-0/tiny/random: known features"
     assert found.jobs[none] < found.jobs[known]
+
+
+def test_plans_are_compared_by_the_shipped_index_alone(faces: Path, tmp_path: Path) -> None:
+    plugin = "from kce import hookimpl\n@hookimpl\ndef kce_evaluators(): return {'own': dict}\n"
+    registry = write(tmp_path, '[evaluator.calinski-harabasz]\nuse = "mine:own"\n', mine=plugin)
+    with pytest.raises(KCEError, match="redefines the evaluator calinski-harabasz"):
+        study.prepare_study(str(written(tmp_path)), tmp_path / "out", registry, faces=faces)
 
 
 def test_faces_from_another_detector_are_noted(faces: Path, tmp_path: Path) -> None:
