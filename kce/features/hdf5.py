@@ -244,5 +244,5 @@ def write_error(path: Path, error: OSError) -> KCEError:
     """Build the error for a feature file that cannot be written."""
     return KCEError(
         f"cannot write {path}: {error.strerror or error}",
-        "free some disk space, or get permission to write there; then run the same command again: it resumes",
+        "free some disk space, or get permission to write there; then run the same command again: it continues",
     )

@@ -83,7 +83,7 @@ def run_on_devices(work: Work, arguments: Sequence[Any], devices: int, progress:
             raise failure
         raise KCEError(
             f"a process on one of {devices} devices was killed: {failure}",
-            "run the same command again: it resumes from the last saved state; if memory ran out, use fewer devices",
+            "run the same command again: it continues from the last saved state; if memory ran out, use fewer devices",
         ) from failure
     return result
 

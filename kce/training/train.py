@@ -221,7 +221,7 @@ def _saving_on_bad_data(read: Iterator[Any], save: Callable[[], None]) -> Iterat
         yield from read
     except BadData as error:
         save()
-        raise BadData(error.message, f"{error.hint}; the same command resumes where it stopped") from error
+        raise BadData(error.message, f"{error.hint}; the same command continues where it stopped") from error
 
 
 def _save(state: TrainingState, sums: torch.Tensor) -> None:

@@ -35,7 +35,7 @@ def world(seed: int = 0, **dials: Any) -> synthetic.FeatureWorld:
     return synthetic.make_feature_world(replace(TOLD, **dials), seed, views=False)
 
 
-def found(made: synthetic.FeatureWorld) -> dict[str, Any]:
+def audit_world(made: synthetic.FeatureWorld) -> dict[str, Any]:
     return audit_tables([made.features, made.reals], 0)[0]
 
 
@@ -55,9 +55,9 @@ def findings(report: dict[str, Any], kind: str) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_names_that_mislead_are_found_and_no_others(seed: int) -> None:
+def test_misleading_names_are_found_and_no_others(seed: int) -> None:
     made = world(seed, homonyms=1, synonyms=2)
-    report, wanted = found(made), true_findings(made)
+    report, wanted = audit_world(made), true_findings(made)
     assert wanted[DIFFER]
     assert wanted[AGREE]
     for kind in (DIFFER, AGREE):
@@ -65,11 +65,11 @@ def test_names_that_mislead_are_found_and_no_others(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_where_names_tell_the_truth_nothing_is_found(seed: int) -> None:
-    assert not found(world(seed))["findings"]
+def test_nothing_is_found_if_names_are_true(seed: int) -> None:
+    assert not audit_world(world(seed))["findings"]
 
 
-def test_the_proposed_plan_is_the_truth_where_all_is_far_apart() -> None:
+def test_the_proposed_plan_is_the_truth_if_all_categories_are_far_apart() -> None:
     made = world(1, homonyms=1, synonyms=2)
     _, plan = audit_tables([made.features, made.reals], 0)
     assert same_partition(plan, MergePlan(made.method))
@@ -88,13 +88,13 @@ def test_what_moves_a_whole_dataset_changes_no_relation() -> None:
     def moved(rows: Features) -> Features:
         return replace(rows, x=(rows.x + by * (rows.dataset == "set2")[:, None]).astype(np.float32))
 
-    one, other = found(made), audit_tables([moved(made.features), moved(made.reals)], 0)[0]
+    one, other = audit_world(made), audit_tables([moved(made.features), moved(made.reals)], 0)[0]
     assert [pair["relation"] for pair in one["pairs"]] == [pair["relation"] for pair in other["pairs"]]
 
 
-def test_every_pair_of_two_datasets_is_told_with_its_figures() -> None:
+def test_every_pair_of_two_datasets_is_reported_with_its_scores() -> None:
     made = world(0)
-    report = found(made)
+    report = audit_world(made)
     told = label_parts(made.features)
     assert {(pair["a"], pair["b"]) for pair in report["pairs"]} == {
         (a, b) for a, b in combinations(sorted(made.method), 2) if told[a].dataset != told[b].dataset
@@ -143,7 +143,7 @@ def test_without_reals_pairs_stay_undecided_and_say_why() -> None:
     assert all("set1 has no reals" in pair["reason"] for pair in mine)
 
 
-def test_reals_that_the_registry_names_stand_in(kce: Kce, at: Path) -> None:
+def test_reals_that_the_registry_names_are_used_as_a_fallback(kce: Kce, at: Path) -> None:
     made = world(0, homonyms=1)
     (at / "registry.toml").write_text('[dataset.set1]\nuse = "folder:folder"\nreals = "set2"\n', encoding="utf-8")
     tables = [made.features, made.reals.take(made.reals.dataset != "set1")]
@@ -158,7 +158,7 @@ def test_reals_that_the_registry_names_stand_in(kce: Kce, at: Path) -> None:
 
 def test_too_few_recordings_are_undecided_with_the_number_needed() -> None:
     made = world(0, rows=15)
-    report = found(made)
+    report = audit_world(made)
     assert {pair["relation"] for pair in report["pairs"]} == {"undecided"}
     assert all("3 recordings" in pair["reason"] and "needs" in pair["reason"] for pair in report["pairs"])
     assert not report["findings"]

@@ -26,9 +26,9 @@ def hidden(rows: Features, categories: list[str]) -> Features:
     random = np.random.default_rng(0)
     x = rows.x.copy()
     for category in categories:
-        its = np.flatnonzero(rows.label == category)
-        there = np.flatnonzero(rows.reals.dataset == rows.dataset[its[0]])
-        x[its] = rows.reals.x[there].mean(axis=0) + random.normal(0, rows.reals.x[there].std(axis=0), (len(its), 48))
+        own = np.flatnonzero(rows.label == category)
+        there = np.flatnonzero(rows.reals.dataset == rows.dataset[own[0]])
+        x[own] = rows.reals.x[there].mean(axis=0) + random.normal(0, rows.reals.x[there].std(axis=0), (len(own), 48))
     return Features(rows.key, rows.label, rows.group, x, rows.reals)
 
 
@@ -41,11 +41,11 @@ def test_categories_that_look_like_reals_are_named_and_no_others(seed: int) -> N
 
 
 def test_nineteen_of_twenty_that_are_not_learned_are_named() -> None:
-    found = 0
+    result = 0
     for seed in range(10):
         rows = table(seed)
-        found += len(find_unlearned(hidden(rows, rows.categories), 0))
-    assert found >= 80 * 0.9  # of 80; 0.95 is expected
+        result += len(find_unlearned(hidden(rows, rows.categories), 0))
+    assert result >= 80 * 0.9  # of 80; 0.95 is expected
 
 
 def test_neither_the_order_of_rows_nor_what_storage_adds_matters() -> None:
@@ -60,7 +60,7 @@ def test_neither_the_order_of_rows_nor_what_storage_adds_matters() -> None:
     assert find_unlearned(moved, 0) == find_unlearned(rows, 0)
 
 
-def test_nothing_is_said_without_reals_of_few_recordings_and_of_what_does_not_vary() -> None:
+def test_nothing_is_found_without_reals_with_few_recordings_and_without_variance() -> None:
     rows = hidden(table(2), [table(2).categories[0]])
     assert rows.reals is not None
     assert find_unlearned(replace(rows, reals=None), 0) == []
@@ -72,7 +72,7 @@ def test_nothing_is_said_without_reals_of_few_recordings_and_of_what_does_not_va
     assert find_unlearned(still, 0) == []
 
 
-def test_one_dataset_alone_can_be_asked() -> None:
+def test_one_dataset_is_enough() -> None:
     rows = table(3)
     assert rows.reals is not None
     first = rows.dataset[0]

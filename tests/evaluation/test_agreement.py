@@ -18,14 +18,14 @@ LABELS = st.lists(PAIRS, min_size=2, max_size=40).map(lambda rows: tuple(map(lis
 @given(LABELS)
 def test_they_are_those_of_scikit_learn_where_nothing_is_noise(pair: tuple[list[int], list[int]]) -> None:
     truth, found = pair[0], [number + 1 for number in pair[1]]
-    told = agreement_scores(truth, found)
-    assert told["ari"] == pytest.approx(metrics.adjusted_rand_score(truth, found), abs=1e-9)
-    assert told["nmi"] == pytest.approx(metrics.normalized_mutual_info_score(truth, found), abs=1e-9)
-    assert told["ami"] == pytest.approx(metrics.adjusted_mutual_info_score(truth, found), abs=1e-9)
-    assert told["homogeneity"] == pytest.approx(metrics.homogeneity_score(truth, found), abs=1e-9)
-    assert told["completeness"] == pytest.approx(metrics.completeness_score(truth, found), abs=1e-9)
-    assert told["ari_clustered"] == pytest.approx(told["ari"])
-    assert told["noise"] == 0
+    result = agreement_scores(truth, found)
+    assert result["ari"] == pytest.approx(metrics.adjusted_rand_score(truth, found), abs=1e-9)
+    assert result["nmi"] == pytest.approx(metrics.normalized_mutual_info_score(truth, found), abs=1e-9)
+    assert result["ami"] == pytest.approx(metrics.adjusted_mutual_info_score(truth, found), abs=1e-9)
+    assert result["homogeneity"] == pytest.approx(metrics.homogeneity_score(truth, found), abs=1e-9)
+    assert result["completeness"] == pytest.approx(metrics.completeness_score(truth, found), abs=1e-9)
+    assert result["ari_clustered"] == pytest.approx(result["ari"])
+    assert result["noise"] == 0
 
 
 @settings(deadline=None)
@@ -41,10 +41,10 @@ def test_names_and_order_mean_nothing(pair: tuple[list[int], list[int]], names: 
 @settings(deadline=None)
 @given(LABELS)
 def test_ranges(pair: tuple[list[int], list[int]]) -> None:
-    told = agreement_scores(*pair)
-    assert all(-0.5 - 1e-9 <= told[name] <= 1 + 1e-9 for name in AGREEMENT_MEASURES)
+    result = agreement_scores(*pair)
+    assert all(-0.5 - 1e-9 <= result[name] <= 1 + 1e-9 for name in AGREEMENT_MEASURES)
     assert all(
-        told[name] >= 0 - 1e-9 for name in ("nmi", "v_measure", "homogeneity", "completeness", "accuracy", "noise")
+        result[name] >= 0 - 1e-9 for name in ("nmi", "v_measure", "homogeneity", "completeness", "accuracy", "noise")
     )
 
 
@@ -60,14 +60,14 @@ def test_leaving_rows_out_gains_nothing() -> None:
 
 
 def test_all_noise_scores_nothing() -> None:
-    told = agreement_scores([0, 0, 1, 1], [-1, -1, -1, -1])
-    assert (told["ari"], told["accuracy"], told["ari_clustered"], told["clusters"]) == (0, 0, 0, 0)
+    result = agreement_scores([0, 0, 1, 1], [-1, -1, -1, -1])
+    assert (result["ari"], result["accuracy"], result["ari_clustered"], result["clusters"]) == (0, 0, 0, 0)
 
 
 def test_no_rows_and_unlike_lengths_are_refused() -> None:
-    for truth, found in (([], []), ([0, 1], [0])):
+    for truth, result in (([], []), ([0, 1], [0])):
         with pytest.raises(ValueError, match="against"):
-            agreement_scores(truth, found)
+            agreement_scores(truth, result)
 
 
 def test_stability_is_the_mean_over_pairs() -> None:

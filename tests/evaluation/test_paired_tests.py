@@ -23,12 +23,12 @@ PAIRS = st.lists(st.tuples(st.floats(1, 1000), st.floats(1, 1000)), min_size=2, 
 
 @given(VALUES)
 def test_a_mean_has_students_interval(values: list[float]) -> None:
-    found = mean_with_interval(values)
-    assert found.n == len(values)
-    assert found.mean == pytest.approx(np.mean(values))
+    result = mean_with_interval(values)
+    assert result.n == len(values)
+    assert result.mean == pytest.approx(np.mean(values))
     if np.ptp(values) > 1e-6:
         expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-        assert found.interval == pytest.approx((expected.low, expected.high), rel=1e-9)
+        assert result.interval == pytest.approx((expected.low, expected.high), rel=1e-9)
 
 
 def test_one_cell_has_no_interval_and_no_p() -> None:
@@ -54,9 +54,9 @@ def test_sign_flips_count_every_way_of_few_cells() -> None:
 
 def test_without_a_difference_p_is_small_as_often_as_it_says() -> None:
     random = np.random.default_rng(0)
-    found = [paired_difference(*random.normal(5, 1, (2, 8)), seed=0) for _ in range(400)]
+    result = [paired_difference(*random.normal(5, 1, (2, 8)), seed=0) for _ in range(400)]
     for p in ("p", "p_permutation"):
-        share = np.mean([getattr(one, p) < 0.05 for one in found])
+        share = np.mean([getattr(one, p) < 0.05 for one in result])
         assert 0.02 < share < 0.09
 
 
@@ -65,24 +65,24 @@ def test_a_gain_is_the_published_ratio_of_averages() -> None:
     clusters = [137.241584, 101.192327, 85.2535376, 94.2137508]
     name = [84.0837009, 73.8172086, 74.579957, 61.2651927]
     none = [128.02825, 117.448499, 68.6994684, 93.5723306]
-    found = relative_gain(clusters, name)
-    assert found.gain == pytest.approx(0.422661, abs=1e-5)
-    assert found.interval is not None
-    assert found.interval[0] > 0
+    result = relative_gain(clusters, name)
+    assert result.gain == pytest.approx(0.422661, abs=1e-5)
+    assert result.interval is not None
+    assert result.interval[0] > 0
     little = relative_gain(clusters, none)
     assert little.gain == pytest.approx(0.024899, abs=1e-5)
     # Four groups cannot tell 2.5 per cent from nothing.
     assert judge_claim(0.025, little) == "undecidable"
-    assert judge_claim(0.4227, found) == "reproduced"
+    assert judge_claim(0.4227, result) == "reproduced"
 
 
 def test_an_interval_of_a_gain_holds_the_truth_as_often_as_it_says() -> None:
     random = np.random.default_rng(1)
     held = 0
     for _ in range(500):
-        found = relative_gain(random.normal(120, 15, 8), random.normal(100, 15, 8))
-        assert found.interval is not None
-        held += found.interval[0] < 0.2 < found.interval[1]
+        result = relative_gain(random.normal(120, 15, 8), random.normal(100, 15, 8))
+        assert result.interval is not None
+        held += result.interval[0] < 0.2 < result.interval[1]
     assert 0.90 < held / 500 < 0.99
 
 
@@ -109,10 +109,10 @@ def test_holm_is_the_published_step_down() -> None:
 
 @given(st.lists(st.floats(0, 1), max_size=8))
 def test_holm_never_lowers_a_p_nor_changes_their_order(p: list[float]) -> None:
-    found = holm_adjusted(p)
-    assert all(after is not None and before <= after <= 1 for before, after in zip(p, found, strict=True))
+    result = holm_adjusted(p)
+    assert all(after is not None and before <= after <= 1 for before, after in zip(p, result, strict=True))
     order = np.argsort(p, kind="stable")
-    assert np.all(np.diff(np.array(found, float)[order]) >= 0) if p else True
+    assert np.all(np.diff(np.array(result, float)[order]) >= 0) if p else True
 
 
 @pytest.mark.parametrize("bad", [[], [1.0, float("nan")], [[1.0], [2.0]]])

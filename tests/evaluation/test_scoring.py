@@ -53,25 +53,25 @@ class Sure(Rows):
 def test_values_intervals_and_remarks(ch: Any) -> None:
     rows = world(0)
     sure = Sure()
-    found = score_features(rows, {"ch": ch, "sure": sure}, seed=3, plan=MergePlan({"a": "b"}), resamples=50)
-    assert (found["n"], found["seed"]) == (1000, 3)
-    assert found["scores"]["ch"] == ch.score(rows)
-    assert found["scores"]["sure"] == {"rows": 1000.0, "plan": 1.0}
-    assert found["intervals"]["sure"] == {"rows": None, "plan": None}
+    result = score_features(rows, {"ch": ch, "sure": sure}, seed=3, plan=MergePlan({"a": "b"}), resamples=50)
+    assert (result["n"], result["seed"]) == (1000, 3)
+    assert result["scores"]["ch"] == ch.score(rows)
+    assert result["scores"]["sure"] == {"rows": 1000.0, "plan": 1.0}
+    assert result["intervals"]["sure"] == {"rows": None, "plan": None}
     assert len(sure.seen) == 1
-    for name, value in found["scores"]["ch"].items():
-        low, high = found["intervals"]["ch"][name]
+    for name, value in result["scores"]["ch"].items():
+        low, high = result["intervals"]["ch"][name]
         assert low < value < high
-    assert found["remarks"] == ["no interval for sure: it has none"]
-    assert score_features(rows, {"ch": ch}, seed=3, resamples=50)["intervals"]["ch"] == found["intervals"]["ch"]
-    assert score_features(rows, {"ch": ch}, seed=4, resamples=50)["intervals"]["ch"] != found["intervals"]["ch"]
+    assert result["remarks"] == ["no interval for sure: it has none"]
+    assert score_features(rows, {"ch": ch}, seed=3, resamples=50)["intervals"]["ch"] == result["intervals"]["ch"]
+    assert score_features(rows, {"ch": ch}, seed=4, resamples=50)["intervals"]["ch"] != result["intervals"]["ch"]
 
 
 def test_whole_recordings_are_resampled_and_the_numbers_of_rows_kept() -> None:
     rows = world(0, groups=6, frames=5)
     spy = Rows()
-    found = score_features(rows, {"spy": spy}, seed=0, resamples=30)
-    assert found["intervals"]["spy"]["rows"] == [120.0, 120.0]
+    result = score_features(rows, {"spy": spy}, seed=0, resamples=30)
+    assert result["intervals"]["spy"]["rows"] == [120.0, 120.0]
     assert len(spy.seen) == 31
     for sample in spy.seen[1:]:
         assert np.unique(sample.label, return_counts=True)[1].tolist() == [30] * 4
@@ -93,10 +93,10 @@ def test_recordings_of_unequal_length_keep_the_number_of_rows_too() -> None:
 def test_a_label_of_one_recording_has_no_interval(ch: Any, group: str) -> None:
     rows = world(0, groups=4)
     one = np.where(rows.label == "l2", group, rows.group)
-    found = score_features(Features(rows.key, rows.label, one, rows.x), {"ch": ch}, seed=0)
-    assert found["intervals"]["ch"] == dict.fromkeys(("calinski_harabasz", "variance_share", "adjusted"))
-    assert found["remarks"] == ["no intervals: only one recording behind l2"]
-    assert found["scores"]["ch"]["calinski_harabasz"] > 0
+    result = score_features(Features(rows.key, rows.label, one, rows.x), {"ch": ch}, seed=0)
+    assert result["intervals"]["ch"] == dict.fromkeys(("calinski_harabasz", "variance_share", "adjusted"))
+    assert result["remarks"] == ["no intervals: only one recording behind l2"]
+    assert result["scores"]["ch"]["calinski_harabasz"] > 0
 
 
 def test_what_cannot_be_scored(ch: Any) -> None:
@@ -129,7 +129,7 @@ def test_two_hundred_resamples_are_quick(ch: Any) -> None:
 
 
 @pytest.mark.parametrize("kin", [0.0, 1.0])
-def test_intervals_cover_the_score_to_be_expected_about_as_often_as_they_say(ch: Any, kin: float) -> None:
+def test_intervals_contain_the_expected_score_about_as_often_as_stated(ch: Any, kin: float) -> None:
     worlds = [world(seed, kin=kin) for seed in range(240)]
     for name in ("calinski_harabasz", "variance_share"):
         expected = np.mean([ch.score(rows)[name] for rows in worlds])
@@ -153,16 +153,16 @@ def test_evaluation_rows_are_even_and_do_not_depend_on_order(
     rows: list[tuple[str, str]], per_category: int, seed: int, shuffle: Any
 ) -> None:
     def chosen(some: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        found = choose_evaluation_rows([label for label, _ in some], [key for _, key in some], per_category, seed)
-        assert found.dtype == np.int64
-        assert found.tolist() == sorted(set(found.tolist()))
-        return [some[row] for row in found]
+        result = choose_evaluation_rows([label for label, _ in some], [key for _, key in some], per_category, seed)
+        assert result.dtype == np.int64
+        assert result.tolist() == sorted(set(result.tolist()))
+        return [some[row] for row in result]
 
     rows = [(label, key.replace("\0", "")) for label, key in rows]
     rows = list(dict.fromkeys(rows))
     picked = chosen(rows)
-    counts = {label: sum(its == label for its, _ in picked) for label, _ in rows}
-    fewest = min(sum(its == label for its, _ in rows) for label in counts)
+    counts = {label: sum(own == label for own, _ in picked) for label, _ in rows}
+    fewest = min(sum(own == label for own, _ in rows) for label in counts)
     assert set(counts.values()) == {min(per_category, fewest)}
     mixed = rows.copy()
     shuffle.shuffle(mixed)

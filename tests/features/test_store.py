@@ -369,7 +369,7 @@ except KCEError as error:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files as only POSIX can")
 @pytest.mark.parametrize("limit", [0, 3000, 200_000, 320_000])
-def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, limit: int) -> None:
+def test_a_full_disk_is_a_clear_error_and_loses_nothing(tmp_path: Path, limit: int) -> None:
     path = tmp_path / "f.h5"
     done = python(FULL, path, limit)
     assert (done.returncode, done.stdout, done.stderr) == (0, "full\n", "")  # above all: HDF5 does not crash at the end

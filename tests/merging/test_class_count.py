@@ -27,7 +27,7 @@ def world(processes: int, seed: int, datasets: int = 4) -> tuple[np.ndarray, np.
 
 
 @given(st.integers(3, 12), st.integers(0, 10_000))
-def test_far_processes_are_counted(processes: int, seed: int) -> None:
+def test_distant_methods_are_counted(processes: int, seed: int) -> None:
     means, datasets, _ = world(processes, seed)
     assume(len(set(datasets.tolist())) < len(datasets))
     assert count_classes(means, datasets) == processes
@@ -38,9 +38,9 @@ def test_neither_order_nor_scale_nor_place_matter(processes: int, seed: int) -> 
     means, datasets, _ = world(processes, seed)
     assume(len(set(datasets.tolist())) < len(datasets))
     order = np.random.default_rng(seed).permutation(len(means))
-    found = count_classes(means, datasets)
-    assert count_classes(7 * means[order] - 3, datasets[order]) == found
-    assert 1 <= found <= len(means)
+    result = count_classes(means, datasets)
+    assert count_classes(7 * means[order] - 3, datasets[order]) == result
+    assert 1 <= result <= len(means)
 
 
 def test_one_dataset_has_as_many_classes_as_categories() -> None:
@@ -58,9 +58,9 @@ def test_twins_are_one_class() -> None:
     assert count_classes(means, np.array(["a", "b"] * 3)) == 3
 
 
-def test_who_is_apart() -> None:
-    told = same_dataset_pairs(np.array(["a", "b", "a"]))
-    np.testing.assert_array_equal(told, [[0, 0, 1], [0, 0, 0], [1, 0, 0]])
+def test_pairs_of_one_dataset_are_marked() -> None:
+    result = same_dataset_pairs(np.array(["a", "b", "a"]))
+    np.testing.assert_array_equal(result, [[0, 0, 1], [0, 0, 0], [1, 0, 0]])
 
 
 @settings(deadline=None)  # the first example also imports scikit-learn
@@ -79,7 +79,7 @@ def test_a_plan_that_cannot_link_never_joins_a_dataset_s_own(processes: int, see
         assert len(set(sets)) == len(sets)
 
 
-def test_without_a_second_word_it_is_complete_linkage() -> None:
+def test_without_constraints_it_is_complete_linkage() -> None:
     x = np.random.default_rng(3).normal(0, 1, (40, 4)).astype(np.float32)
     one = REGISTRY.build("clusterer", "cannot-link:n_clusters=5").fit_predict(x)
     other = REGISTRY.build("clusterer", "agglomerative:n_clusters=5,linkage=complete").fit_predict(x)

@@ -227,7 +227,7 @@ def test_means_vote_by_distance() -> None:
     "answer",
     [[0, 1], [[0, 1, 2, 3, 4]], [0.0, 1.0, 2.0, 3.0, 4.0], [0, 1, 2, 3, np.nan], [0, 1, 2, 3, -2], list("abcde")],
 )
-def test_an_answer_that_is_no_clustering_names_the_clusterer(answer: object) -> None:
+def test_an_answer_that_is_not_a_clustering_is_an_error_that_names_the_clusterer(answer: object) -> None:
     with pytest.raises(KCEError, match="Fixed") as caught:
         plan_by_clusters(table(WORLD), Fixed(answer))  # type: ignore[arg-type]
     assert caught.value.hint

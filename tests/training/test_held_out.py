@@ -48,7 +48,7 @@ def test_the_order_of_the_faces_does_not_matter(faces: list[tuple[str, str]], sh
     assert set(keys[one].tolist()) == set(keys[order][other].tolist())
 
 
-def test_about_the_share_is_held_out_of_each_category_by_lot() -> None:
+def test_about_the_share_of_each_category_is_held_out_at_random() -> None:
     faces = [(category, f"{category}{n // 4}") for category in "abc" for n in range(400)]
     masks = [mask(faces, 0.1, seed) for seed in range(5)]
     for aside in masks:

@@ -108,10 +108,10 @@ class Small(nn.Module):
 def test_names_are_bare_and_pointwise_weights_have_four_axes(tmp_path: Path, wrapper: str, suffix: str) -> None:
     file = tmp_path / f"w{suffix}"
     (torch.save if suffix == ".pth" else save_file)(under(wrapper, SMALL), file)
-    found = read_weights(str(file))
-    assert set(found) == set(SMALL)
-    assert found["sep.pointwise.weight"].shape == (8, 4, 1, 1)
-    torch.testing.assert_close(found["conv.weight"], SMALL["conv.weight"])
+    result = read_weights(str(file))
+    assert set(result) == set(SMALL)
+    assert result["sep.pointwise.weight"].shape == (8, 4, 1, 1)
+    torch.testing.assert_close(result["conv.weight"], SMALL["conv.weight"])
 
 
 def test_a_wrapper_that_only_some_names_have_is_no_wrapper(tmp_path: Path) -> None:
@@ -120,13 +120,13 @@ def test_a_wrapper_that_only_some_names_have_is_no_wrapper(tmp_path: Path) -> No
     assert set(read_weights(tmp_path / "w.pth")) == set(state)
 
 
-def test_a_network_inside_a_wrapper_of_its_own_takes_bare_weights() -> None:
+def test_a_wrapped_network_takes_weights_without_the_prefix() -> None:
     network = nn.ModuleDict({"net": Small()})
     load_weights(network, {**SMALL, "sep.pointwise.weight": SMALL["sep.pointwise.weight"][:, :, None, None]})
     torch.testing.assert_close(network["net"].conv.weight.data, SMALL["conv.weight"])
 
 
-def test_what_does_not_fit_is_told_by_its_first_names_and_changes_nothing() -> None:
+def test_weights_that_do_not_fit_are_reported_by_name_and_change_nothing() -> None:
     network = Small()
     before = network.conv.weight.detach().clone()
     wrong: dict[str, Tensor] = {"conv.weight": torch.zeros(4, 3, 3, 3), "other.weight": torch.zeros(1)}
@@ -212,7 +212,7 @@ def test_what_is_no_weights_by_name_is_refused(tmp_path: Path, content: object, 
         read_weights(tmp_path / "w.pth")
 
 
-def test_a_file_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_as_missing(tmp_path: Path) -> None:
     for path in (tmp_path / "w.pth", tmp_path):
         with pytest.raises(BadData, match="no weights file"):
             read_weights(path)

@@ -54,7 +54,7 @@ def test_without_a_number_the_draw_takes_all_it_can(classes: dict[str, str], has
     assert caught.value.hint.endswith(f"at most {most}")
 
 
-def test_what_is_drawn_of_a_category_is_its_own_affair() -> None:
+def test_the_draw_of_a_category_does_not_depend_on_the_others() -> None:
     one = ["a"] * 20 + ["b"] * 20
     other = ["b"] * 7 + one + ["c"] * 5  # the rows of a have moved, and others have come
     plan, more = MergePlan({"a": "x", "b": "y"}), MergePlan({"a": "q", "b": "r", "c": "s"})

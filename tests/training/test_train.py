@@ -166,13 +166,13 @@ def test_a_plan_that_only_renames_makes_the_same_weights(pixels: Pixels, tmp_pat
     assert all((a[name] == b[name]).all() for name in a)
 
 
-def test_weights_made_another_way_are_refused_with_both_causes(pixels: Pixels, tmp_path: Path) -> None:
+def test_weights_made_in_another_way_are_refused_with_the_differences(pixels: Pixels, tmp_path: Path) -> None:
     trained(pixels, tmp_path / "a.safetensors")
     with pytest.raises(Refused, match=r"epochs: was '2', now '3'"):
         trained(pixels, tmp_path / "a.safetensors", replace(QUICK, epochs=3))
 
 
-def test_a_loss_that_is_no_number_is_an_error(pixels: Pixels, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_is_an_error(pixels: Pixels, tmp_path: Path) -> None:
     with pytest.raises(KCEError, match="not finite any more"):
         trained(pixels, tmp_path / "a.safetensors", replace(QUICK, lr=1e30, epochs=20))
     assert not (tmp_path / "a.safetensors").exists()
@@ -189,7 +189,7 @@ def test_the_callers_random_numbers_are_left_alone(pixels: Pixels, tmp_path: Pat
 
 
 @pytest.mark.parametrize("content", [b"", b"not weights", b"\x80\x04K\x01."])
-def test_a_file_that_holds_no_weights_says_so(tmp_path: Path, content: bytes) -> None:
+def test_a_file_without_weights_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.safetensors").write_bytes(content)
     with pytest.raises(BadData, match="is not a weights file of KCE"):
         read_weights_file(tmp_path / "a.safetensors")
@@ -276,16 +276,16 @@ def test_two_processes_that_are_stopped_go_on(pixels: Pixels, tmp_path: Path, nu
         np.testing.assert_allclose(again[name].numpy(), tensor.numpy(), rtol=1e-3, atol=1e-4, err_msg=name)
 
 
-def test_what_one_of_two_processes_cannot_read_is_told_as_by_one(
+def test_a_face_that_one_of_two_processes_cannot_read_is_reported_as_by_one(
     tmp_path: Path, faces_at: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(faces_at, tmp_path / "faces")
     faces = read_faces(tmp_path / "faces")
     there = Pixels(faces.take(np.flatnonzero(np.isin(faces.category, KNOWN))), 16)
     shutil.rmtree(tmp_path / "faces" / KNOWN[0])
-    with pytest.raises(BadData, match="No such file") as told:
+    with pytest.raises(BadData, match="No such file") as caught:
         trained(there, tmp_path / "a.safetensors", devices=2)
-    assert "resumes where it stopped" in told.value.hint
+    assert "continues where it stopped" in caught.value.hint
 
 
 def test_more_processes_than_faces_in_a_batch_are_refused(pixels: Pixels, tmp_path: Path) -> None:
@@ -329,7 +329,7 @@ def test_the_best_checkpoint_is_the_one_its_row_says(pixels: Pixels, tmp_path: P
     """At a rate that makes it stumble, so that the last epoch is not the best; also when killed after the best one."""
     settings = replace(QUICK, epochs=6, lr=0.1, held_out=0.25, checkpoint="best", save_every=0.0)
     spec, at32 = "tiny:size=32,width=4", Pixels(pixels.faces, 32)
-    found = []
+    result = []
     for seed in range(4):
         chosen = replace(settings, seed=seed)
         about = train(spec, at32, PLAN, chosen, REGISTRY, tmp_path / f"{seed}.safetensors")
@@ -338,10 +338,10 @@ def test_the_best_checkpoint_is_the_one_its_row_says(pixels: Pixels, tmp_path: P
         network.load_state_dict(read_weights_file(tmp_path / f"{seed}.safetensors")[0])
         _, held = choose_examples(at32.faces, PLAN, chosen)
         assert balanced_accuracy(make_fabric(), network, at32, held, 32) == pytest.approx(max(accuracy))
-        found.append(accuracy.index(max(accuracy)))
-    assert min(found) < 5, "one seed at least must have its best before the last epoch"
+        result.append(accuracy.index(max(accuracy)))
+    assert min(result) < 5, "one seed at least must have its best before the last epoch"
 
-    seed = int(np.argmin(found))
+    seed = int(np.argmin(result))
 
     def interrupt(what: str, done: int, total: int | None) -> None:
         assert total is not None
@@ -384,7 +384,7 @@ def test_augmented_and_interrupted_it_ends_with_the_same_weights(pixels: Pixels,
     assert trained(pixels, tmp_path / "cut.safetensors", settings) == whole
 
 
-def test_a_network_that_draws_lots_ends_with_the_same_weights_too(pixels: Pixels, tmp_path: Path) -> None:
+def test_a_network_with_random_numbers_ends_with_the_same_weights_too(pixels: Pixels, tmp_path: Path) -> None:
     """Dropped paths: its random numbers are the step's own."""
     spec, at32 = "timm:model=convnext_atto,size=32", Pixels(pixels.faces, 32)
     settings = replace(QUICK, epochs=1, batch_size=48)
@@ -418,9 +418,9 @@ def test_a_folder_that_vanishes_in_mid_run_costs_nothing(faces_at: Path, tmp_pat
         if next(calls) == 4:
             (tmp_path / "faces").rename(tmp_path / "away")
 
-    with pytest.raises(BadData, match="cannot be read") as told:
+    with pytest.raises(BadData, match="cannot be read") as caught:
         trained(at(), tmp_path / "a.safetensors", progress=unmount)
-    assert "resumes where it stopped" in told.value.hint
+    assert "continues where it stopped" in caught.value.hint
     (tmp_path / "away").rename(tmp_path / "faces")
     seen: list[int] = []
     assert whole == trained(at(), tmp_path / "a.safetensors", progress=lambda what, done, total: seen.append(done))
@@ -435,7 +435,7 @@ def test_a_class_of_one_image_is_named(faces_at: Path, tmp_path: Path) -> None:
         trained(Pixels(faces.take(rows), 16), tmp_path / "a.safetensors")
 
 
-def test_memory_that_runs_out_is_told_with_the_batch_that_fits(faces_at: Path, tmp_path: Path) -> None:
+def test_running_out_of_memory_is_an_error_that_names_the_batch_that_fits(faces_at: Path, tmp_path: Path) -> None:
     """In a process that may take 400 MB more than it has; the rows it had trained on are kept."""
     script = f"""
 import resource, sys
@@ -487,7 +487,7 @@ def test_rows_come_every_so_many_steps_and_tensorboard_shows_them(pixels: Pixels
     assert shown == pytest.approx({int(row["step"]): float(row["loss"]) for row in rows}, rel=1e-6)
 
 
-def test_curves_of_both_models_stand_in_one_file(pixels: Pixels, tmp_path: Path) -> None:
+def test_the_histories_of_both_models_are_in_one_file(pixels: Pixels, tmp_path: Path) -> None:
     trained(pixels, tmp_path / "first.safetensors")
     trained(pixels, tmp_path / "final.safetensors", replace(QUICK, seed=1))
     assert [row["model"] for row in read_history(tmp_path / "train.csv")] == ["first"] * 2 + ["final"] * 2
@@ -519,15 +519,15 @@ def test_classes_of_other_datasets_get_no_gradient_from_a_face() -> None:
     assert (scores.grad[:, :2] != 0).all()
 
 
-def test_a_face_is_told_from_the_classes_its_dataset_has_a_part_in(faces_at: Path) -> None:
+def test_the_mask_allows_the_classes_with_a_member_in_the_face_s_dataset(faces_at: Path) -> None:
     faces = read_faces(faces_at)
     plan = unmerged_plan(faces.category.tolist())
     merged = replace(plan, classes={**plan.classes, "A_FaceSwap": "joint", "B_Paste": "joint"})
     assert within_dataset_mask(faces, merged, TrainSettings()) is None
-    told = within_dataset_mask(faces, merged, TrainSettings(loss="within-dataset"))
-    assert told is not None
+    result = within_dataset_mask(faces, merged, TrainSettings(loss="within-dataset"))
+    assert result is not None
     for row in range(0, len(faces), 7):
         own = {merged.classes[c] for c in set(faces.category[faces.dataset == faces.dataset[row]].tolist())}
-        allowed = told.for_rows(np.array([row]))[0]
+        allowed = result.for_rows(np.array([row]))[0]
         assert {name for name, may in zip(merged.names, allowed.tolist(), strict=True) if may} == own
         assert merged.classes[str(faces.category[row])] in own

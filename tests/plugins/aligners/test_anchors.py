@@ -26,8 +26,8 @@ test_with_units = conforms("aligner", "real-anchor", unit=True)
 
 
 def world(**dials: float) -> synthetic.FeatureWorld:
-    told = {"dim": 48, "rows": 20, "categories": 8, "methods": 4, "datasets": 2, **dials}
-    return synthetic.make_feature_world(FeatureWorldParameters(**told), 5)  # type: ignore[arg-type]
+    result = {"dim": 48, "rows": 20, "categories": 8, "methods": 4, "datasets": 2, **dials}
+    return synthetic.make_feature_world(FeatureWorldParameters(**result), 5)  # type: ignore[arg-type]
 
 
 def given(made: synthetic.FeatureWorld) -> Features:
@@ -75,7 +75,7 @@ def test_category_means_have_unit_length(spec: str) -> None:
     assert np.allclose(lengths, 1, atol=1e-4)
 
 
-def test_whitened_rows_scatter_alike_along_every_axis() -> None:
+def test_whitened_rows_scatter_equally_along_every_axis() -> None:
     rows = given(world(rows=400, dim=32))  # all of them vary
     x = REGISTRY.build("aligner", "whitened-anchor:power=0.0").align(rows).astype(float)
     codes = np.unique(rows.label, return_inverse=True)[1]

@@ -17,20 +17,20 @@ def pairs() -> np.ndarray:
 
 
 def test_pairs_are_clusters_and_what_is_alone_is_noise() -> None:
-    found = REGISTRY.build("clusterer", "hdbscan:min_samples=1").fit_predict(pairs())
-    assert found.dtype == np.int64
-    assert found[8] == -1
-    assert np.array_equal(found[:4], found[4:8])
-    assert len(set(found[:4].tolist())) == 4
+    result = REGISTRY.build("clusterer", "hdbscan:min_samples=1").fit_predict(pairs())
+    assert result.dtype == np.int64
+    assert result[8] == -1
+    assert np.array_equal(result[:4], result[4:8])
+    assert len(set(result[:4].tolist())) == 4
 
 
 def test_the_size_of_a_cluster_is_kept() -> None:
     random = np.random.default_rng(0)
     x = np.repeat([[0.0], [60.0], [120.0]], [20, 20, 3], axis=0) + random.standard_normal((43, 1))
-    found = REGISTRY.build("clusterer", "hdbscan", min_cluster_size=5).fit_predict(x.astype(np.float32))
-    assert len(set(found[:20].tolist()) - {-1}) == 1
-    assert set(found.tolist()) <= {-1, 0, 1}
-    assert np.bincount(found[found >= 0]).min() >= 5
+    result = REGISTRY.build("clusterer", "hdbscan", min_cluster_size=5).fit_predict(x.astype(np.float32))
+    assert len(set(result[:20].tolist()) - {-1}) == 1
+    assert set(result.tolist()) <= {-1, 0, 1}
+    assert np.bincount(result[result >= 0]).min() >= 5
 
 
 def test_too_few_rows_and_bad_parameters() -> None:

@@ -33,14 +33,14 @@ def partition(codes: Any) -> set[frozenset[int]]:
 
 
 @pytest.mark.parametrize("name", [*WITH_K, "dbscan"])
-def test_clusterers_find_what_lies_apart(name: str) -> None:
+def test_clusterers_find_separate_clusters(name: str) -> None:
     rows = blobs()
     own = {"n_clusters": 3} if name in WITH_K else {"eps": 8.0}
-    found = build("clusterer", name, **own).fit_predict(rows.x)
-    assert found.shape == (27,)
-    assert found.dtype.kind == "i"
-    assert partition(found) == partition(rows.label)
-    assert np.array_equal(found, build("clusterer", name, **own).fit_predict(rows.x))
+    result = build("clusterer", name, **own).fit_predict(rows.x)
+    assert result.shape == (27,)
+    assert result.dtype.kind == "i"
+    assert partition(result) == partition(rows.label)
+    assert np.array_equal(result, build("clusterer", name, **own).fit_predict(rows.x))
 
 
 @pytest.mark.parametrize("name", WITH_K)
@@ -125,27 +125,27 @@ def test_the_scores_are_those_of_scikit_learn(k: int, each: int, dim: int, seed:
 
     rows = blobs(k, each, dim, seed, apart)
     x = rows.x.astype(np.float64)
-    found = build("evaluator", "calinski-harabasz").score(rows)
+    result = build("evaluator", "calinski-harabasz").score(rows)
     wanted = calinski_harabasz_score(x, rows.label)
-    assert found["calinski_harabasz"] == pytest.approx(wanted, rel=1e-9)
+    assert result["calinski_harabasz"] == pytest.approx(wanted, rel=1e-9)
     n = k * each
-    share = found["variance_share"]
+    share = result["variance_share"]
     assert 0 <= share <= 1
     assert share / (1 - share) * (n - k) / (k - 1) == pytest.approx(wanted, rel=1e-6)
-    found = build("evaluator", "davies-bouldin").score(rows)
-    assert found == {"davies_bouldin": pytest.approx(davies_bouldin_score(x, rows.label), rel=1e-9)}
-    found = build("evaluator", "silhouette").score(rows)
-    assert found == {"silhouette": pytest.approx(silhouette_score(rows.x, rows.label), rel=1e-6)}
+    result = build("evaluator", "davies-bouldin").score(rows)
+    assert result == {"davies_bouldin": pytest.approx(davies_bouldin_score(x, rows.label), rel=1e-9)}
+    result = build("evaluator", "silhouette").score(rows)
+    assert result == {"silhouette": pytest.approx(silhouette_score(rows.x, rows.label), rel=1e-6)}
 
 
 def test_calinski_harabasz_where_nothing_is_spread() -> None:
     rows = blobs(k=2, each=3, dim=2)
     still = rows.with_x(np.repeat(np.array([[0, 0], [1, 1]], np.float32), 3, axis=0))
-    found = build("evaluator", "calinski-harabasz").score(still)
-    assert found == {"calinski_harabasz": 1.0, "variance_share": 1.0, "adjusted": 0.0}
+    result = build("evaluator", "calinski-harabasz").score(still)
+    assert result == {"calinski_harabasz": 1.0, "variance_share": 1.0, "adjusted": 0.0}
     still = rows.with_x(np.ones((6, 2), np.float32))
-    found = build("evaluator", "calinski-harabasz").score(still)
-    assert found == {"calinski_harabasz": 1.0, "variance_share": 0.0, "adjusted": 0.0}
+    result = build("evaluator", "calinski-harabasz").score(still)
+    assert result == {"calinski_harabasz": 1.0, "variance_share": 0.0, "adjusted": 0.0}
 
 
 @settings(deadline=None, max_examples=20)
@@ -156,21 +156,21 @@ def test_the_adjusted_index_stays_where_n_doubles(seed: int, k: int) -> None:
     rows = blobs(k, each=250, dim=6, seed=seed, apart=3.0)
     order = np.tile(np.arange(len(rows)), 2)
     twice = rows.take(order)
-    one, two = (build("evaluator", "calinski-harabasz").score(its) for its in (rows, twice))
+    one, two = (build("evaluator", "calinski-harabasz").score(own) for own in (rows, twice))
     assert two["calinski_harabasz"] > 1.9 * one["calinski_harabasz"]
     assert two["adjusted"] == pytest.approx(one["adjusted"], rel=0.02)
 
 
 def test_the_adjusted_index_is_nothing_where_there_is_nothing_whatever_n_is() -> None:
     for each in (10, 40, 160):
-        found = [
+        result = [
             build("evaluator", "calinski-harabasz").score(blobs(4, each, 20, seed, apart=0.0))["adjusted"]
             for seed in range(60)
         ]
-        assert abs(np.mean(found)) < 3 * np.std(found) / np.sqrt(60) + 1e-9
+        assert abs(np.mean(result)) < 3 * np.std(result) / np.sqrt(60) + 1e-9
 
 
-def test_permuted_labels_tell_chance_from_more() -> None:
+def test_permuted_labels_distinguish_chance_from_more() -> None:
     apart = build("evaluator", "permuted-labels", rounds=99).score(_in_groups(3.0, seed=0))
     assert apart["p"] == 0.01
     # Ten frames that are alike count as one, so the index is ten times what independent rows would give by chance.
