@@ -123,7 +123,7 @@ class BadData(KCEError):
 
 
 class Refused(KCEError):
-    """Rows, weights or faces that were made in another way than the ones requested now."""
+    """Rows, weights or faces that were made with different settings from those requested now."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The entry point that engines call by name in their worker processes (``"kce.jobs:begin"``)."""
+"""A short, fixed import path for engines: workers call ``"kce.jobs:begin"``, which is in ``kce.study.jobs``."""
 
 from __future__ import annotations
 

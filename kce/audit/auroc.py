@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kce.audit.traces import group_means
-from kce.evaluation.intervals import student_factor
+from kce.evaluation.intervals import t_multiplier
 from kce.system.rng import generator
 
 if TYPE_CHECKING:
@@ -165,6 +165,6 @@ def _aurocs(scores: Field, inside: NDArray[np.bool_], group: Codes) -> list[Auro
     part = np.zeros((groups, scores.shape[1]))
     np.add.at(part, recording, (won - value) * weight)
     error = np.sqrt((part**2).sum(axis=0) * groups / max(groups - 1, 1))
-    reach = student_factor(max(groups, 2)) * error
-    low, high = np.clip(value - reach, 0, 1), np.clip(value + reach, 0, 1)
+    half_width = t_multiplier(max(groups, 2)) * error
+    low, high = np.clip(value - half_width, 0, 1), np.clip(value + half_width, 0, 1)
     return [Auroc(*one, n) for one in zip(value.tolist(), zip(low.tolist(), high.tolist(), strict=True), strict=True)]

@@ -104,7 +104,8 @@ class AlignCell:
         setting: The first model.
         aligner: The component under test.
         clusterer: That makes the plan.
-        k: "known": as many classes as there are methods; "estimate": estimated; "own": the clusterer takes no number.
+        k: Where the number of classes comes from. "known": the true number of methods; "estimate": an estimate from the
+            features, which the benchmark of clusterers calls "unknown"; "own": the clusterer takes no number.
     """
 
     setting: AlignSetting
@@ -131,9 +132,9 @@ class AlignResult:
     Attributes:
         status: "ok" or "failed".
         reason: Why it failed.
-        n: Known categories.
-        classes: Methods behind them.
-        clusters: Classes of the plan.
+        n: Number of known categories.
+        classes: Number of true methods behind them.
+        clusters: Number of classes of the plan.
         ari: Adjusted Rand index between plan and methods.
         merged: Pairs of methods that are wrongly in one class, as "a + b".
         split: Methods that are wrongly in several classes.
@@ -213,13 +214,13 @@ def list_align_cells(
     for training in trainings:
         if training not in bench.training:
             raise UnknownName.among("training", training, bench.training)
-    registry.resolve("dataset", bench.world, root="")
+    registry.resolve("dataset", bench.world, root="")  # only to validate
     aligners, clusterers = list(aligners) or bench.aligners, list(clusterers) or bench.clusterers
     for component, specs in (("aligner", aligners), ("clusterer", clusterers)):
         for spec in specs:
             registry.resolve(component, spec)
     for kind, amount in product(kinds, amounts):
-        degrade.assign_artefacts(["A"], kind, amount, 0)
+        degrade.assign_artefacts(["A"], kind, amount, 0)  # only to validate
     for k in ks:
         if k not in KS:
             raise UnknownName.among("k", k, KS)
@@ -244,7 +245,7 @@ def run_align_cells(
     workers: int = 1,
     progress: Progress = lambda *_: None,
 ) -> list[dict[str, Any]]:
-    """Run the cells that have no result in `folder` yet, or a failed one.
+    """Run the cells that have no successful result in `folder` yet.
 
     Worlds, faces, models and features are kept in the folder too, and shared between cells.
 
@@ -362,6 +363,7 @@ def _run_cell(folder: Path, cell: AlignCell, bench: AlignerBench, registry: Regi
         if method != REAL and category not in chosen.unknown
     }
     classes = len(set(methods.values()))
+    # With "own" the clusterer takes no n_clusters, so k is ignored; "name" is just a valid value.
     k: int | str = classes if cell.k == "known" else {"estimate": "estimate", "own": "name"}[cell.k]
     # Other plans of the setting share the first model and its features.
     others = [path for path in sorted((folder / setting.runs).glob("*")) if path != folder / cell.run]

@@ -36,7 +36,7 @@ def claim_bench_folder(folder: Path, record: BenchRecord) -> None:
     """Prepare a folder for results that are made in this way.
 
     Raises:
-        Refused: If its results were made in another way; the message shows what differs.
+        Refused: If its results were made with different settings; the message shows what differs.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _RECORD
@@ -46,7 +46,7 @@ def claim_bench_folder(folder: Path, record: BenchRecord) -> None:
         if differing:
             shown = "; ".join(f"{key} {existing[key]}, now {here[key]}" for key in differing)
             raise Refused(
-                f"{folder} has results that were made in another way: {shown}",
+                f"{folder} has results that were made with different settings: {shown}",
                 "use another folder, and compare the two with `kce bench compare`",
             )
     write_document(path, record)

@@ -52,8 +52,8 @@ class ClusterCell:
         aligner: Before the reducer; NAME or NAME:key=value.
         reducer: Before the clusterer.
         clusterer: The component under test.
-        k: "known": the number of true classes is given; "unknown": an estimate is given; "own": the clusterer takes no
-            number.
+        k: Where the number of clusters comes from. "known": the number of true classes is given; "unknown": an
+            estimate is given, which the benchmark of aligners calls "estimate"; "own": the clusterer takes no number.
         seed: Of all three components.
         truth: Path of the truth, for stored features.
     """

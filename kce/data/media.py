@@ -1,5 +1,8 @@
 """What media files are: their suffixes, the limits of what is decoded, and the errors of the file system.
 
+A new format needs its suffix here, decoding in ``pictures`` or ``videos``, and for a picture its header in
+``image_header``.
+
 Files may be damaged or hostile: sizes are limited before anything is decoded, and every fault is a BadData error.
 """
 

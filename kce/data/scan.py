@@ -33,17 +33,17 @@ class ScanReport(Document):
     Attributes:
         dataset: Name of the dataset.
         root: The folder, as the user named it.
-        samples: Number of samples with different keys.
+        samples: Number of distinct samples.
         by_category: Category -> number of samples.
         by_split: Split -> number of samples; "none" = without a split.
         unparsed: Media files whose names or folders the adapter cannot interpret.
         missing: Files that a list of the dataset names and that do not exist; empty folders.
-        conflicts: Files on which lists of the dataset disagree; samples with a key that another sample has.
+        conflicts: Files on which lists of the dataset disagree; duplicate keys.
         extra: Samples that no list of the dataset names.
         ignored: Number of files that are not samples.
         expected: Category -> published number of samples; None = not known.
         split: How the split was made; None unless one was requested.
-        leaks: Who is in several splits; None unless a split was requested.
+        leaks: Identities and recordings found in more than one split; None unless a split was requested.
         corrupt: Samples that cannot be decoded; None unless this was checked.
     """
 
@@ -135,7 +135,7 @@ def scan(
         root: The folder as the user named it; paths in the CSV file are relative to it.
         csv: File to write, with one row per sample (``kce.data.sample_csv``). Rows are written as a stream to a
             temporary file beside it, which takes its place at the end.
-        progress: Called every 1000 items.
+        progress: Called every 1000 items, and after each decoded sample.
         decode: Whether to decode one frame of each sample, after a scan that has not failed. Samples that cannot be
             decoded are in the list `corrupt`; they count as samples all the same.
         split: "official" or "disjoint": report, and write to the CSV file, the splits of ``kce.data.splits``; samples
@@ -228,8 +228,8 @@ def _items(dataset: Dataset) -> Iterable[Sample | Remark]:
     for item in dataset:
         if not isinstance(item, Sample | Remark):
             raise KCEError(
-                f"the dataset {dataset.name} yields {type(item).__name__}, which is neither Sample nor Remark",
-                "its adapter must yield kce.Sample or kce.Remark",
+                f"the dataset {dataset.name} yielded a value of type {type(item).__name__}",
+                "adapters must yield kce.Sample or kce.Remark",
             )
         yield item
 
@@ -240,7 +240,7 @@ def _fail_if_unusable(report: ScanReport, unparsed: int) -> None:
     first = f", the first: {report.unparsed[0]}" if unparsed else ""
     if not report.samples:
         raise ScanFailed(
-            (message + first) if unparsed else f"no sample of {report.dataset} below {report.root}",
+            (message + first) if unparsed else f"no samples of {report.dataset} found below {report.root}",
             f"is it the right folder, and is it unpacked? {report.ignored} files were ignored",
             report,
         )

@@ -1,4 +1,7 @@
-"""The 95 % intervals of KCE: Student's, the percentile interval, and the bootstrap's with its bias removed."""
+"""The 95 % intervals of KCE: Student's, the percentile interval, and the bootstrap's with its bias removed.
+
+The bootstrap draws themselves are made in ``kce.evaluation.scoring.score_features``.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,10 @@ LEVEL = 0.95
 """Confidence level of every interval."""
 
 
-def student_factor(n: int) -> float:
-    """Return how many standard errors Student's interval of n values reaches to either side; n >= 2.
+def t_multiplier(n: int) -> float:
+    """Return the half-width of Student's t interval of n values, in standard errors; n >= 2.
 
-    >>> round(student_factor(10), 3)
+    >>> round(t_multiplier(10), 3)
     2.262
     """
     from scipy import stats
@@ -27,8 +30,8 @@ def student_factor(n: int) -> float:
 
 def student_interval(estimate: float, standard_error: float, n: int) -> tuple[float, float]:
     """Compute Student's t interval of an estimate from n values."""
-    reach = student_factor(n) * standard_error
-    return estimate - reach, estimate + reach
+    half_width = t_multiplier(n) * standard_error
+    return estimate - half_width, estimate + half_width
 
 
 def percentile_interval(draws: Sequence[float] | NDArray[np.floating]) -> tuple[float, float]:
@@ -41,10 +44,10 @@ def bootstrap_interval(estimate: float, draws: Sequence[float] | NDArray[np.floa
     """Compute the percentile interval of bootstrap draws, shifted by the bootstrap's bias.
 
     The bias is the mean of the draws less the estimate. Scores such as the Calinski-Harabasz index need the shift:
-    resampling few groups with replacement drives the centres of labels apart, so their draws are too high.
+    resampling few groups with replacement moves the label centroids apart, so their draws are too high.
 
     Args:
-        estimate: From the data itself.
+        estimate: Estimate from the data itself.
         draws: (n,) the same estimate from n resamples.
     """
     low, high = percentile_interval(draws)

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CutReport(Document):
-    """What a cut found in the categories of a dataset, now or before.
+    """What was found in the categories of a dataset, by this cut and earlier ones.
 
     Attributes:
         faces: Number of faces.
@@ -103,16 +103,16 @@ def cut(
         progress: Called while it works.
 
     Returns:
-        What was found in the categories of the dataset, now or before.
+        What was found in the categories of the dataset, by this cut and earlier ones.
 
     Raises:
-        Refused: The folder was cut in another way (detector, frames, seed, margin), or from other files where
-            `per_category` is given.
+        Refused: The folder was cut with different settings (detector, frames, seed, margin); or, with `per_category`,
+            the dataset's files have changed.
         KCEError: A setting is out of range, another cut is running in the folder, or the disk is full.
     """
     _check_options(frames, per_category, margin, workers)
-    home = str(Path(registry_folder or Path.cwd()).resolve())
-    component = Registry.load(home).resolve("detector", detector)
+    registry_path = str(Path(registry_folder or Path.cwd()).resolve())
+    component = Registry.load(registry_path).resolve("detector", detector)
     settings = CutSettings(component.spec, frames, seed, float(margin), __version__)
     samples = list_samples(dataset, progress)
     with _locked_folder(Path(to)) as root:
@@ -125,7 +125,7 @@ def cut(
         verify_faces(quotas, record, progress)
         if any(quota.next for quota in quotas):
             count = workers or min(os.cpu_count() or 1, 8)
-            with start_workers(count, make_cropper, (detector, home, frames, margin)) as pool:
+            with start_workers(count, make_cropper, (detector, registry_path, frames, margin)) as pool:
                 record.begin(limits)
                 _cut_samples(quotas, record, pool, frames, progress)
         record.finish(limits, lambda key: cut_order(seed, key))
@@ -137,11 +137,11 @@ def _cut_samples(
 ) -> None:
     """Cut until every category has enough or no samples left. Results come in order, whichever worker made them."""
 
-    def most(sample: Sample) -> int:
+    def max_faces(sample: Sample) -> int:
         return frames if is_video(sample.path) else 1
 
     goals = {
-        quota.category: min(quota.limit, quota.faces + sum(most(sample) for _, sample in quota.todo))
+        quota.category: min(quota.limit, quota.faces + sum(max_faces(sample) for _, sample in quota.todo))
         for quota in quotas
     }
     total, done = int(sum(goals.values())), sum(min(quota.faces, quota.limit) for quota in quotas)
@@ -153,7 +153,7 @@ def _cut_samples(
                 break
             while len(waiting) < pool.ahead and quota.next:
                 key, sample = quota.todo.popleft()
-                quota.pending += most(sample)
+                quota.pending += max_faces(sample)
                 waiting.append((quota, key, sample))
                 pool.submit(str(sample.path))
         if not waiting:
@@ -164,9 +164,9 @@ def _cut_samples(
         faces, problems = ([], [f"unreadable: {result.reason}"]) if isinstance(result, TaskLost) else result
         faces = thin_out(faces, quota.limit - quota.faces)
         record.add(key, _write_faces(record.root, key, sample, faces, problems))
-        quota.pending -= most(sample)
+        quota.pending -= max_faces(sample)
         quota.faces += len(faces)
-        done += len(faces) if math.isfinite(quota.limit) else most(sample)
+        done += len(faces) if math.isfinite(quota.limit) else max_faces(sample)
         progress("cutting faces", int(min(done, total)), total)
         while unfinished and not unfinished[0].pending and not unfinished[0].next:
             unfinished.popleft()
@@ -238,8 +238,10 @@ def _locked_folder(root: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise KCEError(
-                f"the disk is full: {root}", "free some space and start the same command again: it continues"
+                f"the disk is full: {root}", "free some space, then run the same command again to continue"
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR):
-            raise KCEError(f"{root} cannot be written ({error.strerror})", "choose a folder of your own") from error
+            raise KCEError(
+                f"{root} cannot be written ({error.strerror})", "choose a folder you can write to"
+            ) from error
         raise

@@ -63,7 +63,7 @@ def extract_features(
         progress: Called with the faces done and to do.
 
     Raises:
-        Refused: If `to` holds rows made in another way.
+        Refused: If `to` holds rows made with different settings.
         KCEError: If memory runs out; the hint names a batch size that would fit.
     """
     provenance = features_provenance(pixels.faces, weights, pixels.view)

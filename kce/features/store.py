@@ -61,8 +61,8 @@ def write_table(path: str | Path, table: str, provenance: Mapping[str, str]) -> 
 
     Raises:
         KCEError: If the name cannot be that of a table.
-        Refused: On entering the context, if there are rows, finished or not, that were made in another way, or if
-            another process is writing the file.
+        Refused: On entering the context, if there are rows, finished or not, that were made with different
+            settings, or if another process is writing the file.
         BadData: On entering the context, if the file is damaged.
 
     Example:
@@ -84,8 +84,9 @@ class TableWriter:
     Leaving the context keeps what was appended, even after an error; ``publish`` makes the table appear in its file.
 
     Attributes:
-        finished: Whether the table exists already, made in the same way; then there is nothing to do.
-        done: How many rows are safe; continue with the row of this number.
+        finished: Whether the table exists already, made with the same settings; then there is nothing to do.
+        done: Number of rows accepted so far; on entry, of those recovered from an earlier writer, so continue with the
+            row of this index. Rows are on disk once the context is left.
     """
 
     def __init__(self, path: Path, table: str, provenance: Mapping[str, str]) -> None:
@@ -148,7 +149,10 @@ class TableWriter:
                 the message names the first bad key.
         """
         if self.finished:
-            raise Refused(f"{self.path}:/{self.table} is finished", "delete the table to write it again")
+            raise Refused(
+                f"{self.path}:/{self.table} is finished",
+                f"name another feature file, or remove {self.path}, with all its tables, to write it again",
+            )
         rows = self._checked(key, label, group, x)
         if not self._buffer:
             self._since = time.monotonic()
@@ -194,7 +198,7 @@ class TableWriter:
                 {"mark": hash_}, {"mark": self._hash}
             )
             raise Refused(
-                f"{where} holds rows that were made in another way:\n{differences}",
+                f"{where} holds rows that were made with different settings:\n{differences}",
                 f"name another folder, or delete {path}",
             )
 
@@ -234,13 +238,16 @@ class TableWriter:
         if values.ndim != 2 or values.shape[1] != width or not 0 < width <= MAX_DIM:
             expected = f"(n, {self._dim})" if self._dim else f"(n, 1 to {MAX_DIM})"
             raise BadData(
-                f"{where}: x is {values.shape} and not {expected} from {first} on", "use one backbone for each table"
+                f"{where}: starting at row {first}, x has shape {values.shape}, expected {expected}",
+                "use one backbone for each table",
             )
         for values_of_column, may_be_empty in ((keys, False), (labels, False), (groups, True)):
             for number, text in enumerate(values_of_column):
                 if not _is_storable(text, may_be_empty):
                     raise BadData(
-                        f"{where}: {keys[number]!r} has a string that cannot be stored: {text[:80]!r}", "rename it"
+                        f"{where}: row {keys[number]!r}: cannot store {text[:80]!r}: "
+                        "it is empty, too long or not valid Unicode",
+                        "change that name",
                     )
         bad = first_not_finite(values)
         if bad is not None:

@@ -29,8 +29,8 @@ def unmerged_plan(categories: Iterable[str]) -> MergePlan:
 def plan_by_name(methods: Mapping[str, str], rules: Sequence[Sequence[str]] = ()) -> MergePlan:
     """Merge categories whose methods have the same name.
 
-    A class gets the name most of its members' methods have, on a tie the first; where two classes would get the same
-    name, each gets that of its first category.
+    A class is named after its most common method (the first on a tie). If two classes would get one name, each is named
+    after its first category instead.
 
     Args:
         methods: Category -> name of its method.
@@ -45,7 +45,9 @@ def plan_by_name(methods: Mapping[str, str], rules: Sequence[Sequence[str]] = ()
         rules_of = Counter(member for rule in rules for member in set(rule))
         repeated = sorted(member for member, count in rules_of.items() if count > 1)
         if repeated:
-            raise KCEError(f"in more than one rule: {', '.join(repeated)}", "name each category in one rule only")
+            raise KCEError(
+                f"categories named in more than one rule: {', '.join(repeated)}", "name each category in one rule only"
+            )
         merged = [[member for member in dict.fromkeys(rule) if member in methods] for rule in rules]
         unmerged = [[category] for category in sorted(methods) if category not in rules_of]
         groups = [group for group in [*merged, *unmerged] if group]
@@ -69,18 +71,18 @@ def plan_at_random(categories: Iterable[str], sizes: Sequence[int], seed: int) -
 
     Args:
         categories: All of them.
-        sizes: Of the classes, in any order; they add up to the number of categories.
-        seed: Of the choice.
+        sizes: Class sizes, in any order; they add up to the number of categories.
+        seed: Random seed of the choice.
 
     Raises:
         KCEError: If the sizes do not fit.
     """
     names = sorted(set(categories))
-    if sum(sizes) != len(names) or min(sizes, default=1) < 1:
-        raise KCEError(
-            f"classes of the sizes {list(sizes)} do not hold {len(names)} categories each once",
-            "take the sizes from a plan of the same categories",
-        )
+    hint = "take the sizes from a plan of the same categories"
+    if min(sizes, default=1) < 1:
+        raise KCEError(f"class sizes {list(sizes)}: {min(sizes)} is below 1", hint)
+    if sum(sizes) != len(names):
+        raise KCEError(f"class sizes {list(sizes)} add up to {sum(sizes)}, but there are {len(names)} categories", hint)
     order = generator(seed, "plan at random").permutation(len(names))
     numbers = np.empty(len(names), np.int64)
     numbers[order] = np.repeat(np.arange(len(sizes)), sorted(sizes, reverse=True))
@@ -94,23 +96,23 @@ def plan_by_clusters(features: Features, clusterer: Clusterer, vote: Literal["me
     its own.
 
     Args:
-        features: Of the known categories.
-        clusterer: Of one row for each category or of all rows, see `vote`.
-        vote: "means": the clusterer gets the mean features of each category, in order of category; a
-            ``kce.types.ConstrainedClusterer`` also gets, as `cannot_link`, which of them are of one dataset.
-            "rows": it gets all rows, in order of category and key; a category goes to the cluster with most of its
-            rows, on a tie to the one that comes first in that order.
+        features: Features of the known categories.
+        clusterer: Clusters one row for each category or all rows, see `vote`.
+        vote: What is clustered. "means": one row for each category, so there is nothing to vote on: the clusterer gets
+            the mean features of each category, in order of category; a ``kce.types.ConstrainedClusterer`` also gets, as
+            `cannot_link`, which of them are of one dataset. "rows": it gets all rows, in order of category and key; a
+            category goes to the cluster with most of its rows, on a tie to the one that comes first in that order.
 
     Returns:
-        Classes "cluster-01", "cluster-02", ... in the order of their first categories, with the distances or shares
-        behind each choice as votes.
+        Classes "cluster-01", "cluster-02", ... in the order of their first categories, with the reason for each
+        choice as the plan's `votes`: distances of means, or shares of rows.
 
     Raises:
         BadData: If there are no rows, or values that are not finite.
         KCEError: If the clusterer does not return one cluster number for each row.
     """
     if vote not in ("means", "rows"):
-        raise KCEError(f"no vote named {vote!r}", 'it is "means" or "rows"')
+        raise KCEError(f"unknown vote {vote!r}", 'choose "means" or "rows"')
     if not len(features):
         raise BadData("there are no features to cluster", "check that the table holds the known categories")
     if not np.isfinite(features.x).all():
@@ -158,7 +160,7 @@ def plan_partition(plan: MergePlan) -> frozenset[frozenset[str]]:
 
 
 def _normalised(name: str) -> str:
-    """A method's name without case, spaces and punctuation; unless nothing else is in it."""
+    """A method's name without case, spaces and punctuation, which are kept if nothing else would remain."""
     folded = unicodedata.normalize("NFKC", name).casefold()
     return "".join(letter for letter in folded if letter.isalnum()) or folded
 

@@ -85,8 +85,8 @@ def other_claimants() -> list[str]:
     for distribution in importlib.metadata.distributions():
         fields = metadata_fields(distribution)
         name = fields.get("name", "")
-        normalized = re.sub(r"[-_.]+", "-", name).lower()
-        if normalized != DISTRIBUTION and (normalized == "kce" or _holds_our_module(distribution)):
+        normalised = re.sub(r"[-_.]+", "-", name).lower()
+        if normalised != DISTRIBUTION and (normalised == "kce" or _holds_our_module(distribution)):
             claimants.add(f"{name} {fields.get('version', '')}".strip())
     return sorted(claimants)
 

@@ -1,7 +1,7 @@
 """Reads ``registry.toml``, and builds a component by its name.
 
-The shipped file gives every built-in its name. The nearest ``registry.toml`` above the working folder adds to it and
-wins. What an installed package or a ``plugins/`` folder offers is known by its own name without any file.
+The shipped file names every built-in. The nearest ``registry.toml`` in or above the working folder adds to it and
+overrides it. Plugins, in a ``plugins/`` folder or an installed package, need no entry in either file.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Registry:
         """List the names of a kind that can be built, sorted."""
         _check_kind(kind)
         named = {entry.name for entry in self._entries.values() if entry.kind == kind and entry.enabled}
-        return sorted(named | {entry.name for entry in self._unnamed(kind)})
+        return sorted(named | {entry.name for entry in self._unregistered(kind)})
 
     def build(self, kind: str, spec: str, **parameters: Any) -> Any:
         """Build a component.
@@ -129,12 +129,12 @@ class Registry:
         return self.resolve(kind, spec, **parameters).build()
 
     def resolve(self, kind: str, spec: str, **parameters: Any) -> ResolvedComponent:
-        """Check everything that ``build`` checks, without building: errors should come before any work."""
+        """Check a whole spec as ``build`` does, parameters included, without building: errors come before any work."""
         name, given = parse_spec(spec)
         entry = self.entry(kind, name)
         factory = self._factory(entry)
         if twice := sorted(set(given) & set(parameters)):
-            raise KCEError(f"{kind} {spec!r} sets {twice[0]!r}, which KCE sets itself here", f"leave {twice[0]} out")
+            raise KCEError(f"{kind} {spec!r} must not set {twice[0]!r}: KCE sets it", f"leave {twice[0]} out")
         what = f"{kind} {entry.name!r}"
         merged = bind_parameters(what, factory, {**entry.parameters, **given, **parameters})
         return ResolvedComponent(entry, factory, merged)
@@ -146,7 +146,7 @@ class Registry:
         return self.resolve(kind, spec, **parameters)
 
     def component(self, kind: str, name: str) -> ResolvedComponent:
-        """Look a name up; the parameters are only those the registry sets, and unchecked."""
+        """Look a name, not a spec, up and import its factory, for ``kce show``; parameters are unchecked."""
         entry = self.entry(kind, name)
         return ResolvedComponent(entry, self._factory(entry), entry.parameters)
 
@@ -157,7 +157,9 @@ class Registry:
         return parameter not in given and parameter in factory_signature(f"{kind} {name!r}", factory).parameters
 
     def entry(self, kind: str, name: str) -> RegistryEntry:
-        """Look a name up: exact names first, then aliases and other spellings, then what third parties offer.
+        """Look a name up without importing its factory.
+
+        Exact names come first, then aliases and other spellings, then what third parties offer.
 
         Raises:
             UnknownName: There is no such kind or name.
@@ -167,7 +169,7 @@ class Registry:
         _check_kind(kind)
         entry = self._entries.get((kind, name)) or self._by_alias(kind, name)
         if entry is None:
-            offered = [e for e in self._unnamed(kind) if e.name == name]
+            offered = [e for e in self._unregistered(kind) if e.name == name]
             if len(offered) > 1:
                 raise BrokenPlugin(
                     "names",
@@ -194,7 +196,7 @@ class Registry:
             _check_kind(kind)
         rows = [self._row(entry) for entry in self._entries.values() if kind in (None, entry.kind)]
         for one_kind in KINDS if kind is None else (kind,):
-            offered = self._unnamed(one_kind)
+            offered = self._unregistered(one_kind)
             count = Counter(entry.name for entry in offered)
             for entry in offered:
                 owners = (
@@ -217,7 +219,7 @@ class Registry:
         return _as_row(entry.kind, entry.name, entry.plugin, entry.factory, source, status, error)
 
     def _broken_rows(self) -> list[dict[str, str]]:
-        """Rows of plugins that fail before they say what they offer, and that no entry names: their kind is unknown."""
+        """Rows of plugins that fail on import and have no registry entry: their kind is unknown."""
         named = {entry.plugin for entry in self._entries.values()}
         rows = []
         for plugin in self.plugins.names():
@@ -232,8 +234,8 @@ class Registry:
         holder = self._entries.get((entry.kind, entry.name))
         return f"the name is used for {holder.plugin}:{holder.factory} in {holder.source}" if holder else ""
 
-    def _unnamed(self, kind: str) -> list[RegistryEntry]:
-        """What third-party plugins offer of a kind and no entry names. Broken plugins offer nothing."""
+    def _unregistered(self, kind: str) -> list[RegistryEntry]:
+        """What third-party plugins offer of a kind without a registry entry. Broken plugins offer nothing."""
         named = {(entry.plugin, entry.factory) for entry in self._entries.values() if entry.kind == kind}
         offered = []
         for plugin in self.plugins.third_party():
@@ -250,11 +252,11 @@ class Registry:
         return offered
 
     def _by_alias(self, kind: str, name: str) -> RegistryEntry | None:
-        normalized = _normalized(name)
+        normalised = _normalised(name)
         matches = [
             entry
             for entry in self._entries.values()
-            if entry.kind == kind and normalized in map(_normalized, (entry.name, *entry.aliases))
+            if entry.kind == kind and normalised in map(_normalised, (entry.name, *entry.aliases))
         ]
         return matches[0] if len(matches) == 1 else None
 
@@ -290,7 +292,7 @@ def _as_row(*values: str) -> dict[str, str]:
     return dict(zip(("kind", "name", "plugin", "factory", "source", "status", "error"), values, strict=True))
 
 
-def _normalized(name: str) -> str:
+def _normalised(name: str) -> str:
     """The name without what people write differently: FF++ and ff++, CelebDFv2 and Celeb-DF-v2 are the same."""
     return "".join(character for character in name.casefold() if character.isalnum() or character == "+")
 
@@ -301,7 +303,7 @@ def _check_kind(kind: str) -> None:
 
 
 def _nearest(folder: Path) -> Path | None:
-    """The user's registry: the nearest in or above `folder`. That of a KCE checkout is the shipped one."""
+    """The user's registry: the nearest in or above `folder`. A checkout's is the shipped one, so it is ignored here."""
     folder = folder.resolve()
     for above in (folder, *folder.parents):
         candidate = above / "registry.toml"

@@ -1,4 +1,4 @@
-"""What a report shows, before it is drawn: arrays with their labels, for the page and for print alike."""
+"""The kinds of chart: dataclasses of arrays and labels, filled in ``figures`` and drawn alike for page and print."""
 
 from __future__ import annotations
 

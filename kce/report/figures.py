@@ -1,4 +1,4 @@
-"""The data of each figure, from stored features and reports: one function a figure, each returns a chart."""
+"""Computes the data of each figure from stored features and reports; each function returns one of the ``charts``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All figures of a report in the order in which they are shown, with their titles and notes."""
+"""Which figures a report shows, in which order, with their titles and notes; their data is made in ``figures``."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from kce.types import Features, Progress
 
 _BARS = (
-    "Calinski-Harabasz index of the unknown categories by their true labels, with 95 % intervals from a bootstrap over "
-    "recordings. The index grows with n: compare only bars with the same n."
+    "Calinski-Harabasz index, computed on the unknown categories with their true labels, with 95 % intervals from a "
+    "bootstrap over recordings. The index grows with n: compare only bars with the same n."
 )
 _UNKNOWN = (
-    "The rows on which plans are scored: PCA to 64 components, then t-SNE. Distances between distant islands mean "
-    "little."
+    "The rows on which plans are scored: PCA to 64 components, then t-SNE. Distances between well-separated "
+    "clusters are not meaningful."
 )
 _COMPONENTS = "The same rows on their first three principal components; here distances are true to scale."
-_KNOWN = "Features from the first model, which the plans by clusters are made from: PCA to 64 components, then t-SNE."
+_KNOWN = "Features from the first model, from which the plans by clusters are made: PCA to 64 components, then t-SNE."
 _SIMILARITY = (
     "Cosine similarity between the mean features of categories, after subtracting the mean of all; similar categories "
     "are neighbours (average linkage of the cosine distance)."
@@ -36,7 +36,9 @@ _ELBOW = (
     "between its ends (median over plans); the true number of categories is marked too."
 )
 _LOSS = "Cross-entropy on the training faces since the previous point."
-_ACCURACY = "On the training faces and, if some are held out, on those: the mean over classes."
+_ACCURACY = (
+    "Share of correct answers on the training faces and, if faces are held out, the mean accuracy per class on those."
+)
 
 
 def all_figures(source: ReportSource, faces: ShownFaces, progress: Progress) -> list[ReportFigure]:

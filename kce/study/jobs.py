@@ -1,4 +1,4 @@
-"""What the worker processes of a study do: one run, up to a stage, in its own folder."""
+"""The work of a study's jobs: a worker process makes one run, up to a stage, in its own folder."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ class Task:
     Attributes:
         job: The work.
         needs: Names of the tasks that must be done before.
-        exclusive: Called when the task could start. Of tasks with equal keys only one runs at a time, so that the next
-            finds what it made; None excludes nothing.
+        exclusive: Called when the task could start. Tasks with equal keys never run concurrently, so that the next one
+            finds what the first made; None means no restriction.
         state: "waiting", "running", "done" or "failed".
         seconds: How long it took.
         error: Why it failed; empty if it did not.
@@ -52,7 +52,7 @@ def run_tasks(
         tasks: Name -> task; they are updated in place.
         engine: Runs the jobs.
         report: Called with the tasks after every change and at least every `every` seconds.
-        every: Seconds.
+        every: Seconds between reports, at most.
 
     Raises:
         KeyboardInterrupt: When interrupted, after every job has saved its state.
@@ -121,7 +121,8 @@ def seconds_left(tasks: Mapping[str, Task], expected: Mapping[str, float]) -> fl
 
     Args:
         tasks: Name -> task.
-        expected: Name -> expected seconds; a task without is taken to be like the finished ones without.
+        expected: Name -> expected seconds; tasks with no estimate get the mean duration of the finished tasks with
+            none.
     """
     done = [name for name, task in tasks.items() if task.state == "done"]
     predicted = sum(expected[name] for name in done if name in expected)

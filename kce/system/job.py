@@ -1,4 +1,4 @@
-"""A piece of work that can run in another process or on another machine."""
+"""The class ``Job``: a function's name and arguments, to be called in another process or on another machine."""
 
 from __future__ import annotations
 

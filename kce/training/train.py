@@ -1,4 +1,4 @@
-"""The training loop: a backbone, faces and a merge plan make weights."""
+"""Trains a backbone on faces labelled by a merge plan, and writes its weights: the training loop."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def train(
 ) -> dict[str, Any]:
     """Train a backbone to classify faces into the classes of a plan, and write its weights.
 
-    Every class gives ``settings.per_class`` images, in equal shares from its members (see
-    ``kce.training.sampling.draw_training_set``), each once an epoch. The history is written to ``train.csv`` beside the
-    weights. A training that was killed resumes from `to` + ".resume" when started again; with one device on the same
-    machine it ends with the same weights, bit by bit.
+    Every class contributes ``settings.per_class`` images, or its share of ``settings.images``, in equal shares from its
+    members (see ``kce.training.sampling.draw_training_set``), each once an epoch. The history is written to
+    ``train.csv`` beside the weights. A training that was killed resumes from `to` + ".resume" when started again; with
+    one device on the same machine it ends with the same weights, bit by bit.
 
     Args:
         backbone: Its name and parameters, such as "xception:size=299".
@@ -75,14 +75,16 @@ def train(
         weights), "classes", "images" and "history".
 
     Raises:
-        Refused: If `to` was made in another way.
+        Refused: If `to` was made with different settings.
         BadData: If a class has too few images, or a face can no longer be read.
         KCEError: If the loss is not finite, memory runs out, or a setting is wrong.
     """
     examples, held_out = choose_examples(pixels.faces, plan, settings)
     smallest = min(map(len, split_batches(len(examples.rows), settings.batch_size)))
     if devices > smallest:
-        raise KCEError(f"{devices} devices for batches of {smallest} faces", "use fewer devices: each needs a face")
+        raise KCEError(
+            f"cannot split a batch of {smallest} faces over {devices} devices", "use fewer devices: each needs a face"
+        )
     provenance = weights_provenance(backbone, pixels.faces, examples, held_out, settings, registry)
     if not (weights_exist(to, provenance) or reuse_weights(to, provenance, reuse_from)):
         part = registry.resolve("backbone", backbone)
@@ -117,7 +119,7 @@ def _training_loop(  # noqa: PLR0915 - one straight loop reads better than its p
     progress: Progress,
     stopped: Callable[[], bool],
 ) -> None:
-    """Run in every process. All make the same batches, and each takes its own share of every one."""
+    """Train in one of the processes: all make the same batches, and each rank processes its slice of each batch."""
     import torch
 
     share = slice(fabric.global_rank, None, fabric.world_size)
@@ -134,7 +136,7 @@ def _training_loop(  # noqa: PLR0915 - one straight loop reads better than its p
         state = TrainingState(to.with_name(to.name + ".resume"), metadata["provenance"], fabric, network, optimizer)
         state.restore()
         board = TensorBoardLog(to.parent, to.stem, state.step) if fabric.is_global_zero else None
-        # Loss, correct answers, and processes that were interrupted; on the device, since reading them waits for it.
+        # Loss, correct answers, interrupted processes; kept on the device, since reading them forces a sync.
         sums = torch.tensor([state.loss, state.correct, 0.0], dtype=torch.float64, device=fabric.device)
         progress(task, state.step * settings.batch_size, total * settings.batch_size)
         saved = since = time.monotonic()
@@ -143,8 +145,8 @@ def _training_loop(  # noqa: PLR0915 - one straight loop reads better than its p
             first_step = epoch * len(batches)
             order = np.random.default_rng([settings.seed, epoch]).permutation(len(examples.rows))
             remaining = [examples.take(order[batch]) for batch in batches[state.step - first_step :]]
-            change = partial(_augmented, pixels, settings, epoch) if settings.augment != ("none",) else None
-            read = pixels.prefetch((batch.rows[share] for batch in remaining), change)
+            augment_image = partial(_augmented, pixels, settings, epoch) if settings.augment != ("none",) else None
+            read = pixels.prefetch((batch.rows[share] for batch in remaining), augment_image)
             for batch, (_, images) in zip(
                 remaining, _saving_on_bad_data(read, partial(_save, state, sums)), strict=True
             ):
@@ -245,7 +247,7 @@ def _add_row(
     loss, correct = sums[:2].tolist()
     if not math.isfinite(loss):
         raise KCEError(
-            f"the loss is not finite any more in epoch {epoch + 1}, at step {state.step} or shortly before",
+            f"the loss became NaN or infinite in epoch {epoch + 1}, at step {state.step} or shortly before",
             f"train with a lower --lr than {settings.lr:g}, in another folder; this one keeps the last good state",
         )
     row = {"epoch": epoch + 1, "step": state.step, "loss": loss / state.images, "accuracy": correct / state.images}

@@ -108,7 +108,7 @@ def weights_exist(path: Path, provenance: Mapping[str, str]) -> bool:
     """Whether the file exists and was made in exactly this way.
 
     Raises:
-        Refused: If it was made in another way; the message lists the differences.
+        Refused: If it was made with different settings; the message lists the differences.
         BadData: If it is not a weights file of KCE.
     """
     if not path.is_file():
@@ -117,7 +117,7 @@ def weights_exist(path: Path, provenance: Mapping[str, str]) -> bool:
     if existing == dict(provenance):
         return True
     raise Refused(
-        f"{path} was made in another way:\n{format_differences(existing, provenance)}",
+        f"{path} was made with different settings:\n{format_differences(existing, provenance)}",
         "name another folder for this run, or delete that file to train again",
     )
 

@@ -41,18 +41,18 @@ class RealAnchor:
 
 
 class CodecDelta:
-    """Subtracts the dataset's reals, and suppresses the directions in which storing pictures again moves features.
+    """Subtracts the dataset's reals, and suppresses the directions in which re-encoding shifts features.
 
     Faces are seen in further views: saved as JPEG again, downscaled. How a category's anchored mean (``real-anchor``)
     moves from the original to a view, d, shows what storage does to a forgery's trace, without any truth. Rows are
     multiplied by W = (base (S + ridge s I) + r D'D / n)^(-1/2), where D holds all n such d, S is the pooled covariance
     within categories (Ledoit-Wolf) and s its mean variance: directions that storage moves, and those that vary within
     a category, count for little. Then each category's rows are divided by the length of their mean, since storage
-    weakens a trace more than it turns it; without this step weak traces come together, whatever made them.
+    changes its length more than its direction; without this step weak traces come together, whatever made them.
 
     Args:
-        views: Of the pictures, by the names of ``kce.faces.reencode``.
-        base: Weight of the covariance within categories, above 0.
+        views: Views of the pictures, by the names of ``kce.faces.reencode``.
+        base: Weight of the covariance within categories, at least 1e-6.
         r: Weight of the directions of storage, at least 0.
         ridge: Added to the covariance, as a share of its mean variance, so that directions that hardly vary are not
             amplified; at least 0.
@@ -75,7 +75,7 @@ class CodecDelta:
             )
         for name, value, lowest in (("base", base, 1e-6), ("r", r, 0.0), ("ridge", ridge, 0.0)):
             if not value >= lowest:
-                raise KCEError(f"{name} = {value!r} is not a weight", f"use a number of at least {lowest:g}")
+                raise KCEError(f"{name} must be at least {lowest:g}, not {value!r}", "choose a larger number")
         self.views = tuple(views)
         self.base, self.r, self.ridge, self.unit = base, r, ridge, unit
 
@@ -86,7 +86,7 @@ class CodecDelta:
         x = _anchored(features, features)
         if not len(x):
             return x.astype(np.float32)
-        within = _within(features, x)
+        within = _within_category_covariance(features, x)
         dim = len(within)
         spread = within + self.ridge * max(np.trace(within) / dim, 1e-12) * np.eye(dim)
         deltas = self._deltas(features)
@@ -142,7 +142,7 @@ class WhitenedAnchor:
         import numpy as np
 
         x = _anchored(features, features)
-        if not len(x) or features.reals is None:
+        if not len(x) or features.reals is None:  # without reals _anchored has raised; this tells the type checker
             return x.astype(np.float32)
         own = _anchored(features.reals, features)
         labels = np.concatenate([features.label, features.reals.label])
@@ -153,8 +153,8 @@ class WhitenedAnchor:
 class DatasetCentre:
     """Subtracts the centre of the dataset, the mean of its categories' means, from every row.
 
-    It needs no reals. But if two datasets hold different forgeries, that difference is subtracted too, and of a dataset
-    with one category nothing is left.
+    It needs no reals. But if two datasets hold different forgeries, that difference is subtracted too, and the mean of
+    a dataset's only category becomes zero, whatever its forgery.
     """
 
     def align(self, features: Features) -> NDArray[np.float32]:
@@ -176,9 +176,7 @@ def _anchored(rows: Features, features: Features, view: str = "") -> Field:
     import numpy as np
 
     if features.reals is None:
-        raise BadData(
-            "the features come without reals to subtract", "use `kce run`, which adds the reals of the datasets"
-        )
+        raise BadData("these features have no reals to subtract", "use `kce run`, which adds the reals of the datasets")
     reals = features.reals.views[view] if view else features.reals
     with_reals, codes = np.unique(reals.dataset, return_inverse=True)
     datasets, dataset = np.unique(rows.dataset, return_inverse=True)
@@ -205,7 +203,7 @@ def _rows_of_view(features: Features, view: Features) -> NDArray[np.intp]:
     return np.asarray(rows)
 
 
-def _within(features: Features, x: Field) -> Field:
+def _within_category_covariance(features: Features, x: Field) -> Field:
     """Compute the pooled covariance within categories, with the shrinkage of Ledoit and Wolf (2004): (dim, dim)."""
     import numpy as np
     from sklearn.covariance import ledoit_wolf

@@ -25,8 +25,8 @@ class Folder(Tree):
     Without a CSV or JSON file, each folder in the root is a category, and pictures and videos at any depth below it are
     its samples. The name of a folder is split at the first "_" into dataset and method: CelebDFv2_FaceSwapPRO. Without
     "_", or where `dataset` is given, the whole name is the method, and the dataset is `dataset` or else the name of the
-    root. A folder called real, original or pristine, or ending in _real, contains reals. The group of a file is its own
-    path, or its folder if this is deeper than the category: one folder per video.
+    root. A folder called real, original or pristine, or ending in _real, contains reals. The group of a file is its
+    folder if nested below the category folder (one folder per video), else the file itself.
 
     A CSV file has a row per file and the columns path (or file), label (real or fake; or a column real with 1 or 0),
     dataset (unless it is a parameter), method, and, as far as known, group, identities (joined by ";"), split and
@@ -36,10 +36,10 @@ class Folder(Tree):
 
     A JSON file is {dataset: {label: {split: {video: {"label": ..., "frames": [path, ...]}}}}}, with a level for the
     compression below the split where there are several. Each frame is a sample, and its group is its folder. A label
-    that ends in real (FF-real, DFDC_Real) is that of reals; any other label, without the name of the dataset before it,
-    is the method. Paths may have backslashes; leading folders that all frames share are dropped if the root is below
-    them. As in a CSV file, ".." and absolute paths are refused, unless below the root. Frames that do not exist are
-    missing; a frame that is listed twice, as in val and test, is a conflict, and the first time counts.
+    that ends in real (FF-real, DFDC_Real) marks reals; otherwise the label without its dataset prefix is the method.
+    Paths may have backslashes; leading folders that all frames share are dropped if the root is below them. As in a CSV
+    file, ".." and absolute paths are refused, unless below the root. Frames that do not exist are missing; a frame that
+    is listed twice, as in val and test, is a conflict, and the first time counts.
 
     Args:
         root: The folder.
@@ -57,7 +57,7 @@ class Folder(Tree):
     ignored = frozenset()  # here a category may be called masks
 
     known_faults: ClassVar = {
-        "labels": "folders named <dataset>_<method> name datasets of their own",
+        "labels": "the dataset comes from the folder name, not from `name`",
         "namespaces": "a recording is a folder of the user, by its path",
     }
 
@@ -81,13 +81,13 @@ class Folder(Tree):
 
     def __iter__(self) -> Iterator[Sample | Remark]:
         if self.listing:
-            return self._videos(self.listing)
+            return self._read_listing(self.listing)
         return self._rows() if self.csv else super().__iter__()
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
         """See ``Tree.parse``."""
         if len(parts) < 2:
-            raise Unparsed("not in a folder of a category")
+            raise Unparsed("not inside a category folder")
         key = "/".join(parts)
         dataset, method = self._category(parts[0])
         group = "/".join(parts[:-1]) if len(parts) > 2 else key
@@ -142,7 +142,7 @@ class Folder(Tree):
         method, dataset = text.get("method", ""), self.dataset or text.get("dataset", "")
         frame = text.get("frame", "")
         if real is None or not dataset or not (real or method):
-            raise Unparsed("neither real nor fake, or without dataset or method")
+            raise Unparsed("the label is not real or fake, or dataset or method is missing")
         if frame and not re.fullmatch("[0-9]{1,9}", frame):
             raise Unparsed(f"the frame {frame[:80]!r} is not a number")
         path = self.find_exact(parts)
@@ -161,15 +161,15 @@ class Folder(Tree):
             int(frame) if frame else None,
         )
 
-    def _videos(self, listing: Path) -> Iterator[Sample | Remark]:
-        videos = list(_videos(self.read_json(listing)))
-        above = self._not_on_disk([video["frames"][0] for _, video in videos if video.get("frames")])
+    def _read_listing(self, listing: Path) -> Iterator[Sample | Remark]:
+        videos = list(_walk_json(self.read_json(listing)))
+        missing_prefix = self._not_on_disk([video["frames"][0] for _, video in videos if video.get("frames")])
         seen: dict[str, str] = {}  # key -> where in the JSON file
         for keys, video in videos:
             where = f"{'/'.join(keys)[:200]} in {listing.name}"
             compressions = [key for key in keys[2:] if key in COMPRESSIONS]
             try:
-                named = self._video(keys, video)
+                video_info = self._describe_video(keys, video)
             except Unparsed as error:
                 yield Remark("unparsed", where, str(error))
                 continue
@@ -180,14 +180,14 @@ class Folder(Tree):
                 yield Remark("missing", where, "without frames")
             for entry in video["frames"]:
                 try:
-                    yield self._frame(self._parts(entry)[above:], named, where, seen)
+                    yield self._frame(self._parts(entry)[missing_prefix:], video_info, where, seen)
                 except Unparsed as error:
                     yield Remark("unparsed", str(entry)[:200], f"{where}: {error}")
 
     def _frame(
-        self, parts: tuple[str, ...], named: tuple[str, str, str], where: str, seen: dict[str, str]
+        self, parts: tuple[str, ...], video_info: tuple[str, str, str], where: str, seen: dict[str, str]
     ) -> Sample | Remark:
-        key, (dataset, method, split) = "/".join(parts), named
+        key, (dataset, method, split) = "/".join(parts), video_info
         path = self.find_exact(parts)
         if path is None:
             return Remark("missing", key, where)
@@ -197,14 +197,14 @@ class Folder(Tree):
         number = int(path.stem) if re.fullmatch("[0-9]{1,9}", path.stem) else None
         return Sample(key, path, dataset, method, method == "real", key.rpartition("/")[0], (), split, number)
 
-    def _video(self, keys: tuple[str, ...], video: dict[str, Any]) -> tuple[str, str, str]:
+    def _describe_video(self, keys: tuple[str, ...], video: dict[str, Any]) -> tuple[str, str, str]:
         """Dataset, method and split."""
         label = video.get("label")
         if len(keys) < 3 or "frames" not in video or not isinstance(label, str):
-            raise Unparsed("not a video with label and frames below a dataset and a label")
+            raise Unparsed("expected dataset -> label -> ... -> {label, frames}")
         truths = [truth for truth in (_truth(label), _truth(keys[1])) if truth is not None]
         if len(set(truths)) > 1:
-            raise Unparsed(f"{label} below {keys[1]}")
+            raise Unparsed(f"label {label!r} contradicts its parent {keys[1]!r}")
         method = "real" if truths and truths[0] else keys[1].removeprefix(f"{keys[0]}_")
         return self.dataset or keys[0], method, next((key for key in keys[2:] if key in SPLITS), "")
 
@@ -231,13 +231,13 @@ class Folder(Tree):
         return 0
 
 
-def _videos(node: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+def _walk_json(node: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
     """The videos of a JSON file with the keys that lead to them; anything else is given as an empty one."""
     if isinstance(node, dict) and isinstance(node.get("frames"), list):
         yield keys, node
     elif isinstance(node, dict) and len(keys) < MAX_DEPTH:
         for key, below in node.items():
-            yield from _videos(below, (*keys, key))
+            yield from _walk_json(below, (*keys, key))
     else:
         yield keys, {}
 

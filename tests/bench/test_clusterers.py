@@ -88,7 +88,7 @@ def test_results_of_other_versions_are_not_mixed(tmp_path: Path) -> None:
     (tmp_path / "bench.json").write_text(
         '{"schema": 1, "bench": "clusterers", "versions": {"kce": "0"}, "recipe": {}}', encoding="utf-8"
     )
-    with pytest.raises(Refused, match="made in another way: versions"):
+    with pytest.raises(Refused, match="made with different settings: versions"):
         clusterers.run_cluster_cells(tmp_path, todo, REGISTRY)
 
 

@@ -89,7 +89,7 @@ def test_a_key_that_comes_twice_counts_once_and_is_a_conflict(tmp_path: Path) ->
 
 
 def test_no_sample_is_a_failure_that_carries_the_report(tmp_path: Path) -> None:
-    with pytest.raises(ScanFailed, match="no sample of Given below root") as caught:
+    with pytest.raises(ScanFailed, match="no samples of Given found below root") as caught:
         scan(Given([Remark("ignored", "a")]), "root", csv=tmp_path / "out.csv")
     assert caught.value.hint
     assert caught.value.report.ignored == 1

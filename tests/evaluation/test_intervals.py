@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kce.evaluation.intervals import bootstrap_interval, percentile_interval, student_factor, student_interval
+from kce.evaluation.intervals import bootstrap_interval, percentile_interval, student_interval, t_multiplier
 
 
 def test_student_s_interval_is_the_textbook_s() -> None:
-    assert student_factor(2) == pytest.approx(12.706, abs=1e-3)
-    assert student_factor(100_000) == pytest.approx(1.96, abs=1e-3)
+    assert t_multiplier(2) == pytest.approx(12.706, abs=1e-3)
+    assert t_multiplier(100_000) == pytest.approx(1.96, abs=1e-3)
     assert student_interval(1.0, 0.5, 5) == pytest.approx((1 - 2.776 * 0.5, 1 + 2.776 * 0.5), abs=1e-3)
 
 

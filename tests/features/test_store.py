@@ -337,7 +337,7 @@ def test_a_table_from_elsewhere_needs_neither_made_nor_float32(tmp_path: Path) -
     loaded = table.read_all()
     assert loaded.key.tolist() == ["a", "나"]
     assert loaded.x.dtype == np.float32
-    with pytest.raises(Refused, match="in another way"), write_table(tmp_path / "f.h5", "mine", MADE):
+    with pytest.raises(Refused, match="made with different settings"), write_table(tmp_path / "f.h5", "mine", MADE):
         pass
 
 

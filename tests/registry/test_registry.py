@@ -228,7 +228,7 @@ def test_a_registry_that_cannot_be_read_says_where(tmp_path: Path, text: str, me
 
 
 def test_parameters_given_twice_are_refused() -> None:
-    with pytest.raises(KCEError, match="sets 'seed', which KCE sets itself"):
+    with pytest.raises(KCEError, match="must not set 'seed': KCE sets it"):
         Registry.load(Path("/")).resolve("clusterer", "kmeans:seed=1", seed=2)
 
 
