@@ -37,7 +37,7 @@ def run_demo(
 
     Args:
         folder: Where everything is written.
-        seed: Of the world, the sampling and the trainings.
+        seed: Random seed of the world, the sampling and the trainings.
         path: The recipe: the world, how faces are cut, what runs have in common, and the plans.
         progress: Called while the demo works.
 
@@ -77,7 +77,7 @@ def run_under_plans(
     Args:
         folder: Where the runs are.
         chosen: The recipe.
-        plans: In the order in which they are done.
+        plans: Plans in the order in which they are done.
         registry: Where components are looked up.
         progress: Called with the plan before each message.
 

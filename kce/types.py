@@ -375,7 +375,7 @@ class Evaluator(Protocol):
 
         Args:
             features: The rows to score. Must not be changed.
-            plan: In a run, the merge plan.
+            plan: The merge plan; given in a run.
 
         Returns:
             At least one {name: finite number}; the same names for any rows. Scores depend on neither the order of rows

@@ -33,7 +33,7 @@ def audit_tables(
 
     Args:
         tables: Rows of at least two datasets; a dataset's reals are the rows labelled ``<dataset>_real``.
-        seed: Of all random choices.
+        seed: Random seed of all random choices.
         plan: Whose classes are examined and changed; without it, those of the proposal are examined, and the classes of
             categories with the same name are changed.
 

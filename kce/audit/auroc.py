@@ -25,8 +25,8 @@ class Auroc:
     """How well one linear score separates a category from the rest of its dataset.
 
     Attributes:
-        value: In [0, 1]; 0.5 is chance.
-        interval: 95 %, clustered by recording (Obuchowski 1997); the score itself is taken as given.
+        value: AUROC, in [0, 1]; 0.5 is chance.
+        interval: 95 % interval, clustered by recording (Obuchowski 1997); the score itself is taken as given.
         n: Rows of both sides.
     """
 
@@ -69,8 +69,8 @@ def within_dataset_auroc(traces: Traces, seed: int) -> dict[int, Auroc]:
     """Compute how well a forgery is separated from the rest of its own dataset, cross-validated over recordings.
 
     Args:
-        traces: Of all labels.
-        seed: Of the folds.
+        traces: Traces of all labels.
+        seed: Random seed of the folds.
 
     Returns:
         Forgery -> AUROC, for forgeries with enough recordings for every fold, in datasets that hold other labels too.
@@ -100,9 +100,9 @@ def permutation_p_values(traces: Traces, rounds: int, seed: int) -> dict[tuple[i
     labels share recordings, the test is conservative: permuted blocks differ by their recordings as well.
 
     Args:
-        traces: Of all labels.
+        traces: Traces of all labels.
         rounds: Permutations.
-        seed: Of the permutations.
+        seed: Random seed of the permutations.
 
     Returns:
         (a, b) -> one-sided p of the AUROC of ``cross_dataset_auroc``.

@@ -28,9 +28,9 @@ def mixing_scores(traces: Traces, members: Sequence[int], seed: int) -> dict[str
     """Score how well the datasets in a class are mixed.
 
     Args:
-        traces: Of all labels.
+        traces: Traces of all labels.
         members: Numbers of the labels in the class.
-        seed: Of all random choices.
+        seed: Random seed of all random choices.
 
     Returns:
         reason: why scores are missing, or "".

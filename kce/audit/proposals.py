@@ -20,7 +20,7 @@ def propose_plan(pairs: Sequence[CategoryPair], start: Mapping[str, str], datase
     them, since the dataset's makers distinguish them.
 
     Args:
-        pairs: Of categories of different datasets.
+        pairs: Pairs of categories of different datasets.
         start: Category -> class.
         datasets: Category -> dataset.
     """

@@ -69,9 +69,10 @@ class CategoryPair:
         reason: Why.
         a_to_b: AUROC of a's score on b.
         b_to_a: AUROC of b's score on a.
-        difference: Of their traces.
-        p_holm: Of the difference, after Holm's correction over all pairs that have one.
-        p_agree: That each one's score separates the other no better than chance: the larger p of the two directions.
+        difference: Difference of their traces.
+        p_holm: p-value of the difference, after Holm's correction over all pairs that have one.
+        p_agree: p-value of the hypothesis that each one's score separates the other no better than chance: the larger p
+            of the two directions.
         p_agree_holm: The same after Holm's correction.
     """
 
@@ -105,8 +106,8 @@ def find_relations(traces: Traces, seed: int) -> tuple[list[CategoryPair], dict[
     """Decide what all pairs of categories of different datasets are to each other.
 
     Args:
-        traces: Of all labels.
-        seed: Of all random choices.
+        traces: Traces of all labels.
+        seed: Random seed of all random choices.
 
     Returns:
         The pairs, by name; each category's AUROC within its own dataset; and the margin.

@@ -36,12 +36,12 @@ class TraceDifference:
 
     Attributes:
         n: Rows behind both traces, reals among them.
-        distance: Between the traces.
-        cosine: Of the angle between them.
-        cosine_interval: 95 %.
+        distance: Distance between the traces.
+        cosine: Cosine of the angle between them.
+        cosine_interval: 95 % interval of the cosine.
         effect: The distance over the root mean square of their lengths: 0 = equal, 1.41 = orthogonal.
-        interval: Of the effect, 95 %.
-        p: Of no difference.
+        interval: 95 % interval of the effect.
+        p: p-value of the hypothesis that there is no difference.
     """
 
     n: int
@@ -58,11 +58,11 @@ class TraceProjection:
     """A category's rows along another category's trace, from the anchor (0) to the other category's mean (1).
 
     Attributes:
-        place: Of their mean.
+        place: Position of their mean.
         spread: Their variance along the trace, relative to that along other directions, over the same ratio of the
             other category's own rows. 1 = they scatter alike; a mixture of rows at the end of the trace and rows
             elsewhere scatters more.
-        interval: Of the spread, 95 %, by jackknife over recordings.
+        interval: 95 % interval of the spread, by jackknife over recordings.
     """
 
     place: float
@@ -93,10 +93,10 @@ def trace_differences(
     """Compare pairs of labels by their traces.
 
     Args:
-        traces: Of all labels.
+        traces: Traces of all labels.
         pairs: Numbers of labels. Both datasets need reals, and each label at least two recordings.
         rounds: Random signs for p; the intervals take 2000.
-        seed: Of the signs.
+        seed: Random seed of the signs.
 
     Returns:
         Pair -> its difference; None if one of the traces is no longer than scatter alone would make it.
@@ -148,7 +148,7 @@ def _difference(a: _Trace, b: _Trace, gram: Field, cross: Field, p: float) -> Tr
         b: The other.
         gram: (rounds, 2, 2) of the two shifts with each other.
         cross: (rounds, 2, 2) of the two shifts with the two traces.
-        p: Of no difference.
+        p: p-value of the hypothesis that there is no difference.
     """
     squares = np.array([a.mean @ a.mean, b.mean @ b.mean])
     noise = np.stack([gram[:, 0, 0], gram[:, 1, 1]])
@@ -184,9 +184,9 @@ def zero_trace_p_values(traces: Traces, numbers: Sequence[int], seed: int) -> di
     """Test whether labels have a trace at all: how often random signs make one that is as long.
 
     Args:
-        traces: Of all labels.
-        numbers: Of the labels to test. Their datasets need reals, and each label at least two recordings.
-        seed: Of the signs.
+        traces: Traces of all labels.
+        numbers: Numbers of the labels to test. Their datasets need reals, and each label at least two recordings.
+        seed: Random seed of the signs.
 
     Returns:
         Label -> p of having no trace.
@@ -205,10 +205,10 @@ def project_on_trace(traces: Traces, number: int, onto: int) -> TraceProjection 
     """Project the rows of a label on the trace of another one.
 
     Args:
-        traces: Of all labels.
-        number: Of the label whose rows are projected.
-        onto: Of the label whose trace they are projected on. Both datasets need reals, and each label at least two
-            recordings.
+        traces: Traces of all labels.
+        number: Number of the label whose rows are projected.
+        onto: Number of the label whose trace they are projected on. Both datasets need reals, and each label at least
+            two recordings.
 
     Returns:
         None if the mean of the rows is not between 0 and 1, also when any one recording is left out.

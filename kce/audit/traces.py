@@ -104,7 +104,7 @@ def compute_traces(features: Features, seed: int) -> Traces:
 
     Args:
         features: The categories and, as far as there are any, the reals of their datasets.
-        seed: Of the principal components.
+        seed: Random seed of the principal components.
 
     Raises:
         BadData: If keys are duplicate, or the features do not vary within a dataset or a category.

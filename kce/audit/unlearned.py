@@ -29,7 +29,7 @@ def find_unlearned(features: Features, seed: int) -> list[str]:
 
     Args:
         features: Rows with their ``reals``.
-        seed: Of the sample of rows and of the test.
+        seed: Random seed of the sample of rows and of the test.
 
     Returns:
         Their labels. Without reals, and for categories with fewer than five recordings, nothing can be found.

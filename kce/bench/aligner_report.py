@@ -33,7 +33,7 @@ def summarize_aligners(results: Results) -> list[dict[str, Any]]:
     """Summarise the results by kind, amount, training, aligner, clusterer and k.
 
     Args:
-        results: As ``run_align_cells`` returns them.
+        results: Results as ``run_align_cells`` returns them.
 
     Returns:
         One row for each combination with {"worlds", "cells", "failed", "ari", "interval", "worst", "k_within_1",
@@ -145,9 +145,9 @@ def write_aligner_report(folder: Path, rows: Sequence[Mapping[str, Any]], result
     """Write aligners.json, the tables and curves as files, and aligners.html.
 
     Args:
-        folder: Of the benchmark.
-        rows: As ``summarize_aligners`` returns them.
-        results: As ``run_align_cells`` returns them.
+        folder: Folder of the benchmark.
+        rows: Summary rows as ``summarize_aligners`` returns them.
+        results: Results as ``run_align_cells`` returns them.
 
     Returns:
         The paths of all files.

@@ -48,8 +48,8 @@ class AlignerBench(Document):
 
     Attributes:
         world: The synthetic dataset; world number n has seed n and placement n.
-        aligners: Under test, unless others are chosen.
-        clusterers: That make the plans, unless others are chosen.
+        aligners: Aligners under test, unless others are chosen.
+        clusterers: Clusterers that make the plans, unless others are chosen.
         run: What all runs have in common, as in a recipe.
         training: Name -> settings of a training, as in a recipe's [train].
         cut: How faces are cut.
@@ -73,7 +73,7 @@ class AlignSetting:
     Attributes:
         world: Number of the world.
         kind: Kind of artefact that the datasets get.
-        amount: Of the artefact, 0 to 1.
+        amount: Artefact strength, 0 to 1.
         training: Name of the training.
         net: Seed of the network.
     """
@@ -103,7 +103,7 @@ class AlignCell:
     Attributes:
         setting: The first model.
         aligner: The component under test.
-        clusterer: That makes the plan.
+        clusterer: The clusterer that makes the plan.
         k: Where the number of classes comes from. "known": the true number of methods; "estimate": an estimate from the
             features, which the benchmark of clusterers calls "unknown"; "own": the clusterer takes no number.
     """
@@ -199,12 +199,12 @@ def list_align_cells(
         registry: Where components are looked up.
         bench: The recipe.
         worlds: Numbers of worlds.
-        kinds: Of artefacts.
-        amounts: Of artefacts, 0 to 1.
+        kinds: Kinds of artefacts.
+        amounts: Artefact strengths, 0 to 1.
         nets: Seeds of networks.
         trainings: Names; empty = all of the recipe.
-        aligners: Empty = those of the recipe.
-        clusterers: Empty = those of the recipe.
+        aligners: Aligners under test; empty = those of the recipe.
+        clusterers: Clusterers that make the plans; empty = those of the recipe.
         ks: "known", "estimate", for clusterers that take a number of clusters.
 
     Raises:
@@ -250,7 +250,7 @@ def run_align_cells(
     Worlds, faces, models and features are kept in the folder too, and shared between cells.
 
     Args:
-        folder: Of the benchmark.
+        folder: Folder of the benchmark.
         cells: What to run.
         bench: The recipe.
         registry: Where components are looked up.

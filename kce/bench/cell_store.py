@@ -56,7 +56,7 @@ def load_finished_cells(folder: Path, model: type[Any]) -> dict[str, dict[str, A
     """Load the results of a folder, by id, and rewrite the file without a last line that a kill cut short.
 
     Args:
-        folder: Of the benchmark.
+        folder: Folder of the benchmark.
         model: The dataclass of a result.
 
     Raises:
@@ -83,7 +83,7 @@ def read_cells(folder: Path, bench: str, model: type[Any]) -> list[dict[str, Any
     """Read all results of a folder.
 
     Args:
-        folder: Of the benchmark.
+        folder: Folder of the benchmark.
         bench: The benchmark that must have written them.
         model: The dataclass of a result.
 

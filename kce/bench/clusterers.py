@@ -49,12 +49,12 @@ class ClusterCell:
 
     Attributes:
         world: Full name of the data.
-        aligner: Before the reducer; NAME or NAME:key=value.
-        reducer: Before the clusterer.
+        aligner: Aligner before the reducer; NAME or NAME:key=value.
+        reducer: Reducer before the clusterer.
         clusterer: The component under test.
         k: Where the number of clusters comes from. "known": the number of true classes is given; "unknown": an
             estimate is given, which the benchmark of aligners calls "estimate"; "own": the clusterer takes no number.
-        seed: Of all three components.
+        seed: Random seed of all three components.
         truth: Path of the truth, for stored features.
     """
 
@@ -84,7 +84,7 @@ class ClusterResult:
         requested: Number of clusters that was given; None if none was.
         clusters: Number of clusters that were made.
         seconds: The clusterer's own time, with one thread.
-        peak_mib: By how much the process grew while clustering; None where the system does not tell.
+        peak_mib: Growth of the process's memory while clustering, in MiB; None where the system does not tell.
         subsample: ARI between the clusters and those of 80 % of the rows.
         scores: Truth -> measure -> value.
     """
@@ -126,9 +126,9 @@ def list_cluster_cells(
         registry: Where components are looked up.
         clusterers: NAME or NAME:key=value; so are `aligners` and `reducers`.
         worlds: Names of worlds, "suite", or addresses of tables.
-        aligners: Before the reducer.
-        reducers: Before the clusterer.
-        seeds: Of components with a seed.
+        aligners: Aligners before the reducer.
+        reducers: Reducers before the clusterer.
+        seeds: Random seeds of the components with a seed.
         truth: Path of the truth of stored features; empty = their labels.
 
     Raises:
@@ -169,7 +169,7 @@ def run_cluster_cells(
     """Run the cells that have no result in `folder` yet.
 
     Args:
-        folder: Of the benchmark.
+        folder: Folder of the benchmark.
         cells: What to run.
         registry: Where components are looked up.
         limit: Seconds for a cell.

@@ -38,8 +38,8 @@ def make_leaderboards(folder: Path, results: Results) -> dict[str, Any]:
     Clusterers that take no number are in the latter. An entry is a combination of aligner, reducer and clusterer.
 
     Args:
-        folder: Of the benchmark, with the cluster numbers.
-        results: As ``run_cluster_cells`` returns them.
+        folder: Folder of the benchmark, with the cluster numbers.
+        results: Results as ``run_cluster_cells`` returns them.
 
     Returns:
         Name -> {"rows": entries, best mean rank first; "ranks": as ``mean_ranks`` returns them; "truth": names of the
@@ -87,7 +87,7 @@ def compare_benches(first: Results, second: Results, seed: int = 0) -> list[dict
     Args:
         first: Results of one benchmark.
         second: Results of the other.
-        seed: Of the permutation test.
+        seed: Random seed of the permutation test.
 
     Returns:
         For each entry that both have {"aligner", "reducer", "clusterer", "k", "n": worlds, "first" and "second": mean
@@ -116,9 +116,9 @@ def write_leaderboards(folder: Path, boards: Mapping[str, Any], results: Results
     """Write leaderboard.json, the leaderboards and all cells as tables, and leaderboard.html; returns the paths.
 
     Args:
-        folder: Of the benchmark.
-        boards: As ``make_leaderboards`` returns them.
-        results: As ``run_cluster_cells`` returns them.
+        folder: Folder of the benchmark.
+        boards: Leaderboards as ``make_leaderboards`` returns them.
+        results: Results as ``run_cluster_cells`` returns them.
     """
     tables = [leaderboard_table(k, board) for k, board in boards.items() if board["rows"]]
     write_document(folder / "leaderboard.json", model_from_table(boards, LeaderboardReport, "the leaderboard"))

@@ -44,7 +44,7 @@ class BenchData:
     """Rows to cluster, and the right answers.
 
     Attributes:
-        name: As results call it: "plain@1", or the address of a table.
+        name: Name in results: "plain@1", or the address of a table.
         rows: Features of forgeries, with reals and views if there are any.
         truths: Name of a truth -> the true class of each row, (n,) str; the first one decides the ranks.
     """
@@ -85,7 +85,7 @@ def load_bench_data(name: str, truth: str = "", views: bool = True) -> BenchData
 
     Args:
         name: Its full name.
-        truth: Of a table: a TOML file with a table [method]; empty takes the labels as the truth.
+        truth: Path of the truth of a table, a TOML file with a table [method]; empty takes the labels as the truth.
         views: Whether views are made too.
 
     Raises:

@@ -27,7 +27,7 @@ class MeanEstimate:
 
     Attributes:
         n: Cells.
-        mean: Of their values.
+        mean: Mean of their values.
         deviation: Standard deviation (n - 1); None for one cell.
         interval: Student's; None for one cell.
     """
@@ -44,11 +44,11 @@ class PairedDifference:
 
     Attributes:
         n: Cells.
-        mean: Of the differences.
-        interval: Of the mean, Student's; None for one cell.
-        p: Of the paired t test, two-sided; None for one cell, or if all differences are equal.
-        p_permutation: Of a permutation test that flips the signs of the differences, two-sided: all sign patterns for
-            n <= 13, else 9999 random ones; None for one cell, or if all differences are 0.
+        mean: Mean of the differences.
+        interval: Interval of the mean, Student's; None for one cell.
+        p: p-value of the paired t test, two-sided; None for one cell, or if all differences are equal.
+        p_permutation: p-value of a permutation test that flips the signs of the differences, two-sided: all sign
+            patterns for n <= 13, else 9999 random ones; None for one cell, or if all differences are 0.
     """
 
     n: int
@@ -65,7 +65,7 @@ class RatioEstimate:
     Attributes:
         n: Cells.
         gain: The ratio of the averages, less one: 0.42 is 42 % higher.
-        interval: Of the gain, by jackknife; None for one cell.
+        interval: Interval of the gain, by jackknife; None for one cell.
     """
 
     n: int
@@ -96,7 +96,7 @@ def paired_difference(one: ArrayLike, other: ArrayLike, seed: int) -> PairedDiff
     Args:
         one: (n,).
         other: (n,), subtracted from `one`.
-        seed: Of the permutation test.
+        seed: Random seed of the permutation test.
 
     Raises:
         ValueError: If the lengths differ, there are no values, or one is not finite.

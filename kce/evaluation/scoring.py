@@ -31,8 +31,8 @@ def score_table(
         reducer: Name and parameters.
         specs: Names and parameters of evaluators.
         registry: Builds them.
-        seed: Of the reducer, the evaluators and the bootstrap.
-        resamples: Of the bootstrap.
+        seed: Random seed of the reducer, the evaluators and the bootstrap.
+        resamples: Number of resamples of the bootstrap.
 
     Returns:
         As ``score_features``.
@@ -54,7 +54,7 @@ def open_evaluators(
     Args:
         registry: Builds them.
         specs: Names and parameters.
-        seed: Of those that take one and were given no other.
+        seed: Random seed of the evaluators that take one and were given no other.
         timeout: Seconds that a third party's evaluator may take for an answer; 0 = no limit.
 
     Yields:
@@ -92,10 +92,10 @@ def score_features(
 
     Args:
         features: The rows.
-        evaluators: By name.
-        seed: Of the bootstrap.
+        evaluators: Evaluators by name.
+        seed: Random seed of the bootstrap.
         plan: Passed on to the evaluators.
-        resamples: Of the bootstrap.
+        resamples: Number of resamples of the bootstrap.
 
     Returns:
         {"n": rows, "seed": seed, "scores": {evaluator: {score: value}}, "intervals": {evaluator: {score: [low, high] or
@@ -146,7 +146,7 @@ def choose_evaluation_rows(labels: ArrayLike, keys: ArrayLike, per_category: int
         labels: (n,) str.
         keys: (n,) str.
         per_category: Rows of each label; or as many as the smallest label has, if it has fewer.
-        seed: Of the choice.
+        seed: Random seed of the choice.
 
     Returns:
         (m,) row numbers, ascending.

@@ -28,7 +28,7 @@ class Artefact:
 
     Attributes:
         kind: A key of ``ARTEFACT_KINDS``.
-        amount: From 0 (not at all) to 1.
+        amount: Strength, from 0 (not at all) to 1.
     """
 
     kind: str
@@ -42,7 +42,7 @@ def assign_artefacts(datasets: list[str], kind: str, amount: float, seed: int) -
         datasets: Names of the datasets.
         kind: A key of ``ARTEFACT_KINDS``: the datasets, in random order, have shares of `amount` that rise from none to
             all of it. Or "mixed": each dataset has another kind, at the whole amount.
-        amount: From 0 (none) to 1.
+        amount: Artefact strength, from 0 (none) to 1.
         seed: Seed of the random order.
 
     Raises:

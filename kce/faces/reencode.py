@@ -24,7 +24,7 @@ def make_view(name: str) -> Callable[[Image], Image]:
     than 8 pixels.
 
     Args:
-        name: For example "scale90+jpeg80", a picture that is shrunk and then encoded.
+        name: Name of the view, for example "scale90+jpeg80", a picture that is shrunk and then encoded.
 
     Returns:
         A function from uint8 (height, width, 3) to uint8 (new height, new width, 3), which is deterministic.

@@ -182,7 +182,7 @@ class NewFeatureFile:
         """Add an empty table.
 
         Args:
-            name: Of the table.
+            name: Name of the table.
             dim: Features of a row.
             attributes: Stored with the table.
             compress: Whether x is compressed and protected by checksums.

@@ -44,10 +44,10 @@ class FeatureTable:
 
     Attributes:
         path: The feature file.
-        name: Of the table.
+        name: Name of the table.
         length: Rows.
         dim: Features of a row.
-        hash: Of `provenance`, the file's attribute ``mark``; empty in files that have none.
+        hash: Hash of `provenance`, the file's attribute ``mark``; empty in files that have none.
         provenance: Everything that decides what the rows are, as it was given to the writer.
     """
 

@@ -27,8 +27,8 @@ def find_fallback_reals(faces: Faces, datasets: set[str], registry: Registry) ->
     """Find whose reals serve for each dataset: its own, else those that the registry names (``reals = "..."``).
 
     Args:
-        faces: Of a face folder.
-        datasets: That need reals.
+        faces: Faces of a face folder.
+        datasets: Datasets that need reals.
         registry: Names the fallback.
 
     Returns:

@@ -35,7 +35,7 @@ class Evaluate:
     """How a run is scored.
 
     Attributes:
-        reducer: Before the scores; PCA to 64 dimensions is that of the results section of Sun et al. 2023.
+        reducer: Reducer before the scores; PCA to 64 dimensions is that of the results section of Sun et al. 2023.
         evaluators: What scores the reduced features.
         per_category: Rows of each unknown category, the same for every plan.
         resamples: Bootstrap rounds behind an interval.
@@ -82,17 +82,17 @@ class Recipe(Document):
         backbone: The network of the final model.
         extractor: The network whose features are clustered, trained with nothing merged; empty = the backbone.
         aligner: Takes the dataset out of the features before clustering.
-        reducer: Before clustering.
+        reducer: Reducer before clustering.
         clusterer: Makes the plan by clusters.
         plan: none, name, random, clusters, or the path of a plan.toml.
         k: Classes of the plan by clusters; "name" = as many as there are names, "estimate" = as the features say.
         vote: What is clustered: category "means", or "rows" with a majority vote.
         rules: Categories that the plan by name joins, a list each; empty = those with equal method names.
-        seed: Of everything that is random.
+        seed: Random seed of the whole run.
         timeout: Seconds a third party's component may take for an answer; 0 = for ever.
         train: How networks are trained.
         evaluate: How the run is scored.
-        resolved: In the recipe of a run: what the choices came to. It is not a choice, and is not compared.
+        resolved: What the choices came to, in the recipe of a run. It is not a choice, and is not compared.
     """
 
     NOUN: ClassVar[str] = "a recipe"

@@ -25,8 +25,8 @@ class RunFaces:
 
     Attributes:
         categories: The known categories, sorted.
-        known: Of the known categories: training, aligning, reducing and clustering get these and no others.
-        unknown: Of the unknown categories, for the evaluation alone.
+        known: Faces of the known categories: training, aligning, reducing and clustering get these and no others.
+        unknown: Faces of the unknown categories, for the evaluation alone.
         trained: What networks are trained on: the known faces, and with the loss "within-dataset" reals of their
             datasets.
         reals: Reals for the aligner.

@@ -47,7 +47,7 @@ def build_default(kind: str, spec: str, **parameters: Any) -> Any:
     """Build a shipped component, whatever a user's registry says about its name.
 
     Args:
-        kind: As in ``Registry.build``.
+        kind: Kind of component, as in ``Registry.build``.
         spec: NAME or NAME:key=value,key=value.
         **parameters: Further parameters of the component.
 

@@ -37,10 +37,10 @@ class Traits:
     """The optional attributes of a component that a run looks at, with their defaults.
 
     Attributes:
-        intervals: Of an evaluator: whether intervals are made for its scores.
-        reals: Of an aligner: whether it needs the reals of every dataset.
-        views: Of an aligner: the views it needs.
-        cannot_link: Of a clusterer: whether its `fit_predict` takes `cannot_link`.
+        intervals: Whether intervals are made for the scores of an evaluator.
+        reals: Whether an aligner needs the reals of every dataset.
+        views: Views that an aligner needs.
+        cannot_link: Whether the `fit_predict` of a clusterer takes `cannot_link`.
     """
 
     intervals: bool = True

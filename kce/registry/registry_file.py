@@ -20,7 +20,7 @@ class RegistryEntry:
     Attributes:
         parameters: What the file gives the factory; the recipe or the command line may say otherwise.
         source: The file that defines the name.
-        reals: Of a dataset without reals of its own: the one whose reals are taken instead.
+        reals: Name of the dataset whose reals are taken instead, for a dataset without reals of its own.
     """
 
     kind: str
@@ -42,7 +42,7 @@ class RegistryTable:
         use: "plugin:factory".
         enabled: False switches the name off.
         aliases: More names of it.
-        reals: Of a dataset: the one whose reals are taken.
+        reals: Name of the dataset whose reals are taken, for a dataset without its own.
     """
 
     use: str | None = None

@@ -37,7 +37,7 @@ class Matrix:
 
     Attributes:
         values: A square matrix, (k, k), of values in [-1, 1].
-        names: Of its rows and columns, (k,).
+        names: Names of its rows and columns, (k,).
         unit: What the values are.
     """
 
@@ -75,7 +75,7 @@ class Bars:
     """A grouped bar chart with error bars.
 
     Attributes:
-        names: Of the bars, along the x axis.
+        names: Names of the bars, along the x axis.
         groups: Group -> for each name (value, low, high), or None for no bar; low = high = value is no error bar.
         y: Title of the y axis.
     """
@@ -126,7 +126,7 @@ class ReportTable:
         note: What it shows and how to read it.
         head: Title of each column.
         rows: The cells as text.
-        numeric: For each column, whether it holds numbers.
+        numeric: Whether each column holds numbers.
         records: The rows for programs, each as column -> value with unrounded numbers and None where there is no value;
             empty = `rows`.
     """

@@ -15,9 +15,9 @@ class PlanScores:
     """How one plan of the demo did, on the same rows as the others.
 
     Attributes:
-        classes: Of the plan.
+        classes: Number of classes of the plan.
         n: Rows that were scored.
-        seed: Of the demo.
+        seed: Random seed of the demo.
         calinski_harabasz: The index of the unknown categories.
         interval: Its (low, high), 95 %.
         variance_share: Share of the variance that lies between categories.

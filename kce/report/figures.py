@@ -114,7 +114,7 @@ def elbow_curves(tables: Mapping[str, Features], seed: int) -> Lines:
 
     Args:
         tables: Name of a line -> its rows, as ``principal_components`` returns them.
-        seed: Of K-means.
+        seed: Random seed of K-means.
 
     Returns:
         The curves, with markers at the number of categories and at the median elbow.
@@ -158,7 +158,7 @@ def score_bars(names: Sequence[str], groups: Mapping[str, Sequence[Mapping[str, 
     """Calinski-Harabasz index with bootstrap intervals.
 
     Args:
-        names: Of the bars, such as plans.
+        names: Names of the bars, such as plans.
         groups: Group -> the report of a run for each of `names`, or None.
 
     Returns:

@@ -27,10 +27,11 @@ def render_page(
 
     Args:
         title: Its heading.
-        tables: In the order in which they are shown.
-        figures: After the tables.
+        tables: Tables in the order in which they are shown.
+        figures: Figures, shown after the tables.
         remarks: What a reader must know first.
-        faces: Of the points in figures: "keys", "datasets" (category -> dataset) and "thumbnails" (sprite sheets).
+        faces: Faces behind the points in figures: "keys", "datasets" (category -> dataset) and "thumbnails" (sprite
+            sheets).
 
     Returns:
         The page as HTML.

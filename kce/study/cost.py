@@ -49,7 +49,7 @@ class Output:
     Attributes:
         job: Name of the job that makes it.
         key: Identifies it among the outputs of all runs.
-        seconds: To make it on one device.
+        seconds: Seconds to make it on one device.
         disk: Bytes.
         images: Images that a network is trained on, over all epochs; 0 for features.
     """
@@ -70,7 +70,8 @@ class StudyCost:
         trainings: Networks of the whole study.
         left: Networks that are still to be trained.
         images: Images they are trained on, over all epochs.
-        seconds: With `slots` runs at a time on this machine, without the time for reducing and clustering.
+        seconds: Seconds it takes with `slots` runs at a time on this machine, without the time for reducing and
+            clustering.
         slots: Runs at a time.
         disk: Bytes that will be written.
         memory: Bytes that `slots` runs need.
@@ -206,7 +207,7 @@ def estimate_study_cost(
     """Add up the cost of what is left to make.
 
     Args:
-        grid: As for ``list_outputs``; so are `counts` and `speeds`.
+        grid: Grid of the study, as for ``list_outputs``; so are `counts` and `speeds`.
         counts: Category -> faces.
         speeds: Backbone -> its measurements.
         slots: Runs at a time.

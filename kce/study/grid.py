@@ -31,8 +31,8 @@ class StudyRun:
         seed: Its seed.
         recipe: All its choices.
         known: The categories that it trains on.
-        classes: Of the plan; None where only the clusterer decides.
-        images: Of the final training; None where that depends on the classes.
+        classes: Number of classes of the plan; None where only the clusterer decides.
+        images: Number of images of the final training; None where that depends on the classes.
         trains: What the final model is made from: runs with equal `trains` have the same one.
         missing: Categories of the study that are not in the face folder, and so are not trained on.
     """

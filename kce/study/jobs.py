@@ -29,7 +29,7 @@ def run_job(
     """Carry out a run in its folder, up to a stage.
 
     Args:
-        folder: Of the run.
+        folder: Folder of the run.
         recipe_table: The recipe, as plain tables.
         registry: The folder whose registry.toml applies.
         until: The last stage to do.

@@ -111,7 +111,7 @@ class Study(
         plan_tables: Name -> a plan, as choices of a recipe, `backbones` and `images_as`; the tables ``[plan.NAME]``.
         backbones: Name in the tables -> component; the table ``[backbone]``.
         run: Choices of a recipe that all runs share.
-        categories: Of the study; empty = the forged ones of the face folder.
+        categories: Categories of the study; empty = the forged ones of the face folder.
         cut: How the faces should have been cut.
         published: Published values, to be shown beside ours; the tables ``[[published]]``.
         claims: Published claims, to be tested; the tables ``[[claim]]``.

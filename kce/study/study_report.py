@@ -25,17 +25,17 @@ class PlanSummary:
     """The scores of a plan with a backbone; without a finished run n is 0 and the rest is None.
 
     Attributes:
-        backbone: By its name in the study; so is `plan`.
+        backbone: Name of the backbone in the study; `plan` is a name in the study too.
         plan: The plan.
         groups: Group -> mean over seeds.
         n: Finished repeats (group and seed).
-        mean: Of the index over repeats.
+        mean: Mean of the index over repeats.
         deviation: Standard deviation over repeats.
         interval: Student's, 95 %.
         variance_share: Mean share of the variance between categories.
         adjusted: Mean of the index relative to chance.
-        above_chance: In how many repeats label permutations reach the index at most 5 % of the time.
-        gain_over_name: Of the mean over that of the plan by name.
+        above_chance: Number of repeats in which label permutations reach the index at most 5 % of the time.
+        gain_over_name: Gain of the mean over that of the plan by name.
     """
 
     backbone: str
@@ -112,13 +112,13 @@ class RunSummary:
 
     Attributes:
         run: Its name, which is its folder below the study's ``runs``.
-        group: Of the study.
-        plan: By its name in the study; so is `backbone`.
+        group: Name of the group in the study.
+        plan: Name of the plan in the study; `backbone` is a name in the study too.
         backbone: The backbone.
         component: The backbone's component.
         seed: Its seed.
         classes: Number of classes that was asked for; None if the clusterer decided.
-        images: Of the final training; None if that depended on the classes.
+        images: Number of images of the final training; None if that depended on the classes.
         known: Categories that were trained on.
         unknown: Categories that were evaluated.
         missing: Categories of the study that were not there.
@@ -150,10 +150,10 @@ class StudyReport(Document):
     """``report.json`` of a study.
 
     Attributes:
-        title: Of the study.
+        title: Title of the study.
         measure: What plans are compared by.
         evaluated_rows: Numbers of rows on which runs were scored; more than one if groups differ.
-        seeds: Of its runs.
+        seeds: Seeds of its runs.
         groups: Name -> group.
         plans: One summary for each plan and backbone.
         differences: Every plan against the baselines.
@@ -162,7 +162,7 @@ class StudyReport(Document):
         runs: The finished runs.
         remarks: What a reader must know.
         estimate: The cost that was estimated at the start.
-        seconds: Of all jobs together.
+        seconds: Seconds of all jobs together.
         failed: Name of a job -> its error.
         report: Path of the page.
     """

@@ -89,7 +89,7 @@ class Workers:
         count: How many processes.
         make: Called as `make(*arguments)` in each process; returns the function that is called with each task. `make`,
             the arguments, tasks and results must be picklable.
-        arguments: For `make`.
+        arguments: Arguments for `make`.
         limit: Seconds a task may take; a task that takes longer is lost, its process is killed, and it is not retried.
         tries: How many times a task is tried if its process dies.
         threads: Threads of the numeric libraries in each process; None leaves that to the environment.

@@ -51,7 +51,7 @@ def conforms(kind: str, factory: Callable[..., Any] | str, **parameters: Any) ->
     that ends the process ends pytest: ``kce check`` runs each component in another process and reports both.
 
     Args:
-        kind: As for ``checks``.
+        kind: Kind of component, as for ``checks``.
         factory: What builds the component, or a name that ``kce list`` shows.
         **parameters: Passed to the factory. A dataset needs `root`, a folder with a small tree of its own.
 

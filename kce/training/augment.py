@@ -115,7 +115,7 @@ def apply_augmentations(image: Image, names: Sequence[str], seed: int, epoch: in
         image: uint8 (size, size, 3).
         names: Keys of AUGMENTATIONS.
         seed: The training's seed.
-        epoch: From 0.
+        epoch: Number of the epoch, from 0.
         key: The face's key.
 
     Returns:

@@ -63,7 +63,7 @@ def gather_rows(fabric: Fabric, rows: torch.Tensor, max_rows: int) -> list[NDArr
     """Collect the rows of all processes; each of them must call this.
 
     Args:
-        fabric: Of this process.
+        fabric: Fabric of this process.
         rows: (n, dim), n at most `max_rows`; n may differ between processes.
         max_rows: The same in every process.
 

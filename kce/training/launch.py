@@ -38,7 +38,7 @@ def run_on_devices(work: Work, arguments: Sequence[Any], devices: int, progress:
 
     Args:
         work: See ``Work``; picklable if there is more than one device.
-        arguments: Of `work`, after the fabric; picklable likewise.
+        arguments: Arguments of `work` after the fabric; picklable likewise.
         devices: GPUs, or processes on the CPU.
         progress: Called in this process.
 

@@ -74,7 +74,7 @@ def choose_examples(faces: Faces, plan: MergePlan, settings: TrainSettings) -> t
     """Choose the faces to train on, and the held-out faces that measure accuracy.
 
     Args:
-        faces: Of the plan's categories only.
+        faces: Faces of the plan's categories only.
         plan: Category -> class.
         settings: Checked here.
 
@@ -179,8 +179,8 @@ def held_out_mask(category: ArrayLike, group: ArrayLike, key: ArrayLike, share: 
         category: (n,) str.
         group: (n,) str, the recording behind each face; a face with an empty group counts as its own recording.
         key: (n,) str.
-        share: In [0, 0.5].
-        seed: Of the order.
+        share: Share of the faces to hold out, in [0, 0.5].
+        seed: Random seed of the order.
 
     Returns:
         (n,) True for the faces to hold out.
@@ -222,7 +222,7 @@ def draw_training_set(
         plan: Category -> class.
         per_class: Rows of every class; None = the largest number that all classes can give; a list = one number for
             each class of ``plan.names``.
-        seed: Of the draw.
+        seed: Random seed of the draw.
 
     Returns:
         Row numbers (m,), and targets (m,): the place of the row's class in ``plan.names``.

@@ -24,7 +24,7 @@ class TrainSettings:
         epochs: Passes over the training faces.
         batch_size: Faces a step, over all devices.
         lr: AdamW's learning rate at its highest: it rises over a tenth of the steps, then falls to zero as a cosine.
-        weight_decay: AdamW's.
+        weight_decay: Weight decay of AdamW.
         augment: Changes to training faces, in order: none, or names of ``kce.training.augment`` (flip, codec ...).
         loss: "softmax" over all classes; or "within-dataset", over the classes that a face's own dataset has a part in,
             with the reals of each dataset as a class beside its forgeries: telling datasets apart earns nothing.
@@ -32,7 +32,7 @@ class TrainSettings:
         checkpoint: Which weights are the result: the "last", or the "best" on the held-out faces.
         per_class: Images of each class; None = as many as all classes can give.
         images: Images of all classes together, instead of per_class; the first classes have one more.
-        seed: Of the order of faces, augmentation and new weights.
+        seed: Random seed of the order of faces, augmentation and new weights.
         save_every: Seconds of training that a kill can cost.
     """
 

@@ -30,9 +30,9 @@ def training_step(
     """Do one optimizer step on this process's share of a batch.
 
     Args:
-        fabric: Of this process.
+        fabric: Fabric of this process.
         model: The wrapped network.
-        optimizer: Of its parameters.
+        optimizer: Optimizer of the network's parameters.
         images: uint8 (n, size, size, 3), this process's share.
         targets: (n,), class numbers.
         batch_size: Faces of the whole batch, over all processes.
@@ -114,7 +114,7 @@ def balanced_accuracy(
     Every process measures its own share of the faces, and each must call this.
 
     Args:
-        fabric: Of this process.
+        fabric: Fabric of this process.
         network: Not wrapped; it is left in evaluation mode.
         pixels: Where the faces are read from.
         examples: The faces to classify, with their classes.

@@ -21,7 +21,7 @@ def with_sync_batchnorm(network: nn.Module, fabric: Fabric) -> nn.Module:
 
     Args:
         network: Modified in place.
-        fabric: Of this process; with one process nothing is changed.
+        fabric: Fabric of this process; with one process nothing is changed.
 
     Returns:
         The network.

@@ -29,7 +29,7 @@ def write_weights_file(path: Path, tensors: Mapping[str, torch.Tensor], metadata
 
     Args:
         path: The ``.safetensors`` file.
-        tensors: By name, on any device.
+        tensors: Tensors by name, on any device.
         metadata: Types that JSON has; must hold "provenance", everything that decides what the weights are.
 
     Raises:
@@ -142,7 +142,7 @@ def reuse_weights(to: Path, provenance: Mapping[str, str], folders: Iterable[Pat
 
     Args:
         to: The file to create.
-        provenance: Of the weights that are needed.
+        provenance: Provenance of the weights that are needed.
         folders: Where to look for ``*.safetensors``.
 
     Returns:

@@ -119,9 +119,9 @@ class WhitenedAnchor:
     length of their mean to the `power`, since storage weakens traces, and weak ones would come together.
 
     Args:
-        power: In [0, 1]: 0 keeps lengths, 1 leaves only directions.
-        components: Principal axes at most.
-        seed: Of the principal components.
+        power: Power of the length, in [0, 1]: 0 keeps lengths, 1 leaves only directions.
+        components: Number of principal axes, at most.
+        seed: Random seed of the principal components.
     """
 
     reals = True

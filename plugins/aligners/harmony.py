@@ -26,7 +26,7 @@ class Harmony:
 
     Args:
         theta: Weight of the diversity penalty: how strongly mixed clusters are preferred.
-        seed: Of the clustering.
+        seed: Random seed of the clustering.
     """
 
     growth: ClassVar = {"time": 1.5}  # there are n / 30 clusters

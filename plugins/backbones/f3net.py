@@ -132,7 +132,7 @@ def diagonal_bands(n: int, shares: Sequence[int]) -> Tensor:
 
     Args:
         n: Side of the spectrum.
-        shares: Of the area, relative to each other.
+        shares: Shares of the area, relative to each other.
 
     Returns:
         (bands, n, n) of 0 and 1.

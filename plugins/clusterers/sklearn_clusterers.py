@@ -43,7 +43,7 @@ def kmeans(n_clusters: int = 8, n_init: int = 10, seed: int = 0) -> _Clusterer:
     Args:
         n_clusters: Clusters to make.
         n_init: Initialisations, the best of which is used.
-        seed: Of the initialisations.
+        seed: Random seed of the initialisations.
     """
     from sklearn.cluster import KMeans
 
@@ -60,7 +60,7 @@ def gaussian_mixture(
         covariance_type: "full", "tied", "diag" or "spherical"; the fewer the rows, the simpler it should be.
         reg_covar: Added to the variances, to keep them above 0.
         n_init: Initialisations, the best of which is used.
-        seed: Of the initialisations.
+        seed: Random seed of the initialisations.
     """
     from sklearn.mixture import GaussianMixture
 
@@ -149,7 +149,7 @@ def minibatch_kmeans(n_clusters: int = 8, batch_size: int = 1024, n_init: int = 
         n_clusters: Clusters to make.
         batch_size: Rows of a batch.
         n_init: Initialisations, the best of which is used.
-        seed: Of the initialisations and the batches.
+        seed: Random seed of the initialisations and the batches.
     """
     from sklearn.cluster import MiniBatchKMeans
 
@@ -166,7 +166,7 @@ def bisecting_kmeans(
         n_clusters: Clusters to make.
         n_init: Initialisations of each split, the best of which is used.
         bisecting_strategy: Which to split: "biggest_inertia" (the widest) or "largest_cluster" (the most rows).
-        seed: Of the initialisations.
+        seed: Random seed of the initialisations.
     """
     from sklearn.cluster import BisectingKMeans
 
@@ -192,7 +192,7 @@ def mean_shift(quantile: float = 0.2) -> _Clusterer:
     """Mean shift: moves every row to a peak of density (Comaniciu and Meer 2002); finds the number of clusters.
 
     Args:
-        quantile: In (0, 1], sets the bandwidth: the share of all rows that are within it of a row, on average.
+        quantile: Sets the bandwidth, in (0, 1]: the share of all rows that are within it of a row, on average.
     """
     from sklearn.cluster import MeanShift, estimate_bandwidth
 
@@ -214,7 +214,7 @@ def optics(min_samples: int = 5, xi: float = 0.05) -> _Clusterer:
 
     Args:
         min_samples: Rows that make a neighbourhood dense.
-        xi: In (0, 1), how steep a change bounds a cluster.
+        xi: Steepness of a change that bounds a cluster, in (0, 1).
     """
     from sklearn.cluster import OPTICS
 
@@ -231,9 +231,9 @@ def affinity_propagation(damping: float = 0.9, max_iter: int = 1000, seed: int =
     """Affinity propagation: rows choose exemplars among them (Frey and Dueck 2007); finds the number of clusters.
 
     Args:
-        damping: In [0.5, 1), how much of the previous iteration is kept.
+        damping: Share of the previous iteration that is kept, in [0.5, 1).
         max_iter: Iterations after which it gives up; all rows are noise then.
-        seed: Of its random numbers.
+        seed: Random seed.
     """
     from sklearn.cluster import AffinityPropagation
 
@@ -249,8 +249,8 @@ def spectral(n_clusters: int = 8, n_neighbors: int = 10, seed: int = 0) -> _Clus
 
     Args:
         n_clusters: Clusters to make.
-        n_neighbors: Of each row, at most as many as there are rows.
-        seed: Of the eigenvectors and of K-means.
+        n_neighbors: Neighbours of each row, at most as many as there are rows.
+        seed: Random seed of the eigenvectors and of K-means.
     """
     import numpy as np
     from sklearn.cluster import SpectralClustering

@@ -21,8 +21,8 @@ class Local:
     """Runs jobs in processes of this machine, one for each GPU or, without a GPU, for each core.
 
     Args:
-        runs: At a time; 0 = one for each GPU, or for each core.
-        threads: Of each run; 0 = the cores divided by the number of runs.
+        runs: Runs at a time; 0 = one for each GPU, or for each core.
+        threads: Threads of each run; 0 = the cores divided by the number of runs.
         retries: How often a run is started again if its process is killed, for example because memory ran out.
 
     Attributes:

@@ -21,9 +21,9 @@ class Ray:
     requests one GPU if the cluster has any.
 
     Args:
-        address: Of an existing cluster ("auto", or "ray://host:10001"); empty = a new one on this machine, which ends
-            with the study and listens on 127.0.0.1 only.
-        runs: At a time, on a new cluster; 0 = one for each GPU, or for each core.
+        address: Address of an existing cluster ("auto", or "ray://host:10001"); empty = a new one on this machine,
+            which ends with the study and listens on 127.0.0.1 only.
+        runs: Runs at a time, on a new cluster; 0 = one for each GPU, or for each core.
         threads: Cores that a run requests.
         retries: How often a run is started again if its worker or machine is lost; it continues from its folder.
 

@@ -21,7 +21,7 @@ class Agreement:
     Args:
         truth: A ``truth.toml`` with a table [method] of lines category = "the method that made it"; empty = none.
         n_init: Initialisations of K-means.
-        seed: Of K-means.
+        seed: Random seed of K-means.
     """
 
     intervals = False  # a plan has no rows to resample, and repeating K-means 200 times would measure K-means

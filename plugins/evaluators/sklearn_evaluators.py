@@ -63,7 +63,7 @@ class PermutedLabels:
 
     Args:
         rounds: Permutations.
-        seed: Of the permutations.
+        seed: Random seed of the permutations.
     """
 
     intervals = False  # it resamples already
@@ -115,7 +115,7 @@ class Silhouette:
 
     Args:
         sample_size: Rows that are sampled if there are more, since the work grows with their square.
-        seed: Of the sample.
+        seed: Random seed of the sample.
     """
 
     growth: ClassVar = {"time": 2, "memory": 2}

@@ -18,7 +18,7 @@ class TSNE:
     Args:
         n_components: Dimensions of the map, normally 2.
         perplexity: The effective number of neighbours of a row; at most (n - 1) / 3 is used.
-        seed: Of the initial map and of the search for neighbours.
+        seed: Random seed of the initial map and of the search for neighbours.
         n_jobs: Threads; more than one change the order of additions, and with it the last digits.
     """
 

@@ -17,9 +17,9 @@ class PCA:
 
     Args:
         n_components: Components to keep, at most as many as there are rows and dimensions.
-        svd_solver: As in scikit-learn: "full" is exact, "covariance_eigh" much faster for many more rows than
+        svd_solver: Solver, as in scikit-learn: "full" is exact, "covariance_eigh" much faster for many more rows than
             dimensions, "randomized" approximate.
-        seed: Of the solver "randomized"; the others use none.
+        seed: Random seed of the solver "randomized"; the others use none.
 
     Attributes:
         explained_variance_ratio_: (components,) each one's share of the variance, after ``fit_transform``.

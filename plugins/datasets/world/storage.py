@@ -56,7 +56,7 @@ def codec(dataset: str, artefact: float, copy: str = "") -> Codec:
 
     Args:
         dataset: Name of the dataset.
-        artefact: From 0, where all datasets have the same codec, to 1, where each has its own.
+        artefact: Artefact strength from 0, where all datasets have the same codec, to 1, where each has its own.
         copy: "c23" or "c40" for FaceForensics++, "c23" for DeepFakeDetection, else empty.
     """
     crf, quality, scale = (a + artefact * (b - a) for a, b in zip(_CLEAN, _WORST[dataset, copy], strict=True))

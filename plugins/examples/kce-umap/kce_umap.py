@@ -27,7 +27,7 @@ class UMAP:
         n_components: Dimensions of the layout; fewer if there are fewer rows or dimensions.
         n_neighbors: How many neighbours of a row count, including the row: few show detail, many the whole.
         min_dist: How near rows may be to each other, in [0, 1]; 0 packs clusters tightly.
-        seed: Of the layout's start and of the search for neighbours.
+        seed: Random seed of the layout's start and of the search for neighbours.
     """
 
     growth: ClassVar = {"time": 2, "memory": 2}  # with up to 4,096 rows it computes all distances
