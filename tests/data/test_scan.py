@@ -130,7 +130,7 @@ def test_a_long_list_is_cut_and_counts_the_rest(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_anything_but_samples_and_remarks_is_an_error_of_the_adapter() -> None:
-    with pytest.raises(KCEError, match="Given yields str"):
+    with pytest.raises(KCEError, match="Given yielded a value of type str"):
         scan(Given(["a"]), "root")
 
 

@@ -128,7 +128,7 @@ def test_a_dataset_without_reals_and_a_table_without_views_are_refused() -> None
     rows = given(world())
     assert rows.reals is not None
     aligner = REGISTRY.build("aligner", "codec-delta")
-    with pytest.raises(BadData, match="without reals"):
+    with pytest.raises(BadData, match="have no reals to subtract"):
         aligner.align(replace(rows, reals=None))
     with pytest.raises(BadData, match="no reals of set2"):
         aligner.align(replace(rows, reals=rows.reals.take(rows.reals.dataset == "set1")))
