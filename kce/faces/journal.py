@@ -31,7 +31,7 @@ class CutSettings(Document):
         per_category: Category -> number of faces that were requested; 0 = all.
     """
 
-    NOUN: ClassVar[str] = "the settings of a face folder"
+    NOUN: ClassVar[str] = "the settings file of a face folder"
     HINT: ClassVar[str] = "cut into a new folder"
 
     detector: str

@@ -118,7 +118,7 @@ def document_from_table(table: Mapping[str, Any], model: type[_D], where: str) -
     if "schema" not in table and not model.BY_HAND:
         raise BadData(
             f"{where} has no schema version: it was written by an older KCE, or is not {model.NOUN}",
-            f"if it is {model.NOUN}, add schema = {model.SCHEMA} at its top",
+            f"if it is {model.NOUN}, add {_schema_line(model, where)} at its top, or make it again",
         )
     version = table.get("schema", model.SCHEMA)
     if version != model.SCHEMA or isinstance(version, bool):
@@ -127,6 +127,10 @@ def document_from_table(table: Mapping[str, Any], model: type[_D], where: str) -
             "use the KCE that wrote it, or make it again with this one",
         )
     return model_from_table({key: value for key, value in table.items() if key != "schema"}, model, where)
+
+
+def _schema_line(model: type[Document], where: str) -> str:
+    return f'"schema": {model.SCHEMA},' if where.endswith(".json") else f"schema = {model.SCHEMA}"
 
 
 def model_from_table(table: Any, model: type[_T], where: str, key: str = "") -> _T:
