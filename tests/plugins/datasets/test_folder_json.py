@@ -89,7 +89,8 @@ def test_videos_with_labels_that_disagree_are_unparsed(tmp_path: Path) -> None:
     plant(tmp_path, ["v/1.png"])
     dataset = read(tmp_path, {"D": {"D_real": {"test": {"v": video("D_fake", ["v/1.png"])}}}})
     assert not samples(dataset)
-    assert "D_fake below D_real" in remarks(dataset, "unparsed")["D/D_real/test/v in list.json"]
+    reasons = remarks(dataset, "unparsed")
+    assert "label 'D_fake' contradicts its parent 'D_real'" in reasons["D/D_real/test/v in list.json"]
 
 
 @pytest.mark.parametrize("prefix", ["", "deepfakes_detection_datasets/", "./datasets/rgb/", "datasets\\rgb\\"])
