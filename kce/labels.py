@@ -1,7 +1,8 @@
-"""Splits the label of a row into its dataset and method."""
+"""What labels, keys and groups say about rows: dataset and method, and which rows belong to one recording."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
 
 REAL = "real"
 """The method of the reals of a dataset: their label is ``<dataset>_real``."""
+
+
+_FRAME = re.compile(r"#\d+$")
 
 
 class LabelParts(NamedTuple):
@@ -64,6 +68,30 @@ def datasets(rows: Rows) -> NDArray[np.str_]:
     names, codes = np.unique(rows.label, return_inverse=True)
     parts = label_parts(rows)
     return np.array([parts[name].dataset for name in names.tolist()], dtype=np.str_)[codes]
+
+
+def recordings(group: NDArray[np.str_], key: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Name what belongs together when rows are resampled or held out: recordings, or files where those are unknown.
+
+    Frames of one video file belong together even if nobody knows what the video derives from; frames that are files of
+    their own do not, although they may well be of one recording. So whoever uses this says how many groups are unknown.
+
+    Args:
+        group: (n,) the recording behind each row; empty = unknown.
+        key: (n,) keys of faces; that of a frame of a video ends in "#" and its number.
+
+    Returns:
+        (n,) str, equal for rows that belong together.
+
+    Example:
+        >>> import numpy as np
+        >>> recordings(np.array(["ffpp:000", "", ""]), np.array(["A/000.png", "A/1.mp4#5", "A/1.mp4#9"])).tolist()
+        ['gffpp:000', 'kA/1.mp4', 'kA/1.mp4']
+    """
+    import numpy as np
+
+    pairs = zip(group.tolist(), key.tolist(), strict=True)
+    return np.array([f"g{known}" if known else f"k{_FRAME.sub('', own)}" for known, own in pairs], np.str_)
 
 
 def _split_label(label: str, key: str) -> LabelParts:

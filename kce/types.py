@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
-from kce.labels import datasets
+from kce.labels import datasets, recordings
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -139,7 +139,7 @@ class Features:
         key: (n,) str, unique.
         label: (n,) str, the category.
         group: (n,) str, the real recording behind the face: the unit of resampling, since the frames of one video are
-            not independent. Empty if unknown.
+            not independent. Empty if unknown; see `recording`.
         x: (n, dim) float32.
         reals: Only for an aligner that asks for them (see ``Aligner``): the reals of the datasets of these rows,
             labelled ``<dataset>_real``.
@@ -176,6 +176,11 @@ class Features:
     def dataset(self) -> NDArray[np.str_]:
         """(n,) str, the dataset of each row, from its label and key (``kce.labels``)."""
         return datasets(self)
+
+    @property
+    def recording(self) -> NDArray[np.str_]:
+        """(n,) str, equal for rows of one recording; where it is unknown, for rows of one file."""
+        return recordings(self.group, self.key)
 
     def take(self, rows: NDArray[Any]) -> Features:
         """Return the rows at these indices, or under this mask, in that order; reals and views stay as they are."""

@@ -236,6 +236,11 @@ def cut(
     print_line(f"{report.faces} faces in {to}")
     print_table(["category", "faces"], [[name, str(count)] for name, count in sorted(report.by_category.items())])
     print_line(f"{report.no_face} no face, {report.unreadable} unreadable, {report.too_short} too short")
+    if report.several_faces:
+        print_line(
+            f"{report.several_faces} pictures or frames with several faces: the largest was cut; "
+            "the column faces of faces.csv has their number"
+        )
     print_problems("problems", list(report.problems))
     for category, count in sorted(report.short_categories.items()):
         say(f"warning: {category} has {count} faces, fewer than the {per_category} asked for")

@@ -25,11 +25,13 @@ class CroppedFace(NamedTuple):
         frame: Number of the frame in its video; None for a picture.
         box: The detector's box.
         png: The crop, as PNG.
+        faces: Number of faces in the picture; None if unknown, since the box is the whole picture.
     """
 
     frame: int | None
     box: Box
     png: bytes
+    faces: int | None
 
 
 def make_cropper(
@@ -63,16 +65,18 @@ def crop_faces(detector: Detector, path: str, frames: int, margin: float) -> tup
             decoded += 1
             where = "" if frame is None else f" in frame {frame}"
             try:
-                box = largest_box(detector.detect(image), image)
+                boxes = valid_boxes(detector.detect(image), image)
             except KCEError:
                 raise
             except Exception as error:  # a picture on which a detector fails is one bad file among many
                 problems.append(f"unreadable: the detector failed{where} ({type(error).__name__}: {error})")
                 continue
-            if box is None:
+            if not boxes:
                 problems.append(f"no face{where}")
-            else:
-                faces.append(CroppedFace(frame, box, encode_png(crop(image, box, margin))))
+                continue
+            box = largest_box(boxes)
+            count = None if len(boxes) == 1 and is_whole(box, image) else len(boxes)
+            faces.append(CroppedFace(frame, box, encode_png(crop(image, box, margin)), count))
     except BadData as error:
         problems.append(f"unreadable: {error.message.removeprefix(f'{path}: ')}")
     else:
@@ -81,10 +85,10 @@ def crop_faces(detector: Detector, path: str, frames: int, margin: float) -> tup
     return faces, problems
 
 
-def largest_box(boxes: Iterable[Box], image: Image) -> Box | None:
-    """The largest valid box that overlaps the picture; None if there is none."""
+def valid_boxes(boxes: Iterable[Box], image: Image) -> list[Box]:
+    """The boxes of a sensible size that overlap the picture."""
     height, width = image.shape[:2]
-    valid = [
+    return [
         box
         for box in boxes
         if all(map(math.isfinite, (box.left, box.top, box.right, box.bottom)))
@@ -93,7 +97,17 @@ def largest_box(boxes: Iterable[Box], image: Image) -> Box | None:
         and min(box.right, width) > max(box.left, 0)
         and min(box.bottom, height) > max(box.top, 0)
     ]
-    return max(valid, key=lambda box: (box.area, box.score, -box.left, -box.top), default=None)
+
+
+def largest_box(boxes: Iterable[Box]) -> Box:
+    """The largest of one or more boxes; of equal ones the surest, then the leftmost."""
+    return max(boxes, key=lambda box: (box.area, box.score, -box.left, -box.top))
+
+
+def is_whole(box: Box, image: Image) -> bool:
+    """Whether a box is the whole picture, as of faces that were cropped before; nobody looked for others then."""
+    height, width = image.shape[:2]
+    return box.left <= 0 and box.top <= 0 and box.right >= width and box.bottom >= height
 
 
 def crop(image: Image, box: Box, margin: float) -> Image:
@@ -111,8 +125,7 @@ def crop(image: Image, box: Box, margin: float) -> Image:
         The crop, uint8 (side, side, 3).
     """
     height, width = image.shape[:2]
-    whole = box.left <= 0 and box.top <= 0 and box.right >= width and box.bottom >= height
-    side = max(1, round(max(box.width, box.height) * (1 if whole else margin)))
+    side = max(1, round(max(box.width, box.height) * (1 if is_whole(box, image) else margin)))
     left = math.floor((box.left + box.right - side) / 2 + 0.5)
     top = math.floor((box.top + box.bottom - side) / 2 + 0.5)
     rows = np.clip(np.arange(top, top + side), 0, height - 1)

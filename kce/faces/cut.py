@@ -59,6 +59,7 @@ class CutReport(Document):
         too_short: Number of videos with too few frames.
         problems: These files, as "path: reason".
         short_categories: Category -> number of faces, of those with fewer than requested.
+        several_faces: Number of pictures and frames in which the detector found several faces; the largest was cut.
     """
 
     NOUN: ClassVar[str] = "the report of a cut"
@@ -70,6 +71,7 @@ class CutReport(Document):
     too_short: int
     problems: tuple[str, ...]
     short_categories: Mapping[str, int]
+    several_faces: int = 0
 
 
 def cut(
@@ -173,7 +175,7 @@ def _cut_samples(
 
 
 def _write_faces(root: Path, key: str, sample: Sample, faces: list[CroppedFace], problems: list[str]) -> CutResult:
-    columns = sample_columns(key, sample)
+    columns = sample_columns(sample)
     rows = []
     for face in faces:
         face_key = key if face.frame is None else f"{key}#{face.frame}"
@@ -192,6 +194,7 @@ def _write_faces(root: Path, key: str, sample: Sample, faces: list[CroppedFace],
                 score=f"{face.box.score:.4f}",
                 file=file,
                 hash=content_hash(face.png),
+                faces="" if face.faces is None else str(face.faces),
             )
         )
     return CutResult(tuple(rows), tuple(Problem(key, columns["source"], printable(reason)) for reason in problems))
@@ -213,6 +216,7 @@ def _report(quotas: list[CategoryQuota], record: CutRecord, per_category: int | 
         too_short=number("too short"),
         problems=tuple(f"{problem.path}: {problem.reason}" for problem in problems),
         short_categories={name: count for name, count in counts.items() if count < (per_category or 0)},
+        several_faces=sum(row.faces not in ("", "1") for result in results for row in result.rows),
     )
 
 

@@ -24,15 +24,14 @@ def folder_key_of_row(row: FaceRow) -> str:
     return row.key.rpartition("#")[0] if is_video(row.source) else row.key
 
 
-def sample_columns(key: str, sample: Sample) -> dict[str, str]:
-    """The columns of a row that describe the sample, whose key in the folder is `key`."""
+def sample_columns(sample: Sample) -> dict[str, str]:
+    """The columns of a row that describe the sample."""
     return {
         "category": printable(sample.category),
         "dataset": printable(sample.dataset),
         "method": printable(sample.method),
         "real": str(int(sample.real)),
-        # Where the recording is unknown, a file is its own group, and so is a folder of frames.
-        "group": printable(sample.group) or (key if sample.frame is None else key.rpartition("/")[0]),
+        "group": printable(sample.group),
         "identities": printable(";".join(sample.identities)),
         "split": printable(sample.split),
         "source": printable(str(sample.path)),

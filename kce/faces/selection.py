@@ -118,7 +118,7 @@ def reuse_results(quota: CategoryQuota, record: CutRecord) -> None:
         rows, problems = record.results[key]
         if rows and rows[0].category != quota.category:
             raise Refused(f"{key} was cut as {rows[0].category}; it is {quota.category} now", "cut into a new folder")
-        columns = sample_columns(key, sample)
+        columns = sample_columns(sample)
         record.results[key] = CutResult(
             tuple(row._replace(**columns) for row in rows),
             tuple(problem._replace(path=columns["source"]) for problem in problems),

@@ -25,8 +25,7 @@ class FaceRow(NamedTuple):
         dataset: The sample's dataset.
         method: The sample's forgery method; "real" for a real.
         real: "1" or "0".
-        group: The sample's group. Where it is unknown: <dataset>/<sample's key>, and for a sample that is one frame of
-            a video, the folder of this.
+        group: The sample's group; empty = unknown.
         identities: Joined with ";".
         split: The official split; empty = none.
         frame: Number of the frame; empty for a picture.
@@ -35,6 +34,8 @@ class FaceRow(NamedTuple):
         source: The media file.
         file: The PNG file, relative to the folder.
         hash: xxh64 of the PNG file.
+        faces: Number of faces that the detector found in the picture or frame, of which the largest was cut; empty =
+            unknown, since the whole picture was taken.
     """
 
     key: str
@@ -51,6 +52,7 @@ class FaceRow(NamedTuple):
     source: str
     file: str
     hash: str
+    faces: str
 
 
 class Problem(NamedTuple):

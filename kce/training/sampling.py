@@ -12,6 +12,7 @@ import numpy as np
 import xxhash
 
 from kce.errors import BadData, KCEError
+from kce.labels import recordings
 from kce.system.rng import generator, hash_order
 from kce.training.settings import TrainSettings, check_train_settings
 from kce.training.weights import file_sha256
@@ -177,7 +178,7 @@ def held_out_mask(category: ArrayLike, group: ArrayLike, key: ArrayLike, share: 
 
     Args:
         category: (n,) str.
-        group: (n,) str, the recording behind each face; a face with an empty group counts as its own recording.
+        group: (n,) str, the recording behind each face; where it is empty, a file counts as its own recording.
         key: (n,) str.
         share: Share of the faces to hold out, in [0, 0.5].
         seed: Random seed of the order.
@@ -190,9 +191,7 @@ def held_out_mask(category: ArrayLike, group: ArrayLike, key: ArrayLike, share: 
     if not share or not len(labels):
         return mask
     categories, codes = np.unique(labels, return_inverse=True)
-    pairs = zip(np.asarray(group).tolist(), np.asarray(key).tolist(), strict=True)
-    recordings = [f"g{recording}" if recording else f"k{face}" for recording, face in pairs]
-    names, recording = np.unique(np.array(recordings, np.str_), return_inverse=True)
+    names, recording = np.unique(recordings(np.asarray(group), np.asarray(key)), return_inverse=True)
     total = np.bincount(codes)
     missing = share * total
     spare = total / 2

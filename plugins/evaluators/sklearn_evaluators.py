@@ -52,8 +52,9 @@ class CalinskiHarabasz:
 class PermutedLabels:
     """Permutation test of the Calinski-Harabasz index: how far it is above chance.
 
-    Labels are permuted between whole recordings (``group``), since frames of one video are alike; rows of unknown
-    recordings are permuted one by one. If a recording has several labels, its rows of each label form a unit.
+    Labels are permuted between whole recordings (``group``), since frames of one video are alike; where a recording is
+    unknown, between files, and p may then be too low. If a recording has several labels, its rows of each label form a
+    unit.
 
     Scores:
 
@@ -80,9 +81,8 @@ class PermutedLabels:
         labels, codes = np.unique(features.label, return_inverse=True)
         n, k = len(codes), len(labels)
         _check_labels("permuted-labels", n, k)
-        own = np.char.add("row ", np.arange(n).astype(np.str_))
-        recording = np.where(features.group == "", own, np.char.add("group ", features.group))
-        _, first, unit = np.unique(np.char.add(np.char.add(codes.astype(np.str_), " "), recording), True, True)
+        units = np.char.add(np.char.add(codes.astype(np.str_), " "), features.recording)
+        _, first, unit = np.unique(units, True, True)
         x = features.x.astype(np.float64)
         x -= x.mean(axis=0)
         total = float(np.einsum("ij,ij->", x, x))

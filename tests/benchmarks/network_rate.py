@@ -60,7 +60,7 @@ def folder(root: Path, count: int, side: int) -> Faces:
         (root / file).parent.mkdir(exist_ok=True, parents=True)
         (root / file).write_bytes(png)
         dataset, _, method = category.partition("_")
-        told = (key, category, dataset, method, "0", key, "", "", "", "0 0 9 9", "1", key, file, content_hash(png))
+        told = (key, category, dataset, method, "0", key, "", "", "", "0 0 9 9", "1", key, file, content_hash(png), "")
         rows.append(FaceRow(*told))
     write_csv_table(root / FACES, FaceRow._fields, rows)
     return read_faces(root)

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from kce.data import pictures, videos
 from kce.errors import KCEError, Refused
-from kce.faces.crop import crop, largest_box
+from kce.faces.crop import crop, crop_faces, largest_box, valid_boxes
 from kce.faces.cut import CutReport, cut
 from kce.faces.folder import read_faces
 from kce.faces.journal import CutRecord
@@ -163,9 +163,38 @@ def test_the_largest_valid_box_is_taken() -> None:
         Box(200, 0, 290, 90),
         Box(0, 0, 900, 900),
     ]
-    assert largest_box([Box(0, 0, 10, 10), *bad, good], image) == good
-    assert largest_box(bad, image) is None
-    assert largest_box([], image) is None
+    small = Box(0, 0, 10, 10)
+    assert valid_boxes([small, *bad, good], image) == [small, good]
+    assert largest_box([small, good]) == good
+    assert valid_boxes(bad, image) == []
+
+
+class Finds:
+    """Finds these boxes in every picture."""
+
+    def __init__(self, *boxes: Box) -> None:
+        self.boxes = boxes
+
+    def detect(self, _: np.ndarray) -> list[Box]:
+        return list(self.boxes)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "faces"),
+    [
+        ([Box(0, 0, 9, 9)], 1),
+        ([Box(0, 0, 9, 9), Box(20, 0, 29, 9), Box(5, 5, 5, 5)], 2),
+        ([Box(0, 0, 40, 30)], None),
+        ([Box(0, 0, 40, 30), Box(0, 0, 9, 9)], 2),
+    ],
+)
+def test_the_faces_of_a_picture_are_counted_where_somebody_looked_for_them(
+    tmp_path: Path, boxes: list[Box], faces: int | None
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(pictures.encode_png(numbered(5, 40, 30)))
+    (face,), problems = crop_faces(Finds(*boxes), str(path), 1, 1.25)
+    assert (face.faces, problems) == (faces, [])
 
 
 # ------------------------------------------------------------------------------------------------- what is written
@@ -179,7 +208,9 @@ def test_rows_say_where_each_face_is_from(corpus: Corpus, tmp_path: Path, home: 
     assert (report.no_face, report.unreadable, report.too_short, report.problems) == (0, 0, 0, ())
     assert report.short_categories == {}
     picture = rows["D/real/03 (a).png"]
-    assert picture["group"] == picture["key"]
+    assert picture["group"] == ""  # unknown stays unknown
+    assert {row["faces"] for row in rows.values()} == {"2"}
+    assert report.several_faces == 44
     assert [picture[name] for name in ("dataset", "method", "real", "split", "frame", "identities")] == [
         "D", "real", "1", "", "", "",
     ]  # fmt: skip

@@ -26,7 +26,7 @@ from kce.system import atomic
 def row(i: int = 0, **other: str) -> FaceRow:
     key = f"D/v/{i}.mp4#3"
     made = FaceRow(key, "D_Swap", "D", "Swap", "0", f"D/v/{i}.mp4", "a;b", "train", "3", "1.00 2.00 3.00 4.00",
-               "0.9000", f"/data/v/{i}.mp4", face_path("D_Swap", key), "0123456789abcdef")  # fmt: skip
+               "0.9000", f"/data/v/{i}.mp4", face_path("D_Swap", key), "0123456789abcdef", "1")  # fmt: skip
     return made._replace(**other)
 
 
@@ -37,7 +37,7 @@ def write(root: Path, *rows: FaceRow | list[str], columns: tuple[str, ...] = Fac
 
 
 def test_the_columns_are_those_of_the_contract() -> None:
-    columns = "key,category,dataset,method,real,group,identities,split,frame,box,score,source,file,hash"
+    columns = "key,category,dataset,method,real,group,identities,split,frame,box,score,source,file,hash,faces"
     assert ",".join(FaceRow._fields) == columns
 
 
@@ -94,7 +94,7 @@ def test_no_link_leads_out_of_the_folder(tmp_path: Path) -> None:
         ([row(), row()], "occurs twice"),
         ([row(real="yes")], "real is 'yes'"),
         ([["one field"]], "line 2: 1 fields"),
-        ([[*row(), "one more"]], "line 2: 15 fields"),
+        ([[*row(), "one more"]], "line 2: 16 fields"),
     ],
 )
 def test_a_table_with_invalid_rows_is_bad_data(tmp_path: Path, rows: list[FaceRow | list[str]], reason: str) -> None:

@@ -60,3 +60,10 @@ def test_about_the_share_of_each_category_is_held_out_at_random() -> None:
 def test_faces_of_no_known_recording_stand_alone_and_one_recording_is_never_split() -> None:
     assert mask([("a", "")] * 20, 0.1).sum() == 2
     assert mask([("a", "r1")] * 20, 0.1).sum() == 0
+
+
+def test_frames_of_one_video_stay_together_though_its_recording_is_unknown() -> None:
+    keys = np.array([f"A/{video}.mp4#{frame}" for video in range(20) for frame in range(5)])
+    held = held_out_mask(np.full(100, "a"), np.full(100, ""), keys, 0.1, 0)
+    assert held.sum() == 10
+    assert (held.reshape(20, 5).all(axis=1) == held.reshape(20, 5).any(axis=1)).all()
