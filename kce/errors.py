@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from copy import copy
 from typing import Self
 
+_MAX_SHOWN = 200  # letters of a name that a message repeats
+
 
 class KCEError(Exception):
     """Something the user can fix. The command line prints it without a traceback and exits with status 2.
@@ -67,14 +69,17 @@ class UnknownName(KCEError):
             what: What has the name: "clusterer".
             name: The unknown name.
             known: The names that exist.
-            hint: What to do about it.
+            hint: What to do about it; empty = to choose among the known names.
         """
         known = sorted(known)
         folded = {k.casefold(): k for k in known}
-        near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
+        shown = name if len(name) <= _MAX_SHOWN else f"{name[:_MAX_SHOWN]}..."
+        near = difflib.get_close_matches(shown.casefold(), folded, n=1, cutoff=0.5)
         guess = f" Did you mean {folded[near[0]]!r}?" if near else ""
         listed = ", ".join(known) if known else "none"
-        return cls(f"no {what} named {name!r}.{guess} Known: {listed}", hint, what, name)
+        if not hint:
+            hint = f"write {folded[near[0]]!r}" if near else "choose one that is known" if known else "leave it out"
+        return cls(f"no {what} named {shown!r}.{guess} Known: {listed}", hint, what, name)
 
 
 class CheckFailed(KCEError):

@@ -143,8 +143,7 @@ def _fail(message: str, hint: str) -> None:
     if os.environ.get("KCE_DEBUG") == "1":
         traceback.print_exc()
     say(f"error: {message}")
-    if hint:
-        say(f"hint: {hint}")
+    say(f"hint: {hint or 'KCE_DEBUG=1 shows where this comes from'}")  # a plugin's error may have none
     sys.exit(2)
 
 

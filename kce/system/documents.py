@@ -33,6 +33,7 @@ hint: write a text in quotes
 cell.json: clusters is now called n_clusters
 hint: write n_clusters instead of clusters
 no key of cell.json named 'score'. Did you mean 'scores'? Known: clusterer, n_clusters, schema, scores
+hint: write 'scores'
 """
 
 from __future__ import annotations
