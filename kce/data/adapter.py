@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Literal
 
 from kce.data.root import RootRules, find_root, names_in
+from kce.data.suffixes import PICTURES, VIDEOS
 from kce.data.walk import MediaFile, Parts, fold_name, is_within, nfc, walk
 from kce.errors import BadData
 from kce.types import Remark, Sample
@@ -68,8 +69,8 @@ class Tree:
         expected: Published number of samples per category; empty = not known.
         method_count: Number of forgery methods; 0 = as many as `expected` has categories of fakes.
         licence: The dataset's licence, in one line.
-        pictures: Suffixes of all pictures, to build `media` from.
-        videos: Suffixes of all videos, to build `media` from.
+        pictures: Suffixes of all pictures that KCE decodes, to build `media` from.
+        videos: Suffixes of all videos that KCE decodes, to build `media` from.
 
     Raises:
         WrongRoot: The folder does not look like this dataset.
@@ -108,8 +109,8 @@ class Tree:
         real/0001.png Pairs_real pairs:0001
     """
 
-    pictures: ClassVar[frozenset[str]] = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-    videos: ClassVar[frozenset[str]] = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"})
+    pictures: ClassVar[frozenset[str]] = PICTURES
+    videos: ClassVar[frozenset[str]] = VIDEOS
 
     name: str = ""
     root_names: ClassVar[Parts] = ()

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from kce.data.media import is_video
 from kce.data.pictures import read_image
+from kce.data.suffixes import is_video
 from kce.data.videos import video_frames
 from kce.errors import BadData
 from kce.system.worker_pool import TaskLost, Workers

@@ -1,7 +1,4 @@
-"""What media files are: their suffixes, the limits of what is decoded, and the errors of the file system.
-
-A new format needs its suffix here, decoding in ``pictures`` or ``videos``, and for a picture its header in
-``image_header``.
+"""The limits of media files that are decoded, and the errors of the file system.
 
 Files may be damaged or hostile: sizes are limited before anything is decoded, and every fault is a BadData error.
 """
@@ -17,27 +14,6 @@ from pathlib import Path
 from kce.errors import BadData
 
 MAX_PIXELS = 2**26  # 8192 x 8192, of a picture or a video frame; below Pillow's own limit
-
-# fmt: off
-IMAGE_SUFFIXES = frozenset((
-    ".avif", ".bmp", ".dib", ".gif", ".hdr", ".jp2", ".jpe", ".jpeg", ".jpg", ".pam", ".pbm", ".pfm",
-    ".pgm", ".pic", ".png", ".pnm", ".ppm", ".ras", ".sr", ".tif", ".tiff", ".webp",
-))
-VIDEO_SUFFIXES = frozenset((
-    ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts",
-    ".ogv", ".ts", ".webm", ".wmv",
-))
-# fmt: on
-
-
-def is_image(path: str | os.PathLike[str]) -> bool:
-    """Whether the suffix is that of a picture."""
-    return Path(path).suffix.lower() in IMAGE_SUFFIXES
-
-
-def is_video(path: str | os.PathLike[str]) -> bool:
-    """Whether the suffix is that of a video."""
-    return Path(path).suffix.lower() in VIDEO_SUFFIXES
 
 
 def media_size(path: str | os.PathLike[str]) -> int:

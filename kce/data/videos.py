@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_PACKETS = 2_000_000  # of a video: 9 hours at 60 frames per second
 
 # Without playlists and scripts (hls, dash, concat), which would open other files and addresses.
-_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,live_flv,asf,ogg"
+_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,live_flv,asf,ogg,mxf,ivf,rm"
 
 
 def video_frames(path: str | os.PathLike[str], n: int) -> Iterator[tuple[int, Image]]:

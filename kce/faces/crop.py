@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from kce.data.media import is_video
 from kce.data.pictures import encode_png, read_image
+from kce.data.suffixes import is_video
 from kce.data.videos import video_frames
 from kce.errors import BadData, KCEError
 from kce.registry.registry import Registry

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from kce.data.media import is_video
+from kce.data.suffixes import is_video
 from kce.data.walk import printable
 from kce.errors import KCEError
 from kce.faces.crop import CroppedFace, make_cropper

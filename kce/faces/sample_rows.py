@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kce.data.media import is_video
+from kce.data.suffixes import is_video
 from kce.data.walk import printable
 from kce.types import Sample
 
