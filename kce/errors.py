@@ -127,6 +127,20 @@ class BadData(KCEError):
     """
 
 
+class MachineFault(KCEError):
+    """The machine could not do its part: memory, processes, threads, open files, a disk or a network that went away.
+
+    It says nothing about the file that was at work. Nothing is recorded about that file, and the same command tries
+    again.
+
+    Example:
+        >>> raise MachineFault("too few open files are allowed", "raise the limit (`ulimit -n`)")
+        Traceback (most recent call last):
+        kce.errors.MachineFault: too few open files are allowed
+        hint: raise the limit (`ulimit -n`)
+    """
+
+
 class Refused(KCEError):
     """Rows, weights or faces that were made with different settings from those requested now."""
 

@@ -21,13 +21,20 @@ class ImageHeader:
         width: Width in pixels, as stored.
         height: Height in pixels, as stored.
         alpha: Whether there is transparency.
+        depth: Bits of a channel.
         orientation: The EXIF orientation that is to be applied, 1 (as it is) to 8.
     """
 
     width: int
     height: int
     alpha: bool = False
+    depth: int = 8
     orientation: int = 1
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Bytes of the decoded picture, before it becomes 8-bit RGB."""
+        return self.width * self.height * (4 if self.alpha else 3) * self.depth // 8
 
 
 _pillow = threading.Lock()  # Pillow warns of decompression bombs, and warning filters belong to the whole process
@@ -61,7 +68,7 @@ def read_header(data: bytes, path: Any) -> ImageHeader:
                 alpha = "A" in picture.getbands() or "transparency" in picture.info
                 # OpenCV always applies the orientation of a TIFF.
                 orientation = 1 if picture.format == "TIFF" else _orientation(picture)
-                return ImageHeader(*picture.size, alpha=alpha, orientation=orientation)
+                return ImageHeader(*picture.size, alpha, _depth(picture, data), orientation)
         except (Pillow.DecompressionBombWarning, Pillow.DecompressionBombError) as error:
             raise BadData(f"{path}: too large", "make the picture smaller") from error
         except Exception:  # noqa: S110 - on hostile headers Pillow's parsers raise anything
@@ -69,7 +76,7 @@ def read_header(data: bytes, path: Any) -> ImageHeader:
     for pattern, alpha_word in _TEXT_HEADERS:
         if match := pattern.match(data[:4096]):
             alpha = alpha_word is not None and alpha_word in data[:4096]
-            return ImageHeader(int(match["w"]), int(match["h"]), alpha)
+            return ImageHeader(int(match["w"]), int(match["h"]), alpha, _MAX_DEPTH)
     raise BadData(f"{path}: not a picture", "leave the file out, or get it again")
 
 
@@ -81,7 +88,17 @@ def _plain_png(data: bytes) -> ImageHeader | None:
     return ImageHeader(*struct.unpack(">II", data[16:24]))
 
 
+_MAX_DEPTH = 32
 _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+
+
+def _depth(picture: Any, data: bytes) -> int:
+    """Bits of a channel as OpenCV decodes it; where the header does not say, the most that the format has."""
+    if picture.format in ("PNG", "APNG"):
+        return max(data[24], 8)
+    if picture.format == "TIFF":
+        return max(8, *map(int, picture.tag_v2.get(258, (8,))))
+    return 16 if picture.format in ("PPM", "JPEG2000", "AVIF") else 8
 
 
 def _orientation(picture: Any) -> int:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kce.errors import BadData
+from kce.system.machine_faults import read_fault
 
 MAX_PIXELS = 2**26  # 8192 x 8192, of a picture or a video frame; below Pillow's own limit
 
@@ -20,7 +21,8 @@ def media_size(path: str | os.PathLike[str]) -> int:
     """The size of a media file in bytes, at least 1.
 
     Raises:
-        BadData: The file is missing or empty, or not an ordinary file, from which one could read forever.
+        MachineFault: The file is missing or cannot be read.
+        BadData: The file is empty, or not an ordinary file, from which one could read forever.
     """
     with reading(path):
         status = Path(path).stat()
@@ -33,10 +35,8 @@ def media_size(path: str | os.PathLike[str]) -> int:
 
 @contextmanager
 def reading(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turns an OSError about the file into BadData."""
+    """Turns an OSError about the file into a MachineFault: nothing is known of what the file contains."""
     try:
         yield
     except OSError as error:
-        raise BadData(
-            f"{path}: cannot be read ({error.strerror})", "check that it exists and that you may read it"
-        ) from error
+        raise read_fault(error, path) from error

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce.data.image_header import read_header
+from kce.data.image_header import ImageHeader, read_header
 from kce.data.media import MAX_PIXELS, media_size, reading
-from kce.errors import BadData
+from kce.errors import BadData, MachineFault
+from kce.system.machine_faults import AGAIN, lacking
+from kce.system.memory import available_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kce.types import Image
 
-MAX_BYTES = 2**29  # of a picture file
+MAX_BYTES = 2**28  # of a picture file
+MAX_DECODED_BYTES = 2**28  # 8192 x 8192 with 8 bits and transparency; reading it takes up to three times as much memory
+_BAND_BYTES = 2**24  # of the rows that are converted at once
+_WORTH_ASKING = 2**27  # bytes for which it is worth asking whether there is so much memory, which takes 2 ms
 
 
 def read_image(path: str | os.PathLike[str]) -> Image:
@@ -31,18 +37,19 @@ def read_image(path: str | os.PathLike[str]) -> Image:
         The picture, uint8 (height, width, 3), RGB.
 
     Raises:
-        BadData: The file is missing, empty, not a picture, truncated, damaged, or exceeds MAX_BYTES or MAX_PIXELS.
+        BadData: The file is empty, not a picture, truncated, damaged, or exceeds MAX_BYTES or MAX_PIXELS.
+        MachineFault: The file is missing or cannot be read, or there is too little memory.
     """
     size = media_size(path)
     if size > MAX_BYTES:
         raise BadData(f"{path}: too large ({size} bytes)", f"pictures may have up to {MAX_BYTES} bytes")
     with reading(path), Path(path).open("rb") as file:
         data = file.read(size)
-    header = read_header(data, path)
-    if header.width * header.height > MAX_PIXELS:
-        raise BadData(
-            f"{path}: too large ({header.width} x {header.height})", f"pictures may have up to {MAX_PIXELS} pixels"
-        )
+    try:
+        header = read_header(data, path)
+    except BadData as error:
+        raise lacking(path, size) or error from error
+    _check_size(header, path)
     cv2 = _cv2()
     # The orientation is applied below: OpenCV does not apply it where there is alpha, nor for AVIF.
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
@@ -51,8 +58,26 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     except cv2.error:
         pixels = None
     if pixels is None or pixels.size == 0:
-        raise BadData(f"{path}: damaged or cut short", "get the file again")
-    return _upright(_to_rgb(_to_eight_bit(pixels, path)), header.orientation)
+        raise lacking(path, header.decoded_bytes) or BadData(f"{path}: damaged or cut short", "get the file again")
+    return _upright(_in_bands(pixels, lambda band: _to_rgb(_to_eight_bit(band, path))), header.orientation)
+
+
+def _check_size(header: ImageHeader, path: Any) -> None:
+    """Refuse a picture that is too large, before it is decoded; raise MachineFault if there is no memory for it now."""
+    size = f"{header.width} x {header.height}"
+    if header.width * header.height > MAX_PIXELS:
+        raise BadData(f"{path}: too large ({size})", f"pictures may have up to {MAX_PIXELS} pixels")
+    if header.decoded_bytes > MAX_DECODED_BYTES:
+        raise BadData(
+            f"{path}: too large ({size}, {header.decoded_bytes // 2**20} MiB decoded)",
+            f"pictures may have up to {MAX_DECODED_BYTES // 2**20} MiB decoded; save it with 8 bits per channel",
+        )
+    needed = 3 * header.decoded_bytes
+    if needed > _WORTH_ASKING and (available := available_memory()) < needed:
+        raise MachineFault(
+            f"{path}: there is too little memory ({needed // 2**20} MiB needed, {available // 2**20} MiB available)",
+            f"free some memory, or use fewer workers; {AGAIN}",
+        )
 
 
 def encode_png(image: Image) -> bytes:
@@ -93,6 +118,18 @@ def shrink(image: Image, share: float) -> Image:
     """Shrink both sides of a picture to this share, by area; a side keeps at least 8 pixels, if it has them."""
     sides = [max(round(side * share), min(side, 8)) for side in image.shape[1::-1]]
     return np.asarray(_cv2().resize(image, sides, interpolation=_cv2().INTER_AREA), np.uint8)
+
+
+def _in_bands(pixels: NDArray[Any], convert: Callable[[NDArray[Any]], Image]) -> Image:
+    """Convert some rows of a large picture at a time: intermediate results take several times their memory."""
+    if pixels.nbytes <= _BAND_BYTES:
+        return convert(pixels)
+    height, width = pixels.shape[:2]
+    image = np.empty((height, width, 3), np.uint8)
+    rows = max(_BAND_BYTES * height // pixels.nbytes, 1)
+    for top in range(0, height, rows):
+        image[top : top + rows] = convert(pixels[top : top + rows])
+    return image
 
 
 def _to_eight_bit(pixels: NDArray[Any], path: Any) -> NDArray[np.uint8]:

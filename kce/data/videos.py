@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce.data.media import MAX_PIXELS, media_size
+from kce.data.media import media_size
 from kce.errors import BadData
+from kce.system.machine_faults import decoder_fault, lacking
 
 if TYPE_CHECKING:
     from kce.types import Image
 
 MAX_PACKETS = 2_000_000  # of a video: 9 hours at 60 frames per second
+MAX_FRAME_PIXELS = 2**25  # 8K; a decoder may hold 16 frames and more
+MAX_NAMED = 4  # times the size of its file, that the packets of a video may have: some containers shrink them
 
 # Without playlists and scripts (hls, dash, concat), which would open other files and addresses.
 _CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,live_flv,asf,ogg,mxf,ivf,rm"
@@ -42,21 +45,21 @@ def video_frames(path: str | os.PathLike[str], n: int) -> Iterator[tuple[int, Im
         Index and frame, uint8 (height, width, 3) RGB, in ascending order.
 
     Raises:
-        BadData: The file is missing, empty, not a video, without a video stream or a frame that can be decoded, or too
-            large.
+        BadData: The file is empty, not a video, without a video stream or a frame that can be decoded, or too large.
+        MachineFault: The file is missing or cannot be read, or memory, threads or open files are lacking.
     """
     if n < 1:
         raise ValueError(f"n must be at least 1, not {n}")
     path = Path(path)
-    media_size(path)
-    index = _read_index(path)
+    size = media_size(path)
+    index = _read_index(path, size)
     wanted = [(2 * i + 1) * index.count // (2 * n) for i in range(n)] if index.count > n else range(index.count)
     decoded = False
     for item in _decode(path, index, wanted):
         decoded = True
         yield item
     if not decoded:
-        raise BadData(f"{path}: no frame can be decoded", "get the file again, or leave it out")
+        raise lacking(path) or BadData(f"{path}: no frame can be decoded", "get the file again, or leave it out")
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,9 @@ class _Index:
         return self.position[self.keys[before - 1]] if before else 0
 
 
-def _read_index(path: Path) -> _Index:
-    """Read all packets, without decoding them."""
+def _read_index(path: Path, size: int) -> _Index:
+    """Read all packets of a file of `size` bytes, without decoding them."""
+    named = 0  # bytes of the packets
     times: list[int | None] = []
     hidden, keys = set(), []
     last: int | None = None
@@ -88,6 +92,11 @@ def _read_index(path: Path) -> _Index:
         trusted = container.format.name != "avi"  # AVI has no presentation times; those reported are guesses
         for packet in _packets(container, stream):
             times.append(packet.pts)
+            named += packet.size
+            if named > MAX_NAMED * size + 2**20:
+                raise BadData(
+                    f"{path}: its table names the same data many times", "get the file again, or leave it out"
+                )
             if len(times) > MAX_PACKETS:
                 raise BadData(f"{path}: more than {MAX_PACKETS} frames", "split the video into shorter ones")
             if packet.is_discard:
@@ -118,7 +127,7 @@ def _decode(path: Path, index: _Index, wanted: Iterable[int]) -> Iterator[tuple[
                     return
             packet = next(packets, None)
             position += 1
-            for frame in _decoded(stream.codec_context, packet, wants):
+            for frame in _decoded(path, stream.codec_context, packet, wants):
                 at = bisect_left(index.shown, frame.pts) if index.shown and frame.pts is not None else counted
                 counted += 1
                 if queue and at >= queue[0]:
@@ -141,7 +150,7 @@ def _seek(container: Any, stream: Any, index: _Index, start: int) -> tuple[Itera
     return packets, -1
 
 
-def _decoded(context: Any, packet: Any, wants: set[int]) -> list[Any]:
+def _decoded(path: Path, context: Any, packet: Any, wants: set[int]) -> list[Any]:
     """The frames that the decoder returns for this packet; None, at the end, gives the remaining ones."""
     import av
 
@@ -150,7 +159,9 @@ def _decoded(context: Any, packet: Any, wants: set[int]) -> list[Any]:
         context.skip_frame = "DEFAULT" if packet.pts in wants else "NONREF"
     try:
         return list(context.decode(packet))
-    except av.FFmpegError:
+    except av.FFmpegError as error:
+        if fault := decoder_fault(error, path):
+            raise fault from error
         return []
 
 
@@ -178,7 +189,7 @@ def _open(path: Path) -> Iterator[tuple[Any, Any]]:
     import av
 
     av.logging.set_level(None)
-    limits = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)}
+    limits = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file", "max_pixels": str(MAX_FRAME_PIXELS)}
     try:
         with av.open(str(path.absolute()), options=limits, metadata_errors="ignore") as container:
             # A cover picture is a stream with one frame, which is not a video.
@@ -191,12 +202,15 @@ def _open(path: Path) -> Iterator[tuple[Any, Any]]:
                 raise BadData(f"{path}: unknown codec", "convert it to H.264")
             _check_size(path, context.width, context.height)
             context.thread_count = 1
-            context.options = {"max_pixels": str(MAX_PIXELS)}
+            context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
             yield container, stream
     except av.FFmpegError as error:
-        raise BadData(f"{path}: not a video, or damaged ({error.strerror})", "get the file again") from error
+        damaged = BadData(f"{path}: not a video, or damaged ({error.strerror})", "get the file again")
+        raise decoder_fault(error, path) or damaged from error
 
 
 def _check_size(path: Path, width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise BadData(f"{path}: frames too large ({width} x {height})", f"frames may have up to {MAX_PIXELS} pixels")
+    if width * height > MAX_FRAME_PIXELS:
+        raise BadData(
+            f"{path}: frames too large ({width} x {height})", f"frames may have up to {MAX_FRAME_PIXELS} pixels"
+        )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.data.pictures import encode_webp
-from kce.errors import BadData
+from kce.errors import BadData, MachineFault
 from kce.faces.folder import load_pixels
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _draw_sheets(faces: Faces | None, keys: Sequence[str]) -> Iterator[NDArray[n
 def _load_faces(faces: Any, rows: Sequence[int]) -> list[NDArray[np.uint8] | None]:
     try:
         return list(load_pixels(faces, np.array(rows), SIDE))
-    except BadData:  # one of them is unreadable: load them one by one
+    except (BadData, MachineFault):  # one of them is unreadable: load them one by one
         return [_load_face(faces, row) for row in rows]
 
 
@@ -63,7 +63,7 @@ def _load_face(faces: Faces, row: int) -> NDArray[np.uint8] | None:
     try:
         image: NDArray[np.uint8] = load_pixels(faces, np.array([row]), SIDE)[0]
         return image
-    except BadData:
+    except (BadData, MachineFault):
         return None
 
 

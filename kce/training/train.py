@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xxhash
 
-from kce.errors import BadData, KCEError
+from kce.errors import BadData, KCEError, MachineFault
 from kce.registry.specs import format_spec
 from kce.training.augment import apply_augmentations
 from kce.training.device import sum_over_processes
@@ -221,9 +221,9 @@ def _saving_on_bad_data(read: Iterator[Any], save: Callable[[], None]) -> Iterat
     """Yield the same batches; if a face can no longer be read, save the state before the error is raised."""
     try:
         yield from read
-    except BadData as error:
+    except (BadData, MachineFault) as error:
         save()
-        raise BadData(error.message, f"{error.hint}; the same command continues where it stopped") from error
+        raise type(error)(error.message, f"{error.hint}; the same command continues where it stopped") from error
 
 
 def _save(state: TrainingState, sums: torch.Tensor) -> None:

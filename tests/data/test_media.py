@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from kce.data import pictures, videos
-from kce.errors import BadData
+from kce.errors import BadData, MachineFault
 
 RED, GREEN, BLUE = (220, 30, 20), (20, 200, 40), (30, 40, 210)
 
@@ -194,7 +194,6 @@ BROKEN_VIDEOS = {
     "no moov": _no_moov,
     "header only": _header_only,
     "audio only": _audio_only,
-    "missing": lambda path: None,
     "a folder": lambda path: path.mkdir(),
     "noise": lambda path: path.write_bytes(np.random.default_rng(0).bytes(100_000)),
     "zeros": lambda path: path.write_bytes(bytes(100_000)),
@@ -223,7 +222,7 @@ def test_a_playlist_opens_no_other_file(tmp_path: Path) -> None:
 
 
 def test_frames_beyond_the_bound_are_refused(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(videos, "MAX_PIXELS", 100 * 90)
+    monkeypatch.setattr(videos, "MAX_FRAME_PIXELS", 100 * 90)
     with pytest.raises(BadData, match="too large"):
         list(videos.video_frames(clip, 5))
     monkeypatch.undo()
@@ -387,10 +386,11 @@ def test_a_broken_picture_is_bad_data_with_a_reason(tmp_path: Path, data: bytes,
     assert raised.value.hint
 
 
-def test_a_missing_picture_and_a_folder_are_bad_data(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.png", tmp_path):
-        with pytest.raises(BadData, match="cannot be read"):
-            pictures.read_image(path)
+def test_a_missing_picture_is_no_fault_of_the_file_and_a_folder_is(tmp_path: Path) -> None:
+    with pytest.raises(MachineFault, match="is missing"):
+        pictures.read_image(tmp_path / "none.png")
+    with pytest.raises(BadData, match="not a file"):
+        pictures.read_image(tmp_path)
 
 
 def test_a_file_beyond_the_bound_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

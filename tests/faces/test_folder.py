@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kce.data.pictures import encode_png
-from kce.errors import BadData, KCEError
+from kce.errors import BadData, KCEError, MachineFault
 from kce.faces import folder
 from kce.faces.file_names import INSIDE, face_path
 from kce.faces.folder import load_pixels, read_faces
@@ -152,7 +152,7 @@ def test_loading_is_in_order_red_first_and_names_what_is_broken(tmp_path: Path) 
         load_pixels(faces, order, 16)
     assert rows[3].file in raised.value.message
     (tmp_path / rows[3].file).unlink()
-    with pytest.raises(BadData, match="cannot be read"):
+    with pytest.raises(MachineFault, match="is missing"):
         load_pixels(faces, order, 16)
 
 

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from kce.errors import BadData, KCEError, Refused
+from kce.errors import BadData, KCEError, MachineFault, Refused
 from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
 from kce.merging.plans import MergePlan, unmerged_plan
@@ -418,7 +418,7 @@ def test_a_folder_that_vanishes_in_mid_run_costs_nothing(faces_at: Path, tmp_pat
         if next(calls) == 4:
             (tmp_path / "faces").rename(tmp_path / "away")
 
-    with pytest.raises(BadData, match="cannot be read") as caught:
+    with pytest.raises(MachineFault, match="is missing") as caught:
         trained(at(), tmp_path / "a.safetensors", progress=unmount)
     assert "continues where it stopped" in caught.value.hint
     (tmp_path / "away").rename(tmp_path / "faces")
