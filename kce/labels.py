@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -31,6 +32,57 @@ class LabelParts(NamedTuple):
     def real(self) -> bool:
         """Whether these are the reals of the dataset."""
         return self.method == REAL
+
+
+class Meaning(NamedTuple):
+    """What a category stands for.
+
+    Attributes:
+        dataset: The dataset.
+        method: The forgery method; of reals, "real".
+        real: Whether it contains reals.
+    """
+
+    dataset: str
+    method: str
+    real: bool
+
+    @classmethod
+    def of(cls, dataset: str, method: str, real: bool) -> Meaning:
+        """The meaning of a sample's category; the reals of a dataset are one category, whatever their method."""
+        return cls(dataset, REAL if real else method, real)
+
+    @property
+    def category(self) -> str:
+        """Its name: ``<dataset>_<method>``."""
+        return f"{self.dataset}_{self.method}"
+
+
+CLASH_HINT = "give one of the two datasets, or one of the two methods, another name"
+
+
+def clashes(meanings: Iterable[Meaning]) -> dict[str, str]:
+    """Return the categories whose name stands for two different things, each with what it stands for.
+
+    Forgeries whose method is called "real" are among them, since their name is that of their dataset's reals.
+
+    >>> clashes([Meaning("A", "b_c", False), Meaning("A_b", "c", False)])
+    {'A_b_c': "the dataset 'A' with the method 'b_c', and the dataset 'A_b' with the method 'c'"}
+    """
+    by_name: dict[str, list[Meaning]] = {}
+    for meaning in sorted(set(meanings)):
+        by_name.setdefault(meaning.category, []).append(meaning)
+    return {
+        name: ", and ".join(map(_described, found))
+        for name, found in by_name.items()
+        if len(found) > 1 or (found[0].method == REAL and not found[0].real)
+    }
+
+
+def _described(meaning: Meaning) -> str:
+    if meaning.method == REAL:
+        return f"reals of the dataset {meaning.dataset!r}" if meaning.real else "forgeries whose method is called real"
+    return f"the dataset {meaning.dataset!r} with the method {meaning.method!r}"
 
 
 class Rows(Protocol):

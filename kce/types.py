@@ -117,18 +117,22 @@ class Remark:
         kind: "unparsed": a media file whose name or place the adapter cannot read. "missing": a file that a list of the
             dataset names and that does not exist, or an empty folder. "conflict": two sources of the dataset disagree
             (a list and a folder). "extra": a sample that no list of the dataset names; yielded besides the sample.
-            "ignored": a file of the dataset that is not a sample: masks, models, other qualities.
+            "ignored": a file of the dataset that is not a sample: masks, models, other qualities. "error": what makes
+            the dataset unusable as it is, such as a folder that may contain reals or forgeries; a scan fails, and
+            nothing is cut.
         path: The file or folder, below the root.
         reason: What was noticed.
+        hint: What to do about it; only for an error.
 
     Example:
         >>> Remark("unparsed", "fake/readme.png", "the name is not a number").kind
         'unparsed'
     """
 
-    kind: Literal["unparsed", "missing", "conflict", "extra", "ignored"]
+    kind: Literal["unparsed", "missing", "conflict", "extra", "ignored", "error"]
     path: str
     reason: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -174,11 +174,13 @@ def _print_scan(report: dict[str, Any]) -> None:
         f"{report['dataset']} in {report['root']}: {report['samples']} samples, {report['ignored']} files ignored"
     )
     have, published = report["by_category"], report["expected"] or {}
+    reals = set(report["real_categories"])
     print_table(
-        ["category", "have", "published", "difference"],
+        ["category", "label", "have", "published", "difference"],
         [
             [
                 name,
+                ("real" if name in reals else "fake") if name in have else "",
                 str(have.get(name, 0)),
                 str(published.get(name, "")),
                 f"{have.get(name, 0) - published[name]:+}" if name in published else "",
@@ -191,7 +193,7 @@ def _print_scan(report: dict[str, Any]) -> None:
         leaks = [f"{leak['kind']} {', '.join(leak['names'])}: {', '.join(leak['splits'])}" for leak in report["leaks"]]
         print_line(f"{made['mode']} split: {made['dropped']} samples dropped, {len(leaks)} leaks")
         print_problems("leaks", leaks)
-    for what in ("unparsed", "missing", "conflicts", "extra", "corrupt"):
+    for what in ("errors", "unparsed", "missing", "conflicts", "extra", "corrupt"):
         print_problems(what, report[what] or [])
 
 

@@ -16,6 +16,7 @@ from kce.data.sample_csv import sample_csv_writer
 from kce.data.splits import Split, SplitReport, disjoint_split, official_split
 from kce.data.walk import printable
 from kce.errors import BadData, KCEError, UnknownName
+from kce.labels import CLASH_HINT, Meaning, clashes
 from kce.system.documents import Document
 from kce.types import Dataset, Progress, Remark, Sample
 
@@ -35,11 +36,13 @@ class ScanReport(Document):
         root: The folder, as the user named it.
         samples: Number of distinct samples.
         by_category: Category -> number of samples.
+        real_categories: The categories that contain reals; all others contain forgeries.
         by_split: Split -> number of samples; "none" = without a split.
         unparsed: Media files whose names or folders the adapter cannot interpret.
         missing: Files that a list of the dataset names and that do not exist; empty folders.
         conflicts: Files on which lists of the dataset disagree; duplicate keys.
         extra: Samples that no list of the dataset names.
+        errors: Why the result cannot be used, such as folders that may contain reals or forgeries.
         ignored: Number of files that are not samples.
         expected: Category -> published number of samples; None = not known.
         split: How the split was made; None unless one was requested.
@@ -53,11 +56,13 @@ class ScanReport(Document):
     root: str
     samples: int
     by_category: Mapping[str, int]
+    real_categories: tuple[str, ...]
     by_split: Mapping[str, int]
     unparsed: tuple[str, ...]
     missing: tuple[str, ...]
     conflicts: tuple[str, ...]
     extra: tuple[str, ...]
+    errors: tuple[str, ...]
     ignored: int
     expected: Mapping[str, int] | None = None
     split: SplitReport | None = None
@@ -94,13 +99,14 @@ class _Counts:
     """What has been counted so far."""
 
     def __init__(self) -> None:
-        self.categories: Counter[str] = Counter()
+        self.categories: Counter[tuple[str, str, bool]] = Counter()  # dataset, method, real
         self.splits: Counter[str] = Counter()
         self.ignored = 0
-        self.lines = {kind: _Lines() for kind in ("unparsed", "missing", "conflict", "extra")}
+        self.lines = {kind: _Lines() for kind in ("unparsed", "missing", "conflict", "extra", "error")}
+        self.hint = ""  # of the first error
 
     def add_sample(self, sample: Sample) -> None:
-        self.categories[sample.category] += 1
+        self.categories[sample.dataset, sample.method, sample.real] += 1
         self.splits[sample.split or NONE] += 1
 
     def add_remark(self, remark: Remark) -> None:
@@ -108,6 +114,17 @@ class _Counts:
             self.ignored += 1
         else:
             self.lines[remark.kind].add(remark.path, remark.reason)
+            if remark.kind == "error":
+                self.hint = self.hint or remark.hint
+
+    def by_meaning(self) -> Counter[Meaning]:
+        """Number of samples by what their categories stand for; ambiguous names are errors."""
+        counts: Counter[Meaning] = Counter()
+        for what, number in self.categories.items():
+            counts[Meaning.of(*what)] += number
+        for name, both in clashes(counts).items():
+            self.add_remark(Remark("error", name, f"this name is ambiguous: {both}", CLASH_HINT))
+        return counts
 
 
 def _no_progress(what: str, done: int, total: int | None) -> None:
@@ -145,8 +162,9 @@ def scan(
 
     Raises:
         UnknownName: For a split that does not exist.
-        ScanFailed: There is no sample, or more than 0.5 % of the names cannot be parsed. It carries the report, and the
-            CSV file has been written.
+        ScanFailed: There is no sample, more than 0.5 % of the names cannot be parsed, or there is an error, such as a
+            folder that may contain reals or forgeries. It carries the report. The CSV file has been written unless
+            there is an error.
         KCEError: The CSV file cannot be written, or the dataset yields something else than samples and remarks.
     """
     made = _make_split(dataset, split, seed, progress) if split else None
@@ -159,23 +177,34 @@ def scan(
         for sample in samples:
             counts.add_sample(sample)
             write(sample)
-    report = ScanReport(
+        report = _report(dataset, root, counts, made, finder)
+        _fail_for_errors(report, counts)  # before the file is there: its labels would be guesses
+    _fail_if_unusable(report, counts.lines["unparsed"].count)
+    return replace(report, corrupt=_corrupt(dataset, report.samples, workers, progress)) if decode else report
+
+
+def _report(dataset: Dataset, root: str | Path, counts: _Counts, made: Split | None, finder: LeakFinder) -> ScanReport:
+    meanings = counts.by_meaning()
+    categories: Counter[str] = Counter()
+    for meaning, number in meanings.items():
+        categories[meaning.category] += number
+    return ScanReport(
         dataset=dataset.name,
         root=str(root),
-        samples=counts.categories.total(),
-        by_category=dict(sorted(counts.categories.items())),
+        samples=categories.total(),
+        by_category=dict(sorted(categories.items())),
+        real_categories=tuple(sorted({meaning.category for meaning in meanings if meaning.real})),
         by_split=dict(sorted(counts.splits.items())),
         unparsed=counts.lines["unparsed"].shown(),
         missing=counts.lines["missing"].shown(),
         conflicts=counts.lines["conflict"].shown(),
         extra=counts.lines["extra"].shown(),
+        errors=counts.lines["error"].shown(),
         ignored=counts.ignored,
         expected=dict(getattr(dataset, "expected", None) or {}) or None,
         split=made.report if made else None,
         leaks=tuple(finder.leaks()) if made else None,
     )
-    _fail_if_unusable(report, counts.lines["unparsed"].count)
-    return replace(report, corrupt=_corrupt(dataset, report.samples, workers, progress)) if decode else report
 
 
 def _make_split(dataset: Dataset, split: str, seed: int, progress: Progress) -> Split:
@@ -232,6 +261,12 @@ def _items(dataset: Dataset) -> Iterable[Sample | Remark]:
                 "adapters must yield kce.Sample or kce.Remark",
             )
         yield item
+
+
+def _fail_for_errors(report: ScanReport, counts: _Counts) -> None:
+    if number := counts.lines["error"].count:
+        more = f"; and {number - 1} more" if number > 1 else ""
+        raise ScanFailed(f"{report.dataset} below {report.root}: {report.errors[0]}{more}", counts.hint, report)
 
 
 def _fail_if_unusable(report: ScanReport, unparsed: int) -> None:

@@ -19,6 +19,7 @@ from kce.data.pictures import read_image, resize
 from kce.errors import BadData
 from kce.faces.file_names import FACES, INSIDE, SETTINGS
 from kce.faces.tables import CUT_AGAIN, FaceRow, read_csv_table
+from kce.labels import Meaning, clashes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,13 +88,15 @@ def read_faces(folder: str | os.PathLike[str]) -> Faces:
 
     Raises:
         KCEError: There is no faces.csv.
-        BadData: faces.csv is damaged, has a key twice, or names a file outside the folder.
+        BadData: faces.csv is damaged, has a key twice, names a file outside the folder, or has a category that is not
+            that of its dataset and method, or that stands for two.
     """
     root = Path(folder)
     table = root / FACES
     lines = read_csv_table(table, FaceRow._fields)
     parts: dict[str, list[NDArray[Any]]] = {name: [np.empty(0, np.str_)] for name in (*_COLUMNS, "real")}
     count = 0
+    meanings: set[tuple[str, ...]] = set()
     while rows := list(islice(lines, _ROWS_AT_ONCE)):  # a million rows as Python's strings would take gigabytes
         columns = dict(zip(FaceRow._fields, zip(*rows, strict=True), strict=True))
         for number, file in enumerate(columns["file"], count + 1):
@@ -104,6 +107,7 @@ def read_faces(folder: str | os.PathLike[str]) -> Faces:
                 raise BadData(f"{root / category_folder} leads out of the folder", CUT_AGAIN)
         if invalid := set(columns["real"]) - {"0", "1"}:
             raise BadData(f"{table}: real is {min(invalid)!r}, not 0 or 1", CUT_AGAIN)
+        meanings.update(zip(columns["category"], columns["dataset"], columns["method"], columns["real"], strict=True))
         for name, part in parts.items():
             part.append(np.array(columns[name], np.str_))
         count += len(rows)
@@ -111,7 +115,23 @@ def read_faces(folder: str | os.PathLike[str]) -> Faces:
     keys = arrays["key"].tolist()
     if len(set(keys)) < count:
         raise BadData(f"{table}: the key {Counter(keys).most_common(1)[0][0]} occurs twice", CUT_AGAIN)
+    _check_categories(meanings, table)
     return Faces(root, real=np.concatenate(parts["real"]) == "1", **arrays)
+
+
+def _check_categories(meanings: set[tuple[str, ...]], table: Path) -> None:
+    known = [
+        (category, Meaning.of(dataset, method, real == "1")) for category, dataset, method, real in sorted(meanings)
+    ]
+    for category, meaning in known:
+        if category != meaning.category:
+            raise BadData(
+                f"{table}: a row of the category {category} has the dataset {meaning.dataset}, the method "
+                f"{meaning.method} and real {int(meaning.real)}",
+                CUT_AGAIN,
+            )
+    for name, both in clashes(meaning for _, meaning in known).items():
+        raise BadData(f"{table}: the name {name} is ambiguous: {both}", CUT_AGAIN)
 
 
 def read_detector(folder: str | os.PathLike[str]) -> str | None:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import xxhash
 
+from kce.data.walk import printable
 from kce.errors import BadData, KCEError, Refused
 from kce.faces.file_names import content_hash
 from kce.faces.journal import CutRecord, CutResult
 from kce.faces.sample_rows import folder_key, sample_columns, sample_of_row
+from kce.labels import CLASH_HINT, Meaning, clashes
 from kce.types import Remark, Sample
 
 if TYPE_CHECKING:
@@ -53,11 +55,21 @@ class CategoryQuota:
 
 
 def list_samples(dataset: Iterable[Sample | Remark], progress: Progress) -> dict[str, Sample]:
-    """All samples of a dataset by their keys in the folder. Raises KCEError if there are none."""
+    """All samples of a dataset by their keys in the folder.
+
+    Raises:
+        BadData: The dataset is unusable, two samples have one key, or two categories have one name.
+        KCEError: There are no samples.
+    """
     samples: dict[str, Sample] = {}
+    meanings: set[tuple[str, str, bool]] = set()
+    errors: list[Remark] = []
     for item in dataset:
         if isinstance(item, Remark):
+            if item.kind == "error":
+                errors.append(item)
             continue
+        meanings.add((item.dataset, item.method, item.real))
         key = folder_key(item)
         if key in samples:
             raise BadData(
@@ -67,15 +79,33 @@ def list_samples(dataset: Iterable[Sample | Remark], progress: Progress) -> dict
         if len(samples) % 1000 == 0:
             progress("listing samples", len(samples), None)
     progress("listing samples", len(samples), len(samples))
+    if errors:
+        more = f"; and {len(errors) - 1} more, which `kce scan` lists" if len(errors) > 1 else ""
+        raise BadData(f"{errors[0].path}: {errors[0].reason}{more}", errors[0].hint)
+    refuse_clashes(Meaning.of(*what) for what in meanings)
     if not samples:
         raise KCEError("the dataset has no samples", "`kce scan` shows what it finds below this root")
     return samples
 
 
+def refuse_clashes(meanings: Iterable[Meaning], where: str = "") -> None:
+    """Raise BadData if the name of a category is ambiguous."""
+    for name, both in clashes(meanings).items():
+        raise BadData(f"{where}the name {name} is ambiguous: {both}", CLASH_HINT)
+
+
 def make_quotas(
     record: CutRecord, samples: dict[str, Sample], seed: int, per_category: int | None
 ) -> list[CategoryQuota]:
-    """The categories, sorted. Samples that were cut before and have left the dataset since keep their position."""
+    """The categories, sorted. Samples that were cut before and have left the dataset since keep their position.
+
+    Raises:
+        BadData: The folder has a category of this name that is something else.
+    """
+    before = {(row.dataset, row.method, row.real == "1") for result in record.results.values() for row in result.rows}
+    sampled = {(sample.dataset, sample.method, sample.real) for sample in samples.values()}
+    now = {(printable(dataset), printable(method), real) for dataset, method, real in sampled}
+    refuse_clashes((Meaning.of(*what) for what in before | now), f"{record.root}: ")
     by_category: dict[str, list[tuple[str, Sample]]] = {}
     for key, sample in samples.items():
         by_category.setdefault(sample.category, []).append((key, sample))

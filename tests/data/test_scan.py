@@ -63,17 +63,58 @@ def test_the_report_has_exactly_what_the_contract_says() -> None:
         "root": "root",
         "samples": 2,
         "by_category": {"Given_m": 1, "Given_real": 1},
+        "real_categories": ["Given_real"],
         "by_split": {"none": 1, "test": 1},
         "unparsed": [],
         "missing": ["c: named in list"],
         "conflicts": ["d"],
         "extra": ["a: in no list"],
+        "errors": [],
         "ignored": 1,
         "expected": None,
         "split": None,
         "leaks": None,
         "corrupt": None,
     }
+
+
+def test_an_error_fails_the_scan_carries_the_report_and_writes_no_labels(tmp_path: Path) -> None:
+    items = [sample(str(n)) for n in range(1000)] + [Remark("error", "photos", "real or fake?", "say which")]
+    with pytest.raises(ScanFailed, match=r"Given below root: photos: real or fake\?") as caught:
+        scan(Given(items), "root", csv=tmp_path / "out.csv")
+    assert caught.value.hint == "say which"
+    assert caught.value.report.errors == ("photos: real or fake?",)
+    assert caught.value.report.samples == 1000
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "why"),
+    [
+        (
+            ("A_b", "c", False),
+            ("A", "b_c", False),
+            "A_b_c: .*'A' with the method 'b_c', and .*'A_b' with",
+        ),
+        (("A", "real", False), ("A", "real", True), "A_real: .*forgeries whose method is called real, and reals of"),
+        (("A", "real", False), ("A", "youtube", True), "A_real: .*forgeries whose method is called real, and reals of"),
+        (("A_real", "x", False), ("A", "real_x", False), "A_real_x"),
+    ],
+)
+def test_one_name_for_two_categories_is_an_error(
+    one: tuple[str, str, bool], other: tuple[str, str, bool], why: str
+) -> None:
+    items = [Sample(str(n), Path(str(n)), *what) for n, what in enumerate((one, other))]
+    with pytest.raises(ScanFailed, match=why) as caught:
+        scan(Given(items), "root")
+    assert caught.value.hint
+
+
+def test_reals_with_several_methods_are_one_category() -> None:
+    items = [Sample(method, Path(method), "A", method, real=True) for method in ("youtube", "actors", "real")]
+    report = scan(Given(items), "root")
+    assert report.by_category == {"A_real": 3}
+    assert report.real_categories == ("A_real",)
 
 
 def test_expected_counts_are_the_adapters() -> None:

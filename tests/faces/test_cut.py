@@ -12,6 +12,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kce.data import pictures, videos
-from kce.errors import KCEError, Refused
+from kce.errors import BadData, KCEError, Refused
 from kce.faces.crop import crop, crop_faces, largest_box, valid_boxes
 from kce.faces.cut import CutReport, cut
 from kce.faces.folder import read_faces
@@ -612,3 +613,31 @@ def test_the_settings_of_an_older_folder_are_refused_with_a_hint(corpus: Corpus,
         with pytest.raises(KCEError, match=message):
             quick(corpus, tmp_path / "a", home)
         settings.write_text(text, encoding="utf-8")
+
+
+def test_a_folder_never_holds_two_categories_of_one_name(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+    first = [
+        replace(item, dataset="A_b", method="c", real=False) for item in corpus.samples if isinstance(item, Sample)
+    ]
+    other = [replace(item, dataset="A", method="b_c", real=False) for item in first]
+    both = "A_b_c is ambiguous: the dataset 'A' with the method 'b_c', and the dataset 'A_b' with"
+    with pytest.raises(BadData, match=both):
+        cut([first[0], replace(other[1], key="x")], tmp_path / "one", detector="half", workers=1, registry_folder=home)
+    cut(first[:2], tmp_path / "two", detector="half", workers=1, registry_folder=home)
+    before = contents(tmp_path / "two")
+    with pytest.raises(BadData, match=both) as caught:
+        cut(other[2:4], tmp_path / "two", detector="half", workers=1, registry_folder=home)
+    assert caught.value.hint
+    assert contents(tmp_path / "two") == before
+
+
+def test_nothing_is_cut_of_a_dataset_that_is_not_clear(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+    unclear = [
+        *corpus,
+        Remark("error", "photos", "real or fake?", "say which"),
+        Remark("error", "more", "real or fake?"),
+    ]
+    with pytest.raises(BadData, match=r"photos: real or fake\?; and 1 more, which `kce scan` lists") as caught:
+        cut(unclear, tmp_path / "faces", detector="half", workers=1, registry_folder=home)
+    assert caught.value.hint == "say which"
+    assert not (tmp_path / "faces").exists()

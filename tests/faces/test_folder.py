@@ -103,6 +103,35 @@ def test_a_table_with_invalid_rows_is_bad_data(tmp_path: Path, rows: list[FaceRo
     assert raised.value.hint
 
 
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        ([row(category="A_real")], "a row of the category A_real has the dataset D, the method Swap and real 0"),
+        ([row(real="1")], "category D_Swap has the dataset D, the method real and real 1"),
+        ([row(category="D_real", method="youtube", real="1"), row(1)], None),
+        (
+            [row(), row(1, category="D_real", method="real")],
+            "D_real is ambiguous: forgeries whose method is called real",
+        ),
+        (
+            [row(category="D_real", method="real"), row(1, category="D_real", method="real", real="1")],
+            "D_real is ambiguous: forgeries whose method is called real, and reals of the dataset 'D'",
+        ),
+        (
+            [row(category="A_b_c", dataset="A", method="b_c"), row(1, category="A_b_c", dataset="A_b", method="c")],
+            "A_b_c is ambiguous: the dataset 'A' with the method 'b_c', and the dataset 'A_b' with",
+        ),
+    ],
+)
+def test_a_category_is_one_dataset_and_method(tmp_path: Path, rows: list[FaceRow], why: str | None) -> None:
+    root = write(tmp_path, *rows)
+    if why is None:
+        assert len(read_faces(root)) == len(rows)
+        return
+    with pytest.raises(BadData, match=why):
+        read_faces(root)
+
+
 def test_other_columns_and_damaged_text_are_bad_data(tmp_path: Path) -> None:
     with pytest.raises(BadData, match="columns"):
         read_faces(write(tmp_path, columns=("key", "label")))
@@ -125,7 +154,7 @@ def test_a_folder_without_a_table_says_how_to_get_one(tmp_path: Path) -> None:
 def test_the_hash_follows_keys_labels_groups_pictures_and_order(tmp_path: Path) -> None:
     base = read_faces(write(tmp_path, row(0), row(1)))
     hashes = {base.content_hash()}
-    for other in ({"key": "x"}, {"hash": "f" * 16}, {"category": "D_x"}, {"group": "g"}):
+    for other in ({"key": "x"}, {"hash": "f" * 16}, {"category": "D_x", "method": "x"}, {"group": "g"}):
         hashes.add(read_faces(write(tmp_path, row(0), row(1, **other))).content_hash())
     hashes.add(base.take(np.array([1, 0])).content_hash())
     assert len(hashes) == 6
