@@ -203,6 +203,7 @@ class MergePlan:
         classes: The new class of each category.
         votes: Per category, the reason for its class.
         made: How the plan was made.
+        asked: Number of classes that was asked for, which need not be the number that was made; None = none was.
 
     Example:
         >>> plan = MergePlan({"One_Swap": "swap", "Two_Swap": "swap", "Two_Lips": "lips"})
@@ -215,6 +216,7 @@ class MergePlan:
     classes: Mapping[str, str]
     votes: Mapping[str, str] = field(default_factory=dict)
     made: str = ""
+    asked: int | None = None
 
     @property
     def names(self) -> list[str]:

@@ -170,6 +170,8 @@ def print_scores(result: dict[str, Any]) -> None:
             for name, value in values.items()
         ],
     )
+    for remark in result["remarks"]:
+        say(f"note: {remark}")
 
 
 def print_problems(what: str, lines: list[str], most: int = 10) -> None:

@@ -1,4 +1,4 @@
-"""Numbers and intervals as text: the one format of every table, on the page, in the terminal and in files."""
+"""Numbers, intervals and their reservations as text, for every table on the page, in the terminal and in files."""
 
 from __future__ import annotations
 
@@ -23,3 +23,15 @@ def format_interval(interval: Sequence[float] | None, form: str) -> str:
     '1.0 to 2.5'
     """
     return f"{interval[0]:{form}} to {interval[1]:{form}}" if interval else MISSING
+
+
+def describe_unknown_recordings(unknown: int, rows: int) -> str:
+    """Say that intervals treat files as if they were recordings.
+
+    >>> describe_unknown_recordings(12, 500)
+    'the recording of 12 of 500 rows is unknown: they were resampled file by file, so intervals may be too narrow'
+    """
+    return (
+        f"the recording of {unknown} of {rows} rows is unknown: they were resampled file by file, "
+        "so intervals may be too narrow"
+    )

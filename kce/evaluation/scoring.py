@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.errors import BadData, KCEError
+from kce.evaluation.formatting import describe_unknown_recordings
 from kce.evaluation.intervals import bootstrap_interval
 from kce.features.table import FeatureTable, open_table, split_table_address
 from kce.registry import isolation
@@ -87,8 +88,11 @@ def score_features(
     simulated recordings of 10 frames, 93 % of these intervals contain the expected score, and 77 % without the shift by
     the bias. Where labels hardly differ an interval may reach below 0.
 
+    Where the recording of a row is unknown (``group`` is empty), its file is resampled instead. Files may be frames of
+    one recording, so the interval may then be too narrow; a remark says so.
+
     There is no interval (None) for an evaluator whose attribute ``intervals`` is False; for any score if a label has
-    only one recording (rows whose group is empty, that is unknown, count as one); and if `resamples` is 0.
+    only one recording; and if `resamples` is 0.
 
     Args:
         features: The rows.
@@ -98,8 +102,9 @@ def score_features(
         resamples: Number of resamples of the bootstrap.
 
     Returns:
-        {"n": rows, "seed": seed, "scores": {evaluator: {score: value}}, "intervals": {evaluator: {score: [low, high] or
-        None}}, "remarks": [why an interval is None]}.
+        {"n": rows, "dims": dimensions, "unknown_recordings": rows whose recording is unknown, "seed": seed, "scores":
+        {evaluator: {score: value}}, "intervals": {evaluator: {score: [low, high] or None}}, "remarks": [why an interval
+        is None, or may be too narrow]}.
 
     Raises:
         BadData: If there are too few rows, only one label, or values that are not finite.
@@ -107,12 +112,16 @@ def score_features(
     """
     _check_scorable(features)
     codes = np.unique(features.label, return_inverse=True)[1]
-    recordings = [_split_by_group(features, np.flatnonzero(codes == code)) for code in range(codes.max() + 1)]
+    units = np.unique(features.recording, return_inverse=True)[1]
+    recordings = [_split_by_code(units, np.flatnonzero(codes == code)) for code in range(codes.max() + 1)]
+    unknown = int((features.group == "").sum())
     single = [label for label, own in zip(features.categories, recordings, strict=True) if len(own) < 2]
     scores = {name: _score(name, evaluator, features, plan) for name, evaluator in evaluators.items()}
     remarks = [f"no intervals: only one recording behind {label}" for label in single]
     resampled = {name: evaluator for name, evaluator in evaluators.items() if getattr(evaluator, "intervals", True)}
     remarks += [f"no interval for {name}: it has none" for name in evaluators if name not in resampled]
+    if unknown and resampled and not single:
+        remarks.append(describe_unknown_recordings(unknown, len(features)))
     draws: dict[str, list[dict[str, float]]] = {name: [] for name in evaluators}
     if not single and resampled:
         rng = generator(seed, "bootstrap")
@@ -127,7 +136,15 @@ def score_features(
         }
         for name, values in scores.items()
     }
-    return {"n": len(features), "seed": seed, "scores": scores, "intervals": intervals, "remarks": remarks}
+    return {
+        "n": len(features),
+        "dims": features.x.shape[1],
+        "unknown_recordings": unknown,
+        "seed": seed,
+        "scores": scores,
+        "intervals": intervals,
+        "remarks": remarks,
+    }
 
 
 def read_evaluation_rows(table: FeatureTable, per_category: int, seed: int) -> Features:
@@ -185,10 +202,10 @@ def _check_scorable(features: Features) -> None:
         raise BadData(f"the features of {bad} are not finite (NaN or infinite)", "extract the features again")
 
 
-def _split_by_group(features: Features, rows: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    codes = np.unique(features.group[rows], return_inverse=True)[1]
-    order = np.argsort(codes, kind="stable")
-    return np.split(rows[order], np.flatnonzero(np.diff(codes[order])) + 1)
+def _split_by_code(codes: NDArray[np.intp], rows: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """The rows of each code, in the order of the codes."""
+    ordered = rows[np.argsort(codes[rows], kind="stable")]
+    return np.split(ordered, np.flatnonzero(np.diff(codes[ordered])) + 1)
 
 
 def _resample(groups: list[NDArray[np.intp]], rng: np.random.Generator) -> NDArray[np.intp]:

@@ -26,6 +26,7 @@ class PlanFile(Document):
     Attributes:
         classes: Category -> class.
         made: How the plan came about.
+        asked: Number of classes that was asked for; absent where none was.
     """
 
     NOUN: ClassVar[str] = "a merge plan"
@@ -34,6 +35,7 @@ class PlanFile(Document):
 
     classes: Mapping[str, str]
     made: str = ""
+    asked: int | None = None
 
 
 def write_plan(path: Path, plan: MergePlan) -> None:
@@ -44,6 +46,8 @@ def write_plan(path: Path, plan: MergePlan) -> None:
     )
     document["schema"] = PlanFile.SCHEMA
     document["made"] = plan.made
+    if plan.asked is not None:
+        document["asked"] = plan.asked
     classes = tomlkit.table()
     for category in sorted(plan.classes, key=lambda category: (plan.classes[category], category)):
         line = tomlkit.string(plan.classes[category])
@@ -76,7 +80,7 @@ def read_plan(path: Path) -> MergePlan:
     classes = tomlkit.parse(path.read_text(encoding="utf-8"))["classes"]
     lines = {category: classes.item(category) for category in spec.classes}
     votes = {category: line.trivia.comment.lstrip("# ") for category, line in lines.items() if line.trivia.comment}
-    return MergePlan(spec.classes, votes, spec.made)
+    return MergePlan(spec.classes, votes, spec.made, spec.asked)
 
 
 def check_plan(plan: MergePlan, categories: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kce.types import Clusterer, Features
+
+
+_log = logging.getLogger("kce.merging.plans")
 
 
 def unmerged_plan(categories: Iterable[str]) -> MergePlan:
@@ -89,11 +93,17 @@ def plan_at_random(categories: Iterable[str], sizes: Sequence[int], seed: int) -
     return MergePlan(_numbered("random", names, numbers.tolist()), made=f"at random, seed {seed}")
 
 
-def plan_by_clusters(features: Features, clusterer: Clusterer, vote: Literal["means", "rows"] = "means") -> MergePlan:
+def plan_by_clusters(
+    features: Features,
+    clusterer: Clusterer,
+    vote: Literal["means", "rows"] = "means",
+    name: str = "",
+    asked: int | None = None,
+) -> MergePlan:
     """Merge the categories that a clusterer puts together.
 
     Neither the order of the rows nor the numbers of the clusters matter. A category that is noise (-1) is a class of
-    its own.
+    its own. Where another number of classes was made than was asked for, the plan says so, and a warning in the log.
 
     Args:
         features: Features of the known categories.
@@ -102,6 +112,8 @@ def plan_by_clusters(features: Features, clusterer: Clusterer, vote: Literal["me
             the mean features of each category, in order of category; a ``kce.types.ConstrainedClusterer`` also gets, as
             `cannot_link`, which of them are of one dataset. "rows": it gets all rows, in order of category and key; a
             category goes to the cluster with most of its rows, on a tie to the one that comes first in that order.
+        name: What the plan and messages call the clusterer; default: its own name.
+        asked: Number of clusters that was asked for; default: the clusterer's `n_clusters`, if it has one.
 
     Returns:
         Classes "cluster-01", "cluster-02", ... in the order of their first categories, with the reason for each
@@ -140,7 +152,13 @@ def plan_by_clusters(features: Features, clusterer: Clusterer, vote: Literal["me
     for category, number in zip(categories, numbers.tolist(), strict=True):
         if number == -1:
             votes[category] = f"noise; {votes[category]}"
-    return MergePlan(classes, votes, f"by clusters of {vote}: {_name(clusterer)}")
+    name = name or _name(clusterer)
+    made, classes_made = f"by clusters of {vote}: {name}", len(set(classes.values()))
+    asked = getattr(clusterer, "n_clusters", None) if asked is None else asked
+    if asked not in (None, classes_made):
+        _log.warning("%s was asked for %d classes and made %d", name, asked, classes_made)
+        made += f"; asked for {asked} classes, made {classes_made}"
+    return MergePlan(classes, votes, made, asked)
 
 
 def estimate_class_count(features: Features) -> int:

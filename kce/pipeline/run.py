@@ -129,6 +129,8 @@ class _Stages:
     def do(self, until: str) -> dict[str, Any]:
         """Do what is not done yet, in the order of the stages."""
         stages = STAGES[: STAGES.index(until) + 1]
+        for remark in self._held_out_remarks():
+            _log.warning(remark)
         self._copy_plan()
         if self.recipe.clusters and not self._plan_path.is_file():
             self._train(self.recipe.first, unmerged_plan(self.faces.categories), "first")
@@ -154,6 +156,17 @@ class _Stages:
     def _pixels_of(self, faces: Faces, size: int) -> Pixels:
         """The known faces and those to train on may be the same: they are decoded once."""
         return self._pixels.setdefault((id(faces), size), Pixels(faces, size))
+
+    def _held_out_remarks(self) -> list[str]:
+        """What to know of the accuracy on held-out faces."""
+        group = self.faces.trained.group
+        unknown = int((group == "").sum())
+        if not (unknown and self.recipe.train.held_out):
+            return []
+        return [
+            f"the recording of {unknown} of {len(group)} known faces is unknown: frames of one recording may be both "
+            "trained on and held out, so the held-out accuracy may be too high"
+        ]
 
     def _train(self, backbone: str, plan: MergePlan, name: str) -> None:
         weights = self.folder / f"{name}.safetensors"
@@ -255,7 +268,7 @@ class _Stages:
             return by_clusters
         # The control of the plan by clusters: classes of the same sizes, with random members.
         sizes = [len(by_clusters.members(name)) for name in by_clusters.names]
-        return plan_at_random(self.faces.categories, sizes, recipe.seed)
+        return replace(plan_at_random(self.faces.categories, sizes, recipe.seed), asked=by_clusters.asked)
 
     def _plan_by_clusters(self, names: int) -> MergePlan:
         """Align, reduce and cluster the known rows; `names` is how many classes the plan by name has."""
@@ -271,8 +284,9 @@ class _Stages:
         if self.registry.takes("clusterer", recipe.clusterer, "n_clusters"):
             k = names if recipe.k == "name" else recipe.k
             parameters["n_clusters"] = estimate_class_count(rows) if k == "estimate" else int(k)
-        with self._component("clusterer", recipe.clusterer, **parameters) as clusterer:
-            plan = plan_by_clusters(rows, clusterer, recipe.vote)
+        part = self.registry.resolve_seeded("clusterer", recipe.clusterer, recipe.seed, **parameters)
+        with isolation.component(part, self.registry, recipe.timeout) as clusterer:
+            plan = plan_by_clusters(rows, clusterer, recipe.vote, part.spec, part.parameters.get("n_clusters"))
         self.progress("reducing and clustering", 1, 1)
         if unlearned:
             _log.warning(
@@ -280,9 +294,8 @@ class _Stages:
                 "chance; train longer (--epochs), or with less --augment",
                 ", ".join(unlearned),
             )
-        spec = self.registry.resolve_seeded("clusterer", recipe.clusterer, recipe.seed, **parameters).spec
         votes = {name: f"{vote}; {UNLEARNED_NOTE}" if name in unlearned else vote for name, vote in plan.votes.items()}
-        return replace(plan, votes=votes, made=f"by clusters of {recipe.vote}: {spec}")
+        return replace(plan, votes=votes)
 
     # Scores ------------------------------------------------------------------------------------------------------
 
@@ -295,11 +308,13 @@ class _Stages:
         with open_evaluators(self.registry, evaluate.evaluators, seed, self.recipe.timeout) as evaluators:
             scored = score_features(reduced, evaluators, seed=seed, plan=plan, resamples=evaluate.resamples)
         self.progress("scoring", 1, 1)
+        scored["remarks"] += self._held_out_remarks()
         return RunReport(
             folder=str(self.folder),
             plan=dict(plan.classes),
             made=plan.made,
             classes=len(plan.names),
+            asked=plan.asked,
             known=count_faces(self.faces.known),
             unknown=count_faces(self.faces.unknown),
             evaluated={category: int((rows.label == category).sum()) for category in rows.categories},

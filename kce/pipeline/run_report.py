@@ -30,7 +30,10 @@ class RunReport(Document):
         seed: The seed of the run.
         scores: Evaluator -> name -> value.
         intervals: Evaluator -> name -> (low, high), 95 %; None where there is none.
-        remarks: Why an interval is None.
+        remarks: What a reader must know, such as why an interval is None or may be too narrow.
+        asked: How many classes were asked for; None where no number was.
+        dims: Dimensions of the features that were scored, after the reducer.
+        unknown_recordings: Rows that were scored and whose recording is unknown.
     """
 
     NOUN: ClassVar[str] = "the report of a run"
@@ -48,6 +51,9 @@ class RunReport(Document):
     scores: Mapping[str, Mapping[str, float]]
     intervals: Mapping[str, Mapping[str, tuple[float, float] | None]]
     remarks: tuple[str, ...] = ()
+    asked: int | None = None
+    dims: int = 0
+    unknown_recordings: int = 0
 
 
 def count_faces(faces: Faces) -> dict[str, int]:

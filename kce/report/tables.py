@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kce.evaluation.formatting import MISSING, format_interval, format_number
+from kce.evaluation.formatting import MISSING, describe_unknown_recordings, format_interval, format_number
 from kce.registry import defaults
 from kce.report.charts import ReportTable
 
@@ -17,7 +17,9 @@ def report_tables(source: ReportSource) -> list[ReportTable]:
     """Make every table of a run, a demo or a study for which there is data."""
     document = source.document
     if source.kind == "run":
-        return [_scores(document), _plans({"class": document["plan"]})]
+        asked, classes = document["asked"], document["classes"]
+        note = "" if asked in (None, classes) else f" Asked for {asked} classes; the plan has {classes}."
+        return [_scores(document), _plans({"class": document["plan"]}, note)]
     if source.kind == "demo":
         plans = {run.plan: dict(run.report["plan"]) for run in source.runs if run.plan != "none"}
         return [_demo(document["plans"]), _plans(plans)]
@@ -47,16 +49,27 @@ def _scores(report: Mapping[str, Any]) -> ReportTable:
             interval = report["intervals"].get(evaluator, {}).get(score)
             rows.append([evaluator, score, f"{value:.4g}", format_interval(interval, ".4g"), str(n), str(seed)])
             record = {"evaluator": evaluator, "score": score, "value": value, **_bounds(interval)}
-            records.append({**record, "n": n, "seed": seed})
+            records.append({**record, "n": n, "seed": seed, "unknown_recordings": report["unknown_recordings"]})
     head = ["evaluator", "score", "value", "95 % interval", "n", "seed"]
-    note = "On n faces of categories that no model has seen. Intervals are from a bootstrap over recordings."
+    note = f"On n faces of categories that no model has seen. {_intervals_note([report])}"
     return _table("scores", "Scores", note, head, rows, 2, records)
 
 
-def _plans(plans: Mapping[str, Mapping[str, str]]) -> ReportTable:
+def _intervals_note(reports: Sequence[Mapping[str, Any]]) -> str:
+    """How the intervals of runs were made, and what is not known about them."""
+    note = "Intervals are from a bootstrap over recordings."
+    unknown = [(report["unknown_recordings"], report["n"]) for report in reports if report["unknown_recordings"]]
+    if not unknown:
+        return note
+    remark = describe_unknown_recordings(*max(unknown))
+    return f"{note} {remark[0].upper()}{remark[1:]}."
+
+
+def _plans(plans: Mapping[str, Mapping[str, str]], note: str = "") -> ReportTable:
     categories = sorted({category for plan in plans.values() for category in plan})
     rows = [[category, *(plan.get(category, "") for plan in plans.values())] for category in categories]
-    return _table("plan", "Merge plan", "The class of each known category.", ["category", *plans], rows, 1 + len(plans))
+    note = f"The class of each known category.{note}"
+    return _table("plan", "Merge plan", note, ["category", *plans], rows, 1 + len(plans))
 
 
 def _demo(plans: Mapping[str, Mapping[str, Any]]) -> ReportTable:
@@ -187,25 +200,31 @@ def _runs(document: Mapping[str, Any]) -> ReportTable:
         scores, intervals = run["scores"][defaults.INDEX], run["intervals"][defaults.INDEX]
         p = run["scores"].get(defaults.PERMUTATION, {}).get("p")
         rows.append(
-            [str(run["group"]), run["backbone"], run["plan"], str(run["seed"]), str(run["found_classes"]),
+            [str(run["group"]), run["backbone"], run["plan"], str(run["seed"]), _made_of_asked(run),
              f"{scores[defaults.INDEX_SCORE]:.1f}", format_interval(intervals[defaults.INDEX_SCORE], ".1f"),
              f"{scores['variance_share']:.1%}", f"{scores['adjusted']:.4f}", format_number(p, ".3g"), str(run["n"])]
         )  # fmt: skip
         record = {key: run[key] for key in ("group", "backbone", "plan", "seed", "component")}
-        record |= {"classes": run["found_classes"], "images": run["images"]}
+        record |= {"classes": run["found_classes"], "classes_asked": run["classes"], "images": run["images"]}
         for evaluator, values in run["scores"].items():
             for score, value in values.items():
                 record[f"{evaluator} {score}"] = value
                 if interval := run["intervals"][evaluator][score]:
                     record |= {f"{evaluator} {score} {side}": bound for side, bound in _bounds(interval).items()}
-        records.append({**record, "n": run["n"], "missing": "; ".join(run["missing"])})
+        record |= {"n": run["n"], "unknown_recordings": run["unknown_recordings"]}
+        records.append({**record, "missing": "; ".join(run["missing"])})
     head = ["group", "backbone", "plan", "seed", "classes", "Calinski-Harabasz", "95 % interval", "share of variance",
             "adjusted", "p (permuted labels)", "n"]  # fmt: skip
     note = (
-        "Every run on its own, scored on n rows; intervals from a bootstrap over recordings. The CSV file of this "
-        f"table has all scores of all evaluators.{_missing_note(document)}"
+        f"Every run on its own, scored on n rows. {_intervals_note(document['runs'])} Classes: made, and of how many "
+        f"asked for where that differs. The CSV file has all scores of all evaluators.{_missing_note(document)}"
     )
     return _table("runs", "All runs", note, head, rows, 3, records)
+
+
+def _made_of_asked(run: Mapping[str, Any]) -> str:
+    made, asked = run["found_classes"], run["classes"]
+    return str(made) if asked in (None, made) else f"{made} of {asked}"
 
 
 def _failed(document: Mapping[str, Any]) -> ReportTable:

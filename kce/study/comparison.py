@@ -104,6 +104,7 @@ def compare_plans(study: Study, runs: Sequence[StudyRun], reports: Mapping[str, 
 def _run_scores(report: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "n": report["n"],
+        "unknown_recordings": report["unknown_recordings"],
         "found_classes": report["classes"],
         "scores": report["scores"],
         "intervals": report["intervals"],

@@ -126,6 +126,7 @@ class RunSummary:
         found_classes: Classes of the plan that was made.
         scores: Evaluator -> score -> value.
         intervals: Evaluator -> score -> interval.
+        unknown_recordings: Rows that were scored and whose recording is unknown.
     """
 
     run: str
@@ -143,6 +144,7 @@ class RunSummary:
     found_classes: int
     scores: Mapping[str, Mapping[str, float]]
     intervals: Mapping[str, Mapping[str, Interval | None]]
+    unknown_recordings: int = 0
 
 
 @dataclass(frozen=True)

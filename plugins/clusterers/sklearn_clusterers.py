@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,28 +14,44 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class _Clusterer:
-    """Wraps a clusterer from scikit-learn, whose errors it turns into KCEError."""
+_log = logging.getLogger("kce.clusterers")
 
-    def __init__(self, name: str, fit_predict: Callable[[Any], Any], n_clusters: int = 1) -> None:
-        if n_clusters < 1:
+_FEWER_CLUSTERS = ("Number of distinct clusters", "Number of subclusters found")
+"""Beginnings of scikit-learn's warnings of fewer clusters than asked for; whoever asked counts them and says so."""
+
+
+class _Clusterer:
+    """Wraps a clusterer from scikit-learn, whose errors it turns into KCEError.
+
+    Attributes:
+        name: Its name.
+        n_clusters: Number of clusters it is asked for; None if it finds their number.
+    """
+
+    def __init__(self, name: str, fit_predict: Callable[[Any], Any], n_clusters: int | None = None) -> None:
+        if n_clusters is not None and n_clusters < 1:
             raise ValueError("n_clusters must be at least 1")
-        self.name, self._fit_predict, self._n_clusters = name, fit_predict, n_clusters
+        self.name, self._fit_predict, self.n_clusters = name, fit_predict, n_clusters
 
     def fit_predict(self, x: NDArray[np.float32]) -> NDArray[np.int_]:
         """Cluster x (n, dim) into numbers (n,), -1 for noise. Raises KCEError if scikit-learn refuses the rows."""
         import numpy as np
 
-        if len(x) < max(self._n_clusters, 1):
+        least = self.n_clusters or 1
+        if len(x) < least:
             raise KCEError(
-                f"{self.name} cannot make {self._n_clusters} clusters of {len(x)} rows",
+                f"{self.name} cannot make {least} clusters of {len(x)} rows",
                 f"use at most n_clusters={len(x)}, or more categories",
             )
         if len(x) == 1:
             return np.zeros(1, dtype=np.int64)
         # In float32 the covariance of few rows in many dimensions is not positive definite.
-        with recoverable(self.name):
+        with recoverable(self.name), warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
             labels = self._fit_predict(np.asarray(x, dtype=np.float64))
+        for message in dict.fromkeys(str(warning.message) for warning in warned):
+            if not message.startswith(_FEWER_CLUSTERS):
+                _log.warning("%s: %s", self.name, " ".join(message.split()))
         return np.asarray(labels, dtype=np.int64)
 
 

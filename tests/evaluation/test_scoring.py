@@ -89,10 +89,33 @@ def test_recordings_of_unequal_length_keep_the_number_of_rows_too() -> None:
     assert all(np.array_equal(np.unique(s.label, return_counts=True)[1], wanted) for s in spy.seen)
 
 
-@pytest.mark.parametrize("group", ["g", ""])
-def test_a_label_of_one_recording_has_no_interval(ch: Any, group: str) -> None:
+def test_files_of_unknown_recordings_are_resampled_and_the_result_says_so(ch: Any) -> None:
+    rows = world(0, groups=6, frames=5)
+    unknown = np.where(rows.label == "l2", "", rows.group)
+    spy = Rows()
+    result = score_features(Features(rows.key, rows.label, unknown, rows.x), {"spy": spy, "ch": ch}, seed=0)
+    assert result["unknown_recordings"] == 30
+    assert result["remarks"] == [
+        "the recording of 30 of 120 rows is unknown: they were resampled file by file, so intervals may be too narrow"
+    ]
+    assert result["intervals"]["ch"]["calinski_harabasz"]
+    assert score_features(rows, {"ch": ch}, seed=0)["unknown_recordings"] == 0
+    counts = np.unique([sample.key for sample in spy.seen[1:]], return_counts=True)[1]
+    assert counts.min() > 0
+    alone = [np.unique(sample.key[sample.label == "l2"], return_counts=True)[1] for sample in spy.seen[1:]]
+    assert any((count % 5).any() for count in alone)  # row by row, not five at a time
+
+    frames = np.array([f"D/{i // 5}.mp4#{i % 5}" for i in range(len(rows))])
+    spy = Rows()
+    score_features(Features(frames, rows.label, np.full(len(rows), ""), rows.x), {"spy": spy}, seed=0, resamples=5)
+    for sample in spy.seen[1:]:
+        files = [key.partition("#")[0] for key in sample.key.tolist()]
+        assert (np.unique(files, return_counts=True)[1] % 5 == 0).all()  # a video is one file
+
+
+def test_a_label_of_one_recording_has_no_interval(ch: Any) -> None:
     rows = world(0, groups=4)
-    one = np.where(rows.label == "l2", group, rows.group)
+    one = np.where(rows.label == "l2", "g", rows.group)
     result = score_features(Features(rows.key, rows.label, one, rows.x), {"ch": ch}, seed=0)
     assert result["intervals"]["ch"] == dict.fromkeys(("calinski_harabasz", "variance_share", "adjusted"))
     assert result["remarks"] == ["no intervals: only one recording behind l2"]

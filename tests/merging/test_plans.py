@@ -213,6 +213,31 @@ def test_noise_stays_alone(vote: str) -> None:
     assert [c for c in "abcde" if plan.votes[c].startswith("noise")] == ["b", "d", "e"]
 
 
+@pytest.mark.parametrize("vote", ["means", "rows"])
+def test_fewer_classes_than_asked_for_are_recorded_and_said(
+    vote: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    near = Near({0: 0, 1: 1, 2: 2})
+    plan = plan_by_clusters(table(WORLD), near, vote, "near:n_clusters=5", 5)  # type: ignore[arg-type]
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["near:n_clusters=5 was asked for 5 classes and made 3"]
+    assert plan.made == f"by clusters of {vote}: near:n_clusters=5; asked for 5 classes, made 3"
+    write_plan(tmp_path / "plan.toml", plan)
+    assert "asked = 5\n" in (tmp_path / "plan.toml").read_text(encoding="utf-8")
+    assert read_plan(tmp_path / "plan.toml").asked == 5
+
+
+def test_what_is_asked_of_a_clusterer_is_its_own_number_of_clusters(caplog: pytest.LogCaptureFixture) -> None:
+    near = Near({0: 0, 1: 1, 2: 2})
+    assert plan_by_clusters(table(WORLD), near).asked is None
+    near.n_clusters = 3  # type: ignore[attr-defined]
+    assert plan_by_clusters(table(WORLD), near).asked == 3
+    assert not caplog.records
+    near.n_clusters = 4  # type: ignore[attr-defined]
+    assert "asked for 4 classes, made 3" in plan_by_clusters(table(WORLD), near).made
+    assert caplog.records
+
+
 def test_rows_vote_by_majority_and_a_tie_goes_to_the_first_cluster() -> None:
     of = {"a": [0, 0, 1], "b": [1, 1, 0], "tied": [1, 0, 0, 1], "noisy": [2, 1]}
     plan = plan_by_clusters(table(of), Near({0: 7, 1: 4, 2: -1}), "rows")  # type: ignore[arg-type]

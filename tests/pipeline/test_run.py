@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,6 +133,33 @@ def test_an_unknown_category_cannot_be_smuggled_in(chosen: Recipe, tmp_path: Pat
     with pytest.raises(KCEError, match=UNKNOWN[0]):
         run(tmp_path / "b", replace(chosen, plan="name"), REGISTRY)
     assert not (tmp_path / "b" / "final.safetensors").exists()
+
+
+def test_what_is_not_known_or_was_not_made_is_said_in_the_report(
+    chosen: Recipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    faces = tmp_path / "faces"
+    shutil.copytree(chosen.faces, faces, ignore=shutil.ignore_patterns("cut.toml"))
+    table = list(csv.DictReader((faces / "faces.csv").read_text(encoding="utf-8").splitlines()))
+    with (faces / "faces.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, table[0].keys())
+        writer.writeheader()
+        writer.writerows(row | {"group": ""} for row in table)
+    coarse = chosen.changed(faces=str(faces), clusterer="birch:threshold=1e9", k=4, reducer="none")
+    result = run(tmp_path / "run", coarse, REGISTRY)
+    assert (result["asked"], result["classes"], result["unknown_recordings"], result["n"]) == (4, 1, 24, 24)
+    assert result["made"].endswith("asked for 4 classes, made 1")
+    assert read_plan(tmp_path / "run" / "plan.toml").asked == 4
+    assert any("recording of 24 of 24 rows is unknown" in remark for remark in result["remarks"])
+    assert any("recording of 96 of 96 known faces is unknown" in remark for remark in result["remarks"])
+    assert any("held-out accuracy may be too high" in record.getMessage() for record in caplog.records)
+    write_report(tmp_path / "run", files=True)
+    for name in ("report.html", "tables/scores.tex", "tables/scores.md"):
+        text = (tmp_path / "run" / name).read_text(encoding="utf-8")
+        assert "recording of 24 of 24 rows is unknown" in text
+    rows = csv.DictReader((tmp_path / "run/tables/scores.csv").read_text(encoding="utf-8").splitlines())
+    assert {row["unknown_recordings"] for row in rows} == {"24"}
+    assert "Asked for 4 classes; the plan has 1." in (tmp_path / "run/tables/plan.md").read_text(encoding="utf-8")
 
 
 def test_a_plan_edited_by_hand_is_the_plan(chosen: Recipe, tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ def test_figures_for_print_and_tables_for_papers_are_there(folder: Path) -> None
         assert (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8").lstrip().startswith("<?xml")
     assert "Calinski-Harabasz" in (folder / "figures" / "bars.svg").read_text(encoding="utf-8")
     rows = list(csv.reader((folder / "tables" / "scores.csv").read_text(encoding="utf-8").splitlines()))
-    assert rows[0] == ["evaluator", "score", "value", "low", "high", "n", "seed"]
+    assert rows[0] == ["evaluator", "score", "value", "low", "high", "n", "seed", "unknown_recordings"]
     document = json.loads((folder / "report.json").read_text())
     ours = document["scores"]["calinski-harabasz"]["calinski_harabasz"]
     interval = document["intervals"]["calinski-harabasz"]["calinski_harabasz"]

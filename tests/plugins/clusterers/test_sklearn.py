@@ -54,6 +54,28 @@ def test_more_clusters_than_rows(name: str) -> None:
         build("clusterer", name, n_clusters=0)
 
 
+@pytest.mark.parametrize("name", WITH_K)
+def test_fewer_clusters_than_asked_for_are_no_warning_of_the_library(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Warnings are errors here. The plan that is made of the clusters counts them.
+    rows = np.repeat(np.random.default_rng(0).normal(size=(4, 8)), 4, axis=0).astype(np.float32)
+    clusterer = build("clusterer", name, n_clusters=13)
+    assert clusterer.n_clusters == 13
+    clusterer.fit_predict(rows)
+    assert not [record for record in caplog.records if "distinct" in record.getMessage()]
+
+
+def test_other_warnings_of_the_library_are_logged_with_the_name_of_the_clusterer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    build("clusterer", "affinity-propagation", max_iter=2).fit_predict(blobs().x)
+    assert any(
+        record.getMessage().startswith("affinity-propagation: Affinity propagation did not converge")
+        for record in caplog.records
+    )
+
+
 def test_a_mixture_of_few_rows_in_many_dimensions_holds() -> None:
     rows = blobs(k=9, each=3, dim=64)
     assert len(set(build("clusterer", "gaussian-mixture", n_clusters=9).fit_predict(rows.x).tolist())) == 9
