@@ -188,10 +188,22 @@ def _print_scan(report: dict[str, Any]) -> None:
             for name in sorted({*have, *published})
         ],
     )
+    if unknown := report["unknown_recordings"]:
+        print_line(
+            f"{unknown} samples whose recording is unknown: frames of one recording may be among them, and held-out "
+            "faces and intervals treat each file as a recording"
+        )
     if made := report["split"]:
         print_table(["split", "samples"], [[name, str(n)] for name, n in report["by_split"].items()])
         leaks = [f"{leak['kind']} {', '.join(leak['names'])}: {', '.join(leak['splits'])}" for leak in report["leaks"]]
-        print_line(f"{made['mode']} split: {made['dropped']} samples dropped, {len(leaks)} leaks")
+        found = f"{made['mode']} split: {made['dropped']} samples dropped, {len(leaks)} leaks"
+        if unknown := made["unknown"]:
+            print_line(
+                f"{found} among the {report['samples'] - unknown} samples that name a recording or a person; whether "
+                f"recordings of the other {unknown} are in several splits is not known"
+            )
+        else:
+            print_line(found)
         print_problems("leaks", leaks)
     for what in ("errors", "unparsed", "missing", "conflicts", "extra", "corrupt"):
         print_problems(what, report[what] or [])

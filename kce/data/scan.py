@@ -48,6 +48,7 @@ class ScanReport(Document):
         split: How the split was made; None unless one was requested.
         leaks: Identities and recordings found in more than one split; None unless a split was requested.
         corrupt: Samples that cannot be decoded; None unless this was checked.
+        unknown_recordings: Number of samples whose recording is unknown, since they have no group.
     """
 
     NOUN: ClassVar[str] = "a scan report"
@@ -68,6 +69,7 @@ class ScanReport(Document):
     split: SplitReport | None = None
     leaks: tuple[Leak, ...] | None = None
     corrupt: tuple[str, ...] | None = None
+    unknown_recordings: int = 0
 
 
 class ScanFailed(BadData):
@@ -102,12 +104,14 @@ class _Counts:
         self.categories: Counter[tuple[str, str, bool]] = Counter()  # dataset, method, real
         self.splits: Counter[str] = Counter()
         self.ignored = 0
+        self.unknown_recordings = 0
         self.lines = {kind: _Lines() for kind in ("unparsed", "missing", "conflict", "extra", "error")}
         self.hint = ""  # of the first error
 
     def add_sample(self, sample: Sample) -> None:
         self.categories[sample.dataset, sample.method, sample.real] += 1
         self.splits[sample.split or NONE] += 1
+        self.unknown_recordings += not sample.group
 
     def add_remark(self, remark: Remark) -> None:
         if remark.kind == "ignored":
@@ -204,6 +208,7 @@ def _report(dataset: Dataset, root: str | Path, counts: _Counts, made: Split | N
         expected=dict(getattr(dataset, "expected", None) or {}) or None,
         split=made.report if made else None,
         leaks=tuple(finder.leaks()) if made else None,
+        unknown_recordings=counts.unknown_recordings,
     )
 
 

@@ -1,8 +1,9 @@
 """Train, validation and test splits with nobody in two of them: samples in, names of splits out.
 
 People are told apart by their names alone, across datasets by namespace ("ffpp:000"). This has two limits. Where a
-dataset names nobody, a split by identity is one by recording, or by file. And one person with two names counts as two
-people; known here are only the videos of which FaceForensics++ took several clips (``kce.data.leaks``).
+dataset names nobody, a split by identity is one by recording; and where it does not name recordings either, one by
+file, and the report counts such samples. And one person with two names counts as two people; known here are only the
+videos of which FaceForensics++ took several clips (``kce.data.leaks``).
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class SplitReport:
         dropped_by_category: Category -> number of samples that were left out.
         components: Number of sets of samples that nothing connects with each other.
         largest: Share of the samples that the largest of these sets has.
+        unknown: Number of samples that name neither a recording nor a person. Where they were placed says nothing of
+            whether frames of one recording are in two splits.
     """
 
     mode: Literal["official", "identity", "target"]
@@ -47,6 +50,7 @@ class SplitReport:
     dropped_by_category: Mapping[str, int] | None = None
     components: int | None = None
     largest: float | None = None
+    unknown: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,15 +72,17 @@ def official_split(samples: Iterable[Sample]) -> Split:
     """The split that the dataset ships. Samples without one count as "none" and are not in `by_key`."""
     by_key: dict[str, str] = {}
     counts: dict[str, Counter[str]] = {}
+    unknown = 0
     for sample in samples:
+        unknown += not (sample.group or sample.identities)
         counts.setdefault(sample.split or NONE, Counter())[sample.category] += 1
         if sample.split:
             by_key[sample.key] = sample.split
-    return Split(by_key, frozenset(), SplitReport("official", _sorted_counts(counts)))
+    return Split(by_key, frozenset(), SplitReport("official", _sorted_counts(counts), unknown=unknown))
 
 
 def disjoint_split(samples: Iterable[Sample], shares: Mapping[str, float] = SHARES, seed: int = 0) -> Split:
-    """Split samples so that no identity and no group is in two splits.
+    """Split samples so that no identity and no group is in two splits; a sample without either may be in any.
 
     Samples that share an identity or a group are connected, and connected samples go to one split. If one connected
     component has more of the samples than the largest share, as in Celeb-DF or FakeAVCeleb, where nearly everybody is
@@ -134,6 +140,7 @@ def disjoint_split(samples: Iterable[Sample], shares: Mapping[str, float] = SHAR
         dropped_by_category=dict(sorted(dropped_by_category.items())),
         components=len(weights) + len(pool.anonymous),
         largest=max(weights.values(), default=min(total, 1)) / max(total, 1),
+        unknown=len(pool.anonymous),
     )
     return Split(by_key, dropped, report)
 

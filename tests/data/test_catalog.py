@@ -94,3 +94,21 @@ def test_a_scan_by_another_split(at: Path, kce: Kce, kce_json: Callable[..., Any
     refused = kce("scan", "FaceForensics++", "--root", "ff", "--split", "disjoin")
     assert refused.returncode == 2
     assert "Did you mean 'disjoint'" in refused.stderr
+
+
+def test_a_split_does_not_vouch_for_samples_whose_recordings_are_unknown(
+    at: Path, kce: Kce, kce_json: Callable[..., Any]
+) -> None:
+    frames = [f"flat/A_Swap/{video:03}_{frame}.png" for video in range(10) for frame in range(6)]
+    plant(at, [*frames, "flat/real/1.png"])
+    rows = [f"{frame.removeprefix('flat/')},fake,A,Swap," for frame in frames]
+    (at / "flat/list.csv").write_text(
+        "\n".join(["path,label,dataset,method,group", *rows, "real/1.png,real,A,real,a:1"])
+    )
+    command = ("scan", "folder:csv=list.csv", "--root", "flat")
+    report = kce_json(*command, "--split", "disjoint")
+    assert (report["samples"], report["unknown_recordings"], report["split"]["unknown"]) == (61, 60, 60)
+    text = kce(*command, "--split", "disjoint").stdout
+    assert "60 samples whose recording is unknown" in text
+    assert "0 leaks among the 1 samples that name a recording or a person" in text
+    assert "whether recordings of the other 60 are in several splits is not known" in text

@@ -95,6 +95,15 @@ def test_shares_are_met_to_within_the_largest_component(
             assert abs(sum(report.counts[name].values()) - wanted) <= largest * len(shares) + 1e-6
 
 
+def test_samples_that_name_nobody_are_placed_and_counted_as_unknown() -> None:
+    flat = [Sample(f"{n}.png", Path(f"{n}.png"), "Given", "x") for n in range(30)]
+    known = [Sample(f"k{n}", Path(), "Given", "x", group=f"g:{n}", split="test") for n in range(10)]
+    for split in (disjoint_split([*flat, *known]), official_split([*flat, *known])):
+        assert split.report.unknown == 30
+    assert len(disjoint_split(flat).by_key) == 30
+    assert disjoint_split(known).report.unknown == 0
+
+
 def test_pairs_stay_together_and_nothing_is_dropped() -> None:
     samples = faceforensics(1000)
     split = disjoint_split(samples)
