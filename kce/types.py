@@ -117,22 +117,38 @@ class Remark:
         kind: "unparsed": a media file whose name or place the adapter cannot read. "missing": a file that a list of the
             dataset names and that does not exist, or an empty folder. "conflict": two sources of the dataset disagree
             (a list and a folder). "extra": a sample that no list of the dataset names; yielded besides the sample.
-            "ignored": a file of the dataset that is not a sample: masks, models, other qualities. "error": what makes
-            the dataset unusable as it is, such as a folder that may contain reals or forgeries; a scan fails, and
-            nothing is cut.
+            "unread": a picture or video that would be a sample if the adapter read its suffix. "ignored": a file of
+            the dataset that is not a sample: masks, models, other qualities. "error": what makes the dataset unusable
+            as it is, such as a folder that may contain reals or forgeries; a scan fails, and nothing is cut.
         path: The file or folder, below the root.
         reason: What was noticed.
-        hint: What to do about it; only for an error.
+        hint: What to do about it; may be empty.
+        category: The category that the file would have; empty if unknown.
 
     Example:
         >>> Remark("unparsed", "fake/readme.png", "the name is not a number").kind
         'unparsed'
     """
 
-    kind: Literal["unparsed", "missing", "conflict", "extra", "ignored", "error"]
+    kind: Literal["unparsed", "missing", "conflict", "extra", "unread", "ignored", "error"]
     path: str
     reason: str = ""
     hint: str = ""
+    category: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRemark(Remark):
+    """A remark on a whole folder, of whose files nothing else is said.
+
+    Attributes:
+        files: Number of media files that are lost with the folder; None = they cannot be counted.
+
+    Example:
+        >>> FolderRemark("unparsed", "fake", "the folder cannot be read: Permission denied", files=None).files
+    """
+
+    files: int | None = 0
 
 
 @dataclass(frozen=True, eq=False)

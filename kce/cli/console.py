@@ -182,6 +182,16 @@ def print_problems(what: str, lines: list[str], most: int = 10) -> None:
         say(f"{what}: and {len(lines) - most} more; --json lists them all")
 
 
+def print_losses(losses: Mapping[str, Any]) -> None:
+    """Print on standard error what a dataset holds that is not a sample, as ``kce.data.losses.Losses`` has it."""
+    for what in ("errors", "vanished", "unparsed", "missing", "conflicts", "extra"):
+        print_problems(what, list(losses[what]))
+    print_problems("no samples in", list(losses["without_samples"]))
+    if media := losses["ignored_media"]:
+        counts = ", ".join(f"{count} {suffix}" for suffix, count in sorted(media.items(), key=lambda item: -item[1]))
+        say(f"ignored media: {counts}: KCE, or this dataset's adapter, does not read these suffixes")
+
+
 def print_line(text: str) -> None:
     """Print a line of the command's result."""
     print(text, file=_answers())

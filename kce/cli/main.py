@@ -15,12 +15,13 @@ from kce.cli.console import (
     command_with_defaults,
     print_json,
     print_line,
+    print_losses,
     print_problems,
     print_table,
     progress_bars,
     say,
 )
-from kce.cli.options import AsJson, Seed
+from kce.cli.options import AcceptLosses, AsJson, FollowLinks, Seed
 from kce.errors import KCEError
 from kce.evaluation.formatting import format_interval
 from kce.registry import defaults
@@ -144,23 +145,29 @@ def scan(
         str, typer.Option(help="official, or disjoint by identity; also reports who is in several splits.")
     ] = "",
     seed: Seed = 0,
+    follow_links: FollowLinks = None,
+    accept_losses: AcceptLosses = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what a dataset on disk holds, and what is wrong with it."""
     from kce.data import scan as scanning
     from kce.data.catalog import suggest_dataset
+    from kce.data.links import following_links
+    from kce.data.losses import ScanFailed
     from kce.registry.registry import Registry
     from kce.system.documents import document_to_table
 
     registry = Registry.load()
-    with suggest_dataset(registry, dataset, root):
+    with suggest_dataset(registry, dataset, root), following_links(follow_links or ()):
         adapter = registry.build("dataset", dataset, root=root)
-        failed: scanning.ScanFailed | None = None
+        failed: ScanFailed | None = None
         report: scanning.ScanReport | None = None
         try:
             with progress_bars() as progress:
-                report = scanning.scan(adapter, root, csv, progress, decode=decode, split=split, seed=seed)
-        except scanning.ScanFailed as error:
+                report = scanning.scan(
+                    adapter, root, csv, progress, decode=decode, split=split, seed=seed, accept_losses=accept_losses
+                )
+        except ScanFailed as error:
             failed, report = error, error.report  # what was found is shown all the same
         if report:
             table = document_to_table(report)
@@ -205,8 +212,8 @@ def _print_scan(report: dict[str, Any]) -> None:
         else:
             print_line(found)
         print_problems("leaks", leaks)
-    for what in ("errors", "unparsed", "missing", "conflicts", "extra", "corrupt"):
-        print_problems(what, report[what] or [])
+    print_losses(report)
+    print_problems("corrupt", report["corrupt"] or [])
 
 
 def cut(
@@ -220,6 +227,8 @@ def cut(
     frames: Annotated[int, typer.Option(help="Frames per video, evenly spread over it.")] = 10,
     seed: Seed = 0,
     workers: Annotated[int | None, typer.Option(help="Number of processes.", show_default="one per core")] = None,
+    follow_links: FollowLinks = None,
+    accept_losses: AcceptLosses = False,
     as_json: AsJson = False,
 ) -> None:
     """Cut a dataset's faces into a face folder.
@@ -227,24 +236,31 @@ def cut(
     Several datasets may go into one folder. Started again, the command continues where it stopped.
     """
     from kce.data.catalog import suggest_dataset
+    from kce.data.links import following_links
+    from kce.data.losses import ScanFailed
     from kce.faces.cut import cut as cut_faces
     from kce.registry.registry import Registry
     from kce.system.documents import document_to_table
 
     registry = Registry.load()
-    with suggest_dataset(registry, dataset, root):
+    with suggest_dataset(registry, dataset, root), following_links(follow_links or ()):
         adapter = registry.build("dataset", dataset, root=root)
-    with progress_bars() as progress:
-        report = cut_faces(
-            adapter,
-            to,
-            detector=detector,
-            frames=frames,
-            per_category=per_category,
-            seed=seed,
-            workers=workers,
-            progress=progress,
-        )
+        try:
+            with progress_bars() as progress:
+                report = cut_faces(
+                    adapter,
+                    to,
+                    detector=detector,
+                    frames=frames,
+                    per_category=per_category,
+                    seed=seed,
+                    workers=workers,
+                    accept_losses=accept_losses,
+                    progress=progress,
+                )
+        except ScanFailed as error:
+            print_losses(vars(error.report))  # what was found is shown all the same
+            raise
     if as_json:
         return print_json(document_to_table(report))
     print_line(f"{report.faces} faces in {to}")
@@ -256,6 +272,7 @@ def cut(
             "the column faces of faces.csv has their number"
         )
     print_problems("problems", list(report.problems))
+    print_losses(vars(report))
     for category, count in sorted(report.short_categories.items()):
         say(f"warning: {category} has {count} faces, fewer than the {per_category} asked for")
     return None

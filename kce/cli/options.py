@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
+FollowLinks = Annotated[
+    list[Path] | None,
+    typer.Option(help="Follow links of the dataset into these folders; other links out of it are losses."),
+]
+AcceptLosses = Annotated[
+    bool, typer.Option("--accept-losses", help="Go on with what is left where files or categories are lost.")
+]
 
 
 def repeat_options(

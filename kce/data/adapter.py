@@ -8,14 +8,17 @@ import re
 import stat
 import unicodedata
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Literal
 
+from kce.data.links import allowed_folders, hint_to_follow, is_inside
+from kce.data.names import Parts, fold_name, nfc
 from kce.data.root import RootRules, find_root, names_in
 from kce.data.suffixes import PICTURES, VIDEOS
-from kce.data.walk import MediaFile, Parts, fold_name, is_within, nfc, walk
+from kce.data.walk import NOT_MEDIA, Found, MediaFile, walk
 from kce.errors import BadData
 from kce.types import Remark, Sample
 
@@ -48,7 +51,7 @@ class Tree:
     ships lists (splits, labels), it also overrides `read_lists`. Everything else is done here: the root is found,
     upper and lower case aside, up to two levels below or above the folder given; every file below it is visited as a
     stream and in a fixed order (naturally sorted: 9 before 10); what is not a sample is counted as ignored; and links
-    that lead out of the root are never followed.
+    that lead out of the root are followed only into folders that the user has named (`--follow-links`).
 
     Iterating yields the remarks of `read_lists` and then, for each file below the root, exactly one sample or remark,
     followed by the remarks that `parse` added with `add_remark`. Keys of samples and paths of remarks are relative to
@@ -126,6 +129,10 @@ class Tree:
         self.root = self.find_root(root)
         self._prefix = os.path.join(self.root, "")  # noqa: PTH118 - a string, since a million paths are made from it
         self._real_root = os.path.realpath(self.root)
+        self._readable = (self._real_root, *allowed_folders())  # what links may lead into
+        self._suffixes = tuple(
+            sorted(kind & self.media)[0] for kind in (self.pictures, self.videos) if kind & self.media
+        )
         self._folder = lru_cache(maxsize=64)(self.root.joinpath)  # making a Path takes a quarter of a scan's time
         self._has_no_link = lru_cache(maxsize=4096)(self._look_for_links)
         self._remarks: list[Remark] = []
@@ -188,11 +195,26 @@ class Tree:
     def __iter__(self) -> Iterator[Sample | Remark]:
         self._remarks.clear()  # of an iteration that was not finished
         yield from self.read_lists()
-        for item in walk(self._prefix, self._real_root, self.ignored, self.media):
-            yield item if isinstance(item, Remark) else self._parse(item)
+        for item in walk(self._prefix, self._real_root, self.ignored, self.media, self._readable[1:]):
+            yield self._parse(item) if isinstance(item, MediaFile) else self._no_sample(item)
             if self._remarks:
                 yield from self._remarks
                 self._remarks.clear()
+
+    def _no_sample(self, item: Found) -> Remark:
+        if isinstance(item, Remark):
+            return item
+        *folders, name = item.parts
+        stem, _, suffix = name.rpartition(".")
+        for readable in self._suffixes:
+            with suppress(Unparsed):
+                sample = self.parse((*folders, stem + readable))
+                if isinstance(sample, Sample):
+                    self._remarks.clear()
+                    reason = f"pictures or videos .{suffix.lower()} are not read"
+                    return Remark("unread", "/".join(item.parts), reason, category=sample.category)
+        self._remarks.clear()
+        return Remark("ignored", "/".join(item.parts), NOT_MEDIA)
 
     def _parse(self, file: MediaFile) -> Sample | Remark:
         try:
@@ -224,7 +246,7 @@ class Tree:
             except OSError:
                 continue
             plain = not stat.S_ISLNK(mode) and self._has_no_link(parts[:-1])
-            if not plain and not is_within(os.path.realpath(path), self._real_root):
+            if not plain and not is_inside(os.path.realpath(path), self._readable):
                 raise Unparsed("a link leads out of the root; it is not followed")
             if stat.S_ISREG(mode) or os.path.isfile(path):  # noqa: PTH113
                 return Path(path)
@@ -247,9 +269,10 @@ class Tree:
             if not names:
                 return None
             path = path / (part if part in names else names[0])
-        inside = is_within(os.path.realpath(path), self._real_root)
+        real = os.path.realpath(path)
+        inside = is_inside(real, self._readable)
         if path.is_file() and not inside:
-            raise BadData(f"{path} is a link that leads out of the root", "put the file itself there")
+            raise BadData(f"{path} is a link that leads out of the root", hint_to_follow(os.path.dirname(real)))  # noqa: PTH120
         return path if inside and (path.is_dir() or path.is_file()) else None
 
     def read_lines(self, path: Path) -> Iterator[tuple[int, str]]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kce.data.adapter import Tree
+from kce.data.losses import ScanFailed
 from kce.data.root import WrongRoot
-from kce.data.scan import ScanFailed
 from kce.errors import KCEError
 from kce.registry.specs import parse_spec
 from kce.types import Remark, Sample
@@ -65,6 +65,8 @@ def suggest_dataset(registry: Registry, spec: str, root: str | Path) -> Iterator
     try:
         yield
     except (WrongRoot, ScanFailed) as error:
+        if getattr(error, "explained", False):
+            raise
         requested = registry.entry("dataset", parse_spec(spec)[0]).name
         others = [name for name in matching_datasets(root, registry) if name != requested]
         if others:
@@ -83,5 +85,5 @@ def _adapter(registry: Registry, name: str) -> Any:
 def _parsed_share(dataset: Any) -> float:
     items = list(islice(dataset, MAX_ITEMS))
     samples = sum(isinstance(item, Sample) for item in items)
-    unparsed = sum(isinstance(item, Remark) and item.kind == "unparsed" for item in items)
+    unparsed = sum(isinstance(item, Remark) and item.kind in ("unparsed", "unread") for item in items)
     return samples / (samples + unparsed) if samples else 0.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kce.data.walk import Parts, fold_name, printable
+from kce.data.names import Parts, fold_name, printable
 from kce.errors import KCEError
 
 MAX_FOLDERS = 1000  # folders looked into on each level below

@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from kce.data.losses import Finder, Losses
+from kce.data.names import printable
 from kce.data.suffixes import is_video
-from kce.data.walk import printable
 from kce.errors import KCEError
 from kce.faces.crop import CroppedFace, make_cropper
 from kce.faces.file_names import LOCK, content_hash, face_path
 from kce.faces.journal import CutRecord, CutResult, CutSettings, refuse_lower_limits
+from kce.faces.left_out import write_left_out
 from kce.faces.sample_rows import sample_columns
 from kce.faces.selection import (
     CategoryQuota,
@@ -47,8 +49,8 @@ if TYPE_CHECKING:
     from kce.types import Progress, Remark, Sample
 
 
-@dataclass(frozen=True)
-class CutReport(Document):
+@dataclass(frozen=True, kw_only=True)
+class CutReport(Losses, Document):
     """What was found in the categories of a dataset, by this cut and earlier ones.
 
     Attributes:
@@ -85,11 +87,14 @@ def cut(
     margin: float = 1.25,
     workers: int | None = None,
     registry_folder: str | os.PathLike[str] | None = None,
+    accept_losses: bool = False,
     progress: Progress = lambda *_: None,
 ) -> CutReport:
     """Crop the largest face of every picture, and of several frames of every video, into a face folder.
 
-    A sample that was once found unreadable is not tried again. If the disk is full, everything done so far is kept.
+    A dataset that a scan would call unusable is refused before anything is cut. What is left out of it is in the report
+    and in ``left_out.csv`` in the folder. A sample that was once found unreadable is not tried again. If the disk is
+    full, everything done so far is kept.
 
     Args:
         dataset: The samples.
@@ -101,6 +106,7 @@ def cut(
         seed: Seed of the random order in which samples are cut.
         margin: Side of the square around the centre of the face, in units of the longer side of the face.
         workers: Number of processes; 1 = this process alone. Default: one per processor, at most 8.
+        accept_losses: Whether to go on with the samples that are left where files are lost (``kce.data.losses``).
         registry_folder: The folder whose registry knows the detector; default: the working folder.
         progress: Called while it works.
 
@@ -108,6 +114,7 @@ def cut(
         What was found in the categories of the dataset, by this cut and earlier ones.
 
     Raises:
+        ScanFailed: The dataset has no sample, or too much of it is lost.
         Refused: The folder was cut with different settings (detector, frames, seed, margin); or, with `per_category`,
             the dataset's files have changed.
         KCEError: A setting is out of range, another cut is running in the folder, or the disk is full.
@@ -116,7 +123,10 @@ def cut(
     registry_path = str(Path(registry_folder or Path.cwd()).resolve())
     component = Registry.load(registry_path).resolve("detector", detector)
     settings = CutSettings(component.spec, frames, seed, float(margin), __version__)
-    samples = list_samples(dataset, progress)
+    finder = Finder()
+    samples = list_samples(dataset, finder, progress)
+    losses, origin = finder.losses(), getattr(dataset, "root", "its root")
+    finder.fail_if_unusable(getattr(dataset, "name", "the dataset"), origin, losses, accept_losses=accept_losses)
     with _locked_folder(Path(to)) as root:
         record = CutRecord(root, settings)
         quotas = make_quotas(record, samples, seed, per_category)
@@ -130,8 +140,9 @@ def cut(
             with start_workers(count, make_cropper, (detector, registry_path, frames, margin)) as pool:
                 record.begin(limits)
                 _cut_samples(quotas, record, pool, frames, progress)
+        write_left_out(root, str(origin), losses)
         record.finish(limits, lambda key: cut_order(seed, key))
-        return _report(quotas, record, per_category)
+        return _report(quotas, record, per_category, losses)
 
 
 def _cut_samples(
@@ -200,7 +211,7 @@ def _write_faces(root: Path, key: str, sample: Sample, faces: list[CroppedFace],
     return CutResult(tuple(rows), tuple(Problem(key, columns["source"], printable(reason)) for reason in problems))
 
 
-def _report(quotas: list[CategoryQuota], record: CutRecord, per_category: int | None) -> CutReport:
+def _report(quotas: list[CategoryQuota], record: CutRecord, per_category: int | None, losses: Losses) -> CutReport:
     counts = {quota.category: sum(len(record.rows(key)) for key, _ in quota.order) for quota in quotas}
     results = [record.results[key] for quota in quotas for key, _ in quota.order if key in record.results]
     problems = [problem for result in results for problem in result.problems]
@@ -209,6 +220,7 @@ def _report(quotas: list[CategoryQuota], record: CutRecord, per_category: int | 
         return sum(problem.reason.startswith(kind) for problem in problems)
 
     return CutReport(
+        **vars(losses),
         faces=sum(counts.values()),
         by_category=counts,
         no_face=number("no face"),

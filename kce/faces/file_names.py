@@ -7,11 +7,12 @@ import re
 import xxhash
 
 FACES, PROBLEMS, SETTINGS, JOURNAL, LOCK = "faces.csv", "problems.csv", "cut.toml", "cut.journal", ".lock"
+LEFT_OUT = "left_out.csv"
 
 INSIDE = re.compile(r"(?!\.{1,2}/)[^/\\:\0]+/(?!\.)[^/\\:\0]+\.png")
 """What the path of a face below its folder looks like."""
 
-_RESERVED = {FACES, PROBLEMS, SETTINGS, JOURNAL, LOCK}
+_RESERVED = {FACES, PROBLEMS, SETTINGS, JOURNAL, LOCK, LEFT_OUT}
 _HASHED = re.compile("~[0-9a-f]{8}$")
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # reserved by Windows
 _MAX_LENGTH = 100  # bytes

@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 import xxhash
 
-from kce.data.walk import printable
-from kce.errors import BadData, KCEError, Refused
+from kce.errors import BadData, Refused
 from kce.faces.file_names import content_hash
 from kce.faces.journal import CutRecord, CutResult
 from kce.faces.sample_rows import folder_key, sample_columns, sample_of_row
 from kce.labels import CLASH_HINT, Meaning, clashes
-from kce.types import Remark, Sample
 
 if TYPE_CHECKING:
+    from kce.data.losses import Finder
     from kce.faces.tables import FaceRow
-    from kce.types import Progress
+    from kce.types import Progress, Remark, Sample
 
 _T = TypeVar("_T")
 
@@ -54,38 +53,10 @@ class CategoryQuota:
         return self.todo[0] if self.todo and self.faces + self.pending < self.limit else None
 
 
-def list_samples(dataset: Iterable[Sample | Remark], progress: Progress) -> dict[str, Sample]:
-    """All samples of a dataset by their keys in the folder.
-
-    Raises:
-        BadData: The dataset is unusable, two samples have one key, or two categories have one name.
-        KCEError: There are no samples.
-    """
-    samples: dict[str, Sample] = {}
-    meanings: set[tuple[str, str, bool]] = set()
-    errors: list[Remark] = []
-    for item in dataset:
-        if isinstance(item, Remark):
-            if item.kind == "error":
-                errors.append(item)
-            continue
-        meanings.add((item.dataset, item.method, item.real))
-        key = folder_key(item)
-        if key in samples:
-            raise BadData(
-                f"two samples have the key {key}: {samples[key].path}, {item.path}", "fix the dataset's adapter"
-            )
-        samples[key] = item
-        if len(samples) % 1000 == 0:
-            progress("listing samples", len(samples), None)
-    progress("listing samples", len(samples), len(samples))
-    if errors:
-        more = f"; and {len(errors) - 1} more, which `kce scan` lists" if len(errors) > 1 else ""
-        raise BadData(f"{errors[0].path}: {errors[0].reason}{more}", errors[0].hint)
-    refuse_clashes(Meaning.of(*what) for what in meanings)
-    if not samples:
-        raise KCEError("the dataset has no samples", "`kce scan` shows what it finds below this root")
-    return samples
+def list_samples(dataset: Iterable[Sample | Remark], finder: Finder, progress: Progress) -> dict[str, Sample]:
+    """All samples of a dataset by their keys in the folder; what else it yields is counted by the finder."""
+    found = finder.samples(dataset, lambda done, total: progress("listing samples", done, total), folder_key)
+    return {folder_key(sample): sample for sample in found}
 
 
 def refuse_clashes(meanings: Iterable[Meaning], where: str = "") -> None:

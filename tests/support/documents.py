@@ -20,6 +20,7 @@ from kce import types
 from kce.audit.audit_report import AuditReport
 from kce.cli.main import app
 from kce.data.catalog import describe_dataset
+from kce.data.losses import Losses
 from kce.data.scan import ScanReport
 from kce.hookspecs import KINDS
 from kce.pipeline.recipe import Evaluate, Recipe
@@ -199,15 +200,16 @@ def audit_keys() -> str:
 
 
 def scan_keys() -> str:
-    return _meanings(ScanReport)
+    return _meanings(ScanReport, Losses)
 
 
 def run_keys() -> str:
     return _meanings(RunReport)
 
 
-def _meanings(model: Any) -> str:
-    return table(["key", "meaning"], [[f"`{key}`", text] for key, text in section(model, "Attributes").items()])
+def _meanings(*models: Any) -> str:
+    meanings = [item for model in models for item in section(model, "Attributes").items()]
+    return table(["key", "meaning"], [[f"`{key}`", text] for key, text in meanings])
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
