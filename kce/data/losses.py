@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +14,7 @@ from typing import Any
 
 import xxhash
 
-from kce.data.names import nfc, printable
+from kce.data.names import printable
 from kce.data.places import Places
 from kce.errors import BadData, KCEError
 from kce.labels import CLASH_HINT, Meaning, clashes
@@ -108,7 +110,10 @@ class Finder:
         self._lost_by_category: dict[str, tuple[int, str]] = {}  # category -> files that are lost, the first reason
 
     def samples(
-        self, dataset: Dataset | Iterable[Sample | Remark], progress: Callable[[int], None]
+        self,
+        dataset: Dataset | Iterable[Sample | Remark],
+        progress: Callable[[int, int | None], None],
+        key_of: Callable[[Sample], str] = lambda sample: sample.key,
     ) -> Iterator[Sample]:
         """The samples, each key once; of several with one key the first counts, and the others are conflicts.
 
@@ -262,8 +267,8 @@ class Finder:
 
 def _twin(sample: Sample) -> str:
     """What to do about a key that comes twice because a name is there in both Unicode forms."""
-    return (
-        ""
-        if nfc(str(sample.path)) == str(sample.path) and sample.key.isascii()
-        else ("; two names look alike, and one is in composed and one in decomposed Unicode form: rename one")
-    )
+    path = str(sample.path)
+    forms = {path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD"))}
+    if sum(map(os.path.lexists, forms)) < 2:
+        return ""
+    return "; its name is there in composed and in decomposed Unicode form: rename one of the two"
