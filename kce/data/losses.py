@@ -215,7 +215,7 @@ class Finder:
         )
 
     def fail_for_errors(self, name: str, root: object, report: Any) -> None:
-        """Raise ScanFailed if there is a remark of the kind "error"; the parameters are those of ``fail_if_unusable``."""
+        """Raise ScanFailed if there is a remark of the kind "error"; parameters as in ``fail_if_unusable``."""
         if number := self._lines["error"].count:
             more = f"; and {number - 1} more" if number > 1 else ""
             first = self._lines["error"].shown()[0]
@@ -231,8 +231,8 @@ class Finder:
             accept_losses: Whether to go on with the samples that are left.
 
         Raises:
-            ScanFailed: There is an error, or no sample; more than 0.5 % of the files cannot be interpreted; files are lost that
-                cannot be counted; or a whole category is.
+            ScanFailed: There is an error, or no sample; more than 0.5 % of the files cannot be interpreted; files are
+                lost that cannot be counted; or a whole category is.
         """
         self.fail_for_errors(name, root, report)
         losses = self.losses()

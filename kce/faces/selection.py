@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import xxhash
 
+from kce.data.names import printable
 from kce.errors import BadData, Refused
 from kce.faces.file_names import content_hash
 from kce.faces.journal import CutRecord, CutResult
