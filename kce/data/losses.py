@@ -219,14 +219,14 @@ class Finder:
         if number := self._lines["error"].count:
             more = f"; and {number - 1} more" if number > 1 else ""
             first = self._lines["error"].shown()[0]
-            raise ScanFailed(f"{name} below {root}: {first}{more}", self._error_hint, report, explained=True)
+            raise ScanFailed(f"{name}{_below(root)}: {first}{more}", self._error_hint, report, explained=True)
 
     def fail_if_unusable(self, name: str, root: object, report: Any, *, accept_losses: bool) -> None:
         """Fail if there is no sample, or if too much is lost.
 
         Args:
             name: The dataset's name.
-            root: Its folder, for messages.
+            root: Its folder, for messages; empty if unknown.
             report: What the error carries.
             accept_losses: Whether to go on with the samples that are left.
 
@@ -239,9 +239,9 @@ class Finder:
         samples, lost = self.count, self._lost_files
         if not samples:
             ignored = f"is it the right folder, and is it unpacked? {losses.ignored} files were ignored"
-            message = f"no samples of {name} found below {root}"
+            message = f"no samples of {name} found{_below(root)}"
             if lost:
-                message = f"{lost} of {lost} files below {root} cannot be interpreted as {name}"
+                message = f"{lost} of {lost} files{_below(root)} cannot be interpreted as {name}"
             first = next(iter((*losses.vanished, *losses.unparsed)), "")
             message += f", the first: {first}" if lost else f": {first}" if first else ""
             raise ScanFailed(message, self._hint or ignored, report, explained=bool(self._hint))
@@ -249,20 +249,24 @@ class Finder:
             return
         if losses.vanished:
             more = len(losses.vanished) - MAX_NAMED
-            message = f"no sample below {root} is left of {'; of '.join(losses.vanished[:MAX_NAMED])}"
+            message = f"no sample{_below(root)} is left of {'; of '.join(losses.vanished[:MAX_NAMED])}"
             message += f"; and of {more} more" if more > 0 else ""
             default = "make them readable, or move elsewhere what does not belong to the dataset"
         elif self._uncountable.count:
-            message = f"files below {root} are lost that cannot be counted: {self._uncountable.shown()[0]}"
+            message = f"files{_below(root)} are lost that cannot be counted: {self._uncountable.shown()[0]}"
             default = "make them readable, or move elsewhere what does not belong to the dataset"
         elif lost > MAX_LOST * (samples + lost):
-            message = f"{lost} of {samples + lost} files below {root} cannot be interpreted as {name}"
+            message = f"{lost} of {samples + lost} files{_below(root)} cannot be interpreted as {name}"
             message += f", the first: {losses.unparsed[0]}"
             default = "is it the right dataset? Move files that do not belong to it elsewhere"
         else:
             return
         explained = bool(self._hint or losses.vanished or self._uncountable.count)
         raise ScanFailed(message, f"{self._hint or default}; or {ACCEPT}", report, explained=explained)
+
+
+def _below(root: object) -> str:
+    return f" below {root}" if str(root) else ""
 
 
 def _twin(sample: Sample) -> str:

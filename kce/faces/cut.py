@@ -125,7 +125,7 @@ def cut(
     settings = CutSettings(component.spec, frames, seed, float(margin), __version__)
     finder = Finder()
     samples = list_samples(dataset, finder, progress)
-    losses, origin = finder.losses(), getattr(dataset, "root", "its root")
+    losses, origin = finder.losses(), getattr(dataset, "root", "")
     finder.fail_if_unusable(getattr(dataset, "name", "the dataset"), origin, losses, accept_losses=accept_losses)
     with _locked_folder(Path(to)) as root:
         record = CutRecord(root, settings)

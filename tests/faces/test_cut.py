@@ -626,7 +626,7 @@ def test_a_folder_never_holds_two_categories_of_one_name(corpus: Corpus, tmp_pat
         replace(item, dataset="A_b", method="c", real=False) for item in corpus.samples if isinstance(item, Sample)
     ]
     other = [replace(item, dataset="A", method="b_c", real=False) for item in first]
-    both = "A_b_c is ambiguous: the dataset 'A' with the method 'b_c', and the dataset 'A_b' with"
+    both = "A_b_c.* is ambiguous: the dataset 'A' with the method 'b_c', and the dataset 'A_b' with"
     with pytest.raises(BadData, match=both):
         cut([first[0], replace(other[1], key="x")], tmp_path / "one", detector="half", workers=1, registry_folder=home)
     cut(first[:2], tmp_path / "two", detector="half", workers=1, registry_folder=home)
@@ -643,7 +643,7 @@ def test_nothing_is_cut_of_a_dataset_that_is_not_clear(corpus: Corpus, tmp_path:
         Remark("error", "photos", "real or fake?", "say which"),
         Remark("error", "more", "real or fake?"),
     ]
-    with pytest.raises(BadData, match=r"photos: real or fake\?; and 1 more, which `kce scan` lists") as caught:
+    with pytest.raises(BadData, match=r"photos: real or fake\?; and 1 more") as caught:
         cut(unclear, tmp_path / "faces", detector="half", workers=1, registry_folder=home)
     assert caught.value.hint == "say which"
     assert not (tmp_path / "faces").exists()
