@@ -13,9 +13,9 @@ import os
 import threading
 from pathlib import Path
 
-from kce.errors import MachineFault
+from kce.errors import KCEError, MachineFault
 
-AGAIN = "nothing was recorded about the file; the same command tries it again"
+AGAIN = "the same command tries again"
 
 _MEMORY = "free some memory, or use fewer workers"
 _THREADS = "allow more processes (`ulimit -u`; in a container, its limit of pids), or use fewer workers"
@@ -55,8 +55,8 @@ def fault_of(error: BaseException, what: str = "") -> MachineFault | None:
     """
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, MachineFault):
-            return seen
+        if isinstance(seen, KCEError):  # it says itself what is wrong
+            return seen if isinstance(seen, MachineFault) else None
         number = _error_number(seen)
         if number in _LACKING:
             return _lacking(number, what)
@@ -69,15 +69,15 @@ def read_fault(error: OSError, path: str | os.PathLike[str]) -> MachineFault:
     if error.errno in _LACKING:
         return _lacking(error.errno, str(path))
     if isinstance(error, FileNotFoundError):
-        return MachineFault(f"{path}: is missing", f"was it moved, or is its disk not there? Look, then go on: {AGAIN}")
+        return MachineFault(f"{path}: is missing", f"was it moved, or is its disk not there? {AGAIN.capitalize()}")
     return MachineFault(f"{path}: cannot be read ({error.strerror or error})", f"make it readable; {AGAIN}")
 
 
-def lacking(path: str | os.PathLike[str], memory: int = 0) -> MachineFault | None:
+def lacking(path: str | os.PathLike[str] = "", memory: int = 0) -> MachineFault | None:
     """Ask the machine whether it has what a decoder needs; called when one has failed without a clear reason.
 
     Args:
-        path: The file that could not be decoded.
+        path: The file that could not be decoded, for the message; empty = none.
         memory: Bytes that decoding it takes.
 
     Returns:
@@ -90,7 +90,7 @@ def lacking(path: str | os.PathLike[str], memory: int = 0) -> MachineFault | Non
     if not _can_start_threads(min(os.cpu_count() or 1, 64)):  # FFmpeg starts one for each core
         return _lacking(errno.EAGAIN, str(path))
     try:
-        with Path(path).open("rb"), Path(path).open("rb"):
+        with Path(path or os.devnull).open("rb"), Path(path or os.devnull).open("rb"):
             pass
     except OSError as error:
         return read_fault(error, path)
@@ -147,4 +147,4 @@ def _error_number(error: BaseException) -> int:
 
 def _lacking(number: int, what: str) -> MachineFault:
     message, hint = _LACKING[number]
-    return MachineFault(f"{what}: {message}" if what else message, f"{hint}; {AGAIN}" if what else hint)
+    return MachineFault(f"{what}: {message}" if what else message, f"{hint}; {AGAIN}")

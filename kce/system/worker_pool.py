@@ -2,6 +2,10 @@
 
 A decoder that crashes takes its process down. `concurrent.futures` then breaks the whole pool without saying which
 task it was, and its workers outlive a parent that was killed; here each worker has a pipe of its own.
+
+Why did a process die? A signal that it gave itself (a segmentation fault, an abort) is the fault of its task, if it
+comes again when the task is done alone, in a fresh process. Any other signal came from outside: the system kills when
+memory runs out, batch systems and people do too. That says nothing about the task.
 """
 
 from __future__ import annotations
@@ -10,24 +14,30 @@ import multiprocessing
 import os
 import pickle
 import signal
-import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, Self, cast
 
 from kce.errors import KCEError
+from kce.system.machine_faults import fault_of, lacking
+from kce.system.worker_process import Make, serve
 
 THREADS = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "NUMBA_NUM_THREADS")
 """Environment variables with the number of threads, which numeric libraries read when they are loaded."""
 
 _START = 60.0  # extra seconds that a new process has under a time limit, to start and to import
+_LOOK = 0.5  # seconds between two looks at what the processes do
+_SLOW, _STILL = 10.0, 60.0  # seconds after which a task is called slow, and is called so again
+_JOIN = 10.0  # seconds for a killed process to end; one that waits for a dead disk cannot
 
-Make = Callable[..., Callable[[Any], Any]]
+_OWN_SIGNALS = frozenset(
+    getattr(signal, name, None) for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS")
+)
 
 
 class StartFailed(KCEError):
@@ -35,15 +45,19 @@ class StartFailed(KCEError):
 
 
 class TaskLost(NamedTuple):
-    """Takes the place of the result of a task whose process died at every try, or that exceeded its time limit.
+    """Takes the place of the result of a task whose process died at every try, or that exceeded a limit.
 
     Attributes:
         reason: What happened, in words for the user.
         timed_out: Whether it was the time limit.
+        waited: Whether it had mostly waited when its time was up, as for a disk that does not answer.
+        passing: Whether the cause lies outside of the task, which may succeed another time.
     """
 
     reason: str
     timed_out: bool = False
+    waited: bool = False
+    passing: bool = False
 
 
 class InlineWorkers:
@@ -79,11 +93,20 @@ class _Worker(NamedTuple):
     pipe: Connection
 
 
+@dataclass
+class _Look:
+    """What was seen of a task: its number, the processor seconds of its process before it, and when it is slow."""
+
+    task: int
+    worked: float
+    slow_at: float = _SLOW
+
+
 class Workers:
     """A pool of spawned processes; each builds its worker function once and then calls it for each task.
 
-    What a task raises is raised by ``take``. A task whose process dies is tried again, and then its result is a
-    ``TaskLost``.
+    What a task raises is raised by ``take``. A task whose process dies is tried again, alone: nothing else is at work
+    then. If its process dies at every try, its result is a ``TaskLost``.
 
     Args:
         count: How many processes.
@@ -91,6 +114,8 @@ class Workers:
             the arguments, tasks and results must be picklable.
         arguments: Arguments for `make`.
         limit: Seconds a task may take; a task that takes longer is lost, its process is killed, and it is not retried.
+        memory: Bytes that a process may use beyond what it uses before its first task; the same happens.
+        on_slow: Called with a task and its seconds so far after 10 seconds, and then every minute.
         tries: How many times a task is tried if its process dies.
         threads: Threads of the numeric libraries in each process; None leaves that to the environment.
         parents: Whether tasks may start processes of their own.
@@ -100,6 +125,7 @@ class Workers:
 
     Raises:
         StartFailed: If the processes cannot start.
+        MachineFault: If there are too few processes, threads, open files or memory for them.
         Exception: Whatever `make` raises; one process calls it before the pool is ready.
     """
 
@@ -110,14 +136,23 @@ class Workers:
         arguments: tuple[Any, ...],
         *,
         limit: float | None = None,
+        memory: int | None = None,
+        on_slow: Callable[[Any, float], None] = lambda *_: None,
         tries: int = 2,
         threads: int | None = 1,  # the processes share the cores
         parents: bool = False,
     ) -> None:
         self.ahead = 4 * count  # so that no worker waits while the oldest result is awaited
-        self._make, self._threads = (make, arguments), threads
-        self._limit, self._tries, self._daemon = limit, tries, not parents
+        # Pickled here, and unpickled where an import that fails is reported as any other error.
+        self._make, self._threads = pickle.dumps((make, arguments)), threads
+        self._limit, self._memory, self._on_slow = limit, memory, on_slow
+        self._tries, self._daemon = tries, not parents
         self._since: dict[Connection, float] = {}
+        self._next_look = 0.0
+        self._looks: dict[Connection, _Look] = {}
+        self._base: dict[Connection, int] = {}  # bytes that a process uses before its first task
+        self._suspects: deque[tuple[int, Any]] = deque()  # tasks whose process died, to be done alone
+        self._alone = False
         self._context = multiprocessing.get_context("spawn")  # OpenCV and onnxruntime hang in forked children
         self._submitted = self._taken = 0
         self._queued: deque[tuple[int, Any]] = deque()
@@ -166,8 +201,14 @@ class Workers:
         self.close()
 
     def _start_worker(self) -> None:
+        try:
+            self._start_process()
+        except OSError as error:
+            raise fault_of(error, "starting a worker process") or error from error
+
+    def _start_process(self) -> None:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, *self._make), daemon=self._daemon)
+        process = self._context.Process(target=serve, args=(theirs, self._make), daemon=self._daemon)
         with _blocking_interrupts(), _threads(self._threads):
             process.start()
         theirs.close()
@@ -176,9 +217,15 @@ class Workers:
         self._since[ours] = time.monotonic() + _START
 
     def _hand_out(self) -> None:
-        while self._idle and self._queued:
+        working = sum(task is not None for pipe, task in self._busy.items() if pipe not in self._idle)
+        self._alone = self._alone and working > 0
+        while self._idle and (self._queued or self._suspects) and not self._alone:
+            if self._suspects and working:
+                return  # until the others are done
+            self._alone = bool(self._suspects)
             pipe = self._idle.pop()
-            self._busy[pipe] = self._queued.popleft()
+            self._busy[pipe] = (self._suspects or self._queued).popleft()
+            working += 1
             self._since[pipe] = time.monotonic()
             try:
                 pipe.send(self._busy[pipe][1])  # type: ignore[index]
@@ -186,24 +233,58 @@ class Workers:
                 self._replace_worker(pipe)
 
     def _listen(self) -> None:
-        """Wait until a worker sends a result or dies, or the first time limit is reached."""
+        """Wait until a worker sends a result or dies, reaches a limit, or it is time to look at what they do."""
         busy = [pipe for pipe in self._busy if pipe not in self._idle]
-        for pipe in cast("list[Connection]", wait(busy, self._time_left(busy))):
+        left = self._time_left(busy)
+        for pipe in cast("list[Connection]", wait(busy, _LOOK if left is None else min(left, _LOOK))):
             try:
                 fault, result = pipe.recv()
             except (EOFError, OSError):
                 self._replace_worker(pipe)
                 continue
             if fault:
-                raise result
+                raise fault_of(result) or result
             task = self._busy[pipe]
             if task is not None:
                 self._results[task[0]] = result
+            elif self._memory is not None:
+                self._base[pipe] = _usage(self._workers[pipe].process.pid)[0]
             self._idle.append(pipe)
         for pipe in [pipe for pipe in busy if pipe in self._busy and self._time_left([pipe]) == 0]:
-            self._workers[pipe].process.kill()
-            self._replace_worker(pipe, timed_out=True)
+            self._stop_task(pipe, self._late(pipe))
+        if time.monotonic() >= self._next_look:
+            self._look([pipe for pipe in busy if pipe in self._busy])
         self._hand_out()
+
+    def _look(self, pipes: list[Connection]) -> None:
+        """Look at the memory and the time of what is at work."""
+        self._next_look = time.monotonic() + _LOOK
+        for pipe in pipes:
+            task, process = self._busy[pipe], self._workers[pipe].process
+            if task is None or pipe in self._idle:
+                continue
+            memory, worked = _usage(process.pid)
+            look = self._looks.get(pipe)
+            if look is None or look.task != task[0]:
+                look = self._looks[pipe] = _Look(task[0], worked)
+            seconds = time.monotonic() - self._since[pipe]
+            if seconds >= look.slow_at:
+                look.slow_at = seconds + _STILL
+                self._on_slow(task[1], seconds)
+            if self._memory is not None and memory > self._base[pipe] + self._memory:
+                self._stop_task(pipe, TaskLost(f"it took more than {self._memory / 2**30:.3g} GiB of memory"))
+
+    def _late(self, pipe: Connection) -> TaskLost:
+        """The result of a task whose time is up."""
+        look = self._looks.get(pipe)
+        worked = _usage(self._workers[pipe].process.pid)[1] - (look.worked if look else 0)
+        reason = f"it took longer than {self._limit:g} seconds"
+        return TaskLost(reason, timed_out=True, waited=worked < (self._limit or 0) / 2)
+
+    def _stop_task(self, pipe: Connection, lost: TaskLost) -> None:
+        """Kill the process of a task, which is lost."""
+        self._workers[pipe].process.kill()
+        self._replace_worker(pipe, lost)
 
     def _time_left(self, pipes: list[Connection]) -> float | None:
         """Seconds until the first of these reaches its time limit; None if there is no limit."""
@@ -212,73 +293,58 @@ class Workers:
             return None
         return max(min(started) + self._limit - time.monotonic(), 0)
 
-    def _replace_worker(self, pipe: Connection, *, timed_out: bool = False) -> None:
-        """Start a new worker for a dead one, whose task is retried first if it has tries left."""
+    def _replace_worker(self, pipe: Connection, lost: TaskLost | None = None) -> None:
+        """Start a new worker for a dead one, whose task is retried if it has tries left and was not stopped by us."""
         process = self._workers.pop(pipe).process
         pipe.close()
-        process.join()
+        process.join(_JOIN)
         code = process.exitcode or 0
-        process.close()
+        if process.exitcode is not None:
+            process.close()
         task = self._busy.pop(pipe)
+        for records in (self._looks, self._base, self._since):
+            records.pop(pipe, None)
         if task is None:
-            raise StartFailed(
-                f"the worker processes do not start (exit status {code})",
+            raise lacking() or StartFailed(
+                f"the worker processes do not start ({_exit_name(code)})",
                 "use one worker; in a script of your own, put the call under `if __name__ == '__main__':`",
             )
         number = task[0]
         self._deaths[number] = self._deaths.get(number, 0) + 1
-        if timed_out:
-            self._results[number] = TaskLost(f"it took longer than {self._limit:g} seconds", timed_out=True)
-        elif self._deaths[number] < self._tries:
-            self._queued.appendleft(task)
+        if lost is None and self._deaths[number] < self._tries:
+            self._suspects.append(task)
         else:
-            name = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-            self._results[number] = TaskLost(f"its process died ({name})")
+            self._results[number] = lost or _lost(code)
         self._start_worker()
 
 
-def start_workers(count: int, make: Make, arguments: tuple[Any, ...]) -> Workers | InlineWorkers:
-    """Start `count` workers; for a count of one, do the tasks in the calling process."""
-    return InlineWorkers(make, arguments) if count == 1 else Workers(count, make, arguments)
+def _exit_name(code: int) -> str:
+    """Name what a process ended with.
+
+    >>> _exit_name(-11), _exit_name(3)
+    ('SIGSEGV', 'exit status 3')
+    """
+    return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
 
-def _serve(pipe: Connection, make: Make, arguments: tuple[Any, ...]) -> None:
-    """Run a worker, until the parent closes the pipe or ends."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal; the parent decides
-    fault, work = _call(make, *arguments)
-    with suppress(EOFError, OSError):  # the parent has ended
-        pipe.send((fault, work if fault else None))
-        while not fault:
-            pipe.send(_call(work, pipe.recv()))
+def _lost(code: int) -> TaskLost:
+    """The result of a task whose processes died, the last one with this exit code."""
+    if code < 0 and -code not in _OWN_SIGNALS:
+        return TaskLost(f"its process was killed from outside ({_exit_name(code)})", passing=True)
+    if fault := lacking():  # libraries abort when they cannot start a thread
+        return TaskLost(f"its process died ({_exit_name(code)}): {fault.message}", passing=True)
+    return TaskLost(f"its process died ({_exit_name(code)})")
 
 
-def _end_with_parent() -> None:
-    """End this process with its parent: nobody waits for the results, and a restarted parent needs the cores."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
+def _usage(process: int | None) -> tuple[int, float]:
+    """Bytes of memory and seconds of the processor that a process has used; (0, 0) if it has ended."""
+    import psutil
 
-
-def _call(call: Callable[..., Any], *arguments: Any) -> tuple[bool, Any]:
-    """Return (False, result), or (True, exception) for the parent to raise."""
     try:
-        return False, call(*arguments)
-    except Exception as error:
-        return True, _portable(error)
-
-
-def _portable(error: Exception) -> Exception:
-    """Return the exception with its traceback as a note, or a RuntimeError with the text if it cannot be pickled."""
-    text = "".join(traceback.format_exception(error))
-    try:
-        copied = pickle.loads(pickle.dumps(error))  # noqa: S301 - pickled on this line
-    except Exception:  # pickling can raise anything
-        return RuntimeError(text)
-    if not isinstance(copied, KCEError):
-        error.add_note(f"in a worker process:\n{text}")
-    return error
+        found = psutil.Process(process)
+        return found.memory_info().rss, sum(found.cpu_times()[:2])
+    except psutil.Error:
+        return 0, 0.0
 
 
 @contextmanager

@@ -104,7 +104,7 @@ def test_what_a_process_lacks_is_known_however_it_is_worded(error: Exception, wo
         assert isinstance(fault, MachineFault)
         assert fault.message.startswith("a.png: ")
         assert words in fault.message
-        assert "tries it again" in fault.hint
+        assert "tries again" in fault.hint
 
 
 @pytest.mark.parametrize("error", [ValueError("too bright"), OSError(errno.EINVAL, "x"), IndexError(11)])
