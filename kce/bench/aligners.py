@@ -344,7 +344,7 @@ def _make_face_folder(folder: Path, setting: AlignSetting, bench: AlignerBench, 
     parameters = {"root": path / "world", "seed": setting.world, "placement": setting.world}
     parameters = {name: value for name, value in parameters.items() if registry.takes("dataset", bench.world, name)}
     world = registry.build("dataset", bench.world, **parameters)
-    cut(world, path / "faces", seed=setting.world, workers=1, registry_folder=registry.folder, **bench.cut.options())
+    cut(world, path / "faces", seed=setting.world, workers=0, registry_folder=registry.folder, **bench.cut.options())
     if setting.kind != UNIFORM:
         datasets = sorted(set(read_faces(path / "faces").dataset.tolist()))
         artefacts = degrade.assign_artefacts(datasets, setting.kind, setting.amount, setting.world)

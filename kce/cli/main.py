@@ -226,7 +226,13 @@ def cut(
     ] = None,
     frames: Annotated[int, typer.Option(help="Frames per video, evenly spread over it.")] = 10,
     seed: Seed = 0,
-    workers: Annotated[int | None, typer.Option(help="Number of processes.", show_default="one per core")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Number of processes.", show_default="one per core and GiB of memory")
+    ] = None,
+    skip_failing: Annotated[
+        bool,
+        typer.Option("--skip-failing", help="Record files that the system fails to read as unreadable, and go on."),
+    ] = False,
     follow_links: FollowLinks = None,
     accept_losses: AcceptLosses = False,
     as_json: AsJson = False,
@@ -255,6 +261,7 @@ def cut(
                     per_category=per_category,
                     seed=seed,
                     workers=workers,
+                    skip_failing=skip_failing,
                     accept_losses=accept_losses,
                     progress=progress,
                 )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from kce.data.limits import MAX_FAILURES, MEMORY_LIMIT, MEMORY_OF_WORKER, TIME_LIMIT
 from kce.data.pictures import read_image
 from kce.data.suffixes import is_video
 from kce.data.videos import video_frames
-from kce.errors import BadData
-from kce.system.worker_pool import TaskLost, Workers
+from kce.errors import BadData, MachineFault
+from kce.system.machine_faults import fault_of, summarize_faults
+from kce.system.worker_pool import TaskLost, Workers, default_worker_count, lost_fault
 
 if TYPE_CHECKING:
     from kce.types import Sample
@@ -21,7 +22,7 @@ def check_decoding(samples: Iterable[Sample], workers: int | None = None) -> Ite
     """Check for each sample whether its file can be decoded.
 
     Of a video only the middle frame is decoded: damage elsewhere may go unnoticed, but a truncated file is found. A
-    decoder that hangs is not stopped, but the sizes it works on are limited (``kce.data.media``).
+    file may take as much time and memory as in ``kce.data.limits``.
 
     Args:
         samples: The samples.
@@ -30,13 +31,24 @@ def check_decoding(samples: Iterable[Sample], workers: int | None = None) -> Ite
     Yields:
         Each sample with the reason why its file cannot be decoded, or "" if it can, in order and as a stream. A file
         that crashes its process has this as the reason.
+
+    Raises:
+        MachineFault: At the end, if files could not be read for a reason that is not their own.
     """
     waiting: deque[Sample] = deque()
-    with Workers(workers or min(os.cpu_count() or 1, 8), make_decode_check, ()) as pool:
+    faults: list[MachineFault] = []
+    count = workers or default_worker_count(MEMORY_OF_WORKER)
+    with Workers(count, make_decode_check, (), limit=TIME_LIMIT, memory=MEMORY_LIMIT) as pool:
 
         def next_result() -> tuple[Sample, str]:
-            result = pool.take()
-            return waiting.popleft(), result.reason if isinstance(result, TaskLost) else result
+            sample, result = waiting.popleft(), pool.take()
+            fault = result if isinstance(result, MachineFault) else lost_fault(result, str(sample.path))
+            if fault:
+                faults.append(fault)
+                if len(faults) == MAX_FAILURES:
+                    raise summarize_faults(faults)
+                return sample, ""
+            return sample, result.reason if isinstance(result, TaskLost) else result
 
         for sample in samples:
             pool.submit(str(sample.path))
@@ -45,14 +57,16 @@ def check_decoding(samples: Iterable[Sample], workers: int | None = None) -> Ite
                 yield next_result()
         while waiting:
             yield next_result()
+    if faults:
+        raise summarize_faults(faults)
 
 
-def make_decode_check() -> Callable[[str], str]:
+def make_decode_check() -> Callable[[str], str | MachineFault]:
     """The function that workers call for each path."""
     return decoding_error
 
 
-def decoding_error(path: str) -> str:
+def decoding_error(path: str) -> str | MachineFault:
     """The reason why a picture, or the middle frame of a video, cannot be decoded; "" if it can."""
     try:
         if is_video(path):
@@ -61,4 +75,8 @@ def decoding_error(path: str) -> str:
             read_image(path)
     except BadData as error:
         return error.message.removeprefix(f"{path}: ")
+    except Exception as error:
+        if fault := fault_of(error, path):
+            return fault
+        raise
     return ""

@@ -11,8 +11,9 @@ import numpy as np
 from kce.data.pictures import encode_png, read_image
 from kce.data.suffixes import is_video
 from kce.data.videos import video_frames
-from kce.errors import BadData, KCEError
+from kce.errors import BadData, KCEError, MachineFault
 from kce.registry.registry import Registry
+from kce.system.machine_faults import fault_of
 
 if TYPE_CHECKING:
     from kce.types import Box, Detector, Image
@@ -36,10 +37,22 @@ class CroppedFace(NamedTuple):
 
 def make_cropper(
     detector: str, registry_folder: str, frames: int, margin: float
-) -> Callable[[str], tuple[list[CroppedFace], list[str]]]:
-    """The function that a worker calls for each path; each worker builds its own detector."""
+) -> Callable[[str], tuple[list[CroppedFace], list[str]] | MachineFault]:
+    """The function that a worker calls for each path; each worker builds its own detector.
+
+    It returns what ``crop_faces`` does, or the fault of the machine that prevented it: other files may still succeed.
+    """
     built: Detector = Registry.load(registry_folder).build("detector", detector)
-    return lambda path: crop_faces(built, path, frames, margin)
+
+    def work(path: str) -> tuple[list[CroppedFace], list[str]] | MachineFault:
+        try:
+            return crop_faces(built, path, frames, margin)
+        except Exception as error:
+            if fault := fault_of(error, path):
+                return fault
+            raise
+
+    return work
 
 
 def crop_faces(detector: Detector, path: str, frames: int, margin: float) -> tuple[list[CroppedFace], list[str]]:
@@ -55,6 +68,9 @@ def crop_faces(detector: Detector, path: str, frames: int, margin: float) -> tup
 
     Returns:
         The faces, and what is wrong with the file: messages that start with "no face", "unreadable" or "too short".
+
+    Raises:
+        MachineFault: The file is missing or cannot be read, or memory, threads or open files are lacking.
     """
     faces: list[CroppedFace] = []
     problems: list[str] = []
@@ -69,6 +85,8 @@ def crop_faces(detector: Detector, path: str, frames: int, margin: float) -> tup
             except KCEError:
                 raise
             except Exception as error:  # a picture on which a detector fails is one bad file among many
+                if fault := fault_of(error, path):
+                    raise fault from error
                 problems.append(f"unreadable: the detector failed{where} ({type(error).__name__}: {error})")
                 continue
             if not boxes:

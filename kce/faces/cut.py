@@ -9,6 +9,7 @@ and is started again reuses all complete results, and does the rest.
 from __future__ import annotations
 
 import errno
+import logging
 import math
 import os
 from collections import deque
@@ -16,12 +17,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from kce.data.limits import MAX_FAILURES, MEMORY_LIMIT, MEMORY_OF_WORKER, TIME_LIMIT, TIME_PER_FRAME
 from kce.data.losses import Finder, Losses
 from kce.data.names import printable
 from kce.data.suffixes import is_video
-from kce.errors import KCEError
+from kce.errors import KCEError, MachineFault
 from kce.faces.crop import CroppedFace, make_cropper
 from kce.faces.file_names import LOCK, content_hash, face_path
 from kce.faces.journal import CutRecord, CutResult, CutSettings, refuse_lower_limits
@@ -42,11 +44,15 @@ from kce.registry.registry import Registry
 from kce.system.atomic import atomic_replace
 from kce.system.documents import Document
 from kce.system.lock import file_lock
+from kce.system.machine_faults import summarize_faults
 from kce.system.version import __version__
-from kce.system.worker_pool import InlineWorkers, TaskLost, Workers, start_workers
+from kce.system.worker_pool import InlineWorkers, TaskLost, Workers, default_worker_count, lost_fault
 
 if TYPE_CHECKING:
     from kce.types import Progress, Remark, Sample
+
+
+_log = logging.getLogger("kce.faces.cut")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +92,7 @@ def cut(
     seed: int = 0,
     margin: float = 1.25,
     workers: int | None = None,
+    skip_failing: bool = False,
     registry_folder: str | os.PathLike[str] | None = None,
     accept_losses: bool = False,
     progress: Progress = lambda *_: None,
@@ -93,8 +100,13 @@ def cut(
     """Crop the largest face of every picture, and of several frames of every video, into a face folder.
 
     A dataset that a scan would call unusable is refused before anything is cut. What is left out of it is in the report
-    and in ``left_out.csv`` in the folder. A sample that was once found unreadable is not tried again. If the disk is
-    full, everything done so far is kept.
+    and in ``left_out.csv`` in the folder. A sample that was once found unreadable is not tried again.
+
+    A failure that is not the file's own (a process killed from outside, a disk that went away, too little memory, too
+    few threads or open files) is not recorded: the others are cut, and then it is an error. The next cut tries those
+    files again. If the disk is full, everything done so far is kept.
+
+    A file may take 10 minutes, and half a minute more for each frame, and 2 GiB of memory; else it is unreadable.
 
     Args:
         dataset: The samples.
@@ -105,7 +117,9 @@ def cut(
             frames of the last video are thinned out evenly. A higher number extends a folder; a lower one is refused.
         seed: Seed of the random order in which samples are cut.
         margin: Side of the square around the centre of the face, in units of the longer side of the face.
-        workers: Number of processes; 1 = this process alone. Default: one per processor, at most 8.
+        workers: Number of processes; 0 = this process alone, where a file has no limits and a decoder that crashes
+            ends everything. Default: one per processor, at most 8 and one per GiB of memory that is available.
+        skip_failing: Whether files whose failure is not their own are recorded as unreadable, instead of an error.
         accept_losses: Whether to go on with the samples that are left where files are lost (``kce.data.losses``).
         registry_folder: The folder whose registry knows the detector; default: the working folder.
         progress: Called while it works.
@@ -117,7 +131,8 @@ def cut(
         ScanFailed: The dataset has no sample, or too much of it is lost.
         Refused: The folder was cut with different settings (detector, frames, seed, margin); or, with `per_category`,
             the dataset's files have changed.
-        KCEError: A setting is out of range, another cut is running in the folder, or the disk is full.
+        MachineFault: Some files could not be read for a reason that is not their own.
+        KCEError: A setting is out of range, another process is writing in the folder, or the disk is full.
     """
     _check_options(frames, per_category, margin, workers)
     registry_path = str(Path(registry_folder or Path.cwd()).resolve())
@@ -136,19 +151,45 @@ def cut(
             reuse_results(quota, record)
         verify_faces(quotas, record, progress)
         if any(quota.next for quota in quotas):
-            count = workers or min(os.cpu_count() or 1, 8)
-            with start_workers(count, make_cropper, (detector, registry_path, frames, margin)) as pool:
+            with _start_workers(workers, (detector, registry_path, frames, margin)) as pool:
                 record.begin(limits)
-                _cut_samples(quotas, record, pool, frames, progress)
+                failures = _cut_samples(quotas, record, pool, frames, progress, skip_failing)
+            if failures:
+                fault = summarize_faults(failures)
+                skip = "if it is always the same file, `--skip-failing` records it as unreadable"
+                raise MachineFault(fault.message, f"{fault.hint}; {skip}")
         write_left_out(root, str(origin), losses)
         record.finish(limits, lambda key: cut_order(seed, key))
         return _report(quotas, record, per_category, losses)
 
 
+def _start_workers(workers: int | None, arguments: tuple[str, str, int, float]) -> Workers | InlineWorkers:
+    if workers == 0:
+        return InlineWorkers(make_cropper, arguments)
+    limit = TIME_LIMIT + TIME_PER_FRAME * arguments[2]
+
+    def tell(path: str, seconds: float) -> None:
+        _log.info("%s has taken %.0f seconds so far; it may take %.0f", path, seconds, limit)
+
+    count = workers or default_worker_count(MEMORY_OF_WORKER)
+    return Workers(count, make_cropper, arguments, limit=limit, memory=MEMORY_LIMIT, on_slow=tell)
+
+
 def _cut_samples(
-    quotas: list[CategoryQuota], record: CutRecord, pool: Workers | InlineWorkers, frames: int, progress: Progress
-) -> None:
-    """Cut until every category has enough or no samples left. Results come in order, whichever worker made them."""
+    quotas: list[CategoryQuota],
+    record: CutRecord,
+    pool: Workers | InlineWorkers,
+    frames: int,
+    progress: Progress,
+    skip_failing: bool,
+) -> list[MachineFault]:
+    """Cut until every category has enough or no samples left. Results come in order, whichever worker made them.
+
+    Returns the faults of samples that were not cut and not recorded. In a category with a limit, nothing after such a
+    sample is recorded either: which samples come next depends on how many faces it has.
+    """
+    failures: list[MachineFault] = []
+    blocked: set[str] = set()
 
     def max_faces(sample: Sample) -> int:
         return frames if is_video(sample.path) else 1
@@ -170,19 +211,42 @@ def _cut_samples(
                 waiting.append((quota, key, sample))
                 pool.submit(str(sample.path))
         if not waiting:
-            progress("cutting faces", total, total)
-            return
+            if not failures:
+                progress("cutting faces", total, total)
+            return failures
         quota, key, sample = waiting.popleft()
-        result = pool.take()
-        faces, problems = ([], [f"unreadable: {result.reason}"]) if isinstance(result, TaskLost) else result
+        result = _faces_or_fault(pool.take(), sample, skip_failing)
+        quota.pending -= max_faces(sample)
+        if isinstance(result, MachineFault):
+            failures.append(result)
+            if math.isfinite(quota.limit):
+                blocked.add(quota.category)
+            for other in quotas:
+                if other.category in blocked or len(failures) == MAX_FAILURES:
+                    other.todo.clear()
+            continue
+        if quota.category in blocked:
+            continue
+        faces, problems = result
         faces = thin_out(faces, quota.limit - quota.faces)
         record.add(key, _write_faces(record.root, key, sample, faces, problems))
-        quota.pending -= max_faces(sample)
         quota.faces += len(faces)
         done += len(faces) if math.isfinite(quota.limit) else max_faces(sample)
         progress("cutting faces", int(min(done, total)), total)
         while unfinished and not unfinished[0].pending and not unfinished[0].next:
             unfinished.popleft()
+
+
+def _faces_or_fault(
+    result: Any, sample: Sample, skip_failing: bool
+) -> tuple[list[CroppedFace], list[str]] | MachineFault:
+    """What a worker found in a file and what is wrong with it; or the fault of the machine that prevented it."""
+    fault = result if isinstance(result, MachineFault) else lost_fault(result, str(sample.path))
+    if fault and not skip_failing:
+        return fault
+    if fault:
+        return [], [f"unreadable: {fault.message.removeprefix(f'{sample.path}: ')}"]
+    return ([], [f"unreadable: {result.reason}"]) if isinstance(result, TaskLost) else result
 
 
 def _write_faces(root: Path, key: str, sample: Sample, faces: list[CroppedFace], problems: list[str]) -> CutResult:
@@ -233,9 +297,9 @@ def _report(quotas: list[CategoryQuota], record: CutRecord, per_category: int | 
 
 
 def _check_options(frames: int, per_category: int | None, margin: float, workers: int | None) -> None:
-    for name, value in (("frames", frames), ("per_category", per_category), ("workers", workers)):
-        if value is not None and value < 1:
-            raise KCEError(f"{name} is {value}", "it must be 1 or more")
+    for name, value, least in (("frames", frames, 1), ("per_category", per_category, 1), ("workers", workers, 0)):
+        if value is not None and value < least:
+            raise KCEError(f"{name} is {value}", f"it must be {least} or more")
     if not 0.1 <= margin <= 10:
         raise KCEError(f"margin is {margin}", "it must be between 0.1 and 10")
 

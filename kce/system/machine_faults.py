@@ -11,6 +11,7 @@ import errno
 import mmap
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from kce.errors import KCEError, MachineFault
@@ -95,6 +96,17 @@ def lacking(path: str | os.PathLike[str] = "", memory: int = 0) -> MachineFault 
     except OSError as error:
         return read_fault(error, path)
     return None
+
+
+def summarize_faults(faults: Sequence[MachineFault], shown: int = 5) -> MachineFault:
+    """One fault that names the files of several, the first ones of many."""
+    if len(faults) == 1:
+        return faults[0]
+    lines = [f"{len(faults)} files could not be read, and nothing was recorded about them:"]
+    lines += [f"  {fault.message}" for fault in faults[:shown]]
+    if len(faults) > shown:
+        lines.append(f"  and {len(faults) - shown} more")
+    return MachineFault("\n".join(lines), faults[0].hint)
 
 
 def decoder_fault(error: Exception, path: str | os.PathLike[str]) -> MachineFault | None:

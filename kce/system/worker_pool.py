@@ -23,8 +23,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, Self, cast
 
-from kce.errors import KCEError
-from kce.system.machine_faults import fault_of, lacking
+from kce.errors import KCEError, MachineFault
+from kce.system.machine_faults import AGAIN, fault_of, lacking
+from kce.system.memory import available_memory
 from kce.system.worker_process import Make, serve
 
 THREADS = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "NUMBA_NUM_THREADS")
@@ -99,7 +100,7 @@ class _Look:
 
     task: int
     worked: float
-    slow_at: float = _SLOW
+    slow_at: float
 
 
 class Workers:
@@ -266,7 +267,7 @@ class Workers:
             memory, worked = _usage(process.pid)
             look = self._looks.get(pipe)
             if look is None or look.task != task[0]:
-                look = self._looks[pipe] = _Look(task[0], worked)
+                look = self._looks[pipe] = _Look(task[0], worked, _SLOW)
             seconds = time.monotonic() - self._since[pipe]
             if seconds >= look.slow_at:
                 look.slow_at = seconds + _STILL
@@ -307,7 +308,7 @@ class Workers:
         if task is None:
             raise lacking() or StartFailed(
                 f"the worker processes do not start ({_exit_name(code)})",
-                "use one worker; in a script of your own, put the call under `if __name__ == '__main__':`",
+                "in a script of your own, put the call under `if __name__ == '__main__':`, or use workers=0",
             )
         number = task[0]
         self._deaths[number] = self._deaths.get(number, 0) + 1
@@ -316,6 +317,28 @@ class Workers:
         else:
             self._results[number] = lost or _lost(code)
         self._start_worker()
+
+
+def default_worker_count(memory: int) -> int:
+    """One process per processor, at most 8, and no more than there is memory for, `memory` bytes each."""
+    count = min(os.cpu_count() or 1, 8)
+    return max(min(count, available_memory() // memory), 1)
+
+
+def lost_fault(result: Any, what: str) -> MachineFault | None:
+    """Return the fault of the machine if a result was lost for a reason outside of its task; else None.
+
+    Args:
+        result: What ``Workers.take`` returned.
+        what: What the task was, for the message.
+    """
+    if not isinstance(result, TaskLost) or not (result.passing or result.waited):
+        return None
+    if result.waited:
+        hint = "does its disk answer? Is the machine overloaded?"
+    else:
+        hint = "the system does that when memory runs out: free some, or use fewer workers"
+    return MachineFault(f"{what}: {result.reason}{', waiting' if result.waited else ''}", f"{hint}; {AGAIN}")
 
 
 def _exit_name(code: int) -> str:

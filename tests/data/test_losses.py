@@ -228,10 +228,10 @@ def test_a_cut_fails_where_a_scan_does_and_cuts_nothing(tmp_path: Path) -> None:
     root = pictures(tmp_path / "d", "A_x/0.png", "A_real/0.png")
     (root / "A_y").symlink_to(grow(tmp_path / "else", "A_y") / "A_y")
     with pytest.raises(ScanFailed) as caught:
-        cut(build("folder", root), tmp_path / "faces", detector="whole", workers=1)
+        cut(build("folder", root), tmp_path / "faces", detector="whole", workers=0)
     assert (caught.value.message, caught.value.hint) == (failure(root).message, failure(root).hint)
     assert not (tmp_path / "faces").exists()
-    report = cut(build("folder", root), tmp_path / "faces", detector="whole", workers=1, accept_losses=True)
+    report = cut(build("folder", root), tmp_path / "faces", detector="whole", workers=0, accept_losses=True)
     assert report.faces == 2
     assert report.unparsed == look(root, accept_losses=True).unparsed
     assert "A_y" in (tmp_path / "faces" / "left_out.csv").read_text()
@@ -241,11 +241,11 @@ def test_what_is_left_out_is_kept_by_dataset(tmp_path: Path) -> None:
     one = plant(pictures(tmp_path / "one", "A_x/0.png", "A_real/0.png"), ["A_x/a.psd"])
     two = plant(pictures(tmp_path / "two", "B_x/0.png", "B_real/0.png"), ["B_x/b.xcf"])
     for root in (one, two, one):
-        cut(build("folder", root), tmp_path / "faces", detector="whole", workers=1)
+        cut(build("folder", root), tmp_path / "faces", detector="whole", workers=0)
     table = (tmp_path / "faces" / "left_out.csv").read_text()
     assert table.splitlines()[1:] == [f"{one},ignored_media,.psd: 1 files", f"{two},ignored_media,.xcf: 1 files"]
     (one / "A_x" / "a.psd").unlink()
-    cut(build("folder", one), tmp_path / "faces", detector="whole", workers=1)
+    cut(build("folder", one), tmp_path / "faces", detector="whole", workers=0)
     assert ".psd" not in (tmp_path / "faces" / "left_out.csv").read_text()
 
 

@@ -6,6 +6,7 @@ import csv
 import errno
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kce.data import pictures, videos
-from kce.errors import BadData, KCEError, Refused
+from kce.errors import BadData, KCEError, MachineFault, Refused
 from kce.faces.crop import crop, crop_faces, largest_box, valid_boxes
 from kce.faces.cut import CutReport, cut
 from kce.faces.folder import read_faces
@@ -37,13 +38,14 @@ from tests.data.test_media import make_video, numbered
 # fails on some pictures.
 PLUGIN = '''
 import os, time
+from pathlib import Path
 from kce import Box, hookimpl
 
 class Half:
     """The right half."""
 
-    def __init__(self, *, slow: float = 0.0, die: bool = False, refuse: bool = False):
-        self.slow, self.die, self.refuse = slow, die, refuse
+    def __init__(self, *, slow: float = 0.0, die: bool = False, refuse: bool = False, kills: int = 0, lack: str = ""):
+        self.slow, self.die, self.refuse, self.kills, self.lack = slow, die, refuse, kills, lack
 
     def detect(self, image):
         from kce import KCEError
@@ -52,6 +54,15 @@ class Half:
         if self.refuse:
             raise KCEError("this detector wants something", "give it that")
         if (image == 255).all():
+            marks = Path("killed")
+            if self.kills and (not marks.is_file() or marks.stat().st_size < self.kills):
+                with marks.open("a") as file:
+                    file.write("x")
+                os.kill(os.getpid(), 9)  # as the system does when memory runs out
+            if self.kills:
+                return [Box(0, 0, width, height, 1.0)]
+            if self.lack:
+                raise {"memory": MemoryError(), "threads": RuntimeError("can't start new thread")}[self.lack]
             if self.die:
                 os.kill(os.getpid(), 11)
             raise ValueError("too bright")
@@ -116,7 +127,7 @@ def table(folder: Path, name: str = "faces.csv") -> list[dict[str, str]]:
 
 
 def quick(corpus: Any, to: Path, home: Path, **settings: Any) -> CutReport:
-    return cut(corpus, to, **{"detector": "half", "registry_folder": home, "frames": 5, "workers": 1, **settings})
+    return cut(corpus, to, **{"detector": "half", "registry_folder": home, "frames": 5, "workers": 0, **settings})
 
 
 # ------------------------------------------------------------------------------------------------------------ crops
@@ -339,7 +350,9 @@ def test_two_kinds_of_cut_are_never_mixed(corpus: Corpus, tmp_path: Path, home: 
     with pytest.raises(Refused) as raised:
         quick(corpus, tmp_path / "a", home, **other)
     ((name, new),) = other.items()
-    old = {"detector": "half:slow=0.0,die=false,refuse=false", "margin": 1.25, "frames": 5, "seed": 0}[name]
+    old = {"detector": "half:slow=0.0,die=false,refuse=false,kills=0,lack=", "margin": 1.25, "frames": 5, "seed": 0}[
+        name
+    ]
     assert repr(old) in raised.value.message
     assert str(new) in raised.value.message
     assert contents(tmp_path / "a") == before
@@ -384,7 +397,7 @@ def test_a_folder_with_something_else_in_it_is_refused(corpus: Corpus, tmp_path:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"frames": 0}, {"per_category": 0}, {"workers": 0}, {"margin": 0.0}, {"margin": float("nan")}]
+    "wrong", [{"frames": 0}, {"per_category": 0}, {"workers": -1}, {"margin": 0.0}, {"margin": float("nan")}]
 )
 def test_settings_out_of_range_are_errors(corpus: Corpus, tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(KCEError, match=next(iter(wrong))):
@@ -414,7 +427,7 @@ def test_two_cuts_do_not_work_in_one_folder(corpus: Corpus, tmp_path: Path, home
     assert quick(corpus, tmp_path / "a", home).faces == 44
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [0, 1])
 def test_an_error_of_the_detector_itself_comes_before_anything_is_written(
     corpus: Corpus, tmp_path: Path, home: Path, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -449,6 +462,110 @@ def test_a_process_that_dies_costs_only_the_file_that_killed_it(corpus: Corpus, 
     assert report.faces == 44
     assert report.unreadable == 1
     assert report.problems == (f"{corpus.root}/real/white.png: unreadable: its process died (SIGSEGV)",)
+
+
+@pytest.mark.parametrize("settings", [{}, {"per_category": 7}])
+def test_a_file_whose_process_was_killed_from_outside_is_tried_again_by_the_next_cut(
+    corpus: Corpus, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    """Killed at both tries, as the system does when memory runs out; then it ends with the same files as any other."""
+    monkeypatch.chdir(home)
+    corpus.picture("real/white.png", "real", np.full((30, 30, 3), 255, np.uint8))
+    if settings:  # such that it is among the first
+        corpus.samples = [s for s in corpus if isinstance(s, Sample) and (s.method != "real" or "white" in s.key)]
+    settings = {"detector": "half:kills=2", **settings}
+    with pytest.raises(MachineFault, match=r"white\.png: its process was killed from outside \(SIGKILL\)") as raised:
+        quick(corpus, tmp_path / "a", home, workers=2, **settings)
+    assert "same command tries again" in raised.value.hint
+    assert "--skip-failing" in raised.value.hint
+    assert not (tmp_path / "a" / "faces.csv").exists()
+    done = {path: path.stat().st_mtime_ns for path in (tmp_path / "a").glob("*/*.png")}
+    assert done
+    report = quick(corpus, tmp_path / "a", home, workers=2, **settings)
+    assert {path: path.stat().st_mtime_ns for path in done} == done
+    assert report.problems == ()
+    quick(corpus, tmp_path / "whole", home, **settings)
+    assert contents(tmp_path / "a") == contents(tmp_path / "whole")
+
+
+def test_a_file_whose_process_is_always_killed_is_left_out_when_asked(
+    corpus: Corpus, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    corpus.picture("real/white.png", "real", np.full((30, 30, 3), 255, np.uint8))
+    for _ in range(2):
+        with pytest.raises(MachineFault, match="killed from outside"):
+            quick(corpus, tmp_path / "a", home, detector="half:kills=99", workers=1)
+    report = quick(corpus, tmp_path / "a", home, detector="half:kills=99", workers=1, skip_failing=True)
+    assert (report.faces, report.unreadable) == (44, 1)
+    assert quick(corpus, tmp_path / "a", home, detector="half:kills=99", workers=1) == report
+
+
+@pytest.mark.parametrize(
+    ("lack", "words"), [("memory", "there is too little memory"), ("threads", "too few processes")]
+)
+def test_what_a_detector_lacks_is_no_fault_of_the_file(
+    corpus: Corpus, tmp_path: Path, home: Path, lack: str, words: str
+) -> None:
+    corpus.picture("real/white.png", "real", np.full((30, 30, 3), 255, np.uint8))
+    with pytest.raises(MachineFault, match=rf"white\.png: {words}"):
+        quick(corpus, tmp_path / "a", home, detector=f"half:lack={lack}")
+    assert not (tmp_path / "a" / "faces.csv").exists()
+
+
+def test_a_file_that_vanished_since_it_was_listed_is_tried_again(corpus: Corpus, tmp_path: Path, home: Path) -> None:
+    sources = [item.path for item in corpus.samples[:3] if isinstance(item, Sample)]
+    for path in sources:
+        path.rename(path.with_suffix(".away"))
+    with pytest.raises(MachineFault, match="3 files could not be read") as raised:
+        quick(corpus, tmp_path / "a", home)
+    assert all(f"{path}: is missing" in raised.value.message for path in sources)
+    for path in sources:
+        path.with_suffix(".away").rename(path)
+    assert quick(corpus, tmp_path / "a", home).problems == ()
+    quick(corpus, tmp_path / "whole", home)
+    assert contents(tmp_path / "a") == contents(tmp_path / "whole")
+
+
+def test_a_disk_that_vanished_ends_the_cut_soon(tmp_path: Path, home: Path) -> None:
+    corpus = Corpus(tmp_path / "data", pictures=150, videos=0)
+    (tmp_path / "data").rename(tmp_path / "away")
+    with pytest.raises(MachineFault, match="100 files could not be read") as raised:
+        quick(corpus, tmp_path / "a", home)
+    assert "and 9" in raised.value.message
+
+
+@pytest.mark.skipif(not shutil.which("setpriv") or os.geteuid() != 0, reason="needs another user to limit")
+@pytest.mark.parametrize("processes", [6, 10])
+def test_a_process_that_may_not_start_threads_blames_no_file(tmp_path: Path, home: Path, processes: int) -> None:
+    """As `ulimit -u` and a container's limit of pids do; the limit does not hold for root, so another user cuts."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (tmp_path / "data").mkdir()
+    corpus = Corpus(tmp_path / "data", pictures=0, videos=6)
+    os.chown(folder, 54_322, 54_322)
+    command = script(corpus, folder / "a", home, workers=2, detector="half")
+    caps = "-all,+dac_override"  # so that it may read this folder
+    user = [
+        "setpriv",
+        "--reuid=54322",
+        "--regid=54322",
+        "--clear-groups",
+        f"--inh-caps={caps}",
+        f"--ambient-caps={caps}",
+    ]
+    done = subprocess.run(
+        [*user, "bash", "-c", f'ulimit -u {processes}; exec "$@"', "bash", *command],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        assert "MachineFault" in done.stderr
+        assert "too few processes" in done.stderr
+    else:
+        assert len(read_faces(folder / "a")) == 30
+    problems = folder / "a" / "problems.csv"
+    assert not problems.is_file() or "unreadable" not in problems.read_text(encoding="utf-8")
 
 
 def test_a_second_run_touches_nothing_and_what_is_damaged_is_cut_again(
@@ -524,7 +641,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_files(corpus: Corpus, tmp_pa
     dice = random.Random(0)
     kills = 0
     for attempt in range(60):
-        command = script(corpus, folder, home, workers=1 + attempt % 2, **settings)
+        command = script(corpus, folder, home, workers=attempt % 2, **settings)
         process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, start_new_session=True)
         journal = folder / "cut.journal"
         size = journal.stat().st_size if journal.is_file() else 0
@@ -628,11 +745,11 @@ def test_a_folder_never_holds_two_categories_of_one_name(corpus: Corpus, tmp_pat
     other = [replace(item, dataset="A", method="b_c", real=False) for item in first]
     both = "A_b_c.* is ambiguous: the dataset 'A' with the method 'b_c', and the dataset 'A_b' with"
     with pytest.raises(BadData, match=both):
-        cut([first[0], replace(other[1], key="x")], tmp_path / "one", detector="half", workers=1, registry_folder=home)
-    cut(first[:2], tmp_path / "two", detector="half", workers=1, registry_folder=home)
+        cut([first[0], replace(other[1], key="x")], tmp_path / "one", detector="half", workers=0, registry_folder=home)
+    cut(first[:2], tmp_path / "two", detector="half", workers=0, registry_folder=home)
     before = contents(tmp_path / "two")
     with pytest.raises(BadData, match=both) as caught:
-        cut(other[2:4], tmp_path / "two", detector="half", workers=1, registry_folder=home)
+        cut(other[2:4], tmp_path / "two", detector="half", workers=0, registry_folder=home)
     assert caught.value.hint
     assert contents(tmp_path / "two") == before
 
@@ -644,6 +761,6 @@ def test_nothing_is_cut_of_a_dataset_that_is_not_clear(corpus: Corpus, tmp_path:
         Remark("error", "more", "real or fake?"),
     ]
     with pytest.raises(BadData, match=r"photos: real or fake\?; and 1 more") as caught:
-        cut(unclear, tmp_path / "faces", detector="half", workers=1, registry_folder=home)
+        cut(unclear, tmp_path / "faces", detector="half", workers=0, registry_folder=home)
     assert caught.value.hint == "say which"
     assert not (tmp_path / "faces").exists()

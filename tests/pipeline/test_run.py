@@ -321,7 +321,7 @@ def with_reals(tmp_path_factory: pytest.TempPathFactory) -> Path:
             folder = root / f"{dataset}_real" / f"{picture % 6:03}"
             folder.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(folder / f"{picture:04}.png"), pattern("smooth", rng))
-    cut(REGISTRY.build("dataset", "folder", root=root), at / "faces", detector="whole", workers=1)
+    cut(REGISTRY.build("dataset", "folder", root=root), at / "faces", detector="whole", workers=0)
     return at / "faces"
 
 

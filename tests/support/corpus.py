@@ -55,7 +55,7 @@ def pictures(root: Path, count: int = 16, seed: int = 0, groups: int = 8) -> Pat
 def face_folder(root: Path, count: int = 16, seed: int = 0) -> Path:
     """The same pictures as a face folder."""
     dataset = Registry.load(Path("/")).build("dataset", "folder", root=pictures(root / "pictures", count, seed))
-    cut(dataset, root / "faces", detector="whole", workers=1)
+    cut(dataset, root / "faces", detector="whole", workers=0)
     return root / "faces"
 
 
