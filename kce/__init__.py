@@ -17,6 +17,7 @@ _HOME = {
     "Image": "types",
     "Job": "system.job",
     "MergePlan": "types",
+    "FolderRemark": "types",
     "Remark": "types",
     "Sample": "types",
     "KCEError": "errors",
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from kce.training.pretrained import read_weights as read_weights
     from kce.types import Box as Box
     from kce.types import Features as Features
+    from kce.types import FolderRemark as FolderRemark
     from kce.types import Image as Image
     from kce.types import MergePlan as MergePlan
     from kce.types import Remark as Remark

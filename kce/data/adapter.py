@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from kce.data.links import allowed_folders, hint_to_follow, is_inside
 from kce.data.names import Parts, fold_name, nfc
@@ -25,6 +25,9 @@ from kce.types import Remark, Sample
 MAX_LIST = 2**30  # bytes of a list, which is read line by line; the longest known has 250 MB
 MAX_JSON = 2**26  # bytes of a JSON file, which is read as a whole
 
+FRAME_LEVELS = ("videos", "images", "frames")  # the first that has a video is read: the others were made from it
+
+_FRAME_NUMBER = re.compile(r"[0-9]{1,9}")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
@@ -42,6 +45,20 @@ class Unparsed(Exception):
         Traceback (most recent call last):
         kce.data.adapter.Unparsed: the name is not frameNUMBER.png
     """
+
+
+class Clip(NamedTuple):
+    """A video, or one frame of it.
+
+    Attributes:
+        folders: The folders that say what it is, without levels such as ``videos/`` or ``frames/``.
+        stem: The name of the video, without its suffix.
+        frame: The number of the frame; None for the video itself.
+    """
+
+    folders: Parts
+    stem: str
+    frame: int | None
 
 
 class Tree:
@@ -135,6 +152,8 @@ class Tree:
         )
         self._folder = lru_cache(maxsize=64)(self.root.joinpath)  # making a Path takes a quarter of a scan's time
         self._has_no_link = lru_cache(maxsize=4096)(self._look_for_links)
+        self._video_stems = lru_cache(maxsize=4096)(self._list_videos)
+        self._stems_of_images = lru_cache(maxsize=64)(self._list_images)
         self._remarks: list[Remark] = []
 
     @classmethod
@@ -224,6 +243,59 @@ class Tree:
         if isinstance(item, Sample) and file.path:
             return replace(item, path=Path(file.path))  # on disk the name is not in composed form
         return item
+
+    # For trees of frames that people cut from the videos.
+
+    def clip(self, parts: Parts) -> Clip:
+        """Which video a file is, or is a frame of.
+
+        People cut videos into frames and keep them beside or instead of the videos: in ``frames/`` or ``images/``, or
+        without such a level, with one folder for each video and the number of the frame as the name of the file. All of
+        these are the clip (("fake",), "0000"), and the second is its frame 131::
+
+            fake/0000.mp4                 fake/videos/0000.mp4
+            fake/frames/0000/131.png      fake/images/0000/131.png      fake/0000/131.png
+
+        Args:
+            parts: The path, as `parse` gets it.
+
+        Raises:
+            Unparsed: It is a picture, but not a numbered frame in the folder of its video.
+        """
+        *folders, name = parts
+        stem, _, suffix = name.rpartition(".")
+        if f".{suffix.lower()}" in self.videos:
+            above = folders[:-1] if folders and fold_name(folders[-1]) == FRAME_LEVELS[0] else folders
+            return Clip(tuple(above), stem, None)
+        if len(folders) < 2 or not _FRAME_NUMBER.fullmatch(stem):
+            raise Unparsed("not a numbered frame in the folder of its video")
+        level = fold_name(folders[-2])
+        return Clip(tuple(folders[:-2] if level in FRAME_LEVELS[1:] else folders[:-1]), folders[-1], int(stem))
+
+    def why_repeated(self, parts: Parts, clip: Clip) -> str:
+        """Why a frame is not a sample: its video is there too, or the frame in ``images/``; empty if it is none."""
+        if clip.frame is None:
+            return ""
+        if clip.stem in self._video_stems(clip.folders):
+            return "a frame of a video that is there too"
+        if fold_name(parts[-3]) == FRAME_LEVELS[2] and clip.stem in self._stems_of_images(clip.folders):
+            return f"{FRAME_LEVELS[1]}/ has frames of this video too"
+        return ""
+
+    def _list_videos(self, folders: Parts) -> frozenset[str]:
+        found = (self.find(*folders, *level) for level in ((), (FRAME_LEVELS[0],)))
+        names = [nfc(name).rpartition(".") for folder in found if folder for name in names_in(folder)]
+        readable = self.videos & self.media
+        return frozenset(stem for stem, _, suffix in names if f".{suffix.lower()}" in readable and stem[:1] != ".")
+
+    def _list_images(self, folders: Parts) -> frozenset[str]:
+        folder = self.find(*folders, FRAME_LEVELS[1])
+        if not folder:
+            return frozenset()
+        below = ((name, names_in(folder / name)) for name in names_in(folder))
+        return frozenset(
+            nfc(stem) for stem, frames in below if any(Path(name).suffix.lower() in self.pictures for name in frames)
+        )
 
     # For reading the dataset's lists.
 

@@ -176,7 +176,7 @@ class Finder:
         elif remark.kind != "conflict":
             self._hint = self._hint or remark.hint
         if remark.kind in ("ignored", "unread"):
-            self._ignored += 1
+            self._ignored += not isinstance(remark, FolderRemark)  # whose files have remarks of their own, or none
             if remark.kind == "unread":
                 name = remark.path.rpartition("/")[2]
                 self._unread[f".{name.rpartition('.')[2].lower()}" if "." in name else ""] += 1

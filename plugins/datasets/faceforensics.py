@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
 
-from kce import KCEError, Remark, Sample, Tree, Unparsed, hookimpl
+from kce import FolderRemark, KCEError, Remark, Sample, Tree, Unparsed, hookimpl
 
 COMPRESSIONS = {"raw": "raw", "c0": "raw", "c23": "c23", "c40": "c40"}
 HALVES = ("original_sequences", "manipulated_sequences")
-MEDIA_FOLDERS = ("videos", "images", "frames")  # the first that is not empty is read: the others were made from it
+MEDIA_FOLDERS = ("videos", "images", "frames")
+DOWNLOADS = ("downloaded_videos", "downloaded_videos_info", "downloaded_videosinfo")  # what the reals were cut from
 
 # (real, folder in lower case) -> method
 FFPP = {
@@ -35,7 +36,6 @@ BOTH = FFPP | DFD
 EXPECTED_FFPP = {f"FaceForensics++_{method}": 1000 for method in FFPP.values()}
 EXPECTED_DFD = {"DeepFakeDetection_real": 363, "DeepFakeDetection_FaceSwap": 3068}
 
-NUMBER = re.compile(r"[0-9]{1,9}")
 CLIP = re.compile(r"([0-9]{3})(?:_([0-9]{3}))?")
 SCENE = re.compile(r"([0-9]{2})(?:_([0-9]{2}))?__((?:(?!__).)+)(?:__[A-Za-z0-9]{8})?")
 
@@ -44,8 +44,6 @@ class _Location(NamedTuple):
     real: bool
     name: str  # of the method, or of the source of reals
     compression: str
-    media: str  # which of MEDIA_FOLDERS
-    below: tuple[str, ...]  # the rest of the path
 
 
 class _Family(Tree):
@@ -68,10 +66,17 @@ class _Family(Tree):
         super().__init__(root)
         self.compressions = set(COMPRESSIONS.values()) if compression == "all" else {COMPRESSIONS[compression]}
         self.expected = {category: n * len(self.compressions) for category, n in self.expected.items()}
-        self._media_folders: dict[tuple[str, ...], str] = {}
+        self._there: dict[str, dict[str, int]] = {}  # category -> compression -> number of files
+
+    def __iter__(self) -> Iterator[Sample | Remark]:
+        self._there.clear()
+        yield from super().__iter__()
+        yield from self._other_compressions()
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
         """See ``Tree.parse``."""
+        if parts[0].lower() in DOWNLOADS:
+            return Remark("ignored", "/".join(parts), "a video from the web, of which the reals are cuts")
         location = self._locate(parts)
         source = (location.real, location.name.lower())
         if source not in BOTH:
@@ -80,15 +85,40 @@ class _Family(Tree):
             return Remark("ignored", "/".join(parts), "of the other dataset in this folder")
         if location.compression.lower() not in COMPRESSIONS:
             raise Unparsed(f"{location.compression} is not one of the compressions {', '.join(COMPRESSIONS)}")
-        if COMPRESSIONS[location.compression.lower()] not in self.compressions:
+        method, compression = self.methods[source], COMPRESSIONS[location.compression.lower()]
+        there = self._there.setdefault(f"{self.name}_{method}", {})
+        there[compression] = there.get(compression, 0) + 1
+        if compression not in self.compressions:
             return Remark("ignored", "/".join(parts), f"compression {location.compression}")
-        if location.media.lower() not in MEDIA_FOLDERS:
-            raise Unparsed(f"{location.media} is not one of the folders {', '.join(MEDIA_FOLDERS)}")
-        if len(parts) > 2 and location.media.lower() != self._media_folder(parts[:3]):
-            return Remark("ignored", "/".join(parts), "made from the videos beside it")
-        stem, frame = _stem_and_frame(location)
-        group, identities, split = self.facts(stem, location.real)
-        return self.sample(parts, self.methods[source], group=group, identities=identities, split=split, frame=frame)
+        clip = self.clip(parts)
+        if parts[-1].lower().endswith(".mp4") != (len(parts) == 2 or parts[3].lower() == MEDIA_FOLDERS[0]):
+            raise Unparsed("not a video in its folder, or a frame in the folder of its video")
+        if why := self.why_repeated(parts, clip):
+            return Remark("ignored", "/".join(parts), why)
+        group, identities, split = self.facts(clip.stem, location.real)
+        return self.sample(parts, method, group=group, identities=identities, split=split, frame=clip.frame)
+
+    def _other_compressions(self) -> Iterator[Remark]:
+        """What is said of categories that are there in other compressions than others, or than what is read."""
+        lost = {name: there for name, there in self._there.items() if not self.compressions & there.keys()}
+        read = ", ".join(sorted(self.compressions))
+        for category, there in lost.items():
+            others = ", ".join(sorted(there))
+            wanted = next(iter(there)) if len(there) == 1 else "all"
+            yield FolderRemark(
+                "ignored",
+                category.removeprefix(f"{self.name}_"),
+                f"it is there in compression {others}, not in {read}",
+                f"`{self.name}:compression={wanted}` reads it, `{self.name}:compression=all` reads all",
+                category,
+                sum(there.values()),
+            )
+        by_compression: dict[str, list[str]] = {}
+        for category, there in self._there.items():
+            by_compression.setdefault(" and ".join(sorted(self.compressions & there.keys())), []).append(category)
+        if len(by_compression) > 1 and not lost:
+            what = "; ".join(f"{', '.join(names)} in {where}" for where, names in sorted(by_compression.items()))
+            yield Remark("conflict", self.name, f"{what}: a network can tell these apart by their compression")
 
     def facts(self, stem: str, real: bool) -> tuple[str, tuple[str, ...], str]:
         """Group, identities and split, from the name of a video."""
@@ -97,32 +127,18 @@ class _Family(Tree):
     def _locate(self, parts: tuple[str, ...]) -> _Location:
         half = parts[0].lower()
         if half in HALVES and len(parts) > 4:
-            return _Location(half == HALVES[0], parts[1], parts[2], parts[3], parts[4:])
+            media = parts[3].lower()
+            if media not in MEDIA_FOLDERS:
+                raise Unparsed(f"{parts[3]} is not one of the folders {', '.join(MEDIA_FOLDERS)}")
+            if len(parts) != (5 if media == MEDIA_FOLDERS[0] else 6):
+                raise Unparsed("neither a video directly in its folder nor a frame in the folder of its video")
+            return _Location(half == HALVES[0], parts[1], parts[2])
         if half not in HALVES and len(parts) == 2:
             real = half == "original"
             ending = self.root.name.rpartition("_")[2].lower()
             compression = ending if ending in COMPRESSIONS else "c23"  # what the flat re-upload was made from
-            return _Location(real, "youtube" if real else half, compression, MEDIA_FOLDERS[0], parts[1:])
+            return _Location(real, "youtube" if real else half, compression)
         raise Unparsed("not in a folder of the published layout")
-
-    def _media_folder(self, folders: tuple[str, ...]) -> str:
-        if folders not in self._media_folders:
-            existing = {name: self.find(*folders, name) for name in MEDIA_FOLDERS}
-            full = [name for name, folder in existing.items() if folder and any(folder.iterdir())]
-            self._media_folders[folders] = full[0] if full else ""
-        return self._media_folders[folders]
-
-
-def _stem_and_frame(location: _Location) -> tuple[str, int | None]:
-    stem, _, suffix = location.below[-1].rpartition(".")
-    video = suffix.lower() == "mp4"
-    if location.media.lower() == MEDIA_FOLDERS[0]:
-        if len(location.below) == 1 and video:
-            return stem, None
-        raise Unparsed("not a video directly in its folder")
-    if len(location.below) == 2 and not video and NUMBER.fullmatch(stem):
-        return location.below[0], int(stem)
-    raise Unparsed("not a numbered frame in the folder of its video")
 
 
 class FaceForensics(_Family):
@@ -133,9 +149,11 @@ class FaceForensics(_Family):
         original_sequences/youtube/c23/videos/071.mp4
         manipulated_sequences/Deepfakes/c23/videos/071_054.mp4    target_source
 
-    In a folder without videos/, frames are read: images/071_054/0000.png or frames/071_054/131.png, with the number in
-    the name as the number of the frame. The flat re-upload (original/, Deepfakes/, ...) is read, too; its compression
-    is the ending of the root's name, else c23. Masks, models and the files of DeepFakeDetection are ignored.
+    Of a video that is not in videos/, frames are read: images/071_054/0000.png or frames/071_054/131.png, with the
+    number in the name as the number of the frame. A category that is there in other compressions only is an error that
+    says so; where categories differ in compression, this is a conflict. The flat re-upload (original/, Deepfakes/, ...)
+    is read, too; its compression is the ending of the root's name, else c23. Masks, models, downloaded_videos/ and the
+    files of DeepFakeDetection are ignored.
 
     Official split: train.json, val.json and test.json in splits/, dataset/splits/ or the root, which are not part of
     the download. A pair [a, b] stands for the reals a and b and the fakes a_b and b_a. Known leak: of seven videos of

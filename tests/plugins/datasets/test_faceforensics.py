@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kce import BadData, KCEError
+from kce.data.scan import ScanFailed, scan
 from tests.support.planted import build, facts, files, plant, remarks, samples
 
 SPLITS = {
@@ -141,8 +142,49 @@ def test_frames_are_read_where_there_are_no_videos(tmp_path: Path, kind: str) ->
     found_samples = list(samples(dataset).values())
     assert [sample.frame for sample in found_samples] == [0, 9, 131, 1]
     assert facts(found_samples[2]) == ("FaceForensics++_DeepFakes", "ffpp:071", ("ffpp:071", "ffpp:054"), "train", 131)
-    plant(tmp_path, ["manipulated_sequences/Deepfakes/c23/videos/071_054.mp4"])
-    assert [sample.frame for sample in samples(build("FaceForensics++", tmp_path)).values()] == [None, 1]
+    plant(tmp_path, [f"{fakes}/054_071/5.png", "manipulated_sequences/Deepfakes/c23/videos/071_054.mp4"])
+    assert [sample.frame for sample in samples(build("FaceForensics++", tmp_path)).values()] == [5, None, 1]
+
+
+@pytest.mark.parametrize("junk", [".DS_Store", "boxes/071_054.json", "071_054.mp4.part", "071_054.txt", "071_054.avi"])
+def test_a_folder_of_videos_that_holds_none_does_not_hide_the_frames(tmp_path: Path, junk: str) -> None:
+    fakes = "manipulated_sequences/Deepfakes/c23"
+    plant(tmp_path, [f"{fakes}/videos/{junk}", f"{fakes}/images/notes.txt", f"{fakes}/frames/071_054/131.png"])
+    assert list(samples(build("FaceForensics++", tmp_path))) == [f"{fakes}/frames/071_054/131.png"]
+
+
+def test_frames_in_two_folders_are_read_once(tmp_path: Path) -> None:
+    fakes = "manipulated_sequences/Deepfakes/c23"
+    plant(tmp_path, [f"{fakes}/frames/071_054/131.png", f"{fakes}/images/071_054/0001.png"])
+    assert list(samples(build("FaceForensics++", tmp_path))) == [f"{fakes}/images/071_054/0001.png"]
+
+
+def test_another_compression_than_the_one_that_is_read_is_an_error_that_says_so(tmp_path: Path) -> None:
+    plant(tmp_path, ["original_sequences/youtube/c40/videos/000.mp4"])
+    plant(tmp_path, ["manipulated_sequences/Deepfakes/c40/videos/000_003.mp4"])
+    with pytest.raises(ScanFailed, match=r"DeepFakes: 1 files .*compression c40, not in c23") as caught:
+        scan(build("FaceForensics++", tmp_path), tmp_path)
+    assert "FaceForensics++:compression=c40" in caught.value.hint
+    assert caught.value.explained
+    assert scan(build("FaceForensics++", tmp_path, compression="c40"), tmp_path).samples == 2
+
+
+def test_categories_in_different_compressions_are_named(tmp_path: Path) -> None:
+    plant(tmp_path, [f"original_sequences/youtube/{quality}/videos/000.mp4" for quality in ("raw", "c23")])
+    plant(tmp_path, ["manipulated_sequences/Deepfakes/raw/videos/000_003.mp4"])
+    with pytest.raises(ScanFailed, match=r"DeepFakes: 1 files .*raw, not in c23"):
+        scan(build("FaceForensics++", tmp_path), tmp_path)
+    report = scan(build("FaceForensics++", tmp_path, compression="all"), tmp_path)
+    assert "FaceForensics++_real in c23 and raw; FaceForensics++_DeepFakes in raw" in report.conflicts[0]
+    assert not scan(build("FaceForensics++", tmp_path, compression="raw"), tmp_path).conflicts
+
+
+@pytest.mark.parametrize("folder", ["downloaded_videos", "downloaded_videos_info"])
+def test_what_the_reals_were_cut_from_is_ignored(tmp_path: Path, folder: str) -> None:
+    plant(tmp_path, [*FFPP, f"{folder}/abcdefghijk/abcdefghijk.mp4", f"{folder}/x.mp4"])
+    dataset = build("FaceForensics++", tmp_path)
+    assert len(samples(dataset)) == len(FFPP)
+    assert not remarks(dataset, "unparsed")
 
 
 @pytest.mark.parametrize(("name", "compression"), [("FaceForensics++_C23", "c23"), ("FF_c40", "c40"), ("mine", "c23")])
