@@ -25,8 +25,9 @@ from kce.data.names import printable
 from kce.data.suffixes import is_video
 from kce.errors import KCEError, MachineFault
 from kce.faces.crop import CroppedFace, make_cropper
+from kce.faces.cut_settings import CutSettings, refuse_lower_limits
 from kce.faces.file_names import LOCK, content_hash, face_path
-from kce.faces.journal import CutRecord, CutResult, CutSettings, refuse_lower_limits
+from kce.faces.journal import CutRecord, CutResult
 from kce.faces.left_out import write_left_out
 from kce.faces.sample_rows import sample_columns
 from kce.faces.selection import (
@@ -160,6 +161,7 @@ def cut(
                 raise MachineFault(fault.message, f"{fault.hint}; {skip}")
         write_left_out(root, str(origin), losses)
         record.finish(limits, lambda key: cut_order(seed, key))
+        record.refuse_unfinished()
         return _report(quotas, record, per_category, losses)
 
 
@@ -272,7 +274,8 @@ def _write_faces(root: Path, key: str, sample: Sample, faces: list[CroppedFace],
                 faces="" if face.faces is None else str(face.faces),
             )
         )
-    return CutResult(tuple(rows), tuple(Problem(key, columns["source"], printable(reason)) for reason in problems))
+    source, category = columns["source"], columns["category"]
+    return CutResult(tuple(rows), tuple(Problem(key, source, printable(reason), category) for reason in problems))
 
 
 def _report(quotas: list[CategoryQuota], record: CutRecord, per_category: int | None, losses: Losses) -> CutReport:

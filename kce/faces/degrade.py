@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kce.data.finished_tables import FACES
 from kce.data.pictures import encode_png, read_image, rejpeg, shrink
 from kce.errors import KCEError, UnknownName
-from kce.faces.file_names import FACES, content_hash
+from kce.faces.file_names import content_hash
 from kce.faces.tables import FaceRow, read_face_rows, write_csv_table
 from kce.system.atomic import write_atomic
 from kce.system.rng import generator

@@ -6,8 +6,9 @@ import re
 
 import xxhash
 
-FACES, PROBLEMS, SETTINGS, JOURNAL, LOCK = "faces.csv", "problems.csv", "cut.toml", "cut.journal", ".lock"
-LEFT_OUT = "left_out.csv"
+from kce.data.finished_tables import FACES, JOURNAL, PROBLEMS, SETTINGS
+
+LOCK, LEFT_OUT = ".lock", "left_out.csv"
 
 INSIDE = re.compile(r"(?!\.{1,2}/)[^/\\:\0]+/(?!\.)[^/\\:\0]+\.png")
 """What the path of a face below its folder looks like."""

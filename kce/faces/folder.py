@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xxhash
 
+from kce.data.finished_tables import FACES, SETTINGS, check_finished_table
 from kce.data.pictures import read_image, resize
 from kce.errors import BadData
-from kce.faces.file_names import FACES, INSIDE, SETTINGS
+from kce.faces.file_names import INSIDE
 from kce.faces.tables import CUT_AGAIN, FaceRow, read_csv_table
 from kce.labels import Meaning, clashes
 
@@ -87,12 +88,14 @@ def read_faces(folder: str | os.PathLike[str]) -> Faces:
     """Read the table of a face folder.
 
     Raises:
-        KCEError: There is no faces.csv.
-        BadData: faces.csv is damaged, has a key twice, names a file outside the folder, or has a category that is not
-            that of its dataset and method, or that stands for two.
+        KCEError: There is no faces.csv, or a cut into the folder was interrupted.
+        BadData: faces.csv is damaged, is not as ``kce cut`` finished it, has a key twice, names a file outside the
+            folder, or has a category that is not that of its dataset and method, or that stands for two.
     """
     root = Path(folder)
     table = root / FACES
+    if table.is_file():
+        check_finished_table(table)
     lines = read_csv_table(table, FaceRow._fields)
     parts: dict[str, list[NDArray[Any]]] = {name: [np.empty(0, np.str_)] for name in (*_COLUMNS, "real")}
     count = 0

@@ -1,45 +1,34 @@
-"""What a face folder records about how it was cut: settings, results, and a journal while it is cut."""
+"""What was cut into a face folder so far: finished tables, and a journal while it is cut."""
 
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
-import tomlkit
-
-from kce.errors import Refused
-from kce.faces.file_names import FACES, JOURNAL, PROBLEMS, SETTINGS, face_path
+from kce.data.finished_tables import (
+    FACES,
+    JOURNAL,
+    PROBLEMS,
+    SETTINGS,
+    SETTINGS_COPY,
+    TableRecord,
+    hash_file,
+    read_settings_table,
+)
+from kce.errors import BadData, Refused
+from kce.faces.cut_settings import CutSettings, refuse_other_settings, write_cut_settings
+from kce.faces.file_names import face_path
 from kce.faces.sample_rows import folder_key_of_row
-from kce.faces.tables import FaceRow, Problem, read_csv_table, read_face_rows, write_csv_table
-from kce.system.documents import Document, document_to_table, read_document, write_table
+from kce.faces.tables import CategoryRows, FaceRow, Problem, read_tables, salvage_tables, write_tables
+from kce.system.atomic import write_atomic
+from kce.system.documents import document_from_table
 
-
-@dataclass(frozen=True)
-class CutSettings(Document):
-    """``cut.toml``: what all faces of a folder have in common.
-
-    Attributes:
-        detector: The detector with all its parameters.
-        frames: Frames per video.
-        seed: Seed of the random order in which samples are cut.
-        margin: Side of a crop, in units of the longer side of the face.
-        kce: Version of KCE, for information.
-        per_category: Category -> number of faces that were requested; 0 = all.
-    """
-
-    NOUN: ClassVar[str] = "the settings file of a face folder"
-    HINT: ClassVar[str] = "cut into a new folder"
-
-    detector: str
-    frames: int
-    seed: int
-    margin: float
-    kce: str
-    per_category: Mapping[str, int] = field(default_factory=dict)
+_log = logging.getLogger("kce.faces.journal")
 
 
 class CutResult(NamedTuple):
@@ -55,6 +44,9 @@ _BEGINNINGS = {JOURNAL, f"{SETTINGS}.part"}
 class CutRecord:
     """What was cut into a face folder so far.
 
+    Where a finished table was cut off or damaged since, the categories whose lines are not whole are forgotten, so that
+    they are cut again. Categories of datasets that are not cut now keep the lines they have, and stay damaged.
+
     Args:
         root: The folder.
         settings: The settings of the current cut.
@@ -62,23 +54,35 @@ class CutRecord:
     Attributes:
         settings: The settings; `per_category` includes those of earlier cuts.
         results: Key of a sample in the folder -> the result for it.
+        damaged: Categories whose lines in the tables are not whole.
 
     Raises:
         Refused: The folder was cut with other settings, or contains something else.
-        BadData: A table or the settings are damaged.
+        BadData: The settings are damaged.
     """
 
     def __init__(self, root: Path, settings: CutSettings) -> None:
         self.root = root
         self.results: dict[str, CutResult] = {}
         self.settings = settings
+        self.damaged: set[str] = set()
+        self._salvaged: dict[str, CategoryRows] = {}  # what is left of damaged categories
         self._forgotten: list[str] = []
-        if (root / SETTINGS).is_file():
-            self.settings = read_document(root / SETTINGS, CutSettings)
-            _refuse_other_settings(root, self.settings, settings)
+        self._begun = False
+        table = read_settings_table(root)
+        if table is not None:
+            self.settings = document_from_table(table, CutSettings, str(root / SETTINGS))
+            refuse_other_settings(root, self.settings, settings)
         # A cut that was killed before its first face leaves an empty journal, or half of its settings.
         elif any(not path.name.startswith(".") for path in root.iterdir() if path.name not in _BEGINNINGS):
-            raise Refused(f"{root} is not empty and not a face folder", "cut into a new folder")
+            lost = (root / SETTINGS_COPY).is_file()
+            raise Refused(
+                f"{root} has no {SETTINGS}" if lost else f"{root} is not empty and not a face folder",
+                f"copy {SETTINGS_COPY} to {SETTINGS} to continue it, or cut into a new folder"
+                if lost
+                else "cut into a new folder",
+            )
+        self._limits = self.settings.per_category  # as of the last cut
         self._read()
 
     def rows(self, key: str) -> tuple[FaceRow, ...]:
@@ -103,6 +107,7 @@ class CutRecord:
             unfinished.unlink()
         with (self.root / JOURNAL).open("ab") as journal:
             journal.truncate(self._complete)
+        self._begun = True
         for key in self._forgotten:
             self._append({"redo": key})
         self._write_settings(limits)
@@ -119,96 +124,143 @@ class CutRecord:
             limits: Category -> number of faces that were requested; 0 = all.
             order: Sort key of a sample's key. Rows are sorted by category, then by this, then by frame.
         """
+        content = self._by_category(order)
+        damaged, self.damaged = self.damaged, {name for name in self.damaged if name not in limits}
+        content |= {name: self._salvaged[name] for name in self.damaged}
+        categories = {name: lines.record() for name, lines in sorted(content.items())}
+        before = self.settings.categories
+        categories |= {name: before[name] for name in self.damaged}  # what they should be
+        for name in sorted(damaged - self.damaged):
+            if limits[name] == self._limits.get(name) and categories.get(name) != before[name]:
+                _log.warning("the faces of %s are not those of before: its files or labels have changed since", name)
+        if damaged:
+            for name in (FACES, PROBLEMS):
+                if (self.root / name).is_file():
+                    write_atomic(self.root / f"{name}.damaged", (self.root / name).read_bytes())
+        tables = write_tables(self.root, content, self._announce)
+        if self.damaged:
+            tables = {name: TableRecord(self.settings.tables[name].rows, "damaged") for name in tables}
+        self._write_settings(limits, categories, tables)
+        (self.root / JOURNAL).unlink(missing_ok=True)
+
+    def refuse_unfinished(self) -> None:
+        """Raise BadData if categories of other datasets are still damaged."""
+        if self.damaged:
+            raise BadData(
+                f"{self.root / FACES} was cut off, damaged or edited; it still lacks faces of "
+                f"{', '.join(sorted(self.damaged))}",
+                "start the `kce cut` of their datasets again, too: it cuts what is missing",
+            )
+
+    def _by_category(self, order: Callable[[str], Any]) -> dict[str, CategoryRows]:
+        content: dict[str, CategoryRows] = {}
         rows = sorted(
             ((row.category, order(key), key, int(row.frame or 0)), row)
             for key, result in self.results.items()
             for row in result.rows
         )
-        problems = [problem for key in sorted(self.results) for problem in self.results[key].problems]
-        self._write_settings(limits)
-        write_csv_table(self.root / PROBLEMS, Problem._fields, problems)
-        write_csv_table(self.root / FACES, FaceRow._fields, (row for _, row in rows))
-        (self.root / JOURNAL).unlink(missing_ok=True)
+        for _, row in rows:
+            content.setdefault(row.category, CategoryRows()).rows.append(row)
+        for key in sorted(self.results):
+            for problem in self.results[key].problems:
+                content.setdefault(problem.category, CategoryRows()).problems.append(problem)
+        return content
+
+    def _announce(self, tables: Mapping[str, TableRecord]) -> None:
+        """Record the tables that are about to be written, so that a cut that is killed now knows them again."""
+        if tables != self.settings.tables:
+            with (self.root / JOURNAL).open("ab") as journal:
+                if not self._begun:
+                    journal.truncate(self._complete)
+            self._append({"finished": {name: record.hash for name, record in tables.items()}})
 
     def _append(self, entry: dict[str, Any]) -> None:
         with (self.root / JOURNAL).open("ab") as journal:
             journal.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
 
-    def _write_settings(self, limits: Mapping[str, int]) -> None:
-        per_category = {**self.settings.per_category, **limits}
-        self.settings = replace(self.settings, per_category=dict(sorted(per_category.items())))
-        document = tomlkit.document()
-        document.add(tomlkit.comment("How these faces were cut. `kce cut` adds faces that are cut in the same way."))
-        limits_table = tomlkit.table()
-        limits_table.add(tomlkit.comment("number of faces requested; 0 = all"))
-        for name, value in document_to_table(self.settings).items():
-            document.add(name, limits_table if name == "per_category" else tomlkit.item(value))
-        limits_table.update(self.settings.per_category)
-        write_table(self.root / SETTINGS, document)
+    def _write_settings(
+        self,
+        limits: Mapping[str, int],
+        categories: Mapping[str, TableRecord] | None = None,
+        tables: Mapping[str, TableRecord] | None = None,
+    ) -> None:
+        self.settings = replace(
+            self.settings,
+            per_category=dict(sorted({**self.settings.per_category, **limits}.items())),
+            categories=self.settings.categories if categories is None else categories,
+            tables=self.settings.tables if tables is None else tables,
+        )
+        write_cut_settings(self.root, self.settings)
 
     def _read(self) -> None:
+        entries = list(self._read_journal())
+        finished: Mapping[str, str] = next(
+            (entry["finished"] for entry in reversed(entries) if "finished" in entry), {}
+        )
+        if all(self._is_whole(name, finished.get(name)) for name in (FACES, PROBLEMS)):
+            content = read_tables(self.root)
+        else:
+            content = self._salvage()
         rows: dict[str, list[FaceRow]] = {}
         problems: dict[str, list[Problem]] = {}
-        for row in read_face_rows(self.root):
-            rows.setdefault(folder_key_of_row(row), []).append(row)
-        if (self.root / PROBLEMS).is_file():
-            for line in read_csv_table(self.root / PROBLEMS, Problem._fields):
-                problems.setdefault(line[0], []).append(Problem(*line))
+        for lines in content.values():
+            for row in lines.rows:
+                rows.setdefault(folder_key_of_row(row), []).append(row)
+            for problem in lines.problems:
+                problems.setdefault(problem.key, []).append(problem)
         for key in rows | problems:
             self.results[key] = CutResult(tuple(rows.get(key, ())), tuple(problems.get(key, ())))
-        self._complete = 0  # bytes of complete entries in the journal; a kill can cut the last one short
-        if (self.root / JOURNAL).is_file():
-            for entry in (self.root / JOURNAL).read_bytes().splitlines(keepends=True):
-                if not self._read_entry(entry):
-                    break
-                self._complete += len(entry)
-
-    def _read_entry(self, line: bytes) -> bool:
-        """Read a line of the journal; False if it is incomplete or not valid."""
-        try:
-            entry = json.loads(line)
-            if not line.endswith(b"\n"):
-                return False
+        for entry in entries:
             if "redo" in entry:
                 self.results.pop(entry["redo"], None)
-                return True
-            rows = tuple(FaceRow(*(sys.intern(text) for text in row)) for row in entry["rows"])
-            problems = tuple(Problem(*(sys.intern(text) for text in problem)) for problem in entry["problems"])
-            if any(row.file != face_path(row.category, row.key) for row in rows):
-                return False
-            self.results[entry["key"]] = CutResult(rows, problems)
-        except (ValueError, TypeError, KeyError):
-            return False
-        return True
+            elif "key" in entry:
+                self.results[entry["key"]] = entry["result"]
+
+    def _is_whole(self, name: str, announced: str | None) -> bool:
+        recorded = self.settings.tables[name].hash
+        if not (self.root / name).is_file():
+            return not recorded
+        return hash_file(self.root / name) in {recorded, announced}
+
+    def _salvage(self) -> dict[str, CategoryRows]:
+        """The categories whose lines are whole; the others are damaged."""
+        found = salvage_tables(self.root)
+        recorded = self.settings.categories
+        whole = {name: lines for name, lines in found.items() if lines.record() == recorded.get(name)}
+        self.damaged = set(recorded) - set(whole)
+        self._salvaged = {name: found.get(name, CategoryRows()) for name in self.damaged}
+        _log.warning(
+            "%s or %s is not as `kce cut` finished it: it was cut off, damaged or edited. To be cut again: %s. What was"
+            " there is kept as %s.damaged and %s.damaged",
+            *(self.root / FACES, PROBLEMS, ", ".join(sorted(self.damaged)) or "nothing", FACES, PROBLEMS),
+        )
+        return whole
+
+    def _read_journal(self) -> Iterable[dict[str, Any]]:
+        """The entries of the journal up to the first that is incomplete or not valid."""
+        self._complete = 0  # bytes of complete entries; a kill can cut the last one short
+        if not (self.root / JOURNAL).is_file():
+            return
+        for line in (self.root / JOURNAL).read_bytes().splitlines(keepends=True):
+            entry = _parse_entry(line)
+            if entry is None:
+                return
+            self._complete += len(line)
+            yield entry
 
 
-def _refuse_other_settings(root: Path, existing: CutSettings, requested: CutSettings) -> None:
-    """Refuse to mix faces that were cut in different ways; the version of KCE does not count."""
-    for name in ("detector", "margin", "frames", "seed"):
-        old, new = getattr(existing, name), getattr(requested, name)
-        if old != new:
-            raise Refused(
-                f"{root} was cut with {name} {old!r}; requested now: {new!r}",
-                "cut into another folder, or with the same settings (they are in cut.toml)",
-            )
-
-
-def refuse_lower_limits(root: Path, existing: Mapping[str, int], categories: Iterable[str], limit: int) -> None:
-    """Refuse to cut fewer faces than before, since none are thrown away.
-
-    Args:
-        root: The folder, for messages.
-        existing: Category -> number of faces that were requested before; 0 = all.
-        categories: The categories that are requested now.
-        limit: The number of faces of each that are requested now; 0 = all.
-
-    Raises:
-        Refused: If the number is lower than before for a category.
-    """
-    for category in categories:
-        old = existing.get(category, limit)
-        if limit != old and limit and (not old or limit < old):
-            raise Refused(
-                f"{root} was cut with per_category {old or 'all'} ({category}); requested now: {limit}",
-                "request as many faces or more, or cut into another folder",
-            )
+def _parse_entry(line: bytes) -> dict[str, Any] | None:
+    """A line of the journal; None if it is incomplete or not valid."""
+    try:
+        entry = json.loads(line)
+        if not line.endswith(b"\n"):
+            return None
+        if "redo" in entry or "finished" in entry:
+            return dict(entry) if isinstance(entry.get("finished", {}), dict) else None
+        rows = tuple(FaceRow(*(sys.intern(text) for text in row)) for row in entry["rows"])
+        problems = tuple(Problem(*(sys.intern(text) for text in problem)) for problem in entry["problems"])
+        if any(row.file != face_path(row.category, row.key) for row in rows):
+            return None
+        return {"key": str(entry["key"]), "result": CutResult(rows, problems)}
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -108,7 +108,8 @@ def reuse_results(quota: CategoryQuota, record: CutRecord) -> None:
         Refused: A sample before the last one has not been cut, or a sample has changed its category.
     """
     done = [key for key, _ in quota.order if key in record.results]
-    if math.isfinite(quota.limit) and done != [key for key, _ in quota.order[: len(done)]]:
+    whole = quota.category not in record.damaged  # of a damaged table nobody knows which samples it had
+    if whole and math.isfinite(quota.limit) and done != [key for key, _ in quota.order[: len(done)]]:
         new = next(key for key, _ in quota.order if key not in record.results)
         raise Refused(
             f"{quota.category} in {record.root} was sampled without {new}, which the dataset now has",
@@ -123,7 +124,7 @@ def reuse_results(quota: CategoryQuota, record: CutRecord) -> None:
         columns = sample_columns(sample)
         record.results[key] = CutResult(
             tuple(row._replace(**columns) for row in rows),
-            tuple(problem._replace(path=columns["source"]) for problem in problems),
+            tuple(problem._replace(path=columns["source"], category=columns["category"]) for problem in problems),
         )
     before = record.settings.per_category.get(quota.category, 0)
     if 0 < before < quota.limit and sum(len(record.results[key].rows) for key in done) >= before:

@@ -26,8 +26,9 @@ import numpy as np
 import timm
 import torch
 
+from kce.data.finished_tables import FACES
 from kce.data.pictures import encode_png
-from kce.faces.file_names import FACES, content_hash, face_path
+from kce.faces.file_names import content_hash, face_path
 from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
 from kce.faces.tables import FaceRow, write_csv_table

@@ -25,6 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kce.data import pictures, videos
+from kce.data.finished_tables import hash_file
 from kce.errors import BadData, KCEError, MachineFault, Refused
 from kce.faces.crop import crop, crop_faces, largest_box, valid_boxes
 from kce.faces.cut import CutReport, cut
@@ -715,7 +716,11 @@ def test_a_folder_of_someone_else_cannot_make_us_read_or_write_elsewhere(
     path = folder / "faces.csv"
     text = path.read_text(encoding="utf-8")
     some = read_faces(folder).file[0]
+    before = hash_file(path)
     path.write_text(text.replace(some, "../secret.png"), encoding="utf-8")
+    for name in ("cut.toml", ".cut.toml"):
+        settings = (folder / name).read_text(encoding="utf-8")
+        (folder / name).write_text(settings.replace(before, hash_file(path)), encoding="utf-8")
     with pytest.raises(KCEError, match="is not the file of the face"):
         quick(corpus, folder, home)
 
