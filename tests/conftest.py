@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # How long an example takes depends on what else the machine does, and the first one pays for imports.
 settings.register_profile("kce", deadline=None)
 settings.load_profile("kce")
+
+# What KCE keeps for later comes from these tests, and goes with them.
+_cache = tempfile.TemporaryDirectory(prefix="kce-cache-")
+os.environ["XDG_CACHE_HOME"] = _cache.name
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -78,6 +78,8 @@ def list_(
         raise KCEError(f"unexpected argument {stray[0]!r}", "name one kind at most, and none with --plugins")
     kind = context.args[0] if context.args else None
     registry = Registry.load()
+    for note in registry.plugins.notes:
+        say(f"note: {note}")
     if plugins:
         return plugin_commands.list_plugins(registry, as_json)
     rows = registry.list_components(kind)

@@ -7,17 +7,24 @@ folder beside the user's ``registry.toml``.
 from __future__ import annotations
 
 import ast
-import importlib.metadata
+import importlib
 import importlib.util
+import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 
+from kce.errors import BadData
 from kce.hookspecs import KINDS
-from kce.registry.package_metadata import metadata_fields
+from kce.registry.package_metadata import (
+    EntryPoint,
+    entry_points,
+    installed_packages,
+    metadata_fields,
+    normalised_name,
+)
 from kce.system.shipped import BUILT_IN
 
 _KIND_FOLDERS = frozenset(f"{kind}s" for kind in KINDS)
@@ -30,25 +37,43 @@ class DiscoveredPlugin:
     Attributes:
         name: Its name.
         source: "built-in", "NAME VERSION" of an installed package, or the plugin's file.
-        load: Imports the plugin; returns a module, if the entry point names one.
-        file: Returns the file with its code without running it, or None.
+        path: Its file or the folder of its package; empty for an installed one.
+        entry: The entry point of an installed one.
         metadata: The fields of its package's metadata by their lower-case names; empty for a file.
-        clash: Why it cannot have its name; empty if it can.
+        problem: Why it cannot be used, as far as that is known without importing it; empty if it can.
     """
 
     name: str
     source: str
-    load: Callable[[], object]
-    file: Callable[[], Path | None]
+    path: str = ""
+    entry: EntryPoint | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
-    clash: str = ""
+    problem: str = ""
+
+    @property
+    def built_in(self) -> bool:
+        """Whether it comes with KCE."""
+        return self.source == "built-in"
+
+    def load(self) -> object:
+        """Import the plugin; returns a module, if the entry point names one."""
+        if self.entry is None:
+            return _load(Path(self.path), built_in=self.built_in)
+        loaded: object = importlib.import_module(self.entry.module)
+        for attribute in filter(None, self.entry.attribute.split(".")):
+            loaded = getattr(loaded, attribute)
+        return loaded
+
+    def file(self) -> Path | None:
+        """Return the file with its code without running it; None if there is none."""
+        return _code(Path(self.path)) if self.entry is None else _installed_code(self.entry.module)
 
     def declared_api(self) -> object:
         """Read ``KCE_API`` from its code without running it; None if it is not there or not a constant."""
         try:
             file = self.file()
             code = ast.parse(file.read_bytes()) if file else ast.Module([], [])
-        except (OSError, SyntaxError, ValueError, ImportError):
+        except (OSError, SyntaxError, ValueError, ImportError, RecursionError, MemoryError):
             return None
         for line in code.body:
             if not isinstance(line, ast.Assign | ast.AnnAssign) or not isinstance(line.value, ast.Constant):
@@ -59,7 +84,7 @@ class DiscoveredPlugin:
         return None
 
 
-def discover_plugins(folder: Path | None) -> dict[str, DiscoveredPlugin]:
+def discover_plugins(folder: Path | None) -> tuple[dict[str, DiscoveredPlugin], list[str]]:
     """Find every plugin, built-in ones first.
 
     A built-in plugin keeps its name whatever else is found; third-party plugins with the same name all lose it.
@@ -68,20 +93,22 @@ def discover_plugins(folder: Path | None) -> dict[str, DiscoveredPlugin]:
         folder: The folder of the user's ``registry.toml``, if there is one.
 
     Returns:
-        The plugins by name; of two with the same name, the second is "NAME (SOURCE)", and `clash` says why.
+        The plugins by name; of two with the same name, the second is "NAME (SOURCE)", and `problem` says why. And a
+        sentence for each installed package that is left out because it is there twice, or half removed.
     """
+    notes: list[str] = []
     plugins = {plugin.name: plugin for plugin in _in_folder(BUILT_IN, "built-in")}
-    for plugin in (*_installed(), *(_in_folder(folder / "plugins", "") if folder is not None else ())):
+    for plugin in (*_installed(notes), *(_in_folder(folder / "plugins", "") if folder is not None else ())):
         first = plugins.get(plugin.name)
         if first is None:
             plugins[plugin.name] = plugin
             continue
-        clash = f"its name {plugin.name!r} is already used by a built-in plugin"
-        if first.source != "built-in":
-            clash = f"two plugins are named {plugin.name!r}: {first.source} and {plugin.source}"
-            plugins[plugin.name] = replace(first, clash=clash)
-        plugins[f"{plugin.name} ({plugin.source})"] = replace(plugin, clash=clash)
-    return plugins
+        problem = f"its name {plugin.name!r} is already used by a built-in plugin"
+        if not first.built_in:
+            problem = f"two plugins are named {plugin.name!r}: {first.source} and {plugin.source}"
+            plugins[plugin.name] = replace(first, problem=first.problem or problem)
+        plugins[f"{plugin.name} ({plugin.source})"] = replace(plugin, problem=plugin.problem or problem)
+    return plugins, notes
 
 
 def _in_folder(folder: Path, source: str) -> list[DiscoveredPlugin]:
@@ -89,47 +116,67 @@ def _in_folder(folder: Path, source: str) -> list[DiscoveredPlugin]:
 
     `source` is that of all of them; empty = the path of each.
     """
-    if not folder.is_dir():
+    try:
+        paths = sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        return [DiscoveredPlugin(folder.name, str(folder), str(folder), problem=f"the folder cannot be read: {error}")]
     plugins = []
-    for path in sorted(folder.iterdir()):
+    for path in paths:
         if path.name.startswith(("_", ".")):
             continue
-        if path.suffix == ".py" or (path / "__init__.py").is_file():
-            load = _loader(path, built_in=source == "built-in")
-            plugins.append(DiscoveredPlugin(path.stem, source or str(path), load, partial(_code, path)))
+        if _is_file(path / "__init__.py") or path.suffix == ".py":
+            problem = _problem(path)
+            plugins.append(DiscoveredPlugin(_shown(path.stem), source or _shown(str(path)), str(path), problem=problem))
         elif path.name in _KIND_FOLDERS:
             plugins += _in_folder(path, source)
     return plugins
+
+
+def _problem(path: Path) -> str:
+    """Why this cannot be a plugin. A link to a file is fine: that is how people try out what they develop elsewhere."""
+    if _shown(str(path)) != str(path):
+        return "its path is not valid UTF-8"
+    return "" if _is_file(_code(path)) else "it is not a regular file"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a folder that we may not look into
+        return False
+
+
+def _shown(path: str) -> str:
+    """The path, with what is not UTF-8 in it as escapes."""
+    return path.encode("utf-8", "backslashreplace").decode() if not path.isascii() else path
 
 
 def _code(path: Path) -> Path:
     return path / "__init__.py" if path.is_dir() else path
 
 
-def _loader(path: Path, *, built_in: bool) -> Callable[[], ModuleType]:
-    def load() -> ModuleType:
-        name = f"kce_plugin_{'' if built_in else _folder_id(path.parent)}{path.stem}"
-        if name in sys.modules:
-            return sys.modules[name]
-        is_package = path.is_dir()
-        spec = importlib.util.spec_from_file_location(
-            name,
-            _code(path),
-            submodule_search_locations=[str(path)] if is_package else None,
-        )
-        if spec is None or spec.loader is None:
-            raise ImportError(f"{path} is not a Python module")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
-        return module
-
-    return load
+def _load(path: Path, *, built_in: bool) -> ModuleType:
+    name = f"kce_plugin_{'' if built_in else _folder_id(path.parent)}{path.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    is_package = path.is_dir()
+    spec = importlib.util.spec_from_file_location(
+        name,
+        _code(path),
+        submodule_search_locations=[str(path)] if is_package else None,
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
 
 
 def _folder_id(folder: Path) -> str:
@@ -139,12 +186,26 @@ def _folder_id(folder: Path) -> str:
     return f"{sha256(str(folder.resolve()).encode()).hexdigest()[:8]}_"
 
 
-def _installed() -> Iterator[DiscoveredPlugin]:
-    for entry in importlib.metadata.entry_points(group="kce"):
-        metadata = metadata_fields(entry.dist) if entry.dist else {}
-        has_version = {"name", "version"} <= metadata.keys()
-        source = f"{metadata['name']} {metadata['version']}" if has_version else entry.value
-        yield DiscoveredPlugin(entry.name, source, entry.load, partial(_installed_code, entry.module), metadata)
+def _installed(notes: list[str]) -> Iterator[DiscoveredPlugin]:
+    seen: dict[str, str] = {}  # name of a package -> its folder
+    for package in installed_packages():
+        entries = list(entry_points(package.distribution, "kce"))
+        if package.leftover:
+            if entries:
+                notes.append(f"{package.folder} is what an interrupted installation left, and is ignored: remove it")
+            continue
+        metadata = metadata_fields(package.distribution) if entries else {}
+        name = package.name or normalised_name(metadata.get("name", package.folder))
+        if (first := seen.setdefault(name, package.folder)) is not package.folder:  # Python imports from the first
+            if entries and os.path.realpath(first) != os.path.realpath(package.folder):
+                notes.append(f"{name} is installed twice: {first} is used, and {package.folder} is ignored")
+            continue
+        label = " ".join(filter(None, [metadata.get("name", name), metadata.get("version")]))
+        for entry in entries:
+            if isinstance(entry, BadData):
+                yield DiscoveredPlugin(f"entry points of {name}", label, metadata=metadata, problem=entry.message)
+            else:
+                yield DiscoveredPlugin(entry.name, label, entry=entry, metadata=metadata)
 
 
 def _installed_code(module: str) -> Path | None:

@@ -28,13 +28,14 @@ def list_distributions(registry: Registry) -> list[dict[str, Any]]:
     plugins = registry.plugins
     errors = {(row["plugin"], row["kind"], row["factory"]): row["error"] for row in registry.list_components()}
     rows: dict[str, dict[str, Any]] = {}
+    plugins.look_at_all()
     for plugin in plugins.names():
         source = plugins.source(plugin)
         row = rows.setdefault(source, _empty_row(source, plugins.metadata(plugin)))
         row["plugins"].append(plugin)
         row["api"] = row["api"] or plugins.api(plugin)
         try:
-            offers = plugins.offers(plugin)
+            offers = plugins.offered(plugin)
         except BrokenPlugin as broken:
             row["error"].append(broken.message)
             continue

@@ -1,24 +1,26 @@
-"""Imports plugins when they are needed, and asks them what they offer.
+"""Knows what plugins offer, and imports one when it is needed.
 
 A plugin that cannot be used is remembered with the reason; the error is raised only to whoever asks for that plugin.
+Those of others are looked at in another process before anything of them is imported here.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pluggy
-
-from kce import hookspecs
 from kce.errors import BrokenPlugin, UnknownName
-from kce.hookspecs import API, KINDS, Factories
-from kce.registry.discovery import DiscoveredPlugin, discover_plugins
+from kce.hookspecs import API, Factories
+from kce.registry.asking import ask_plugin, broken_plugin, hook_manager
+from kce.registry.discovery import discover_plugins
+
+if TYPE_CHECKING:
+    import pluggy
+
+    from kce.registry.plugin_report import ComponentReport, PluginReport
 
 
 class Plugins:
@@ -26,14 +28,17 @@ class Plugins:
 
     Args:
         folder: The folder of the user's ``registry.toml``, if there is one.
+
+    Attributes:
+        notes: A sentence for each installed package that is left out, because it is there twice or half removed.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._plugins = discover_plugins(folder)
-        self._offers: dict[str, dict[str, Factories] | BrokenPlugin] = {}
-        self._declared_api: dict[str, object] = {}
-        self._manager = pluggy.PluginManager("kce")
-        self._manager.add_hookspecs(hookspecs)
+        self._plugins, self.notes = discover_plugins(folder)
+        self._factories: dict[str, dict[str, Factories] | BrokenPlugin] = {}
+        self._reports: dict[str, PluginReport] = {}
+        self._asked: set[str] = set()
+        self._manager = hook_manager()
         if os.environ.get("KCE_TRACE") == "1":
             _trace(self._manager)
 
@@ -43,7 +48,7 @@ class Plugins:
 
     def third_party(self) -> list[str]:
         """List the plugins that are not built in."""
-        return [name for name, plugin in self._plugins.items() if plugin.source != "built-in"]
+        return [name for name, plugin in self._plugins.items() if not plugin.built_in]
 
     def source(self, name: str) -> str:
         """Return "built-in", "NAME VERSION" of an installed package, or a file; empty if there is no such plugin."""
@@ -55,113 +60,85 @@ class Plugins:
 
     def api(self, name: str) -> str:
         """Return the version of the plugin API that a plugin says it was written for; empty if it says none."""
-        with contextlib.suppress(BrokenPlugin):
-            self.offers(name)
-        declared = self._declared_api.get(name)
-        return "" if declared is None else str(declared)
+        return API if self._plugins[name].built_in else self._report(name).api
 
-    def offers(self, name: str) -> dict[str, Factories]:
-        """Return what a plugin offers: kind -> {component name: factory}.
+    def look_at_all(self) -> None:
+        """Look at every plugin of others that was not looked at yet: one process for all is quicker than one for each.
+
+        Raises:
+            KCEError: The process cannot be started.
+        """
+        self._look_at([name for name in self.third_party() if name not in self._reports])
+
+    def broken(self) -> list[BrokenPlugin]:
+        """List the errors about plugins of others that cannot be used."""
+        self.look_at_all()
+        return [self._error(name) for name in self.third_party() if self._reports[name].check]
+
+    def offered(self, name: str) -> dict[str, list[str]]:
+        """Return the names that a plugin offers, by kind. A plugin of others is looked at, but not imported here.
 
         Raises:
             UnknownName: There is no such plugin.
             BrokenPlugin: The plugin cannot be used; each time with the same reason.
         """
+        if name in self._plugins and self._plugins[name].built_in:
+            return {kind: list(factories) for kind, factories in self.offers(name).items()}
+        return {kind: list(components) for kind, components in self._usable_report(name).offers.items()}
+
+    def component(self, name: str, kind: str, factory: str) -> ComponentReport:
+        """Return what is known of a component that a plugin of others offers; raises as ``offered`` does."""
+        return self._usable_report(name).offers[kind][factory]
+
+    def offers(self, name: str) -> dict[str, Factories]:
+        """Import a plugin and return what it offers: kind -> {component name: factory}.
+
+        Raises:
+            UnknownName: There is no such plugin.
+            BrokenPlugin: The plugin cannot be used; each time with the same reason.
+            KCEError: It is of others, and the process that looks at it cannot be started.
+        """
         if name not in self._plugins:
             raise UnknownName.among("plugin", name, self._plugins)
-        if name not in self._offers:
+        plugin = self._plugins[name]
+        if not plugin.built_in:
+            self._usable_report(name, asked=True)  # what crashes or hangs there must not do so here
+        if name not in self._factories:
             try:
-                self._offers[name] = self._ask(self._plugins[name])
+                self._factories[name], _ = ask_plugin(plugin, self._manager)
             except BrokenPlugin as broken:
-                self._offers[name] = broken
-        offers = self._offers[name]
-        if isinstance(offers, BrokenPlugin):
-            raise offers
-        return offers
-
-    def _ask(self, plugin: DiscoveredPlugin) -> dict[str, Factories]:
-        def broken(check: str, reason: str) -> BrokenPlugin:
-            message = f"plugin {plugin.name!r} ({plugin.source}) cannot be used: {reason}"
-            return BrokenPlugin(check, message, _HINTS.get(check, "fix or remove the plugin"))
-
-        if plugin.clash:
-            raise broken("names", plugin.clash)
-        try:
-            # What a plugin prints while it is imported must not end up in our JSON.
-            with contextlib.redirect_stdout(sys.stderr):
-                module = plugin.load()
-        except (Exception, SystemExit) as error:
-            # A plugin written for another KCE may import names that this one does not have.
-            if reason := self._wrong_api(plugin.name, plugin.declared_api()):
-                raise broken("api", reason) from error
-            raise broken("imports", f"importing it fails with {type(error).__name__}: {error}") from error
-        if not isinstance(module, ModuleType):
-            raise broken("imports", f"its entry point names {module!r:.80}, which is not a module")
-        # Not getattr: a module with a __getattr__ of its own has every name.
-        names = vars(module)
-        if reason := self._wrong_api(plugin.name, names.get("KCE_API")):
-            raise broken("api", reason)
-        for name, value in names.items():
-            if name.startswith("kce_") and name not in _HOOKS and callable(value):
-                raise broken("hooks", UnknownName.among("hook", name, _HOOKS).message)
-        hooks = _Hooks(**{hook: names[hook] for hook in _HOOKS if hook in names})
-        try:
-            self._manager.register(hooks, plugin.name)
-        except (pluggy.PluginValidationError, ValueError) as error:
-            raise broken("hooks", str(error)) from error
-        try:  # one plugin is registered at a time, so that each hook is answered by this one alone
-            callers = {caller.name for caller in self._manager.get_hookcallers(hooks) or ()}
-            return {kind: self._call(kind, broken) for kind in KINDS if f"kce_{kind}s" in callers}
-        finally:
-            self._manager.unregister(hooks)
-
-    def _wrong_api(self, name: str, declared: object) -> str:
-        self._declared_api[name] = declared
-        return "" if declared is None else _api_mismatch(declared)
-
-    def _call(self, kind: str, broken: Callable[[str, str], BrokenPlugin]) -> Factories:
-        try:
-            results = getattr(self._manager.hook, f"kce_{kind}s")()
-        except (Exception, SystemExit) as error:
-            raise broken("hooks", f"kce_{kind}s() fails with {type(error).__name__}: {error}") from error
-        factories = results[0] if results else None
-        if not isinstance(factories, dict) or not all(isinstance(n, str) and callable(f) for n, f in factories.items()):
-            raise broken("hooks", f"kce_{kind}s() must return a dict of name -> factory, not {factories!r:.80}")
-        for name in factories:
-            if not name or set(name) & set(":,") or not name.isprintable():
-                raise broken(
-                    "names", f"it offers a {kind} named {name!r}: a name must be printable, without ':' and ','"
-                )
+                self._factories[name] = broken
+        factories = self._factories[name]
+        if isinstance(factories, BrokenPlugin):
+            raise factories
         return factories
 
+    def _report(self, name: str) -> PluginReport:
+        if name not in self._plugins:
+            raise UnknownName.among("plugin", name, self._plugins)
+        if name not in self._reports:
+            self._look_at([name])
+        return self._reports[name]
 
-class _Hooks:
-    """The hooks of a module and nothing else: pluggy looks at every name in `dir`, 50 ms for 200 modules."""
+    def _usable_report(self, name: str, *, asked: bool = False) -> PluginReport:
+        report = self._reports.get(name)
+        if asked and name in self._plugins and name not in self._asked and (report is None or report.check):
+            self._asked.add(name)  # once more, as what was wrong may have passed, and with more time
+            self._look_at([name], asked=True)
+        report = self._report(name)
+        if report.check:
+            raise self._error(name)
+        return report
 
-    def __init__(self, **hooks: Any) -> None:
-        vars(self).update(hooks)
+    def _error(self, name: str) -> BrokenPlugin:
+        report = self._reports[name]
+        return broken_plugin(self._plugins[name], report.check, report.reason)
 
-    def __dir__(self) -> list[str]:
-        return list(vars(self))
+    def _look_at(self, names: list[str], *, asked: bool = False) -> None:
+        if names:
+            from kce.registry.inspection import look_at_plugins
 
-
-def _api_mismatch(declared: object) -> str:
-    """Say what is wrong with the plugin API version that a plugin was written for; empty if it can be used."""
-    major, _, minor = declared.partition(".") if isinstance(declared, str) else ("", "", "")
-    if not (major.isdecimal() and minor.isdecimal()):
-        return f'its KCE_API is {declared!r}, which is not a version like "{API}"'
-    own_major = API.partition(".")[0]
-    if major == own_major:
-        return ""
-    newer = "a newer" if int(major) > int(own_major) else "an older"
-    return f"it was written for {newer} version of the plugin API, {declared}; this KCE has {API}"
-
-
-_HINTS = {
-    "api": "install a KCE of that version, or another version of the plugin",
-    "names": "rename it, or remove it",
-}
-_HOOKS = [f"kce_{kind}s" for kind in KINDS]
+            self._reports |= look_at_plugins({name: self._plugins[name] for name in names}, asked=asked)
 
 
 def _trace(manager: pluggy.PluginManager) -> None:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from kce.registry.package_metadata import metadata_fields
+from kce.registry.package_metadata import installed_packages, metadata_fields, normalised_name, read_metadata
 from kce.system.version import __version__
 
 DISTRIBUTION = "kce-toolkit"
@@ -82,18 +82,18 @@ def other_claimants() -> list[str]:
     It reads the file list of all installed distributions: too slow for a command that is called often.
     """
     claimants = set()
-    for distribution in importlib.metadata.distributions():
-        fields = metadata_fields(distribution)
-        name = fields.get("name", "")
-        normalised = re.sub(r"[-_.]+", "-", name).lower()
-        if normalised != DISTRIBUTION and (normalised == "kce" or _holds_our_module(distribution)):
+    for package in installed_packages():
+        fields = metadata_fields(package.distribution)
+        name = fields.get("name", package.name)
+        normalised = normalised_name(name)
+        if normalised != DISTRIBUTION and (normalised == "kce" or _holds_our_module(package.distribution)):
             claimants.add(f"{name} {fields.get('version', '')}".strip())
     return sorted(claimants)
 
 
 def _holds_our_module(distribution: importlib.metadata.Distribution) -> bool:
-    files = distribution.read_text("RECORD") or ""
+    files = read_metadata(distribution, "RECORD")
     if "kce" in files and _MODULE_FILE.search(files):  # most lists are long and have no such name
         return True
     # An old kind of package has this file, and one that is installed as editable.
-    return "kce" in (distribution.read_text("top_level.txt") or "").split()
+    return "kce" in read_metadata(distribution, "top_level.txt").split()

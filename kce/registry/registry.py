@@ -7,7 +7,6 @@ overrides it. Plugins, in a ``plugins/`` folder or an installed package, need no
 from __future__ import annotations
 
 import contextlib
-import inspect
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,9 +16,12 @@ from typing import Any
 from kce.errors import BrokenPlugin, KCEError, UnknownName
 from kce.hookspecs import KINDS
 from kce.registry.manager import Plugins
+from kce.registry.plugin_report import ComponentReport, describe_factory
 from kce.registry.registry_file import RegistryEntry, read_registry
 from kce.registry.specs import bind_parameters, factory_signature, format_spec, parse_spec
 from kce.system.shipped import REGISTRY
+
+_MOST_BROKEN = 3  # plugins that the error about an unknown name mentions
 
 
 @dataclass(frozen=True)
@@ -146,9 +148,27 @@ class Registry:
         return self.resolve(kind, spec, **parameters)
 
     def component(self, kind: str, name: str) -> ResolvedComponent:
-        """Look a name, not a spec, up and import its factory, for ``kce show``; parameters are unchecked."""
+        """Look a name, not a spec, up and import its factory; parameters are unchecked."""
         entry = self.entry(kind, name)
         return ResolvedComponent(entry, self._factory(entry), entry.parameters)
+
+    def describe(self, kind: str, name: str) -> tuple[RegistryEntry, ComponentReport]:
+        """Look a name, not a spec, up and describe its factory; that of a plugin of others is not imported.
+
+        Raises:
+            UnknownName: There is no such kind or name.
+            BrokenPlugin: It cannot be used.
+        """
+        entry = self.entry(kind, name)
+        what = f"{kind} {entry.name!r}"
+        self._check_offered(entry)
+        if self.plugins.source(entry.plugin) == "built-in":
+            report = describe_factory(what, self._factory(entry))
+        else:
+            report = self.plugins.component(entry.plugin, kind, entry.factory)
+        if report.error:
+            raise BrokenPlugin("signature", report.error)
+        return entry, report
 
     def takes(self, kind: str, spec: str, parameter: str) -> bool:
         """Whether the component has this parameter and `spec` does not set it."""
@@ -177,11 +197,21 @@ class Registry:
                     f'choose one in registry.toml: [{kind}.{name}] use = "{offered[0].plugin}:{name}"',
                 )
             if not offered:
-                raise UnknownName.among(kind, name, self.names(kind), f"`kce list {kind}` shows all of them")
+                raise self._unknown(kind, name)
             entry = offered[0]
         if not entry.enabled:
             raise KCEError(f"{kind} {name!r} is disabled in {entry.source}", "set `enabled = true` there to use it")
         return entry
+
+    def _unknown(self, kind: str, name: str) -> UnknownName:
+        """The error about a name that nothing has; what is inside plugins that are broken, nobody knows."""
+        error = UnknownName.among(kind, name, self.names(kind), f"`kce list {kind}` shows all of them")
+        if broken := self.plugins.broken():
+            texts = [one.message for one in broken[:_MOST_BROKEN]]
+            more = f"; and {len(broken) - _MOST_BROKEN} more" if len(broken) > _MOST_BROKEN else ""
+            error.message += f". It may be in a plugin that is broken: {'; '.join(texts)}{more}"
+            error.hint = f"{broken[0].hint}; {error.hint}"
+        return error
 
     def list_components(self, kind: str | None = None) -> list[dict[str, str]]:
         """List every component of a kind, or of all kinds, for ``kce list``.
@@ -211,7 +241,11 @@ class Registry:
     def _row(self, entry: RegistryEntry, error: str = "") -> dict[str, str]:
         if not error and entry.enabled:
             try:
-                factory_signature(f"{entry.kind} {entry.name!r}", self._factory(entry), types=False)
+                self._check_offered(entry)
+                if self.plugins.source(entry.plugin) == "built-in":
+                    factory_signature(f"{entry.kind} {entry.name!r}", self._factory(entry), types=False)
+                else:
+                    error = self.plugins.component(entry.plugin, entry.kind, entry.factory).error
             except KCEError as broken:
                 error = broken.message
         status = "disabled" if not entry.enabled else "broken" if error else "ok"
@@ -225,7 +259,7 @@ class Registry:
         for plugin in self.plugins.names():
             try:
                 if plugin not in named:
-                    self.plugins.offers(plugin)
+                    self.plugins.offered(plugin)
             except BrokenPlugin as broken:
                 rows.append(_as_row("", plugin, plugin, "", self.plugins.source(plugin), "broken", broken.message))
         return rows
@@ -238,9 +272,10 @@ class Registry:
         """What third-party plugins offer of a kind without a registry entry. Broken plugins offer nothing."""
         named = {(entry.plugin, entry.factory) for entry in self._entries.values() if entry.kind == kind}
         offered = []
+        self.plugins.look_at_all()
         for plugin in self.plugins.third_party():
             try:
-                factories = self.plugins.offers(plugin).get(kind, {})
+                factories = self.plugins.offered(plugin).get(kind, [])
             except BrokenPlugin:
                 continue
             source = self.plugins.source(plugin)
@@ -261,11 +296,22 @@ class Registry:
         return matches[0] if len(matches) == 1 else None
 
     def _factory(self, entry: RegistryEntry) -> Callable[..., Any]:
+        if entry.factory not in (factories := self._factories(entry)):
+            self._check_offered(entry)
+            text = f"the plugin {entry.plugin!r} offered {entry.factory!r} when it was looked at, and does not any more"
+            raise BrokenPlugin("hooks", f"{entry.kind} {entry.name!r} cannot be used: {text}", "tell its author")
+        return factories[entry.factory]
+
+    def _factories(self, entry: RegistryEntry) -> dict[str, Callable[..., Any]]:
+        return self.plugins.offers(entry.plugin).get(entry.kind, {}) if self.plugins.source(entry.plugin) else {}
+
+    def _check_offered(self, entry: RegistryEntry) -> None:
+        """Raise BrokenPlugin if the plugin of an entry does not have its factory; nothing of others is imported."""
         plugin, factory = entry.plugin, entry.factory
         known = bool(self.plugins.source(plugin))
-        factories = self.plugins.offers(plugin).get(entry.kind, {}) if known else {}
+        factories = self.plugins.offered(plugin).get(entry.kind, []) if known else []
         if factory in factories:
-            return factories[factory]
+            return
         if elsewhere := self._plugins_offering(entry.kind, factory):
             problem = f"the plugin {plugin!r} has no {factory!r}" if known else f"there is no plugin {plugin!r}"
             error = f"{problem}, but {elsewhere[0]!r} has {factory!r}"
@@ -281,9 +327,10 @@ class Registry:
     def _plugins_offering(self, kind: str, factory: str) -> list[str]:
         """The plugins with such a factory: a registry.toml may name one that was renamed since."""
         offering = []
+        self.plugins.look_at_all()
         for plugin in self.plugins.names():
             with contextlib.suppress(BrokenPlugin):
-                if factory in self.plugins.offers(plugin).get(kind, {}):
+                if factory in self.plugins.offered(plugin).get(kind, []):
                     offering.append(plugin)
         return offering
 
@@ -320,22 +367,7 @@ def describe_component(registry: Registry, kind: str, name: str) -> dict[str, An
         UnknownName: There is no such kind or name.
         BrokenPlugin: The plugin behind the name cannot be used.
     """
-    component = registry.component(kind, name)
-    entry, factory = component.entry, component.factory
-    parameters = []
-    for parameter in factory_signature(f"{kind} {name!r}", factory).parameters.values():
-        default = None if parameter.default is inspect.Parameter.empty else parameter.default
-        parameters.append(
-            {
-                "name": parameter.name,
-                "type": inspect.formatannotation(parameter.annotation)
-                if parameter.annotation is not inspect.Parameter.empty
-                else "",
-                "required": parameter.default is inspect.Parameter.empty,
-                "default": entry.parameters.get(parameter.name, default),
-                "from": "registry" if parameter.name in entry.parameters else "signature",
-            }
-        )
+    entry, component = registry.describe(kind, name)
     return {
         "kind": kind,
         "name": entry.name,
@@ -344,6 +376,15 @@ def describe_component(registry: Registry, kind: str, name: str) -> dict[str, An
         "factory": entry.factory,
         "source": registry.plugins.source(entry.plugin),
         "registry": entry.source,
-        "doc": inspect.getdoc(factory) or "",
-        "parameters": parameters,
+        "doc": component.doc,
+        "parameters": [
+            {
+                "name": parameter.name,
+                "type": parameter.type,
+                "required": parameter.required,
+                "default": entry.parameters.get(parameter.name, parameter.default),
+                "from": "registry" if parameter.name in entry.parameters else "signature",
+            }
+            for parameter in component.parameters
+        ],
     }

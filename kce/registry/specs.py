@@ -112,9 +112,9 @@ def factory_signature(what: str, factory: Callable[..., Any], *, types: bool = T
     try:
         try:
             signature = inspect.signature(factory, eval_str=types)
-        except (NameError, TypeError):  # a type that only the type checker imports
+        except Exception:
             signature = inspect.signature(factory)
-    except ValueError as error:
+    except Exception as error:
         raise BrokenPlugin("signature", f"{what} has no readable signature: {error}") from error
     for parameter in signature.parameters.values():
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):

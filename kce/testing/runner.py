@@ -118,7 +118,7 @@ def _select(what: str, name: str | None, registry: Registry) -> list[tuple[str, 
 
 def _check_plugin(plugin: str, registry: Registry) -> tuple[str, Result, str]:
     try:
-        registry.plugins.offers(plugin)
+        registry.plugins.offered(plugin)
     except BrokenPlugin as broken:
         return broken.check, "failed", str(broken)
     return "imports", "passed", ""
