@@ -21,6 +21,7 @@ from kce.cli.options import repeat_options
 from kce.errors import KCEError
 from kce.evaluation.formatting import format_interval
 from kce.system.signals import capturing_log, handling_signal
+from kce.system.text import visible_text
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -147,9 +148,14 @@ def _fail(message: str, hint: str) -> None:
     sys.exit(2)
 
 
+def terminal_text(text: str) -> str:
+    """Return the text as a terminal may have it: names of others move no cursor and change no colour."""
+    return visible_text(text, keep="\n\t")
+
+
 def say(text: str) -> None:
     """Print a line for people, on standard error."""
-    print(text, file=sys.stderr)  # noqa: T201 - the command line is what prints
+    print(terminal_text(text), file=sys.stderr)  # noqa: T201 - the command line is what prints
 
 
 def print_scores(result: dict[str, Any]) -> None:
@@ -194,12 +200,12 @@ def print_losses(losses: Mapping[str, Any]) -> None:
 
 def print_line(text: str) -> None:
     """Print a line of the command's result."""
-    print(text, file=_answers())
+    print(terminal_text(text), file=_answers())
 
 
 def print_json(document: Any) -> None:
     """Print a document as the command's result."""
-    print_line(json.dumps(document, ensure_ascii=False, indent=1))
+    print(json.dumps(document, indent=1), file=_answers())
 
 
 def print_table(head: list[str], rows: list[list[str]]) -> None:
@@ -213,7 +219,7 @@ def print_table(head: list[str], rows: list[list[str]]) -> None:
     for name in head:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))  # as text: a name like "[원천]" is no markup
+        table.add_row(*(Text(visible_text(cell)) for cell in row))  # as text: a name like "[원천]" is no markup
     # A pipe or a file has no width of its own: there no row is folded.
     Console(file=_answers(), width=None if _answers().isatty() else 250).print(table)
 
@@ -266,7 +272,7 @@ def progress_bars() -> Iterator[types.Progress]:
         if not tasks:  # no empty line for a command that ends before it has anything to show
             started.enter_context(bars)
         if what not in tasks:
-            tasks[what] = bars.add_task(what, total=total, completed=done, rate="")
+            tasks[what] = bars.add_task(visible_text(what), total=total, completed=done, rate="")
         task = next(t for t in bars.tasks if t.id == tasks[what])
         bars.update(tasks[what], completed=done, total=total, rate=f"{task.speed:.0f}/s" if task.speed else "")
 
@@ -305,8 +311,8 @@ def study_board(
                 ended.add(name)
                 why = f": {task.error.splitlines()[0]}" if task.error else f" in {task.seconds:.0f} s"
                 warned = "".join(f"\n  note: {line}" for line in task.result or ())
-                line = f"[{len(ended)}/{len(tasks)}] {task.state} {name}{why}{warned}"
-                console.print(line, style=None, markup=False, highlight=False, soft_wrap=True)
+                line = terminal_text(f"[{len(ended)}/{len(tasks)}] {task.state} {name}{why}{warned}")
+                console.print(line, style=None, markup=False, emoji=False, highlight=False, soft_wrap=True)
         running = {name: task for name, task in tasks.items() if task.state == "running"}
         for name in [name for name in shown if name not in running]:
             bars.remove_task(shown.pop(name))
@@ -314,7 +320,7 @@ def study_board(
             progress = at_work(task)
             if name not in shown:
                 shown[name] = bars.add_task(name, total=None)
-            what = f"  {name}: {progress['what']}" if progress else f"  {name}"
+            what = visible_text(f"  {name}: {progress['what']}" if progress else f"  {name}")
             bars.update(shown[name], description=what, completed=progress.get("done", 0), total=progress.get("total"))
         bars.update(whole, description=_summarise(tasks, expected), completed=len(ended), total=len(tasks))
 
@@ -338,5 +344,7 @@ def _log_on(console: Console) -> contextlib.AbstractContextManager[None]:
     """Print what KCE logs above the bars, a line each."""
     import logging
 
-    show = functools.partial(console.print, style=None, markup=False, highlight=False, soft_wrap=True)
+    def show(line: str) -> None:
+        console.print(terminal_text(line), style=None, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
     return capturing_log(show, logging.INFO)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kce.report import thumbnails
 from kce.report.charts import Bars, Flow, Matrix, Points
+from kce.system.text import visible_text
 
 if TYPE_CHECKING:
     from kce.report.charts import Chart, ReportFigure, ReportTable
@@ -48,7 +49,7 @@ def render_page(
         "across": thumbnails.ACROSS,
     }
     environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        autoescape=True, finalize=_visible, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     template = environment.from_string((_FOLDER / "report.html.j2").read_text(encoding="utf-8"))
     return template.render(
@@ -68,9 +69,14 @@ def render_page(
         ],
         plotly=get_plotlyjs(),
         # Names come from other people's folders; none of them may close the script element.
-        data=json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
+        data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
         script=(_FOLDER / "report.js").read_text(encoding="utf-8"),
     )
+
+
+def _visible(value: Any) -> Any:
+    """What the template prints: names without control characters. Our own scripts are marked as they are."""
+    return visible_text(value, keep="\n\t") if type(value) is str else value
 
 
 def _has_chart(figure: ReportFigure, *kinds: type[Chart]) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from kce.report.charts import Bars, Chart, Flow, Lines, Matrix, Points, colour, marker
 from kce.system.atomic import atomic_replace
+from kce.system.text import visible_text
 
 _MARKERS = {"circle": "o", "diamond": "D", "square": "s", "cross": "P", "triangle-up": "^"}
 _DASHES = ("-", "--", ":", "-.")
@@ -24,8 +25,9 @@ def write_chart_files(folder: Path, name: str, chart: Chart) -> list[Path]:
 
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    # Text stays text in the SVG; without a date and random identifiers equal charts are equal files.
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "kce", "font.size": 9}):
+    # Text stays text in the SVG, and a name with "$" is no formula; without a date and random identifiers equal charts
+    # are equal files.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "kce", "font.size": 9, "text.parse_math": False}):
         figure = Figure(layout="constrained")
         FigureCanvasAgg(figure)
         _draw(chart, figure)
@@ -35,6 +37,11 @@ def write_chart_files(folder: Path, name: str, chart: Chart) -> list[Path]:
                 figure.savefig(part, format=suffix, **options)
             written.append(path)
     return written
+
+
+def _label(name: str) -> str:
+    """The name in a legend, which leaves out what begins with "_"."""
+    return visible_text(f" {name}" if name.startswith("_") else name)
 
 
 @singledispatch
@@ -51,7 +58,7 @@ def _points(chart: Points, figure: Any) -> None:
     for number, category in enumerate(categories):
         xy = chart.xy[chart.category == category]
         axes.scatter(
-            *xy.T, s=8, alpha=0.75, color=colour(number), marker=_MARKERS[marker(number)], label=category,
+            *xy.T, s=8, alpha=0.75, color=colour(number), marker=_MARKERS[marker(number)], label=_label(category),
             linewidths=0, rasterized=True,
         )  # fmt: skip
     for axis, title in zip("xyz", chart.axes, strict=False):
@@ -66,8 +73,9 @@ def _matrix(chart: Matrix, figure: Any) -> None:
     axes = figure.add_subplot()
     image = axes.imshow(chart.values, cmap="RdBu_r", vmin=-1, vmax=1)
     ticks = range(len(chart.names))
-    axes.set_xticks(ticks, chart.names, rotation=90, fontsize=7)
-    axes.set_yticks(ticks, chart.names, fontsize=7)
+    names = list(map(visible_text, chart.names))
+    axes.set_xticks(ticks, names, rotation=90, fontsize=7)
+    axes.set_yticks(ticks, names, fontsize=7)
     figure.colorbar(image, label=chart.unit, shrink=0.7)
 
 
@@ -78,12 +86,12 @@ def _lines(chart: Lines, figure: Any) -> None:
     for number, (name, (x, y)) in enumerate(chart.lines.items()):
         symbol = _MARKERS[marker(number)] if len(x) < 40 else ""
         dash = _DASHES[number // 8 % len(_DASHES)]
-        axes.plot(x, y, color=colour(number), marker=symbol, markersize=4, linestyle=dash, label=name)
+        axes.plot(x, y, color=colour(number), marker=symbol, markersize=4, linestyle=dash, label=_label(name))
         if name in chart.intervals:
             axes.fill_between(x, *chart.intervals[name], color=colour(number), alpha=0.12, linewidth=0)
     for position, label in chart.labels.items():
         axes.axvline(position, color="#888", linestyle=":")
-        axes.annotate(label, (position, axes.get_ylim()[0]), color="#666")
+        axes.annotate(visible_text(label), (position, axes.get_ylim()[0]), color="#666")
     axes.set(xlabel=chart.x, ylabel=chart.y)
     axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2, fontsize=7)
@@ -100,8 +108,8 @@ def _bars(chart: Bars, figure: Any) -> None:
         y = [bar[0] for _, bar in present]
         # matplotlib takes distances from the value, which a bootstrap interval need not contain.
         error = [[max(v[0] - v[1], 0) for _, v in present], [max(v[2] - v[0], 0) for _, v in present]]
-        axes.bar(x, y, width, yerr=error, color=colour(number), label=group, capsize=2, ecolor="#555")
-    axes.set_xticks(range(len(chart.names)), chart.names, rotation=30, ha="right")
+        axes.bar(x, y, width, yerr=error, color=colour(number), label=_label(group), capsize=2, ecolor="#555")
+    axes.set_xticks(range(len(chart.names)), list(map(visible_text, chart.names)), rotation=30, ha="right")
     axes.set_ylabel(chart.y)
     axes.grid(axis="y", alpha=0.3)
     axes.set_axisbelow(True)
@@ -122,8 +130,8 @@ def _flow(chart: Flow, figure: Any) -> None:
         start = left.index(a)
         axes.plot(along, start + bend * (height[b] - start), color=colour(right.index(b)), linewidth=4, alpha=0.6)
     for name in left:
-        axes.text(-0.02, left.index(name), name, ha="right", va="center", fontsize=7)
+        axes.text(-0.02, left.index(name), visible_text(name), ha="right", va="center", fontsize=7)
     for name in right:
-        axes.text(1.02, height[name], name, ha="left", va="center", fontsize=7)
+        axes.text(1.02, height[name], visible_text(name), ha="left", va="center", fontsize=7)
     axes.set(xlim=(-1.0, 1.8), ylim=(len(left) - 0.5, -0.5))
     axes.axis("off")

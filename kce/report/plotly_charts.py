@@ -11,6 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from kce.report.charts import Bars, Chart, Flow, Lines, Matrix, Points, colour, marker
+from kce.report.escaping import plotly_text
 
 _MAX_SVG_POINTS = 2000  # more are drawn with WebGL to stay fluid, although not every browser has it
 _MARKERS_3D = {
@@ -57,7 +58,7 @@ def _points(chart: Points) -> go.Figure:
         symbol = _MARKERS_3D[marker(number)] if in_3d else marker(number)
         common = {
             "mode": "markers",
-            "name": category,
+            "name": plotly_text(category),
             "customdata": chart.face[member].astype(np.int32),
             "hoverinfo": "none",  # the page shows its own card
             "marker": {"size": 3 if in_3d else 7, "opacity": 0.8, "color": colour(number), "symbol": symbol},
@@ -77,13 +78,18 @@ def _points(chart: Points) -> go.Figure:
 
 @_figure.register
 def _matrix(chart: Matrix) -> go.Figure:
-    names = list(chart.names)
+    names = list(map(plotly_text, chart.names))
     heat = go.Heatmap(
         z=chart.values.astype(np.float32), x=names, y=names, zmin=-1, zmax=1, colorscale="RdBu", reversescale=True,
         colorbar={"title": {"text": chart.unit}}, hovertemplate="%{y}<br>%{x}<br>%{z:.2f}<extra></extra>",
     )  # fmt: skip
     figure = go.Figure(heat)
-    return figure.update_layout(height=260 + 18 * len(names), yaxis={"autorange": "reversed"}, xaxis_tickangle=-60)
+    # Not left to plotly: it takes names such as "1" for numbers, and "2020-01-01" for dates.
+    return figure.update_layout(
+        height=260 + 18 * len(names),
+        xaxis={"tickangle": -60, "type": "category"},
+        yaxis={"autorange": "reversed", "type": "category"},
+    )
 
 
 @_figure.register
@@ -94,11 +100,11 @@ def _lines(chart: Lines) -> go.Figure:
         line = {"color": colour(number), "dash": dashes[number // 8 % len(dashes)]}
         mode = "lines+markers" if len(x) < 40 else "lines"
         figure.add_scatter(
-            x=list(x), y=list(y), name=name, mode=mode, line=line, marker={"symbol": marker(number)},
+            x=list(x), y=list(y), name=plotly_text(name), mode=mode, line=line, marker={"symbol": marker(number)},
             error_y=_error_bars(y, *chart.intervals[name]) if name in chart.intervals else None,
         )  # fmt: skip
     for position, label in chart.labels.items():
-        figure.add_vline(x=position, line={"dash": "dot", "color": "#888"}, annotation_text=label)
+        figure.add_vline(x=position, line={"dash": "dot", "color": "#888"}, annotation_text=plotly_text(label))
     return figure.update_layout(xaxis_title=chart.x, yaxis_title=chart.y, height=440)
 
 
@@ -109,13 +115,13 @@ def _bars(chart: Bars) -> go.Figure:
     for number, (group, values) in enumerate(chart.groups.items()):
         present = [(name, value) for name, value in zip(chart.names, values, strict=True) if value is not None]
         figure.add_bar(
-            name=group,
-            x=[name for name, _ in present],
+            name=plotly_text(group),
+            x=[plotly_text(name) for name, _ in present],
             y=[value[0] for _, value in present],
             error_y=_error_bars(*([bar[part] for _, bar in present] for part in range(3))),
             marker={"color": colour(number), "pattern": {"shape": patterns[number // 8 % len(patterns)]}},
         )
-    return figure.update_layout(barmode="group", yaxis_title=chart.y, height=460)
+    return figure.update_layout(barmode="group", xaxis_type="category", yaxis_title=chart.y, height=460)
 
 
 def _error_bars(values: Sequence[float], low: Sequence[float], high: Sequence[float]) -> dict[str, Any]:
@@ -136,7 +142,7 @@ def _flow(chart: Flow) -> go.Figure:
     index = {name: number for number, name in enumerate(right)}
     colours = [colour(index[b]) for _, b in chart.pairs]
     sankey = go.Sankey(
-        node={"label": [*left, *right], "pad": 8, "thickness": 12, "color": "#888"},
+        node={"label": list(map(plotly_text, [*left, *right])), "pad": 8, "thickness": 12, "color": "#888"},
         link={
             "source": [left.index(a) for a, _ in chart.pairs],
             "target": [len(left) + index[b] for _, b in chart.pairs],

@@ -11,6 +11,11 @@ document.getElementById("theme").addEventListener("click", () => {
   root.dataset.theme = dark ? "light" : "dark";
 });
 
+function plain(name) {
+  // plotly is given names as HTML.
+  return name.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+}
+
 function datasetOf(category) {
   return report.datasets[category] || category;
 }
@@ -25,7 +30,7 @@ function drawFigure(name) {
   const figure = selectedVariant(name);
   const plot = document.getElementById(`plot-${name}`);
   const points = figure.data.length > 0 && figure.data[0].customdata !== undefined;
-  for (const trace of points ? figure.data : []) trace.visible = state.hidden.has(datasetOf(trace.name)) ? "legendonly" : true;
+  for (const trace of points ? figure.data : []) trace.visible = state.hidden.has(datasetOf(plain(trace.name))) ? "legendonly" : true;
   Plotly.react(plot, figure.data, figure.layout, config).then(() => { plot.dataset.drawn = "yes"; });
   if (!points) return;
   updateDatasetBoxes(name, figure);
@@ -40,7 +45,7 @@ function drawFigure(name) {
 
 function updateDatasetBoxes(name, figure) {
   const field = document.querySelector(`fieldset[data-for="${CSS.escape(name)}"]`);
-  const datasets = [...new Set(figure.data.map((trace) => datasetOf(trace.name)))].sort();
+  const datasets = [...new Set(figure.data.map((trace) => datasetOf(plain(trace.name))))].sort();
   if (field.dataset.has === datasets.join("\n")) return;
   field.dataset.has = datasets.join("\n");
   field.querySelectorAll("label").forEach((label) => label.remove());
@@ -75,7 +80,7 @@ function showFace(trace, number, event) {
   picture.style.backgroundPosition = `${-80 * (cell % report.across)}px ${-80 * Math.floor(cell / report.across)}px`;
   const text = card.querySelector("div");
   text.replaceChildren();
-  for (const [tag, line] of [["strong", trace.name], ["span", datasetOf(trace.name)], ["span", report.keys[face]]]) {
+  for (const [tag, line] of [["strong", plain(trace.name)], ["span", datasetOf(plain(trace.name))], ["span", report.keys[face]]]) {
     const part = document.createElement(tag);
     part.textContent = line;
     text.append(part, document.createElement("br"));

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from kce.report.escaping import latex_text, markdown_text, spreadsheet_cell
 from kce.system.atomic import write_atomic
+from kce.system.text import visible_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from kce.report.charts import ReportTable
-
-_ESCAPED = str.maketrans(
-    {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
-     "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "±": r"$\pm$"}
-)  # fmt: skip
 
 
 def write_table_files(folder: Path, table: ReportTable) -> list[Path]:
@@ -31,16 +29,18 @@ def write_table_files(folder: Path, table: ReportTable) -> list[Path]:
 
 
 def table_as_csv(table: ReportTable) -> str:
-    """Return the records as CSV, with unrounded numbers and a column for each bound of an interval; else the rows."""
+    """Return the records as CSV, with unrounded numbers and a column for each bound of an interval; else the rows.
+
+    A name that a spreadsheet would take for a formula has an apostrophe in front.
+    """
     text = io.StringIO(newline="")
+    rows: list[Sequence[Any]]
     if table.records:
         columns = dict.fromkeys(column for record in table.records for column in record)
-        records = csv.DictWriter(text, columns, lineterminator="\n")
-        records.writeheader()
-        records.writerows(table.records)
+        rows = [list(columns), *([record.get(column) for column in columns] for record in table.records)]
     else:
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerows([table.head, *table.rows])
+        rows = [table.head, *table.rows]
+    csv.writer(text, lineterminator="\n").writerows([spreadsheet_cell(cell) for cell in row] for row in rows)
     return text.getvalue()
 
 
@@ -48,18 +48,18 @@ def table_as_markdown(table: ReportTable) -> str:
     """Return the table as Markdown, with its title above and its note below."""
 
     def line(cells: list[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        return "| " + " | ".join(map(markdown_text, cells)) + " |"
 
     rule = ["---:" if numeric else "---" for numeric in table.numeric]
     lines = [line(list(table.head)), line(rule), *(line(list(row)) for row in table.rows)]
-    return f"{table.title}\n\n" + "\n".join(lines) + f"\n\n{table.note}\n"
+    return f"{markdown_text(table.title)}\n\n" + "\n".join(lines) + f"\n\n{markdown_text(table.note)}\n"
 
 
 def table_as_latex(table: ReportTable) -> str:
     """Return the table for LaTeX with booktabs; special characters are escaped."""
 
     def line(cells: list[str]) -> str:
-        return " & ".join(cell.translate(_ESCAPED) for cell in cells) + r" \\"
+        return " & ".join(map(latex_text, cells)) + r" \\"
 
     columns = "".join("r" if numeric else "l" for numeric in table.numeric)
     body = "\n".join(line(list(row)) for row in table.rows)
@@ -72,7 +72,7 @@ def table_as_latex(table: ReportTable) -> str:
             body,
             r"\bottomrule",
             r"\end{tabular}",
-            f"% {table.title}: {table.note}",
+            f"% {visible_text(table.title)}: {visible_text(table.note)}",
             "",
         )
     )
