@@ -26,6 +26,7 @@ _HOME = {
     "hookimpl": "hookspecs",
     "API": "hookspecs",
     "Registry": "registry.registry",
+    "Clip": "data.adapter",
     "Tree": "data.adapter",
     "Unparsed": "data.adapter",
     "load_weights": "training.pretrained",
@@ -37,6 +38,7 @@ __all__ = [  # noqa: PLE0604 - the table above is the list
 ]
 
 if TYPE_CHECKING:
+    from kce.data.adapter import Clip as Clip
     from kce.data.adapter import Tree as Tree
     from kce.data.adapter import Unparsed as Unparsed
     from kce.errors import BadData as BadData

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -25,7 +25,7 @@ from kce.types import Remark, Sample
 MAX_LIST = 2**30  # bytes of a list, which is read line by line; the longest known has 250 MB
 MAX_JSON = 2**26  # bytes of a JSON file, which is read as a whole
 
-FRAME_LEVELS = ("videos", "images", "frames")  # the first that has a video is read: the others were made from it
+VIDEO_LEVEL = "videos"
 
 _FRAME_NUMBER = re.compile(r"[0-9]{1,9}")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
@@ -91,6 +91,7 @@ class Tree:
         licence: The dataset's licence, in one line.
         pictures: Suffixes of all pictures that KCE decodes, to build `media` from.
         videos: Suffixes of all videos that KCE decodes, to build `media` from.
+        frame_levels: Folders in which people keep the frames of videos, see `clip`; the first is preferred.
 
     Raises:
         WrongRoot: The folder does not look like this dataset.
@@ -131,6 +132,8 @@ class Tree:
 
     pictures: ClassVar[frozenset[str]] = PICTURES
     videos: ClassVar[frozenset[str]] = VIDEOS
+
+    frame_levels: ClassVar[Parts] = ("images", "frames")
 
     name: str = ""
     root_names: ClassVar[Parts] = ()
@@ -265,12 +268,12 @@ class Tree:
         *folders, name = parts
         stem, _, suffix = name.rpartition(".")
         if f".{suffix.lower()}" in self.videos:
-            above = folders[:-1] if folders and fold_name(folders[-1]) == FRAME_LEVELS[0] else folders
+            above = folders[:-1] if folders and fold_name(folders[-1]) == VIDEO_LEVEL else folders
             return Clip(tuple(above), stem, None)
         if len(folders) < 2 or not _FRAME_NUMBER.fullmatch(stem):
             raise Unparsed("not a numbered frame in the folder of its video")
         level = fold_name(folders[-2])
-        return Clip(tuple(folders[:-2] if level in FRAME_LEVELS[1:] else folders[:-1]), folders[-1], int(stem))
+        return Clip(tuple(folders[:-2] if level in self.frame_levels else folders[:-1]), folders[-1], int(stem))
 
     def why_repeated(self, parts: Parts, clip: Clip) -> str:
         """Why a frame is not a sample: its video is there too, or the frame in ``images/``; empty if it is none."""
@@ -278,18 +281,23 @@ class Tree:
             return ""
         if clip.stem in self._video_stems(clip.folders):
             return "a frame of a video that is there too"
-        if fold_name(parts[-3]) == FRAME_LEVELS[2] and clip.stem in self._stems_of_images(clip.folders):
-            return f"{FRAME_LEVELS[1]}/ has frames of this video too"
+        if fold_name(parts[-3]) == self.frame_levels[1] and clip.stem in self._stems_of_images(clip.folders):
+            return f"{self.frame_levels[0]}/ has frames of this video too"
         return ""
 
+    def has_frames(self, folders: Parts, stem: str) -> bool:
+        """Whether there is a folder of frames of the video with this name, where `clip` would find it."""
+        levels = ((*folders, *level, stem) for level in ((), *((name,) for name in self.frame_levels)))
+        return any(os.path.isdir(self._prefix + "/".join(path)) for path in levels)  # noqa: PTH112
+
     def _list_videos(self, folders: Parts) -> frozenset[str]:
-        found = (self.find(*folders, *level) for level in ((), (FRAME_LEVELS[0],)))
+        found = (self.find(*folders, *level) for level in ((), (VIDEO_LEVEL,)))
         names = [nfc(name).rpartition(".") for folder in found if folder for name in names_in(folder)]
         readable = self.videos & self.media
         return frozenset(stem for stem, _, suffix in names if f".{suffix.lower()}" in readable and stem[:1] != ".")
 
     def _list_images(self, folders: Parts) -> frozenset[str]:
-        folder = self.find(*folders, FRAME_LEVELS[1])
+        folder = self.find(*folders, self.frame_levels[0])
         if not folder:
             return frozenset()
         below = ((name, names_in(folder / name)) for name in names_in(folder))
@@ -298,6 +306,29 @@ class Tree:
         )
 
     # For reading the dataset's lists.
+
+    def list_folders(self, wanted: Callable[[Parts], bool]) -> Iterator[tuple[Parts, list[str]]]:
+        """The root and the folders below it in which lists may be, with the names of the files in each, sorted.
+
+        Links to folders are followed as in the walk. Folders that cannot be read are left out; the walk reports them.
+
+        Args:
+            wanted: Whether to look into a folder; called with its path below the root.
+        """
+        stack: list[tuple[Parts, frozenset[str]]] = [((), frozenset({self._real_root}))]
+        while stack:
+            parts, above = stack.pop()
+            files, below = [], []
+            with suppress(OSError), os.scandir(self._prefix + "/".join(parts)) as entries:
+                for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
+                    if not entry.is_dir():
+                        files.append(entry.name)
+                    elif wanted((*parts, nfc(entry.name))):
+                        real = os.path.realpath(entry.path) if entry.is_symlink() else ""
+                        if not real or (is_inside(real, self._readable) and real not in above):
+                            below.append(((*parts, entry.name), above | {real}))
+            yield parts, files[::-1]
+            stack += below
 
     def listed_parts(self, entry: str) -> Parts:
         """The parts of a relative path that a list names. Raises Unparsed if it is empty or leads out of the root."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kce import KCEError, Remark, Sample, Tree, Unparsed, hookimpl
+from kce import Clip, KCEError, Remark, Sample, Tree, Unparsed, hookimpl
 
 VARIANTS = (
     "end_to_end",
@@ -16,7 +16,7 @@ VARIANTS = (
 )
 FAKES, STUDIO = "manipulated_videos", "source_videos"
 LIST_FOLDERS = (("lists", "splits"), ("lists", "splits", "splits"), ("splits",))
-FAKE = re.compile(r"([0-9]{3})_([MW][01][0-9]{2})\.mp4", re.IGNORECASE)
+FAKE = re.compile(r"([0-9]{3})_([MW][01][0-9]{2})", re.IGNORECASE)
 ACTOR = re.compile(r"[MW][01][0-9]{2}")
 
 
@@ -29,6 +29,8 @@ class DeeperForensics(Tree):
         source_videos/M101/BlendShape/camera_front/M101_BlendShape_camera_front.mp4
         lists/splits/{train,val,test}.txt              a file name per line, without folder; also in
                                                        lists/splits/splits/ or splits/
+
+    Of a video that is not there, frames are read (manipulated_videos/<variant>/frames/000_M101/131.png).
 
     The dataset has no real class of its own. Its authors use the 1000 videos of FaceForensics++ at c23 as reals: read
     them as that dataset; identities and groups (ffpp:000) are the same. The studio recordings are genuine, but not
@@ -52,7 +54,7 @@ class DeeperForensics(Tree):
     name = "DeeperForensics"
     root_names = ("DeeperForensics-1.0", "DeeperForensics")
     root_contains = ((FAKES, STUDIO),)
-    media = frozenset({".mp4"})
+    media = Tree.pictures | {".mp4"}
     method_count = 1
     licence = "DeeperForensics-1.0 terms of use; non-commercial, no redistribution"
 
@@ -65,33 +67,36 @@ class DeeperForensics(Tree):
         self.expected = {"DeeperForensics_DF-VAE": 1000 * len(self.variants)}
         if source_videos:
             self.expected["DeeperForensics_real"] = 48475
-        self.splits: dict[str, str] = {}  # by file name in lower case
+        self.splits: dict[str, str] = {}  # by the stem of the file in lower case
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
         """See ``Tree.parse``."""
-        top, name = parts[0].lower(), parts[-1]
+        top, clip = parts[0].lower(), self.clip(parts)
+        if why := self.why_repeated(parts, clip):
+            return Remark("ignored", "/".join(parts), why)
         if top == STUDIO:
-            return self._studio(parts)
-        fake = FAKE.fullmatch(name)
-        if top != FAKES or len(parts) != 3 or parts[1].lower() not in VARIANTS:
+            return self._studio(parts, clip)
+        fake = FAKE.fullmatch(clip.stem)
+        if top != FAKES or len(clip.folders) != 2 or parts[1].lower() not in VARIANTS:
             raise Unparsed(f"neither in a variant of {FAKES} nor below {STUDIO}")
         if not fake:
             raise Unparsed("not NNN_ANNN.mp4 (target of FaceForensics++, actor)")
         if parts[1].lower() not in self.variants:
             return Remark("ignored", "/".join(parts), f"variant {parts[1]}")
         target, actor = f"ffpp:{fake[1]}", f"deeperforensics:{fake[2].upper()}"
-        split = self.splits.get(name.lower(), "")
+        split = self.splits.get(clip.stem.lower(), "")
         if self.splits and not split:
             self.add_remark("extra", parts, "in no list of a split")
-        return self.sample(parts, "DF-VAE", group=target, identities=(target, actor), split=split)
+        people = (target, actor)
+        return self.sample(parts, "DF-VAE", group=target, identities=people, split=split, frame=clip.frame)
 
-    def _studio(self, parts: tuple[str, ...]) -> Sample | Remark:
-        if len(parts) < 3 or not ACTOR.fullmatch(parts[1]) or not parts[-1].startswith(f"{parts[1]}_"):
+    def _studio(self, parts: tuple[str, ...], clip: Clip) -> Sample | Remark:
+        if len(parts) < 3 or not ACTOR.fullmatch(parts[1]) or not clip.stem.startswith(f"{parts[1]}_"):
             raise Unparsed("not a recording in the folder of its actor")
         if not self.source_videos:
             return Remark("ignored", "/".join(parts), "a studio recording; read with source_videos=true")
         actor = f"deeperforensics:{parts[1]}"
-        return self.sample(parts, "real", group=actor, identities=(actor,))
+        return self.sample(parts, "real", group=actor, identities=(actor,), frame=clip.frame)
 
     def read_lists(self) -> Iterator[Remark]:
         """Read the lists of the official split."""
@@ -106,13 +111,20 @@ class DeeperForensics(Tree):
                 where = f"line {number} of {split}.txt"
                 try:
                     name = self.listed_parts(line)[-1]
-                    if not FAKE.fullmatch(name):
+                    stem = name.removesuffix(".mp4")
+                    if not FAKE.fullmatch(stem) or stem == name:
                         raise Unparsed("not NNN_ANNN.mp4")
-                    missing = [parts for folder in folders if not self.find_exact(parts := (*folder, name))]
+                    missing = [
+                        parts
+                        for folder in folders
+                        if not self.find_exact(parts := (*folder, name))
+                        and not self.find_exact((*folder, "videos", name))
+                        and not self.has_frames(folder, stem)
+                    ]
                 except Unparsed as error:
                     yield Remark("conflict", line[:200], f"{where}: {error}")
                     continue
-                if (other := self.splits.setdefault(name.lower(), split)) != split:
+                if (other := self.splits.setdefault(stem.lower(), split)) != split:
                     yield Remark("conflict", name, f"{where}: also in {other}.txt, which is kept")
                     continue
                 yield from (Remark("missing", "/".join(parts), f"named in {where}") for parts in missing)

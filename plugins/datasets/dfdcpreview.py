@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from kce import Remark, Sample, Tree, Unparsed, hookimpl
+from kce import Clip, Remark, Sample, Tree, Unparsed, hookimpl
 
 LIST = "dataset.json"
 METHODS = {"original_videos": "real", "method_a": "method_A", "method_b": "method_B"}  # by folder, in lower case
@@ -27,7 +27,8 @@ class DFDCPreview(Tree):
         dataset.json                                       path -> label (real or fake), set (train or test), ...
 
     Names are donor_target, the other way round than in most datasets; identities are given target first. The folders of
-    persons may be missing, and there may be a level videos/. The method is that of the folder; a label of the list that
+    persons may be missing, and there may be a level videos/. Of a video that is not there, frames are read
+    (method_A/frames/1255229_643049_A_001/0.png). The method is that of the folder; a label of the list that
     disagrees is a conflict. The group is the target's recording, of which there are several clips.
 
     Official split: train and test, by the list. There are copies without the videos of method_B and with a shorter
@@ -40,7 +41,7 @@ class DFDCPreview(Tree):
     name = "DFDCPreview"
     root_names = ("dfdc_preview_set", "DFDCPreview", "DFDC-preview", "DFDCP")
     root_contains = (("original_videos", "method_A", "method_B"),)
-    media = frozenset({".mp4"})
+    media = Tree.pictures | {".mp4"}
     expected = EXPECTED
     method_count = 2
     licence = "DFDC agreement"
@@ -51,10 +52,13 @@ class DFDCPreview(Tree):
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
         """See ``Tree.parse``."""
-        method, stem = _method_and_stem(parts)
+        clip = self.clip(parts)
+        method, stem = _method_and_stem(clip)
         match = STEM.fullmatch(stem)
         if not match or (method == "real") == bool(match[1]):
             raise Unparsed("not person_X_NNN" if method == "real" else "not donor_target_X_NNN")
+        if why := self.why_repeated(parts, clip):
+            return Remark("ignored", "/".join(parts), why)
         if self.splits and (method, stem) not in self.splits:
             self.add_remark("extra", parts, f"not named in {LIST}")
         donor, target, recording = match.groups()
@@ -64,6 +68,7 @@ class DFDCPreview(Tree):
             group=f"dfdcp:{target}_{recording}",
             identities=tuple(f"dfdcp:{person}" for person in (target, donor) if person),
             split=self.splits.get((method, stem), ""),
+            frame=clip.frame,
         )
 
     def read_lists(self) -> Iterator[Remark]:
@@ -79,7 +84,7 @@ class DFDCPreview(Tree):
 
     def _read_entry(self, entry: str, facts: Any) -> Iterator[Remark]:
         parts = self.listed_parts(entry)
-        method, stem = video = _method_and_stem(parts)
+        method, stem = video = _method_and_stem(self.clip(parts))
         if not isinstance(facts, dict) or facts.get("label") not in ("real", "fake") or facts.get("set") not in SPLITS:
             raise Unparsed("no label real or fake, or no set train or test")
         if self.splits.setdefault(video, facts["set"]) != facts["set"]:
@@ -93,15 +98,16 @@ class DFDCPreview(Tree):
             (folder, "videos", name),
             (folder, name),
         )
-        if not any(self.find_exact(path) for path in candidates):
+        frames = any(self.has_frames(path[:-1], stem) for path in candidates)
+        if not frames and not any(self.find_exact(path) for path in candidates):
             yield Remark("missing", entry, f"named in {LIST}")
 
 
-def _method_and_stem(parts: tuple[str, ...]) -> Video:
+def _method_and_stem(clip: Clip) -> Video:
     """The method and the stem. A stem names person, recording and clip, so the folders between add nothing."""
-    folder, *below = parts[:-1] or ("",)
+    folder, *below = clip.folders or ("",)
     levels = below[1:] if below and below[0].lower() == "videos" else below
-    stem = parts[-1].rpartition(".")[0]
+    stem = clip.stem
     if folder.lower() not in METHODS or len(levels) > 2 or not all(f"_{level}_" in f"_{stem}" for level in levels):
         raise Unparsed("not in original_videos, method_A or method_B in the folders of its target")
     return METHODS[folder.lower()], stem

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kce import KCEError, Remark, Sample, Tree, Unparsed, hookimpl
 
@@ -56,10 +57,13 @@ class DeepFakeMnist(Tree):
         self.shares = dict(zip(SPLITS.values(), map(int, rule.groups()), strict=True)) if rule else {}
         self._counted: Counter[str] = Counter()  # fakes of each action so far
 
-    def read_lists(self) -> Iterator[Remark]:
-        """No lists; starts counting fakes again."""
+    def __iter__(self) -> Iterator[Sample | Remark]:
         self._counted.clear()
-        return iter(())
+        for item in super().__iter__():
+            if isinstance(item, Sample) and not item.real:
+                yield replace(item, split=self._next_split(_action(item.key.split("/")[1])))
+            else:
+                yield item
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
         """See ``Tree.parse``."""
@@ -72,12 +76,11 @@ class DeepFakeMnist(Tree):
                 raise Unparsed("not speaker#video#start#end")
             identities = (f"voxceleb1:{real[1]}",)
             return self.sample(parts, "real", group=f"voxceleb1:{stem}", identities=identities, split=SPLITS[folder])
-        action = "surpise" if folder == "surprise" else folder
-        if top != "fake_dataset" or action not in ACTIONS:
+        if top != "fake_dataset" or _action(folder) not in ACTIONS:
             raise Unparsed("neither in an action of fake_dataset nor in a split of real_dataset")
         if not FAKE.fullmatch(stem):
             raise Unparsed("not a number")
-        return self.sample(parts, "FOMM", split=self._next_split(action))
+        return self.sample(parts, "FOMM")
 
     def _next_split(self, action: str) -> str:
         """The split of the next fake of an action; the walk visits them in the order of their numbers."""
@@ -88,6 +91,12 @@ class DeepFakeMnist(Tree):
             if number < end:
                 return split
         return ""
+
+
+def _action(folder: str) -> str:
+    """The action of a folder of fakes, as the publishers spell it."""
+    action = folder.lower()
+    return "surpise" if action == "surprise" else action
 
 
 @hookimpl

@@ -21,6 +21,8 @@ class FFIW(Tree):
         FFIW10K-v1-release/target/train/00000000.mp4         fake
         FFIW10K-v1-release/target_mask/train/00000000.mp4    a video of the mask, ignored
 
+    Of a video that is not there, frames are read (source/train/frames/00000000/131.png).
+
     A video has the same name in all three folders, and this is the group. The publishers name no method, so the single
     method is called fake; identities are not known. The names are not confirmed by the publishers: those that are not
     numbers are unparsed. The test part is a separate archive, to be unpacked into the same folders: two roots beside
@@ -37,26 +39,29 @@ class FFIW(Tree):
 
     name = "FFIW-10K"
     root_contains = (("source", "target"),)
-    media = frozenset({".mp4"})
+    media = Tree.pictures | {".mp4"}
     expected = EXPECTED
     licence = "FFIW-10K Terms to Use, by form"
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
         """See ``Tree.parse``."""
-        folders = [part.lower() for part in parts[:-1]]
+        clip = self.clip(parts)
+        folders = [part.lower() for part in clip.folders]
         sides = [folder for folder in folders if folder in METHODS]
-        number = NUMBER.fullmatch(parts[-1].rpartition(".")[0])
+        number = NUMBER.fullmatch(clip.stem)
         if len(sides) != 1:
             raise Unparsed("not in one of the folders source and target")
         if not number:
             raise Unparsed("its name is not a number")
+        if why := self.why_repeated(parts, clip):
+            return Remark("ignored", "/".join(parts), why)
         splits = [folder for folder in folders if folder in SPLITS]
         splits += [number[1].lower()] if number[1] else []
         if len(set(splits)) > 1:
             return Remark("conflict", "/".join(parts), f"in {' and in '.join(splits)}; it is left out")
         split = splits[0] if splits else ""
         recording = "_".join(filter(None, (split, number[2])))  # numbers start again in each split
-        return self.sample(parts, METHODS[sides[0]], group=f"ffiw:{recording}", split=split)
+        return self.sample(parts, METHODS[sides[0]], group=f"ffiw:{recording}", split=split, frame=clip.frame)
 
 
 @hookimpl

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -137,19 +136,12 @@ class KoDF(Tree):
 
     def _list_files(self) -> Iterator[tuple[Path, str]]:
         """The lists with their splits."""
-        folders = [str(self.root)]
-        while folders:
-            try:
-                with os.scandir(folders.pop()) as content:
-                    entries = sorted((e for e in content if not e.name.endswith(".mp4")), key=lambda entry: entry.name)
-            except OSError:  # the walk reports it
-                continue
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                match = LIST.fullmatch(unicodedata.normalize("NFC", entry.name))
-                if match and entry.is_file(follow_symlinks=False):
-                    yield Path(entry.path), SPLITS[match[2].lower()]
+        for folder, names in self.list_folders(lambda _: True):
+            for name in names:
+                match = LIST.fullmatch(unicodedata.normalize("NFC", name))
+                path = self.root.joinpath(*folder, name)
+                if match and not path.is_symlink():
+                    yield path, SPLITS[match[2].lower()]
 
 
 def _stem(name: str) -> str:

@@ -20,7 +20,7 @@ class Listed(Tree):
         test: What the folder contains and the stem of the name, of each video of the official test split.
     """
 
-    media = frozenset({".mp4"})
+    media = Tree.pictures | {".mp4"}
     folders: ClassVar[Mapping[str, Hashable]]
 
     def __init__(self, root: str) -> None:
@@ -47,7 +47,10 @@ class Listed(Tree):
                     raise Unparsed(f"{line[:80]!r} is not 0 or 1 and a path")
                 parts = self.listed_parts(match[2])
                 content, stem = self.content_and_stem(parts)
-                exists = any(self.find_exact((*folder, parts[-1])) for folder in self._existing_folders(content))
+                exists = any(
+                    self.find_exact((*folder, parts[-1])) or self.has_frames(folder, stem)
+                    for folder in self._existing_folders(content)
+                )
             except Unparsed as error:
                 yield Remark("conflict", LIST, f"line {number}: {error}")
                 continue

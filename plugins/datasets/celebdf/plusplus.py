@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable
 
-from kce import Remark, Sample, Unparsed
+from kce import Clip, Remark, Sample, Unparsed
 
 from .listed import Listed
 
@@ -48,7 +48,7 @@ class CelebDFpp(Listed):
         List_of_testing_videos.txt
 
     FaceSwap/Celeb-DF (in some copies Celeb-DF-v2) contains the fakes of Celeb-DF itself. Many methods have files of the
-    same name; a talking face has one identity. A level videos/ above the files is read, too.
+    same name; a talking face has one identity. A level videos/ above the files is read, too, and frames as in Celeb-DF.
 
     Official split: test only, by the list: 178 reals and 200 fakes per method (talking faces: 300). The format of the
     list is not published; as in Celeb-DF, "1 path" is read as a real and "0 path" as a fake. A line that disagrees with
@@ -70,11 +70,14 @@ class CelebDFpp(Listed):
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
         """See ``Tree.parse``."""
-        content, stem = _content_and_stem(parts)
+        clip = self.clip(parts)
+        content, stem = _content_and_stem(clip)
         kind, method = content
         match = STEMS[kind].fullmatch(stem)
         if not match:
             raise Unparsed(f"not a file name of {kind}")
+        if why := self.why_repeated(parts, clip):
+            return Remark("ignored", "/".join(parts), why)
         names = match.groupdict()
         target = names.get("target")
         return self.sample(
@@ -83,20 +86,21 @@ class CelebDFpp(Listed):
             group=f"celebdf:{target}_{names['recording']}" if target else "",
             identities=tuple(f"celebdf:{person}" for person in (target, names.get("donor")) if person),
             split="test" if (content, stem) in self.test else "",
+            frame=clip.frame,
         )
 
     def content_and_stem(self, parts: tuple[str, ...]) -> tuple[Content, str]:
         """See ``Listed.content_and_stem``."""
-        return _content_and_stem(parts)
+        return _content_and_stem(self.clip(parts))
 
     def is_real(self, content: Hashable) -> bool:
         """See ``Listed.is_real``."""
         return content in (FOLDERS["celeb-real"], FOLDERS["youtube-real"])
 
 
-def _content_and_stem(parts: tuple[str, ...]) -> tuple[Content, str]:
-    """What the folder contains, and the stem; some trees have a level videos/ between them."""
-    folders = "/".join(parts[:-1]).lower().removesuffix("/videos")
+def _content_and_stem(clip: Clip) -> tuple[Content, str]:
+    """What the folder contains, and the stem."""
+    folders = "/".join(clip.folders).lower()
     if folders not in FOLDERS:
         raise Unparsed("not in a folder of reals or of one of the 22 methods")
-    return FOLDERS[folders], parts[-1].rpartition(".")[0]
+    return FOLDERS[folders], clip.stem

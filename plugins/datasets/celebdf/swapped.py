@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable
 
-from kce import Remark, Sample, Unparsed
+from kce import Clip, Remark, Sample, Unparsed
 
 from .listed import Listed
 
@@ -34,12 +34,15 @@ class _CelebDF(Listed):
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
         """See ``Tree.parse``."""
-        folder, stem = _folder_and_stem(parts)
+        clip = self.clip(parts)
+        folder, stem = _as_published(clip)
         match = STEMS[folder].fullmatch(stem)
         if not match:
             if STEMS[folder].fullmatch(stem.partition(".")[0]):
                 return Remark("ignored", "/".join(parts), "a stray file of some copies, not of the official release")
             raise Unparsed(f"not a file name of {folder}")
+        if why := self.why_repeated(parts, clip):
+            return Remark("ignored", "/".join(parts), why)
         target, donor, recording = match.groups()
         return self.sample(
             parts,
@@ -47,24 +50,24 @@ class _CelebDF(Listed):
             group=f"celebdf:{target}_{recording}" if target else "",
             identities=tuple(f"celebdf:{person}" for person in (target, donor) if person),
             split="test" if (folder, stem) in self.test else "",
+            frame=clip.frame,
         )
 
     def content_and_stem(self, parts: tuple[str, ...]) -> tuple[str, str]:
         """See ``Listed.content_and_stem``."""
-        return _folder_and_stem(parts)
+        return _as_published(self.clip(parts))
 
     def is_real(self, content: Hashable) -> bool:
         """See ``Listed.is_real``."""
         return content != "Celeb-synthesis"
 
 
-def _folder_and_stem(parts: tuple[str, ...]) -> tuple[str, str]:
-    """The folder as it is published, and the stem; some trees have a level videos/ between them."""
-    folder = FOLDERS.get(parts[0].lower())
-    levels = [part for part in parts[1:-1] if part.lower() != "videos"]
-    if not folder or levels or len(parts) not in (2, 3):
+def _as_published(clip: Clip) -> tuple[str, str]:
+    """The folder as it is published, and the stem."""
+    folder = FOLDERS.get("/".join(clip.folders).lower())
+    if not folder:
         raise Unparsed(f"not directly in one of {', '.join(STEMS)}")
-    return folder, parts[-1].rpartition(".")[0]
+    return folder, clip.stem
 
 
 class CelebDFv1(_CelebDF):
@@ -79,7 +82,8 @@ class CelebDFv1(_CelebDF):
 
     The real of a fake is its target's recording; reals from YouTube have neither identity nor group. File names are the
     same as in version 2, so a root named like version 2 is refused. A level videos/ below the folders, other spellings
-    of the folders, and Celeb-fake are read, too.
+    of the folders, and Celeb-fake are read, too. Of a video that is not there, frames are read:
+    Celeb-real/frames/id0_0000/131.png, with the number in the name as the number of the frame.
 
     Official split: test only, by the list, in which 1 is real and 0 is fake. A line that disagrees with its folder is a
     conflict, and the folder decides.

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kce import KCEError, Remark
+from kce.data.links import following_links
 from tests.support.planted import build, facts, plant, remarks, samples
 
 PART = {
@@ -163,3 +164,79 @@ def test_the_preview_is_not_taken_for_it(tmp_path: Path) -> None:
     plant(tmp_path / "dfdc_preview_set", ["test/aaaaaaaaaa.mp4"])
     with pytest.raises(KCEError, match="another dataset than DFDC"):
         build("DFDC", tmp_path / "dfdc_preview_set")
+
+
+# --- as others have it
+
+
+def test_the_sample_of_kaggle(tmp_path: Path) -> None:
+    part(tmp_path, "train_sample_videos", PART)
+    plant(tmp_path, ["test_videos/aassnaulhq.mp4", "test_videos/aayfryxljh.mp4"])
+    plant(tmp_path, ["sample_submission.csv"], "filename,label\naassnaulhq.mp4,0.5\naayfryxljh.mp4,0.5\n")
+    dataset = build("DFDC", tmp_path)
+    assert {sample.path.name: facts(sample) for sample in samples(dataset).values()} == KNOWN
+    assert not conflicts(dataset)
+    assert not remarks(dataset, "unparsed")
+    (reason,) = remarks(dataset, "missing").values()
+    assert "the 2 videos there" in reason
+    plant(tmp_path, ["test_videos/labels.csv"], "filename,label\naassnaulhq.mp4,1\naayfryxljh.mp4,0\n")
+    assert [s.split for s in samples(build("DFDC", tmp_path)).values()].count("test") == 2
+
+
+@pytest.mark.parametrize("folder", ["dfdc_train_part_7", "my_part"])
+@pytest.mark.parametrize("above", [False, True])
+def test_one_part_alone(tmp_path: Path, folder: str, above: bool) -> None:
+    part(tmp_path, folder, PART)
+    plant(tmp_path, ["another/dataset.mp4", "CelebDF/x/y.mp4"] if not above else [])
+    dataset = build("DFDC", tmp_path if above else tmp_path / folder)
+    assert {sample.method: sample.group for sample in samples(dataset).values()}.keys() == {"real", "DFDC"}
+    assert len(samples(dataset)) == 4
+    assert not remarks(dataset, "unparsed")
+    assert {sample.split for sample in samples(dataset).values()} == {"train" if folder.startswith("dfdc") else ""}
+
+
+def test_all_of_train_in_one_folder(tmp_path: Path) -> None:
+    part(tmp_path, "train", PART)
+    for root in (tmp_path, tmp_path / "train"):
+        dataset = build("DFDC", root)
+        assert {sample.path.name: facts(sample) for sample in samples(dataset).values()} == KNOWN
+
+
+@pytest.mark.parametrize("above", [False, True])
+def test_videos_with_a_list_beside_their_folder(tmp_path: Path, above: bool) -> None:
+    plant(tmp_path / "DFDC", [f"videos/{name}" for name in TEST])
+    plant(tmp_path / "DFDC", ["labels.csv"], CSV)
+    dataset = build("DFDC", tmp_path if above else tmp_path / "DFDC")
+    assert {key: sample.category for key, sample in samples(dataset).items()} == {
+        "videos/aalscayrfi.mp4": "DFDC_real",
+        "videos/bbbbbbbbbb.mp4": "DFDC_DFDC",
+    }
+    assert not remarks(dataset, "missing")
+
+
+def test_frames_beside_videos_and_instead_of_them(tmp_path: Path) -> None:
+    plant(tmp_path, ["test/labels.csv"], CSV)
+    plant(tmp_path, [f"test/frames/{stem}/{n:03}.png" for stem in ("aalscayrfi", "bbbbbbbbbb") for n in (0, 131)])
+    plant(tmp_path, ["test/videos/bbbbbbbbbb.mp4", "test/landmarks/aalscayrfi/000.npy"])
+    plant(tmp_path, ["train/dfdc_train_part_0/frames/awnfpubqmo/007.png"])
+    plant(tmp_path, ["train/dfdc_train_part_0/metadata.json"], json.dumps({"awnfpubqmo.mp4": PART["awnfpubqmo.mp4"]}))
+    dataset = build("DFDC", tmp_path)
+    assert {key: facts(sample) for key, sample in samples(dataset).items()} == {
+        "test/frames/aalscayrfi/000.png": ("DFDC_real", "dfdc:aalscayrfi", (), "test", 0),
+        "test/frames/aalscayrfi/131.png": ("DFDC_real", "dfdc:aalscayrfi", (), "test", 131),
+        "test/videos/bbbbbbbbbb.mp4": ("DFDC_DFDC", "", (), "test", None),
+        "train/dfdc_train_part_0/frames/awnfpubqmo/007.png": ("DFDC_DFDC", "dfdc:lnhkjhyhvw", (), "train", 7),
+    }
+    assert not remarks(dataset, "missing")
+    assert not remarks(dataset, "unparsed")
+
+
+def test_the_lists_of_a_linked_part_are_read(tmp_path: Path) -> None:
+    part(tmp_path / "DFDC", "dfdc_train_part_0", PART)
+    part(tmp_path / "disk", "dfdc_train_part_1", {"aaaaaaaaaa.mp4": {"label": "REAL"}})
+    (tmp_path / "DFDC/dfdc_train_part_1").symlink_to(tmp_path / "disk/dfdc_train_part_1")
+    assert len(samples(build("DFDC", tmp_path / "DFDC"))) == 4
+    with following_links([tmp_path / "disk"]):
+        dataset = build("DFDC", tmp_path / "DFDC")
+    assert len(samples(dataset)) == 5
+    assert not remarks(dataset, "unparsed")
