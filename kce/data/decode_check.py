@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def check_decoding(samples: Iterable[Sample], workers: int | None = None) -> Iterator[tuple[Sample, str]]:
     """Check for each sample whether its file can be decoded.
 
-    Of a video only the middle frame is decoded: damage elsewhere may go unnoticed, but a truncated file is found. A
+    Of a video only the middle frame is decoded: damage elsewhere may go unnoticed, but one cut short is found. A
     file may take as much time and memory as in ``kce.data.limits``.
 
     Args:
@@ -67,10 +67,11 @@ def make_decode_check() -> Callable[[str], str | MachineFault]:
 
 
 def decoding_error(path: str) -> str | MachineFault:
-    """The reason why a picture, or the middle frame of a video, cannot be decoded; "" if it can."""
+    """What is wrong with a picture, or with a video or its middle frame; "" if nothing is."""
+    told: list[str] = []
     try:
         if is_video(path):
-            next(video_frames(path, 1))
+            deque(video_frames(path, 1, told.append), maxlen=0)
         else:
             read_image(path)
     except BadData as error:
@@ -79,4 +80,4 @@ def decoding_error(path: str) -> str | MachineFault:
         if fault := fault_of(error, path):
             return fault
         raise
-    return ""
+    return "; ".join(told)

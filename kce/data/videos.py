@@ -3,43 +3,49 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_left, bisect_right
+import re
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from kce.data.media import media_size
+from kce.data.video_index import VideoIndex, read_index
+from kce.data.video_stream import open_video, read_packets, to_rgb
 from kce.errors import BadData
 from kce.system.machine_faults import decoder_fault, lacking
 
 if TYPE_CHECKING:
     from kce.types import Image
 
-MAX_PACKETS = 2_000_000  # of a video: 9 hours at 60 frames per second
-MAX_FRAME_PIXELS = 2**25  # 8K; a decoder may hold 16 frames and more
-MAX_NAMED = 4  # times the size of its file, that the packets of a video may have: some containers shrink them
+# What a decoder says when it fills up a picture from others.
+_MADE_UP = re.compile("concealing|Could not find ref|Missing reference|missing picture in access unit")
+# Codecs whose data hold no long run of zeros, and whose decoders take one for a picture.
+_DENSE = frozenset({"h264", "hevc", "vvc", "av1", "vp8", "vp9"})
+_HOLE = bytes(32)
 
-# Without playlists and scripts (hls, dash, concat), which would open other files and addresses.
-_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,live_flv,asf,ogg,mxf,ivf,rm"
 
-
-def video_frames(path: str | os.PathLike[str], n: int) -> Iterator[tuple[int, Image]]:
+def video_frames(
+    path: str | os.PathLike[str], n: int, tell: Callable[[str], None] = lambda _: None
+) -> Iterator[tuple[int, Image]]:
     """Decode `n` frames spread evenly over a video.
 
     Of N frames these are the ones in the middle of n equal parts, floor((2i + 1) N / 2n); a video with N <= n gives all
     its frames. N is the number of frames that are really in the file, counted without decoding; headers are not
-    trusted. A frame that cannot be decoded is replaced by the next one that can, with that one's index. Rotation is
-    applied.
+    trusted. After data that cannot be decoded no frame is given out up to the next keyframe, since it would be made up
+    of parts of others. A frame that cannot be decoded is replaced by the next one that can, with that one's index.
+
+    Frames are given out as they are to be seen: turned and mirrored as the file says, and with square pixels. Of
+    several video streams the one with more than one frame is decoded, then the one marked as default, then the largest;
+    cover pictures and thumbnails are not.
 
     Args:
         path: The file.
         n: Number of frames, at least 1.
+        tell: Called with what is wrong with a file that gives frames nevertheless: "cut short: ..." or "damaged: ...".
 
     Yields:
         Index and frame, uint8 (height, width, 3) RGB, in ascending order.
@@ -51,98 +57,108 @@ def video_frames(path: str | os.PathLike[str], n: int) -> Iterator[tuple[int, Im
     if n < 1:
         raise ValueError(f"n must be at least 1, not {n}")
     path = Path(path)
-    size = media_size(path)
-    index = _read_index(path, size)
-    wanted = [(2 * i + 1) * index.count // (2 * n) for i in range(n)] if index.count > n else range(index.count)
-    decoded = False
-    for item in _decode(path, index, wanted):
-        decoded = True
-        yield item
-    if not decoded:
+    index = read_index(path, media_size(path))
+    if index.packets < index.promised:
+        tell(f"cut short: {index.packets} of {index.promised} frames are there")
+    wanted = [(2 * i + 1) * index.count // (2 * n) for i in range(n)] if index.count > n else list(range(index.count))
+    given = []
+    for at, image in _decode(path, index, wanted):
+        given.append(at)
+        yield at, image
+    if not given:
         raise lacking(path) or BadData(f"{path}: no frame can be decoded", "get the file again, or leave it out")
+    if lost := len(set(wanted) - set(given)):
+        tell(f"damaged: {lost} of {len(wanted)} frames cannot be decoded")
 
 
-@dataclass(frozen=True)
-class _Index:
-    """The packets of a file. Where timestamps cannot be trusted, `shown` is empty, and frames are counted instead."""
-
-    count: int
-    shown: list[int] = field(default_factory=list)  # presentation times, ascending
-    position: dict[int, int] = field(default_factory=dict)  # presentation time -> position in decoding order
-    keys: list[int] = field(default_factory=list)  # presentation times of keyframes, ascending
-
-    def start(self, wanted: int) -> int:
-        """The position at which decoding may start for a frame: that of the last keyframe shown at or before it.
-
-        A frame that is shown before its keyframe may need the group before, so this is the keyframe before that one.
-        """
-        if not self.keys:
-            return 0
-        before = bisect_right(self.keys, self.shown[wanted])
-        return self.position[self.keys[before - 1]] if before else 0
-
-
-def _read_index(path: Path, size: int) -> _Index:
-    """Read all packets of a file of `size` bytes, without decoding them."""
-    named = 0  # bytes of the packets
-    times: list[int | None] = []
-    hidden, keys = set(), []
-    last: int | None = None
-    with _open(path) as (container, stream):
-        trusted = container.format.name != "avi"  # AVI has no presentation times; those reported are guesses
-        for packet in _packets(container, stream):
-            times.append(packet.pts)
-            named += packet.size
-            if named > MAX_NAMED * size + 2**20:
-                raise BadData(
-                    f"{path}: its table names the same data many times", "get the file again, or leave it out"
-                )
-            if len(times) > MAX_PACKETS:
-                raise BadData(f"{path}: more than {MAX_PACKETS} frames", "split the video into shorter ones")
-            if packet.is_discard:
-                hidden.add(packet.pts)
-            if packet.is_keyframe and packet.pts is not None:
-                keys.append(packet.pts)
-            if packet.dts is not None:
-                trusted = trusted and (last is None or packet.dts >= last)
-                last = packet.dts
-    position = {time: i for i, time in enumerate(times) if time is not None}
-    if not trusted or len(position) < len(times):
-        return _Index(len(times))
-    shown = sorted(set(position) - hidden)
-    return _Index(len(shown), shown, position, sorted(keys))
-
-
-def _decode(path: Path, index: _Index, wanted: Iterable[int]) -> Iterator[tuple[int, Image]]:
+def _decode(path: Path, index: VideoIndex, wanted: Sequence[int]) -> Iterator[tuple[int, Image]]:
     """The frames with these indices, ascending; packets between them are skipped where a keyframe allows it."""
     queue = deque(wanted)
-    with _open(path) as (container, stream):
+    with open_video(path) as (container, stream):
         wants = {index.shown[i] for i in queue} if index.shown else set()
-        packets, position, counted = _packets(container, stream), 0, 0
+        packets, position, numbers = read_packets(container, stream), 0, _Numbers(index)
+        jumped = hold = 0  # where the last jump led to; up to which packet there is to be none
+        back: int | None = None  # where to go back to
         while queue:
-            if (start := index.start(queue[0])) > position:
-                packets, position = _seek(container, stream, index, start)
-                if position != start:  # this container cannot seek: decode from its beginning
+            start = index.start(queue[0])
+            if back is not None or start > max(position, hold):
+                jumped, back = start if back is None else back, None
+                packets, position = _seek(container, stream, index, jumped)
+                if position != jumped:  # this container cannot seek: decode from its beginning
                     yield from _decode(path, replace(index, keys=[]), queue)
                     return
             packet = next(packets, None)
-            position += 1
-            for frame in _decoded(path, stream.codec_context, packet, wants):
-                at = bisect_left(index.shown, frame.pts) if index.shown and frame.pts is not None else counted
-                counted += 1
-                if queue and at >= queue[0]:
+            frames = _decoded(path, stream.codec_context, packet, wants)
+            if frames is None and hold < position and index.group(position) == jumped > 0:
+                # Some groups can be decoded only after the one before: go back to that one, and try again.
+                hold, back = position, index.group(jumped - 1)
+                continue
+            if packet is not None:
+                numbers.sent(packet, position, stream.codec_context, failed=frames is None)
+            for frame in frames or ():
+                at = numbers.number(frame)
+                if at is not None and queue and at >= queue[0]:
                     while queue and queue[0] <= at:
                         queue.popleft()
-                    yield at, _to_rgb(path, frame)
+                    yield at, to_rgb(path, stream, frame)
+            position += 1
             if packet is None:
                 return
 
 
-def _seek(container: Any, stream: Any, index: _Index, start: int) -> tuple[Iterator[Any], int]:
+class _Numbers:
+    """Tells which frame of the video a decoded frame is, unless it was made after data that could not be decoded."""
+
+    def __init__(self, index: VideoIndex) -> None:
+        self.index = index
+        self.failed: list[float] = list(index.gaps)  # positions of what could not be decoded, ascending
+        self.next: int | None = 0  # where frames are counted: the number of the next one; None = not known
+        self.expected = 0  # where frames are counted: the position of the next packet
+        self.latest_key = 0  # presentation time of the latest keyframe sent
+        self.leading: dict[float, int] = {}  # failed position -> time of the keyframe, if it is shown before that one
+
+    def sent(self, packet: Any, position: int, context: Any, *, failed: bool) -> None:
+        """To be called for each packet, before the numbers of the frames that it gave are asked for."""
+        if not self.index.shown:
+            self._count(packet, self.index.ranks.get(packet.pos, position), context, failed)
+            return
+        if packet.is_keyframe:
+            self.latest_key = packet.pts
+        if failed:
+            insort(self.failed, position)
+            if packet.pts < self.latest_key:
+                self.leading[position] = self.latest_key
+
+    def _count(self, packet: Any, position: int, context: Any, failed: bool) -> None:
+        if failed or position != self.expected:
+            self.next = None
+        if self.next is None and not failed and packet.is_keyframe and not context.has_b_frames:
+            self.next = position  # without reordering, the frame of a keyframe is the next that comes
+        self.expected = position + 1
+
+    def number(self, frame: Any) -> int | None:
+        """The number of a frame, asked for in the order in which the decoder returns them; None = not known."""
+        if not self.index.shown:
+            if self.next is None:
+                return None
+            self.next += 1
+            return self.next - 1
+        position = self.index.position.get(frame.pts, -1)
+        if position < 0:
+            return None
+        at = bisect_left(self.index.shown, frame.pts)
+        first, last = bisect_left(self.failed, self.index.start(at)), bisect_right(self.failed, position)
+        # A failed frame that is shown before its keyframe does not matter for those shown after that.
+        if any(frame.pts < self.leading.get(failed, frame.pts + 1) for failed in self.failed[first:last]):
+            return None
+        return at
+
+
+def _seek(container: Any, stream: Any, index: VideoIndex, start: int) -> tuple[Iterator[Any], int]:
     """The packets from position `start` on, and the position that was really reached."""
-    time = next(key for key in index.keys if index.position[key] == start)
+    time = next((key for key in index.keys if index.position[key] == start), min(index.position))
     container.seek(time, stream=stream)
-    packets = _packets(container, stream)
+    packets = read_packets(container, stream)
     for packet in packets:
         position = index.position.get(packet.pts, -1)
         if position < 0 or position >= start:
@@ -150,67 +166,25 @@ def _seek(container: Any, stream: Any, index: _Index, start: int) -> tuple[Itera
     return packets, -1
 
 
-def _decoded(path: Path, context: Any, packet: Any, wants: set[int]) -> list[Any]:
-    """The frames that the decoder returns for this packet; None, at the end, gives the remaining ones."""
+def _decoded(path: Path, context: Any, packet: Any, wants: set[int]) -> list[Any] | None:
+    """The frames that the decoder returns for this packet, None if it fails; no packet, at the end, gives the rest."""
     import av
 
-    if packet is not None and wants:
-        # Frames that no other frame is predicted from need not be decoded.
-        context.skip_frame = "DEFAULT" if packet.pts in wants else "NONREF"
+    if packet is not None:
+        if packet.is_corrupt or (context.codec.canonical_name in _DENSE and _HOLE in bytes(packet)):
+            return None
+        # Decoders of other libraries (of AV1, libdav1d) look at skip_frame once, when they are opened.
+        if wants and not context.codec.name.startswith("lib"):
+            # Frames that no other frame is predicted from need not be decoded.
+            context.skip_frame = "DEFAULT" if packet.pts in wants else "NONREF"
     try:
-        return list(context.decode(packet))
+        av.logging.set_level(av.logging.INFO)
+        with av.logging.Capture() as messages:
+            frames = list(context.decode(packet))
     except av.FFmpegError as error:
         if fault := decoder_fault(error, path):
             raise fault from error
-        return []
-
-
-def _to_rgb(path: Path, frame: Any) -> Image:
-    _check_size(path, frame.width, frame.height)
-    image: Image = frame.to_ndarray(format="rgb24")
-    return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90) % 4))
-
-
-def _packets(container: Any, stream: Any) -> Iterator[Any]:
-    """The packets with content, up to the end or to the first that cannot be read."""
-    import av
-
-    try:
-        for packet in container.demux(stream):
-            if packet.size and not packet.is_corrupt:
-                yield packet
-    except av.FFmpegError:
-        return
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[tuple[Any, Any]]:
-    """The container and its first video stream; decoding uses one thread, since workers are processes."""
-    import av
-
-    av.logging.set_level(None)
-    limits = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file", "max_pixels": str(MAX_FRAME_PIXELS)}
-    try:
-        with av.open(str(path.absolute()), options=limits, metadata_errors="ignore") as container:
-            # A cover picture is a stream with one frame, which is not a video.
-            streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-            if not streams:
-                raise BadData(f"{path}: no video stream", "leave the file out")
-            stream = streams[0]
-            context = stream.codec_context
-            if context is None:
-                raise BadData(f"{path}: unknown codec", "convert it to H.264")
-            _check_size(path, context.width, context.height)
-            context.thread_count = 1
-            context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
-            yield container, stream
-    except av.FFmpegError as error:
-        damaged = BadData(f"{path}: not a video, or damaged ({error.strerror})", "get the file again")
-        raise decoder_fault(error, path) or damaged from error
-
-
-def _check_size(path: Path, width: int, height: int) -> None:
-    if width * height > MAX_FRAME_PIXELS:
-        raise BadData(
-            f"{path}: frames too large ({width} x {height})", f"frames may have up to {MAX_FRAME_PIXELS} pixels"
-        )
+        return None
+    finally:
+        av.logging.set_level(None)
+    return None if any(_MADE_UP.search(text) for _, _, text in messages) else frames

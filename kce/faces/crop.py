@@ -74,10 +74,11 @@ def crop_faces(detector: Detector, path: str, frames: int, margin: float) -> tup
     """
     faces: list[CroppedFace] = []
     problems: list[str] = []
+    told: list[str] = []
     decoded = 0
     video = is_video(path)
     try:
-        for frame, image in video_frames(path, frames) if video else [(None, read_image(path))]:
+        for frame, image in video_frames(path, frames, told.append) if video else [(None, read_image(path))]:
             decoded += 1
             where = "" if frame is None else f" in frame {frame}"
             try:
@@ -100,7 +101,7 @@ def crop_faces(detector: Detector, path: str, frames: int, margin: float) -> tup
     else:
         if video and decoded < frames:
             problems.append(f"too short: {decoded} of {frames} frames")
-    return faces, problems
+    return faces, problems + [f"unreadable: {reason}" for reason in told]
 
 
 def valid_boxes(boxes: Iterable[Box], image: Image) -> list[Box]:
