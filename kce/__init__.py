@@ -29,6 +29,9 @@ _HOME = {
     "Clip": "data.adapter",
     "Tree": "data.adapter",
     "Unparsed": "data.adapter",
+    "NameReading": "data.label_words",
+    "read_name": "data.label_words",
+    "read_label": "data.label_words",
     "load_weights": "training.pretrained",
     "read_weights": "training.pretrained",
 }
@@ -41,6 +44,9 @@ if TYPE_CHECKING:
     from kce.data.adapter import Clip as Clip
     from kce.data.adapter import Tree as Tree
     from kce.data.adapter import Unparsed as Unparsed
+    from kce.data.label_words import NameReading as NameReading
+    from kce.data.label_words import read_label as read_label
+    from kce.data.label_words import read_name as read_name
     from kce.errors import BadData as BadData
     from kce.errors import KCEError as KCEError
     from kce.errors import recoverable as recoverable

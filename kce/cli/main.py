@@ -202,6 +202,8 @@ def _print_scan(report: dict[str, Any]) -> None:
             f"{unknown} samples whose recording is unknown: frames of one recording may be among them, and held-out "
             "faces and intervals treat each file as a recording"
         )
+    if have and not reals:
+        say("note: no category contains reals; all are read as forgeries")
     if made := report["split"]:
         print_table(["split", "samples"], [[name, str(n)] for name, n in report["by_split"].items()])
         leaks = [f"{leak['kind']} {', '.join(leak['names'])}: {', '.join(leak['splits'])}" for leak in report["leaks"]]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kce import BadData, KCEError
-from kce.data.scan import scan
+from kce.data.scan import ScanFailed, scan
 from tests.support.planted import build, facts, plant, remarks, samples
 
 # --- one folder per category
@@ -46,10 +47,10 @@ def test_pictures_and_videos_at_any_depth_are_samples(tmp_path: Path) -> None:
     plant(tmp_path, ["a_b/1.png", "a_b/v1/1.JPG", "a_b/v1/x/1.mp4", "masks/1.webp", "a_b/t.txt", "a_b/.h.png", "1.png"])
     dataset = build("folder", tmp_path)
     assert {key: sample.group for key, sample in samples(dataset).items()} == {
-        "a_b/1.png": "a_b/1.png",
+        "a_b/1.png": "",
         "a_b/v1/1.JPG": "a_b/v1",
         "a_b/v1/x/1.mp4": "a_b/v1/x",
-        "masks/1.webp": "masks/1.webp",
+        "masks/1.webp": "",
     }
     assert set(remarks(dataset, "ignored")) == {"a_b/t.txt", "a_b/.h.png"}
     assert set(remarks(dataset, "unparsed")) == {"1.png"}
@@ -141,7 +142,7 @@ def test_the_dataset_may_be_given_instead_of_a_column(tmp_path: Path) -> None:
     ("text", "why"),
     [
         ("path,dataset,label\n", "no column method"),
-        ("dataset,method\n", "no column file or path, label or real"),
+        ("dataset,method\n", "no column file or path, label or real or is_real or fake or is_fake"),
         ("", "no column"),
         (HEAD + '"' + "x" * 200_000, "not readable CSV"),
     ],
@@ -168,3 +169,95 @@ def test_a_csv_that_does_not_exist_or_is_outside(tmp_path: Path) -> None:
     with pytest.raises(KCEError, match="outside"):
         build("folder", root, csv=str(tmp_path / "list.csv"))
     assert build("folder", tmp_path, csv=str(tmp_path / "list.csv")).csv == ("list.csv",)
+
+
+# --- what a row says of its label
+
+
+def rows(root: Path, head: str, *lines: str, **parameters: str) -> Any:
+    """The adapter of a root with these files and a csv with these rows."""
+    plant(root, [line.partition(",")[0] for line in lines])
+    plant(root, ["list.csv"], "\n".join([head, *lines]))
+    return build("folder", root, csv="list.csv", **parameters)
+
+
+@pytest.mark.parametrize("one", ["1", "1.0", "true", "True", "yes"])
+def test_a_bare_1_in_the_column_label_is_asked(tmp_path: Path, one: str) -> None:
+    head, lines = "path,dataset,method,label", (f"a.png,D,Swap,{one}", "b.png,D,,0")
+    with pytest.raises(ScanFailed, match=f"the label {one} stands for reals in some datasets, and for forg") as caught:
+        scan(rows(tmp_path, head, *lines), tmp_path, csv=tmp_path / "out.csv")
+    assert 'folder:label_is="fake"' in caught.value.hint
+    assert not (tmp_path / "out.csv").exists()
+    assert scan(rows(tmp_path, head, *lines, label_is="fake"), tmp_path).by_category == {"D_Swap": 1, "D_real": 1}
+    with pytest.raises(ScanFailed, match=f"label={one} says real, method=Swap says fake"):
+        scan(rows(tmp_path, head, *lines, label_is="real"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("column", "fake", "real"),
+    [
+        ("real", "0", "1"), ("is_real", "False", "True"), ("fake", "1", "0"), ("Is_Fake", "yes", "no"),
+        ("label", "spoof", "live"), ("label", "FAKE", "Genuine"), ("label", "deepfake", "bonafide"),
+        ("real", "fake", "real"), ("is_fake", "fake", "real"),
+    ],
+)  # fmt: skip
+def test_columns_and_words_that_are_clear(tmp_path: Path, column: str, fake: str, real: str) -> None:
+    dataset = rows(tmp_path, f"path,dataset,method,{column}", f"a.png,D,m,{fake}", f"b.png,D,,{real}")
+    assert {key: sample.category for key, sample in samples(dataset).items()} == {"a.png": "D_m", "b.png": "D_real"}
+
+
+@pytest.mark.parametrize(
+    ("head", "line", "why"),
+    [
+        ("label,real,method", "fake,1,m", "real=1 says real, label=fake says fake"),
+        ("label,is_fake,method", "real,1,m", "label=real says real, is_fake=1 says fake"),
+        ("real,fake,method", "1,1,m", "real=1 says real, fake=1 says fake"),
+        ("label,method", "fake,original", "method=original says real, label=fake says fake"),
+        ("label,method", "real,FaceSwap", "label=real says real, method=FaceSwap says fake"),
+        ("label,method", "real,fake", "label=real says real, method=fake says fake"),
+        ("label,method,category", "fake,m,D_real", "category=D_real says real, label=fake says fake"),
+    ],
+)
+def test_a_row_that_contradicts_itself_is_a_conflict_and_left_out(
+    tmp_path: Path, head: str, line: str, why: str
+) -> None:
+    good = ",".join("real" if name == "label" else "" for name in head.split(","))
+    good = good if "label" in head else "1,0,"
+    dataset = rows(tmp_path, f"path,dataset,{head}", f"a.png,D,{line}", f"b.png,D,{good}")
+    assert list(samples(dataset)) == ["b.png"]
+    assert remarks(dataset, "conflict") == {"a.png": f"line 2 of list.csv: {why}; it is left out"}
+    assert remarks(dataset, "error") == {"list.csv": f"1 of its rows contradict themselves, the first: line 2: {why}"}
+
+
+def test_a_label_that_contradicts_the_folders_of_the_file_is_a_conflict(tmp_path: Path) -> None:
+    lines = ["real/1.png,D,m,fake", "fake/m/1.png,D,,real", "fake/real/1.png,D,m,fake", "x/1.png,D,,real"]
+    dataset = rows(tmp_path, "path,dataset,method,label", *lines)
+    assert list(samples(dataset)) == ["fake/real/1.png", "x/1.png"]
+    assert len(remarks(dataset, "conflict")) == 2
+
+
+def test_few_rows_that_contradict_themselves_do_not_stop_a_scan(tmp_path: Path) -> None:
+    lines = [f"{n}.png,D,m,fake" for n in range(300)]
+    report = scan(rows(tmp_path, "path,dataset,method,label", *lines, "x.png,D,real,fake"), tmp_path)
+    assert (report.samples, len(report.conflicts)) == (300, 1)
+
+
+def test_a_method_with_reals_and_forgeries_is_an_error(tmp_path: Path) -> None:
+    dataset = rows(tmp_path, "path,dataset,method,label", "a.png,D,m,fake", "b.png,D,m,real")
+    assert remarks(dataset, "error") == {"list.csv": "the dataset D has reals and forgeries of the method m"}
+
+
+def test_a_list_of_other_files_is_an_error(tmp_path: Path) -> None:
+    lines = [f"{n}.png,D,m,fake" for n in range(20)]
+    dataset = rows(tmp_path, "path,dataset,method,label", *lines)
+    (tmp_path / "0.png").unlink()
+    assert not remarks(dataset, "error")
+    for n in (1, 2):
+        (tmp_path / f"{n}.png").unlink()
+    assert remarks(dataset, "error") == {"list.csv": "3 of the 20 files that it lists are missing"}
+
+
+def test_a_category_of_which_all_files_are_missing_is_an_error(tmp_path: Path) -> None:
+    dataset = rows(tmp_path, "path,dataset,method,label", *(f"{n}.png,D,m,fake" for n in range(20)), "x.png,D,o,fake")
+    (tmp_path / "x.png").unlink()
+    assert remarks(dataset, "error") == {"list.csv": "it lists 1 files of D_o, and all are missing"}

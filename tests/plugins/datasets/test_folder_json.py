@@ -117,6 +117,54 @@ def test_frames_of_another_method_are_never_taken_for_the_ones_on_disk(tmp_path:
     assert len(remarks(dataset, "missing")) == 2
 
 
+@pytest.mark.parametrize("prefixes", [("", "x/"), ("x/", ""), ("x/", "y/z/"), (".\\\\datasets\\\\rgb\\\\", "")])
+def test_prefixes_may_differ_between_labels(tmp_path: Path, prefixes: tuple[str, str]) -> None:
+    plant(tmp_path, [*FAKES, *REALS])
+    content = ffdf()["FF-DF"]
+    fakes = json.loads(json.dumps(content["FF-DF"]).replace('"Face', f'"{prefixes[0]}Face'))
+    reals = json.loads(json.dumps(content["FF-real"]).replace('"Face', f'"{prefixes[1]}Face'))
+    dataset = read(tmp_path, {"FF-DF": {"FF-DF": fakes, "FF-real": reals}})
+    assert set(samples(dataset)) == {*FAKES, *REALS}
+    assert not remarks(dataset, "error")
+
+
+def test_prefixes_may_differ_within_a_video(tmp_path: Path) -> None:
+    plant(tmp_path, FAKES)
+    content = {"D": {"m": {"test": {"v": video("m", [FAKES[0], f"x/{FAKES[1]}"])}}}}
+    assert set(samples(read(tmp_path, content))) == {*FAKES}
+
+
+def test_a_list_of_other_frames_is_an_error(tmp_path: Path) -> None:
+    plant(tmp_path, FAKES)
+    dataset = read(tmp_path, ffdf())
+    assert len(samples(dataset)) == 2
+    with pytest.raises(
+        ScanFailed, match=r"list\.json: 1 of the 3 files that it lists are missing; and 1 more"
+    ) as caught:
+        scan(dataset, tmp_path)
+    assert caught.value.report.errors[1] == "list.json: it lists 1 files of FF-DF_real, and all are missing"
+
+
+def test_labels_that_contradict_the_folders_of_the_frames_are_conflicts(tmp_path: Path) -> None:
+    plant(tmp_path, [*FAKES, *REALS])
+    fakes, reals = video("D_fake", REALS), video("D_real", FAKES)
+    dataset = read(tmp_path, {"D": {"D_fake": {"test": {"v": fakes}}, "D_real": {"test": {"w": reals}}}})
+    assert not samples(dataset)
+    assert set(remarks(dataset, "conflict")) == {*FAKES, *REALS}
+    assert "D/D_fake/test/v in list.json says fake, its folders do not" in remarks(dataset, "error")["list.json"]
+
+
+@pytest.mark.parametrize("label", ["Real_World", "real2fake", "celebreal", "FaceSwap_original"])
+def test_a_label_that_can_be_read_in_two_ways_is_asked(tmp_path: Path, label: str) -> None:
+    plant(tmp_path, ["v/1.png"])
+    content = {"D": {label: {"test": {"v": video(label, ["v/1.png"])}}}}
+    with pytest.raises(ScanFailed, match=f"the label {label}: it ") as caught:
+        scan(read(tmp_path, content), tmp_path)
+    assert f'folder:real="{label}"' in caught.value.hint
+    assert scan(read(tmp_path, content, real=label), tmp_path).real_categories == ("D_real",)
+    assert scan(read(tmp_path, content, fake=label), tmp_path).by_category == {f"D_{label}": 1}
+
+
 def test_paths_below_the_root_may_be_absolute(tmp_path: Path) -> None:
     plant(tmp_path, [*FAKES, *REALS])
     assert set(samples(read(tmp_path, ffdf(f"{tmp_path}/")))) == {*FAKES, *REALS}
