@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from kce.data.walk import fold_name
+from kce.data.names import fold_name
 
 
 def _words(text: str) -> frozenset[str]:
