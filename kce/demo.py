@@ -16,6 +16,7 @@ from kce.registry import defaults
 from kce.report.demo_report import DemoReport, PlanScores
 from kce.report.report import write_report
 from kce.system.documents import document_from_table, document_to_table, write_document
+from kce.system.lock import folder_lock
 from kce.system.shipped import RECIPES
 
 if TYPE_CHECKING:
@@ -43,7 +44,15 @@ def run_demo(
 
     Returns:
         {"report": path of the page, "plan": category -> class of the plan by clusters, "plans": plan -> its scores}.
+
+    Raises:
+        KCEError: If another process writes in the folder.
     """
+    with folder_lock(folder, "demo"):
+        return _run_demo(folder, seed, path, progress)
+
+
+def _run_demo(folder: Path, seed: int, path: Path, progress: Progress) -> dict[str, Any]:
     registry = defaults.shipped_registry()
     spec = read_world_recipe(path)
     world = registry.build("dataset", spec.world, root=folder / "world", seed=seed)

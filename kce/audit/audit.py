@@ -16,6 +16,7 @@ from kce.errors import BadData
 from kce.labels import label_parts
 from kce.merging.plan_file import check_plan, write_plan
 from kce.system.documents import model_from_table, write_document
+from kce.system.lock import folder_lock
 
 if TYPE_CHECKING:
     from kce.audit.auroc import Auroc
@@ -88,9 +89,9 @@ def audit_tables(
 
 def write_audit(folder: Path, report: dict[str, Any], plan: MergePlan) -> None:
     """Write ``audit.json``, the report, and ``plan.toml``, the plan to be edited."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_document(folder / "audit.json", model_from_table(report, AuditReport, "the audit"))
-    write_plan(folder / "plan.toml", plan)
+    with folder_lock(folder, "audit"):
+        write_document(folder / "audit.json", model_from_table(report, AuditReport, "the audit"))
+        write_plan(folder / "plan.toml", plan)
 
 
 def _check_datasets(features: Features) -> None:

@@ -16,7 +16,7 @@ import xxhash
 
 from kce.audit.unlearned import UNLEARNED_NOTE
 from kce.bench.cell_store import BenchRecord, append_cells, claim_bench_folder, load_finished_cells
-from kce.errors import BadData, KCEError, UnknownName
+from kce.errors import BadData, KCEError, MachineFault, UnknownName
 from kce.evaluation.agreement import agreement_scores
 from kce.faces import degrade
 from kce.faces.cut import cut
@@ -28,8 +28,9 @@ from kce.pipeline.run import run
 from kce.pipeline.world_recipe import CutChoices
 from kce.registry.registry import Registry
 from kce.system.documents import Document, document_to_table, read_document
+from kce.system.lock import folder_lock
 from kce.system.shipped import RECIPES
-from kce.system.worker_pool import TaskLost, Workers
+from kce.system.worker_pool import TaskLost, Workers, lost_fault
 
 if TYPE_CHECKING:
     from kce.pipeline.recipe import Recipe
@@ -130,7 +131,7 @@ class AlignResult:
     """The result of a cell, as it is stored: the cell's fields and what was measured, if the status is "ok".
 
     Attributes:
-        status: "ok" or "failed".
+        status: "ok", "failed" or "stopped": the system stopped it, or lacked something.
         reason: Why it failed.
         n: Number of known categories.
         classes: Number of true methods behind them.
@@ -151,7 +152,7 @@ class AlignResult:
     aligner: str
     clusterer: str
     k: Literal["known", "estimate", "own"]
-    status: Literal["ok", "failed"]
+    status: Literal["ok", "failed", "stopped"]
     reason: str = ""
     n: int | None = None
     classes: int | None = None
@@ -263,7 +264,20 @@ def run_align_cells(
     Raises:
         Refused: If the results in the folder are of another recipe or other library versions.
         BadData: If a world cannot be made.
+        KCEError: If another process writes in the folder.
     """
+    with folder_lock(folder, "bench"):
+        return _run_cells(folder, cells, bench, registry, workers, progress)
+
+
+def _run_cells(
+    folder: Path,
+    cells: Sequence[AlignCell],
+    bench: AlignerBench,
+    registry: Registry,
+    workers: int,
+    progress: Progress,
+) -> list[dict[str, Any]]:
     # Aligners and clusterers only decide which cells there are.
     made_from = {key: value for key, value in document_to_table(bench).items() if key not in ("aligners", "clusterers")}
     claim_bench_folder(folder, BenchRecord("aligners", library_versions(), made_from))
@@ -284,7 +298,7 @@ def run_align_cells(
                 pool.submit((setting, own))
             for own in by_setting.values():
                 outcome = pool.take()
-                new = [_failed(cell, outcome.reason) for cell in own] if isinstance(outcome, TaskLost) else outcome
+                new = [_lost(cell, outcome) for cell in own] if isinstance(outcome, TaskLost) else outcome
                 results |= {result["id"]: result for result in new}
                 append_cells(folder, new)
                 finished += len(own)
@@ -303,12 +317,17 @@ def _make_faces(pool: Workers, settings: Mapping[AlignSetting, Any], progress: P
         for number in range(1, len(batch) + 1):
             outcome = pool.take()
             if isinstance(outcome, TaskLost):
-                raise BadData(f"a world could not be made: {outcome.reason}", "check that there is memory and disk")
+                failed = BadData(f"a world could not be made: {outcome.reason}", "check that there is memory and disk")
+                raise lost_fault(outcome, "a world could not be made") or failed
             progress("worlds", number, len(batch))
 
 
-def _failed(cell: AlignCell, reason: str) -> dict[str, Any]:
-    return {**_describe(cell), "status": "failed", "reason": reason}
+def _failed(cell: AlignCell, reason: str, status: str = "failed") -> dict[str, Any]:
+    return {**_describe(cell), "status": status, "reason": reason}
+
+
+def _lost(cell: AlignCell, lost: TaskLost) -> dict[str, Any]:
+    return _failed(cell, lost.reason, "stopped" if lost.passing else "failed")
 
 
 def _describe(cell: AlignCell) -> dict[str, Any]:
@@ -332,7 +351,8 @@ def _make_worker(registry_folder: str, folder: str, bench: AlignerBench) -> Call
             try:
                 results.append(_run_cell(Path(folder), cell, bench, registry))
             except KCEError as error:
-                results.append(_failed(cell, error.message))
+                status = "stopped" if isinstance(error, MachineFault) else "failed"
+                results.append(_failed(cell, error.message, status))
         return results
 
     return work

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from kce.errors import BadData, Refused
+from kce.errors import BadData, MachineFault, Refused
 from kce.system.atomic import write_atomic
 from kce.system.documents import Document, document_to_table, model_from_table, read_document, write_document
+from kce.system.machine_faults import AGAIN
 
 _CELLS, _RECORD = "cells.jsonl", "bench.json"
 
@@ -74,9 +75,24 @@ def append_cells(folder: Path, results: Sequence[Mapping[str, Any]]) -> None:
         file.writelines(json.dumps(result) + "\n" for result in results)
 
 
-def finished_ids(folder: Path) -> set[str]:
-    """Return the ids of the stored results; none if the folder does not exist."""
-    return {result["id"] for result in _parse_lines(folder)}
+def finished_ids(folder: Path, limit: float = 0) -> set[str]:
+    """Return the ids of the stored results that are final under a time limit; none if the folder does not exist."""
+    return {result["id"] for result in _parse_lines(folder) if is_final(result, limit)}
+
+
+def is_final(result: Mapping[str, Any], limit: float = 0) -> bool:
+    """Return whether a result stays: one that was late does not if it has more seconds now than it had."""
+    return result["status"] != "timeout" or (result.get("limit") or 0) >= limit
+
+
+def raise_if_stopped(results: Sequence[Mapping[str, Any]]) -> None:
+    """Raise MachineFault if cells were stopped by the system, which is no result of theirs and is not stored."""
+    reasons = [result["reason"] for result in results if result["status"] == "stopped"]
+    if reasons:
+        raise MachineFault(
+            f"{len(reasons)} of {len(results)} cells were stopped by the system: {reasons[0]}",
+            f"they count as failed above; free some memory, or use fewer workers: {AGAIN}",
+        )
 
 
 def read_cells(folder: Path, bench: str, model: type[Any]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xxhash
 
-from kce.bench.cell_store import BenchRecord, append_cells, claim_bench_folder, load_finished_cells
+from kce.bench.cell_store import BenchRecord, append_cells, claim_bench_folder, is_final, load_finished_cells
 from kce.bench.worlds import (
     BenchData,
     check_image_world,
@@ -28,6 +28,8 @@ from kce.pipeline.recipe import library_versions
 from kce.registry import defaults, isolation
 from kce.registry.registry import Registry
 from kce.registry.specs import format_spec, parse_spec
+from kce.system.lock import folder_lock
+from kce.system.machine_faults import fault_of
 from kce.system.rng import generator
 from kce.system.worker_pool import TaskLost, Workers
 
@@ -77,7 +79,7 @@ class ClusterResult:
     """The result of a cell, as it is stored: the cell's fields and what was measured, if the status is "ok".
 
     Attributes:
-        status: "ok", "failed" or "timeout".
+        status: "ok", "failed" or "timeout"; "stopped" is not stored: the system stopped it, or lacked something.
         reason: Why it failed, or what is odd about the result.
         n: Rows.
         classes: True classes.
@@ -87,6 +89,7 @@ class ClusterResult:
         peak_mib: Growth of the process's memory while clustering, in MiB; None where the system does not tell.
         subsample: ARI between the clusters and those of 80 % of the rows.
         scores: Truth -> measure -> value.
+        limit: Seconds that it had, if it was late.
     """
 
     id: str
@@ -96,7 +99,7 @@ class ClusterResult:
     clusterer: str
     k: Literal["known", "unknown", "own"]
     seed: int
-    status: Literal["ok", "failed", "timeout"]
+    status: Literal["ok", "failed", "timeout", "stopped"]
     truth: str = ""
     reason: str = ""
     n: int | None = None
@@ -107,6 +110,7 @@ class ClusterResult:
     peak_mib: float | None = None
     subsample: float | None = None
     scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    limit: float | None = None
 
 
 def list_cluster_cells(
@@ -166,7 +170,9 @@ def run_cluster_cells(
     workers: int = 1,
     progress: Progress = lambda *_: None,
 ) -> list[dict[str, Any]]:
-    """Run the cells that have no result in `folder` yet.
+    """Run the cells that have no result in `folder` yet, or were late when they had fewer seconds.
+
+    A cell whose process was killed from outside, or that lacked memory or threads, is "stopped": the next call runs it.
 
     Args:
         folder: Folder of the benchmark.
@@ -181,10 +187,19 @@ def run_cluster_cells(
 
     Raises:
         Refused: If the results in the folder are of other library versions.
+        KCEError: If another process writes in the folder.
     """
+    with folder_lock(folder, "bench"):
+        return _run_cells(folder, cells, registry, limit, workers, progress)
+
+
+def _run_cells(
+    folder: Path, cells: Sequence[ClusterCell], registry: Registry, limit: float, workers: int, progress: Progress
+) -> list[dict[str, Any]]:
     claim_bench_folder(folder, BenchRecord("clusterers", library_versions()))
     (folder / "labels").mkdir(exist_ok=True)
-    results = load_finished_cells(folder, ClusterResult)
+    stored = load_finished_cells(folder, ClusterResult)
+    results = {name: result for name, result in stored.items() if is_final(result, limit)}
     missing = [cell for cell in cells if cell.id not in results]
     finished = len(cells) - len(missing)
     progress("cells", finished, len(cells))
@@ -203,8 +218,9 @@ def run_cluster_cells(
                     pool.submit(cell)
                     waiting.append(cell)
                 cell, outcome = waiting.pop(0), pool.take()
-                results[cell.id] = _result(cell, outcome)
-                append_cells(folder, [results[cell.id]])
+                results[cell.id] = _result(cell, outcome, limit)
+                if results[cell.id]["status"] != "stopped":
+                    append_cells(folder, [results[cell.id]])
                 progress("cells", finished + number, len(cells))
     return [results[cell.id] for cell in cells]
 
@@ -218,9 +234,10 @@ def read_cluster_labels(folder: Path, results: Sequence[Mapping[str, Any]]) -> l
     ]
 
 
-def _result(cell: ClusterCell, outcome: Any) -> dict[str, Any]:
+def _result(cell: ClusterCell, outcome: Any, limit: float) -> dict[str, Any]:
     if isinstance(outcome, TaskLost):
-        outcome = {"status": "timeout" if outcome.timed_out else "failed", "reason": outcome.reason}
+        status = "timeout" if outcome.timed_out else "stopped" if outcome.passing else "failed"
+        outcome = {"status": status, "reason": outcome.reason, "limit": limit if outcome.timed_out else None}
     return {"id": cell.id, **asdict(cell), **outcome}
 
 
@@ -242,10 +259,11 @@ def _make_worker(
         try:
             source = image_worlds.get(cell.world, (cell.world, cell.truth))
             return _run_cell(cell, source, registry, cache, Path(folder))
-        except KCEError as error:
-            return {"status": "failed", "reason": error.message}
         except Exception as error:
-            return {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
+            if fault := fault_of(error):
+                return {"status": "stopped", "reason": fault.message}
+            reason = error.message if isinstance(error, KCEError) else f"{type(error).__name__}: {error}"
+            return {"status": "failed", "reason": reason}
 
     return work
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kce.cli.console import App, print_json, print_line, print_problems, print_table, progress_bars
+from kce.cli.console import App, print_json, print_line, print_problems, print_table, progress_bars, say
 from kce.cli.options import AsJson
 from kce.errors import KCEError
 from kce.evaluation.formatting import format_interval, format_number
@@ -50,7 +50,7 @@ def clusterers(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds: 0, 1, ...")] = 3,
     limit: Annotated[
-        float, typer.Option(min=1, help="Seconds for one clustering, aligner and reducer included.")
+        float, typer.Option(min=1, help="Seconds for one cell; a higher limit tries cells again that were late.")
     ] = 300,
     workers: Annotated[int, typer.Option(min=1, help="Number of processes, of one thread each.")] = 1,
     to: Annotated[
@@ -68,10 +68,11 @@ def clusterers(
     """
     import tempfile
 
-    from kce.bench.cell_store import finished_ids
+    from kce.bench.cell_store import finished_ids, raise_if_stopped
     from kce.bench.clusterers import list_cluster_cells, run_cluster_cells
     from kce.bench.leaderboard import make_leaderboards, write_leaderboards
     from kce.registry.registry import Registry
+    from kce.system.lock import folder_lock
 
     registry = Registry.load()
     chosen = clusterer or [row["name"] for row in registry.list_components("clusterer") if row["source"] == "built-in"]
@@ -80,18 +81,25 @@ def clusterers(
         str(truth.absolute()) if truth else "",
     )  # fmt: skip
     if dry_run:
-        return _print_planned([(cell.world, cell) for cell in cells], finished_ids(to) if to else set(), as_json)
-    with tempfile.TemporaryDirectory() if to is None else nullcontext(str(to)) as folder:
+        return _print_planned([(cell.world, cell) for cell in cells], finished_ids(to, limit) if to else set(), as_json)
+    with (
+        tempfile.TemporaryDirectory() if to is None else nullcontext(str(to)) as folder,
+        folder_lock(Path(folder), "bench"),
+    ):
         with progress_bars() as progress:
             results = run_cluster_cells(Path(folder), cells, registry, limit, workers, progress)
         boards = make_leaderboards(Path(folder), results)
         if to is not None:
             write_leaderboards(to, boards, results)
     if as_json:
-        return print_json({"seeds": list(range(seeds)), "cells": results, "leaderboards": boards})
-    _print_boards(boards, results)
-    if to is not None:
-        print_line(f"report: {to / 'leaderboard.html'}")
+        print_json({"seeds": list(range(seeds)), "cells": results, "leaderboards": boards})
+    else:
+        _print_boards(boards, results)
+        if to is not None:
+            print_line(f"report: {to / 'leaderboard.html'}")
+    if late := [result for result in results if result["status"] == "timeout"]:
+        say(f"note: {len(late)} cells took longer than --limit; a higher one tries them again")
+    raise_if_stopped(results)
     return None
 
 
@@ -129,9 +137,10 @@ def aligners(
     """
     from kce.bench.aligner_report import aligner_tables, summarize_aligners, write_aligner_report
     from kce.bench.aligners import ALIGNER_RECIPE, KS, list_align_cells, read_aligner_bench, run_align_cells
-    from kce.bench.cell_store import finished_ids
+    from kce.bench.cell_store import finished_ids, raise_if_stopped
     from kce.faces import degrade
     from kce.registry.registry import Registry
+    from kce.system.lock import folder_lock
 
     registry = Registry.load()
     chosen = read_aligner_bench(recipe or ALIGNER_RECIPE)
@@ -141,18 +150,21 @@ def aligners(
     )  # fmt: skip
     if dry_run:
         return _print_planned([(f"world {cell.setting.world}", cell) for cell in cells], finished_ids(to), as_json)
-    with progress_bars() as progress:
-        results = run_align_cells(to, cells, chosen, registry, workers, progress)
-    rows = summarize_aligners(results)
-    write_aligner_report(to, rows, results)
+    with folder_lock(to, "bench"):
+        with progress_bars() as progress:
+            results = run_align_cells(to, cells, chosen, registry, workers, progress)
+        rows = summarize_aligners(results)
+        write_aligner_report(to, rows, results)
     if as_json:
-        return print_json({"cells": results, "aligners": rows})
-    for table in aligner_tables(rows):
-        _print_report_table(table)
-    _print_failed(
-        results, "{aligner}, {clusterer}, {training} {net}, on world {world}, {kind} {amount:g}, k {k}: {reason}"
-    )
-    print_line(f"report: {to / 'aligners.html'}")
+        print_json({"cells": results, "aligners": rows})
+    else:
+        for table in aligner_tables(rows):
+            _print_report_table(table)
+        _print_failed(
+            results, "{aligner}, {clusterer}, {training} {net}, on world {world}, {kind} {amount:g}, k {k}: {reason}"
+        )
+        print_line(f"report: {to / 'aligners.html'}")
+    raise_if_stopped(results)
     return None
 
 

@@ -44,6 +44,7 @@ def study(
     from kce.report.report import write_report
     from kce.study import study as studies
     from kce.study.cost import check_resources, describe_cost
+    from kce.system.lock import folder_lock
 
     registry = Registry.load()
     if not dry_run and to is None:
@@ -74,14 +75,15 @@ def study(
         for line in describe_cost(estimate):
             say(line)
         check_resources(estimate)
-        with study_board(studies.read_progress, estimate.jobs) as report:
-            tasks = studies.run_study(plan, workers, report)
+        with folder_lock(plan.folder, "study"):
+            with study_board(studies.read_progress, estimate.jobs) as report:
+                tasks = studies.run_study(plan, workers, report)
+            result = studies.finish_study(plan, tasks, estimate)
+            if result["runs"]:
+                with progress_bars() as progress:
+                    write_report(plan.folder, files=True, progress=progress)
     finally:
         workers.stop()
-    result = studies.finish_study(plan, tasks, estimate)
-    if result["runs"]:
-        with progress_bars() as progress:
-            write_report(plan.folder, files=True, progress=progress)
     if as_json:
         return print_json(result)
     _print_comparison(plan.folder, result)

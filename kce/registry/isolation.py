@@ -21,7 +21,8 @@ from kce.errors import BadData, CheckFailed, KCEError
 from kce.registry import validation
 from kce.registry.registry import Registry
 from kce.registry.side_effects import SideEffects, observed
-from kce.system.worker_pool import StartFailed, TaskLost, Workers
+from kce.system.machine_faults import fault_of
+from kce.system.worker_pool import StartFailed, TaskLost, Workers, lost_fault
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -264,6 +265,8 @@ def _third_party_errors(origin: Origin) -> Iterator[None]:
         text = f"{origin} fails the check 'no-exit': it ends the process"
         raise CheckFailed("no-exit", text, origin.hint) from error
     except Exception as error:
+        if fault := fault_of(error, str(origin)):
+            raise fault from error
         raise KCEError(f"{origin} fails with {type(error).__name__}: {error}", origin.hint) from error
 
 
@@ -339,6 +342,8 @@ def _worker(
     def send(message: Message) -> Reply:
         workers.submit(message)
         reply = workers.take()
+        if fault := lost_fault(reply, str(origin)) if isinstance(reply, TaskLost) and reply.passing else None:
+            raise fault
         if isinstance(reply, TaskLost):
             with _naming(origin):
                 if reply.timed_out:

@@ -16,6 +16,7 @@ from kce.report.matplotlib_charts import write_chart_files
 from kce.report.sources import ReportSource, read_report_source
 from kce.report.table_export import write_table_files
 from kce.system.atomic import write_atomic
+from kce.system.lock import folder_lock
 
 if TYPE_CHECKING:
     from kce.report.charts import ReportFigure, ReportTable
@@ -36,8 +37,14 @@ def write_report(folder: Path, *, files: bool = False, progress: Progress = lamb
 
     Raises:
         BadData: If there is no finished run in the folder.
+        KCEError: If another process writes in the folder.
     """
     source = read_report_source(folder)
+    with folder_lock(folder, "report"):
+        return _write(folder, source, files, progress)
+
+
+def _write(folder: Path, source: ReportSource, files: bool, progress: Progress) -> dict[str, Any]:
     faces = ShownFaces()
     report_tables = tables.report_tables(source)
     report_figures = gallery.all_figures(source, faces, progress)

@@ -205,8 +205,9 @@ def prepare_study(
         faces = folder / "faces" if make_world else None
         if make_world:
             world = registry.build("dataset", small.world, root=folder / "world")
-            world.make(progress=progress)
-            cut(world, folder / "faces", progress=progress, **study.cut.options())
+            with folder_lock(folder, "study"):
+                world.make(progress=progress)
+                cut(world, folder / "faces", progress=progress, **study.cut.options())
     if per_class is not None:
         study = study.changed(run={**study.run, "train": {**study.run.get("train", {}), "per_class": per_class}})
     table = read_faces(faces) if faces else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from kce.errors import KCEError
 
+_HELD: set[tuple[Path, int]] = set()  # folders whose locks a thread of this process holds
 _HOLDER = ".lock.holder"  # a file of its own: on Windows a locked file cannot be read
 
 
@@ -46,9 +48,11 @@ def file_lock(path: Path, busy: Callable[[], KCEError]) -> Iterator[None]:
 def folder_lock(folder: Path, what: str) -> Iterator[None]:
     """Hold the lock of a folder inside the block, and record which process holds it.
 
+    A block inside that asks for the same folder shares the lock, such as a report at the end of a demo.
+
     Args:
         folder: The folder; it is created if it does not exist.
-        what: What is running in it, for the message: "run", "study".
+        what: What is running in it, for the message to others: "run", "study".
 
     Raises:
         KCEError: If another process holds the lock; the message names that process.
@@ -57,12 +61,16 @@ def folder_lock(folder: Path, what: str) -> Iterator[None]:
 
     def busy() -> KCEError:
         return KCEError(
-            f"another {what} is running in {folder}{_describe_holder(folder)}", "wait for it, or use another folder"
+            f"another kce is writing in {folder}{_describe_holder(folder)}", "wait for it, or use another folder"
         )
 
-    with file_lock(folder / ".lock", busy):
+    held = (folder.resolve(), threading.get_ident())
+    if held in _HELD:
+        yield
+        return
+    with file_lock(folder / ".lock", busy), _registered(held):
         since = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
-        holder = {"process": os.getpid(), "machine": socket.gethostname(), "since": since}
+        holder = {"what": what, "process": os.getpid(), "machine": socket.gethostname(), "since": since}
         try:
             (folder / _HOLDER).write_text(json.dumps(holder), encoding="utf-8")
             yield
@@ -70,9 +78,18 @@ def folder_lock(folder: Path, what: str) -> Iterator[None]:
             (folder / _HOLDER).unlink(missing_ok=True)
 
 
+@contextmanager
+def _registered(held: tuple[Path, int]) -> Iterator[None]:
+    _HELD.add(held)
+    try:
+        yield
+    finally:
+        _HELD.discard(held)
+
+
 def _describe_holder(folder: Path) -> str:
     try:
         holder = json.loads((folder / _HOLDER).read_text(encoding="utf-8"))
-        return f": process {holder['process']} on {holder['machine']}, since {holder['since']}"
+        return f": {holder['what']}, process {holder['process']} on {holder['machine']}, since {holder['since']}"
     except (OSError, ValueError, KeyError, TypeError):  # the holder is just starting or ending
         return ""

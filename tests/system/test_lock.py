@@ -29,7 +29,7 @@ def test_the_message_names_the_holder_and_a_killed_holder_releases_the_lock(tmp_
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "locked\n"
-        busy = rf"another run is running in .*: process {other.pid} on .*, since 20"
+        busy = rf"another kce is writing in .*: run, process {other.pid} on .*, since 20"
         with pytest.raises(KCEError, match=busy), folder_lock(tmp_path, "run"):
             pass
         other.kill()
