@@ -6,9 +6,6 @@ are first used, so that ``import kce`` costs nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from kce.system.version import __version__ as __version__
 
 _HOME = {
@@ -40,7 +37,10 @@ __all__ = [  # noqa: PLE0604 - the table above is the list
     *_HOME,
 ]
 
+TYPE_CHECKING = False  # as typing has it, whose import takes longer than all the rest here
 if TYPE_CHECKING:
+    from typing import Any
+
     from kce.data.adapter import Clip as Clip
     from kce.data.adapter import Tree as Tree
     from kce.data.adapter import Unparsed as Unparsed
@@ -66,6 +66,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
     if name not in _HOME:
         raise AttributeError(f"module 'kce' has no attribute {name!r}")
     value = getattr(import_module(f"kce.{_HOME[name]}"), name)

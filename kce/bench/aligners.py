@@ -29,6 +29,7 @@ from kce.pipeline.world_recipe import CutChoices
 from kce.registry.registry import Registry
 from kce.system.documents import Document, document_to_table, read_document
 from kce.system.lock import folder_lock
+from kce.system.regular import read_regular_text
 from kce.system.shipped import RECIPES
 from kce.system.worker_pool import TaskLost, Workers, lost_fault
 
@@ -373,7 +374,7 @@ def _make_face_folder(folder: Path, setting: AlignSetting, bench: AlignerBench, 
 
 def _run_cell(folder: Path, cell: AlignCell, bench: AlignerBench, registry: Registry) -> dict[str, Any]:
     setting = cell.setting
-    text = (folder / str(setting.world) / "world" / "truth.toml").read_text(encoding="utf-8")
+    text = read_regular_text(folder / str(setting.world) / "world" / "truth.toml")
     chosen = _run_recipe(bench, setting.training).changed(
         faces=str(folder / setting.faces), aligner=cell.aligner, clusterer=cell.clusterer, seed=setting.net
     )

@@ -11,7 +11,9 @@ from typing import Any, Literal
 from kce.errors import BadData, MachineFault, Refused
 from kce.system.atomic import write_atomic
 from kce.system.documents import Document, document_to_table, model_from_table, read_document, write_document
+from kce.system.lock import make_folder
 from kce.system.machine_faults import AGAIN
+from kce.system.regular import append_regular, read_regular_text, require_inside
 
 _CELLS, _RECORD = "cells.jsonl", "bench.json"
 
@@ -39,7 +41,8 @@ def claim_bench_folder(folder: Path, record: BenchRecord) -> None:
     Raises:
         Refused: If its results were made with different settings; the message shows what differs.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
+    require_inside(folder, _RECORD, _CELLS)
     path = folder / _RECORD
     if path.is_file():
         here, existing = document_to_table(record), document_to_table(read_document(path, BenchRecord))
@@ -71,8 +74,8 @@ def load_finished_cells(folder: Path, model: type[Any]) -> dict[str, dict[str, A
 
 def append_cells(folder: Path, results: Sequence[Mapping[str, Any]]) -> None:
     """Append results to those of the folder."""
-    with (folder / _CELLS).open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(result) + "\n" for result in results)
+    with append_regular(folder / _CELLS) as file:
+        file.writelines(json.dumps(result).encode() + b"\n" for result in results)
 
 
 def finished_ids(folder: Path, limit: float = 0) -> set[str]:
@@ -127,7 +130,7 @@ def _read_lines(folder: Path, model: type[Any]) -> Iterator[dict[str, Any]]:
 def _parse_lines(folder: Path) -> Iterator[dict[str, Any]]:
     if not (folder / _CELLS).is_file():
         return
-    for line in (folder / _CELLS).read_text(encoding="utf-8").splitlines():
+    for line in read_regular_text(folder / _CELLS).splitlines():
         try:
             result = json.loads(line)
         except ValueError:  # a kill cut it short

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,8 +29,10 @@ from kce.pipeline.recipe import library_versions
 from kce.registry import defaults, isolation
 from kce.registry.registry import Registry
 from kce.registry.specs import format_spec, parse_spec
+from kce.system.atomic import write_atomic
 from kce.system.lock import folder_lock
 from kce.system.machine_faults import fault_of
+from kce.system.regular import make_folder_inside, open_regular
 from kce.system.rng import generator
 from kce.system.worker_pool import TaskLost, Workers
 
@@ -197,7 +200,7 @@ def _run_cells(
     folder: Path, cells: Sequence[ClusterCell], registry: Registry, limit: float, workers: int, progress: Progress
 ) -> list[dict[str, Any]]:
     claim_bench_folder(folder, BenchRecord("clusterers", library_versions()))
-    (folder / "labels").mkdir(exist_ok=True)
+    make_folder_inside(folder, "labels")
     stored = load_finished_cells(folder, ClusterResult)
     results = {name: result for name, result in stored.items() if is_final(result, limit)}
     missing = [cell for cell in cells if cell.id not in results]
@@ -227,11 +230,7 @@ def _run_cells(
 
 def read_cluster_labels(folder: Path, results: Sequence[Mapping[str, Any]]) -> list[NDArray[np.int_]]:
     """Read the cluster numbers, each (n,), of those results that have any."""
-    return [
-        np.load(_labels_path(folder, result["id"]), allow_pickle=False)
-        for result in results
-        if result["status"] == "ok"
-    ]
+    return [_load_labels(_labels_path(folder, result["id"])) for result in results if result["status"] == "ok"]
 
 
 def _result(cell: ClusterCell, outcome: Any, limit: float) -> dict[str, Any]:
@@ -239,6 +238,12 @@ def _result(cell: ClusterCell, outcome: Any, limit: float) -> dict[str, Any]:
         status = "timeout" if outcome.timed_out else "stopped" if outcome.passing else "failed"
         outcome = {"status": status, "reason": outcome.reason, "limit": limit if outcome.timed_out else None}
     return {"id": cell.id, **asdict(cell), **outcome}
+
+
+def _load_labels(path: Path) -> NDArray[np.int_]:
+    with open_regular(path) as file:
+        labels: NDArray[np.int_] = np.load(file, allow_pickle=False)
+    return labels
 
 
 def _labels_path(folder: Path, name: str) -> Path:
@@ -287,7 +292,9 @@ def _run_cell(
     subsample = np.sort(generator(cell.seed, "subsample").permutation(len(x))[:size])
     with isolation.component(resolved, registry, isolate=False) as clusterer:
         subsample_labels = np.asarray(clusterer.fit_predict(x[subsample]))
-    np.save(_labels_path(folder, cell.id), labels.astype(np.int64), allow_pickle=False)
+    stored = io.BytesIO()
+    np.save(stored, labels.astype(np.int64), allow_pickle=False)
+    write_atomic(_labels_path(folder, cell.id), stored.getvalue())
     clusters = len(np.unique(labels[labels >= 0]))
     return {
         "status": "ok",

@@ -24,6 +24,7 @@ from kce.pipeline.run import run
 from kce.pipeline.world_recipe import read_world_recipe
 from kce.registry import defaults
 from kce.registry.specs import format_spec, parse_spec
+from kce.system.regular import read_regular_text
 from kce.system.shipped import RECIPES
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _with_reals_and_views(rows: Features, path: Path, table: str) -> Features:
 
 def _read_truth(truth: str, categories: list[str]) -> dict[str, str]:
     try:
-        document = tomllib.loads(Path(truth).read_text(encoding="utf-8"))
+        document = tomllib.loads(read_regular_text(truth))
     except (OSError, ValueError) as error:
         raise BadData(f"cannot read the truth {truth}: {error}", "name a truth.toml") from error
     methods = document.get("method")

@@ -3,6 +3,9 @@
 No logic enters here. `main` holds the app, `console` what all commands print with.
 """
 
-from kce.cli.main import app
+from kce.system.interrupts import EndingWhenInterrupted
+
+with EndingWhenInterrupted():  # a Ctrl-C while these imports run
+    from kce.cli.main import app
 
 __all__ = ["app"]

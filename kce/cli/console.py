@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import json
 import os
@@ -12,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
@@ -20,7 +19,10 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from kce.cli.options import repeat_options
 from kce.errors import KCEError
 from kce.evaluation.formatting import format_interval
+from kce.system.interrupts import EndingWhenInterrupted, RaisingWhenInterrupted
+from kce.system.os_errors import describe_os_error
 from kce.system.signals import capturing_log, handling_signal
+from kce.system.streams import flush_or_drop, prepare_streams
 from kce.system.text import visible_text
 
 if TYPE_CHECKING:
@@ -81,6 +83,17 @@ class App(typer.Typer):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(cls=_Group, **kwargs)
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Do what the command line says."""
+        prepare_streams()
+        with EndingWhenInterrupted():  # until a command begins
+            try:
+                return super().__call__(*args, **kwargs)
+            except OSError as error:  # of a page of help
+                _fail_for_system(error)
+            finally:
+                _finish_output()
+
     def command(self, *args: Any, **kwargs: Any) -> Callable[[Command], Command]:
         """Register a command that ends as the contract says: 0, 2 with a hint, 130 when interrupted, else 1."""
         register = super().command(*args, **{"cls": _Command, **kwargs})
@@ -92,27 +105,60 @@ def _ending_well(command: Command) -> Command:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
             # Standard output is the command's alone: what a library or a plugin prints goes where our log goes.
-            with _answering(), contextlib.redirect_stdout(sys.stderr), handling_signal(signal.SIGTERM, _end):
-                return command(*args, **kwargs)
+            with (
+                RaisingWhenInterrupted(),
+                _answering(),
+                contextlib.redirect_stdout(sys.stderr),
+                handling_signal(signal.SIGTERM, _end),
+            ):
+                result = command(*args, **kwargs)
         except KCEError as error:
             _fail(error.message, error.hint)
         except KeyboardInterrupt:
             say("interrupted; the same command continues where it stopped")
-            sys.stdout.flush()
+            with contextlib.suppress(OSError):
+                flush_or_drop(sys.stdout)
             # Not sys.exit: where the interrupt came through C code that runs Python (an import of torch), the
             # interpreter remembers it and ends by the signal, whatever status it is given.
             os._exit(130)
-        except BrokenPipeError:  # nobody reads our output any more
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except BrokenPipeError:
+            with contextlib.suppress(OSError):
+                flush_or_drop(sys.stdout)
             sys.exit(1)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                _fail(f"the disk is full: {error}", "make room; the same command continues where it stopped")
-            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-                _fail(str(error), "choose a place that can be read and written")
-            raise
+            _fail_for_system(error)
+        except UnicodeEncodeError as error:
+            _fail(*_describe_name(error))
+        return result
 
     return cast("Command", guarded)
+
+
+def _fail_for_system(error: OSError) -> NoReturn:
+    """End with what the system refused: no such error is a fault of ours."""
+    with contextlib.suppress(OSError):
+        flush_or_drop(sys.stdout)
+    words, hint = describe_os_error(error)
+    _fail(f"{error.filename}: {words}" if error.filename else words, hint)
+
+
+def _finish_output() -> None:
+    """Write what is buffered, since Python has no words for a failure when it ends."""
+    try:
+        flush_or_drop(sys.stdout)
+    except BrokenPipeError:  # nobody reads our output any more
+        sys.exit(1)
+    except OSError as error:
+        words, hint = describe_os_error(error)
+        _fail(f"the output cannot be written: {words}", hint)
+
+
+def _describe_name(error: UnicodeEncodeError) -> tuple[str, str]:
+    """What is wrong with a name that cannot be encoded, and what to do about it."""
+    name = error.object if len(error.object) <= 200 else f"{error.object[:200]}..."
+    if error.encoding.lower().replace("-", "") == "utf8":
+        return f"not valid UTF-8: {name!a}", "rename the file or folder"
+    return f"this system's encoding, {error.encoding}, has no {name!a}", "set PYTHONUTF8=1, and try again"
 
 
 def _end(_: int, frame: FrameType | None) -> None:
@@ -140,7 +186,7 @@ def _answers() -> TextIO:
     return _ANSWERS.get(sys.stdout)
 
 
-def _fail(message: str, hint: str) -> None:
+def _fail(message: str, hint: str) -> NoReturn:
     if os.environ.get("KCE_DEBUG") == "1":
         traceback.print_exc()
     say(f"error: {message}")
@@ -155,7 +201,9 @@ def terminal_text(text: str) -> str:
 
 def say(text: str) -> None:
     """Print a line for people, on standard error."""
-    print(terminal_text(text), file=sys.stderr)  # noqa: T201 - the command line is what prints
+    with contextlib.suppress(OSError):  # nobody reads it any more
+        print(terminal_text(text), file=sys.stderr)  # noqa: T201 - the command line is what prints
+        flush_or_drop(sys.stderr)
 
 
 def print_scores(result: dict[str, Any]) -> None:
@@ -204,7 +252,7 @@ def print_line(text: str) -> None:
 
 
 def print_json(document: Any) -> None:
-    """Print a document as the command's result."""
+    """Print a document as the command's result, in ASCII: it is the same in every encoding."""
     print(json.dumps(document, indent=1), file=_answers())
 
 

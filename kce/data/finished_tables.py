@@ -11,6 +11,7 @@ from typing import Any
 import xxhash
 
 from kce.errors import BadData, KCEError
+from kce.system.regular import open_regular, read_regular, read_regular_text
 
 FACES, PROBLEMS = "faces.csv", "problems.csv"
 SETTINGS, SETTINGS_COPY, JOURNAL = "cut.toml", ".cut.toml", "cut.journal"
@@ -47,7 +48,7 @@ def read_settings_table(folder: Path) -> dict[str, Any] | None:
     reasons = []
     for name in (SETTINGS, SETTINGS_COPY):
         try:
-            settings = tomllib.loads((folder / name).read_text(encoding="utf-8"))
+            settings = tomllib.loads(read_regular_text(folder / name))
         except FileNotFoundError:
             reasons.append("there is no copy")
         except ValueError as error:  # of UTF-8, or of TOML
@@ -69,7 +70,7 @@ def read_settings_table(folder: Path) -> dict[str, Any] | None:
 def hash_file(path: Path) -> str:
     """The hash of a file, as a ``TableRecord`` has it."""
     total = xxhash.xxh3_128()
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while block := file.read(2**20):
             total.update(block)
     return total.hexdigest()
@@ -95,7 +96,7 @@ def check_finished_table(path: Path) -> None:
             f"a cut into {path.parent} was interrupted, or is running",
             "wait for it, or start the same `kce cut` again: it continues",
         )
-    lines = path.read_bytes().count(b"\n")
+    lines = read_regular(path).count(b"\n")
     raise BadData(
         f"{path} is not as `kce cut` finished it: it has {max(lines - 1, 0)} lines below the first, and there were "
         f"{record.get('rows')} faces; it was cut off, damaged or edited",

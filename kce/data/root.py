@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kce.data.names import Parts, fold_name, printable
 from kce.errors import KCEError
+from kce.system.os_errors import system_failure
 
 MAX_FOLDERS = 1000  # folders looked into on each level below
 MAX_NAMES = 12  # folders named in a message
@@ -49,7 +50,7 @@ def find_root(rules: RootRules, given: Path) -> Path:
     try:
         content = sorted(os.listdir(given))  # noqa: PTH208 - names are what is needed
     except OSError as error:
-        raise KCEError(f"{given} cannot be read: {error.strerror}", "check the permissions of the folder") from error
+        raise system_failure(f"{given} cannot be read", error) from error
     if not content:
         raise KCEError(f"{given} is empty", f"unpack {rules.dataset} there, or give the folder it was unpacked to")
     if not rules.root_contains:

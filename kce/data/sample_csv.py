@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from kce.errors import KCEError
 from kce.system.atomic import atomic_replace
+from kce.system.os_errors import system_failure
 
 if TYPE_CHECKING:
     from kce.types import Sample
@@ -39,7 +40,9 @@ def sample_csv_writer(path: Path, root: str | Path) -> Iterator[Callable[[Sample
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.is_dir():
                 raise KCEError(f"{path} is a folder", "give the name of a file")
-            part = stack.enter_context(atomic_replace(path, path.with_name(f".{path.name}.{os.getpid()}.part")))
+            if path.exists() and not path.is_file():
+                raise KCEError(f"{path} is not a file", "give the name of a file")
+            part = stack.enter_context(atomic_replace(path))
             file = part.open("w", encoding="utf-8", errors="backslashreplace", newline="")
             stack.callback(_close, file)
         plain = csv.writer(file, lineterminator="\n")
@@ -68,9 +71,7 @@ def _reporting_unwritable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise KCEError(
-            f"{path} cannot be written: {error.strerror}", "is the disk full, or the folder not yours to write to?"
-        ) from error
+        raise system_failure(f"{path} cannot be written", error) from error
 
 
 def _row(sample: Sample, prefix: str) -> list[str]:

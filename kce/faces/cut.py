@@ -8,7 +8,6 @@ and is started again reuses all complete results, and does the rest.
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
 import os
@@ -44,8 +43,9 @@ from kce.registry import defaults
 from kce.registry.registry import Registry
 from kce.system.atomic import atomic_replace
 from kce.system.documents import Document
-from kce.system.lock import file_lock
+from kce.system.lock import file_lock, make_folder
 from kce.system.machine_faults import summarize_faults
+from kce.system.os_errors import system_failure
 from kce.system.version import __version__
 from kce.system.worker_pool import InlineWorkers, TaskLost, Workers, default_worker_count, lost_fault
 
@@ -315,16 +315,8 @@ def _locked_folder(root: Path) -> Iterator[Path]:
         return KCEError(f"another cut is running in {root}", "wait until it ends, or cut into another folder")
 
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        make_folder(root)
         with file_lock(root / LOCK, busy):
             yield root
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise KCEError(
-                f"the disk is full: {root}", "free some space, then run the same command again to continue"
-            ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR):
-            raise KCEError(
-                f"{root} cannot be written ({error.strerror})", "choose a folder you can write to"
-            ) from error
-        raise
+        raise system_failure(f"{root} cannot be written", error) from error

@@ -21,6 +21,7 @@ from kce.errors import BadData
 from kce.faces.file_names import INSIDE
 from kce.faces.tables import CUT_AGAIN, FaceRow, read_csv_table
 from kce.labels import Meaning, clashes
+from kce.system.regular import read_regular_text, require_file_inside, require_inside
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,6 +95,7 @@ def read_faces(folder: str | os.PathLike[str]) -> Faces:
     """
     root = Path(folder)
     table = root / FACES
+    require_inside(root, FACES)
     if table.is_file():
         check_finished_table(table)
     lines = read_csv_table(table, FaceRow._fields)
@@ -105,9 +107,7 @@ def read_faces(folder: str | os.PathLike[str]) -> Faces:
         for number, file in enumerate(columns["file"], count + 1):
             if not INSIDE.fullmatch(file):
                 raise BadData(f"{table}, row {number}: {file!r} is not a file in the folder", CUT_AGAIN)
-        for category_folder in {file.partition("/")[0] for file in columns["file"]}:
-            if not (root / category_folder).resolve().is_relative_to(root.resolve()):
-                raise BadData(f"{root / category_folder} leads out of the folder", CUT_AGAIN)
+        require_inside(root, *{file.partition("/")[0] for file in columns["file"]})
         if invalid := set(columns["real"]) - {"0", "1"}:
             raise BadData(f"{table}: real is {min(invalid)!r}, not 0 or 1", CUT_AGAIN)
         meanings.update(zip(columns["category"], columns["dataset"], columns["method"], columns["real"], strict=True))
@@ -140,8 +140,8 @@ def _check_categories(meanings: set[tuple[str, ...]], table: Path) -> None:
 def read_detector(folder: str | os.PathLike[str]) -> str | None:
     """The name of the detector that a folder was cut with; None if it is unknown."""
     try:
-        detector = tomllib.loads((Path(folder) / SETTINGS).read_text(encoding="utf-8")).get("detector")
-    except (OSError, ValueError):
+        detector = tomllib.loads(read_regular_text(Path(folder) / SETTINGS)).get("detector")
+    except (OSError, ValueError, BadData):
         return None
     return str(detector).partition(":")[0] if detector else None
 
@@ -167,6 +167,7 @@ def load_pixels(
     pixels = np.empty((len(files), size, size, 3), np.uint8)
 
     def load_one(i: int) -> None:
+        require_file_inside(faces.root, files[i])
         pixels[i] = resize(change(read_image(faces.root / files[i])), size)
 
     with ThreadPoolExecutor(THREADS) as threads:  # decoding releases Python's lock

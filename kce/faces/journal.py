@@ -25,8 +25,9 @@ from kce.faces.cut_settings import CutSettings, refuse_other_settings, write_cut
 from kce.faces.file_names import face_path
 from kce.faces.sample_rows import folder_key_of_row
 from kce.faces.tables import CategoryRows, FaceRow, Problem, read_tables, salvage_tables, write_tables
-from kce.system.atomic import write_atomic
+from kce.system.atomic import remove_leftovers, write_atomic
 from kce.system.documents import document_from_table
+from kce.system.regular import append_regular, read_regular, require_inside
 
 _log = logging.getLogger("kce.faces.journal")
 
@@ -36,9 +37,6 @@ class CutResult(NamedTuple):
 
     rows: tuple[FaceRow, ...]
     problems: tuple[Problem, ...]
-
-
-_BEGINNINGS = {JOURNAL, f"{SETTINGS}.part"}
 
 
 class CutRecord:
@@ -69,12 +67,13 @@ class CutRecord:
         self._salvaged: dict[str, CategoryRows] = {}  # what is left of damaged categories
         self._forgotten: list[str] = []
         self._begun = False
+        require_inside(root, *(path.name for path in root.iterdir() if path.is_symlink()))
         table = read_settings_table(root)
         if table is not None:
             self.settings = document_from_table(table, CutSettings, str(root / SETTINGS))
             refuse_other_settings(root, self.settings, settings)
-        # A cut that was killed before its first face leaves an empty journal, or half of its settings.
-        elif any(not path.name.startswith(".") for path in root.iterdir() if path.name not in _BEGINNINGS):
+        # A cut that was killed before its first face leaves an empty journal.
+        elif any(not path.name.startswith(".") for path in root.iterdir() if path.name != JOURNAL):
             lost = (root / SETTINGS_COPY).is_file()
             raise Refused(
                 f"{root} has no {SETTINGS}" if lost else f"{root} is not empty and not a face folder",
@@ -103,9 +102,11 @@ class CutRecord:
         Args:
             limits: Category -> number of faces that are requested; 0 = all.
         """
-        for unfinished in self.root.glob("*/*.part"):
-            unfinished.unlink()
-        with (self.root / JOURNAL).open("ab") as journal:
+        remove_leftovers(self.root)
+        for folder in self.root.iterdir():
+            if folder.is_dir() and not folder.is_symlink():
+                remove_leftovers(folder)
+        with append_regular(self.root / JOURNAL) as journal:
             journal.truncate(self._complete)
         self._begun = True
         for key in self._forgotten:
@@ -136,7 +137,7 @@ class CutRecord:
         if damaged:
             for name in (FACES, PROBLEMS):
                 if (self.root / name).is_file():
-                    write_atomic(self.root / f"{name}.damaged", (self.root / name).read_bytes())
+                    write_atomic(self.root / f"{name}.damaged", read_regular(self.root / name))
         tables = write_tables(self.root, content, self._announce)
         if self.damaged:
             tables = {name: TableRecord(self.settings.tables[name].rows, "damaged") for name in tables}
@@ -169,13 +170,13 @@ class CutRecord:
     def _announce(self, tables: Mapping[str, TableRecord]) -> None:
         """Record the tables that are about to be written, so that a cut that is killed now knows them again."""
         if tables != self.settings.tables:
-            with (self.root / JOURNAL).open("ab") as journal:
+            with append_regular(self.root / JOURNAL) as journal:
                 if not self._begun:
                     journal.truncate(self._complete)
             self._append({"finished": {name: record.hash for name, record in tables.items()}})
 
     def _append(self, entry: dict[str, Any]) -> None:
-        with (self.root / JOURNAL).open("ab") as journal:
+        with append_regular(self.root / JOURNAL) as journal:
             journal.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
 
     def _write_settings(
@@ -241,7 +242,7 @@ class CutRecord:
         self._complete = 0  # bytes of complete entries; a kill can cut the last one short
         if not (self.root / JOURNAL).is_file():
             return
-        for line in (self.root / JOURNAL).read_bytes().splitlines(keepends=True):
+        for line in read_regular(self.root / JOURNAL).splitlines(keepends=True):
             entry = _parse_entry(line)
             if entry is None:
                 return

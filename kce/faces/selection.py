@@ -19,6 +19,9 @@ from kce.faces.file_names import content_hash
 from kce.faces.journal import CutRecord, CutResult
 from kce.faces.sample_rows import folder_key, sample_columns, sample_of_row
 from kce.labels import CLASH_HINT, Meaning, clashes
+from kce.system.os_errors import system_failure
+from kce.system.regular import NotRegular, read_regular, require_file_inside
+from kce.types import Remark, Sample
 
 if TYPE_CHECKING:
     from kce.data.losses import Finder
@@ -148,9 +151,12 @@ def verify_faces(quotas: Sequence[CategoryQuota], record: CutRecord, progress: P
 
 def _is_intact(root: Path, row: FaceRow) -> bool:
     try:
-        return content_hash((root / row.file).read_bytes()) == row.hash
-    except OSError:
+        require_file_inside(root, row.file)
+        return content_hash(read_regular(root / row.file)) == row.hash
+    except (FileNotFoundError, NotADirectoryError, NotRegular):
         return False
+    except OSError as error:  # it may be whole: cutting it again would be no answer
+        raise system_failure(f"{root / row.file} cannot be read", error) from error
 
 
 def thin_out(items: list[_T], count: float) -> list[_T]:

@@ -16,6 +16,8 @@ from kce.data.finished_tables import FACES, JOURNAL, PROBLEMS, TableRecord
 from kce.errors import BadData, KCEError
 from kce.faces.file_names import face_path
 from kce.system.atomic import write_atomic
+from kce.system.os_errors import system_failure
+from kce.system.regular import open_regular
 
 CUT_AGAIN = "cut the faces again, into a new folder"
 
@@ -80,10 +82,11 @@ def read_csv_table(path: Path, columns: Sequence[str]) -> Iterator[list[str]]:
 
     Raises:
         KCEError: The file does not exist.
-        BadData: The file cannot be read, or has other columns; the message names the line.
+        MachineFault: The system does not let it be read.
+        BadData: It is not a file or not such a table, or has other columns; the message names the line.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8", newline="") as file:
             reader = csv.reader(file, strict=True)
             header = next(reader, [])
             if header != list(columns):
@@ -97,7 +100,9 @@ def read_csv_table(path: Path, columns: Sequence[str]) -> Iterator[list[str]]:
         unfinished = (path.parent / JOURNAL).is_file()
         hint = "start the same `kce cut` again: it continues" if unfinished else "`kce cut` makes a face folder"
         raise KCEError(f"there is no {path}", hint) from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise system_failure(f"{path} cannot be read", error) from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise BadData(f"{path} cannot be read: {error}", CUT_AGAIN) from error
 
 
@@ -165,7 +170,7 @@ def _readable_rows(path: Path, count: int) -> Iterator[list[str]]:
     """The rows below the first that have this many fields."""
     if not path.is_file():
         return
-    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+    with io.TextIOWrapper(open_regular(path), encoding="utf-8", errors="replace", newline="") as file:
         rows = csv.reader(file)
         while True:
             try:

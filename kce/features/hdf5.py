@@ -6,13 +6,15 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import h5py
 import numpy as np
 
 from kce.errors import BadData, KCEError
 from kce.system.atomic import atomic_replace
+from kce.system.os_errors import NO_LOCKS, error_number, is_system_error, system_failure
+from kce.system.regular import open_regular
 from kce.types import Features
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ MAX_TEXT_LENGTH = 4096
 """Characters of a key, label or group; every row of a numpy text array is as wide as its longest text."""
 MAX_DIM = 1 << 16
 """Features of a row."""
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _CHUNK = 1 << 18  # bytes of x compressed together
 _MAX_CHUNK = 1 << 28  # bytes; a file from elsewhere may claim any size
 _READ_ERRORS = (OSError, RuntimeError, UnicodeDecodeError)  # what h5py raises for damaged bytes
@@ -31,21 +34,52 @@ _READ_ERRORS = (OSError, RuntimeError, UnicodeDecodeError)  # what h5py raises f
 
 @contextmanager
 def open_feature_file(path: Path) -> Iterator[h5py.File]:
-    """Open a feature file for reading. Raises BadData if it does not exist, is not HDF5, or is damaged."""
+    """Open a feature file for reading.
+
+    Args:
+        path: The file.
+
+    Raises:
+        BadData: If it does not exist, is not HDF5, or is damaged.
+        MachineFault: If it cannot be read, for example because another program is writing it.
+    """
     hint = "if it was damaged, restore a copy, or move it away to extract the features again"
-    if not path.exists():
-        raise BadData(f"there is no feature file {path}", "check the path")
-    if not path.is_file():
-        raise BadData(f"{path} is not a file", "name the .h5 file itself")
     try:
-        is_hdf5 = h5py.is_hdf5(path)
-        if is_hdf5:
-            with h5py.File(path, "r") as file:
-                yield file
-    except _READ_ERRORS as error:
-        raise BadData(f"{path} is damaged or cut short: {error}", hint) from error
+        with open_regular(path) as raw:
+            is_hdf5 = _has_signature(raw)
+    except FileNotFoundError as error:
+        raise BadData(f"there is no feature file {path}", "check the path") from error
+    except OSError as error:
+        raise system_failure(f"{path} cannot be read", error) from error
     if not is_hdf5:
         raise BadData(f"{path} is not an HDF5 file ({path.stat().st_size} bytes)", hint)
+    try:
+        with _open_hdf5(path) as file:
+            yield file
+    except _READ_ERRORS as error:
+        if is_system_error(error):
+            raise system_failure(f"{path} cannot be read", error) from error
+        raise BadData(f"{path} is damaged or cut short: {error}", hint) from error
+
+
+def _has_signature(raw: BinaryIO) -> bool:
+    """Whether an HDF5 file begins at byte 0, 512, 1024, 2048 ...; h5py.is_hdf5 also says no to a file in use."""
+    size, offset = raw.seek(0, io.SEEK_END), 0
+    while offset < size:
+        raw.seek(offset)
+        if raw.read(len(_SIGNATURE)) == _SIGNATURE:
+            return True
+        offset = 2 * offset or 512
+    return False
+
+
+def _open_hdf5(path: Path) -> h5py.File:
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        if error_number(error) not in NO_LOCKS:
+            raise
+    return h5py.File(path, "r", locking=False)
 
 
 def table_names(file: h5py.File) -> list[str]:
@@ -216,12 +250,12 @@ class NewFeatureFile:
 
 
 @contextmanager
-def replace_feature_file(path: Path, temporary: Path) -> Iterator[NewFeatureFile]:
+def replace_feature_file(path: Path, folder: Path) -> Iterator[NewFeatureFile]:
     """Write a feature file atomically: a reader finds the old file or the new one, complete and synced to the disk.
 
     Args:
         path: The file to replace.
-        temporary: Where the new file is written first; on the same file system.
+        folder: Where the new file is written first; on the same file system.
 
     Yields:
         The new file, to be filled.
@@ -230,7 +264,7 @@ def replace_feature_file(path: Path, temporary: Path) -> Iterator[NewFeatureFile
         KCEError: If the disk is full, or the folder cannot be written.
     """
     try:
-        with atomic_replace(path, temporary) as part, _Output(part, "w+b") as output:
+        with atomic_replace(path, folder) as part, _Output(part, "w+b") as output:
             with h5py.File(output, "w") as file:
                 new = NewFeatureFile(file, output, path)
                 yield new
@@ -242,7 +276,4 @@ def replace_feature_file(path: Path, temporary: Path) -> Iterator[NewFeatureFile
 
 def write_error(path: Path, error: OSError) -> KCEError:
     """Build the error for a feature file that cannot be written."""
-    return KCEError(
-        f"cannot write {path}: {error.strerror or error}",
-        "free some disk space, or get permission to write there; then run the same command again: it continues",
-    )
+    return system_failure(f"{path} cannot be written", error)

@@ -44,7 +44,7 @@ def write_shard(path: Path, provenance: Mapping[str, str], start: int, rows: Fea
     """Write a shard; it is complete and synced when this returns. Raises KCEError if the disk is full."""
     text = provenance_to_json(provenance)
     attributes = {"provenance": text, "start": str(start), "check": _checksum(text, start, rows)}
-    with replace_feature_file(path, path.with_suffix(".new")) as new:
+    with replace_feature_file(path, path.parent) as new:
         new.add_table(_TABLE, rows.x.shape[1], attributes, compress=False)  # read again soon; the table is compressed
         new.append(_TABLE, rows)
 

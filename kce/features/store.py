@@ -38,7 +38,9 @@ from kce.features.table import (
     provenance_attributes,
     provenance_hash,
 )
+from kce.system.atomic import remove_leftovers
 from kce.system.lock import file_lock
+from kce.system.regular import make_folder_inside, require_inside
 from kce.training.weights import format_differences
 from kce.types import Features
 
@@ -108,7 +110,9 @@ class TableWriter:
         if self._is_finished() and not self._parts.exists():
             return self
         try:
-            self._shards.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder_inside(self.path.parent, self._parts.name)
+            require_inside(self._parts, self.table)
             self._lock.enter_context(_file_lock(self.path))
         except Refused:
             if self.finished:  # the process that finished it is cleaning up
@@ -116,6 +120,7 @@ class TableWriter:
             raise
         except OSError as error:
             raise write_error(self.path, error) from error
+        remove_leftovers(self._parts)
         try:
             if self._is_finished():  # another process has finished it since, or was killed before it cleaned up
                 self._remove_shards()
@@ -151,7 +156,7 @@ class TableWriter:
         if self.finished:
             raise Refused(
                 f"{self.path}:/{self.table} is finished",
-                f"name another feature file, or remove {self.path}, with all its tables, to write it again",
+                f"name another feature file, or move {self.path}, with all its tables, away to write it again",
             )
         rows = self._checked(key, label, group, x)
         if not self._buffer:
@@ -169,7 +174,7 @@ class TableWriter:
         self._flush()
         if not self.done or self._dim is None:
             raise BadData(f"no rows were written to {self.path}:/{self.table}", "check that there are faces to read")
-        with replace_feature_file(self.path, self._parts / f".{self.table}.new") as new:
+        with replace_feature_file(self.path, self._parts) as new:
             _keep_others(self.path, self.table, new)
             new.add_table(self.table, self._dim, provenance_attributes(self.provenance))
             for number in range(self._count):
@@ -199,7 +204,7 @@ class TableWriter:
             )
             raise Refused(
                 f"{where} holds rows that were made with different settings:\n{differences}",
-                f"name another folder, or delete {path}",
+                f"name another folder, or move {path} away",
             )
 
     def _resume(self) -> None:

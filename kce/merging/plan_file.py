@@ -14,6 +14,7 @@ import tomlkit
 
 from kce.errors import BadData
 from kce.system.documents import Document, document_from_table, read_table, write_table
+from kce.system.regular import read_regular_text
 from kce.types import MergePlan
 
 _HINT = 'each line below [classes] is "category" = "class", and each category has one line'
@@ -77,7 +78,7 @@ def read_plan(path: Path) -> MergePlan:
     empty = sorted(category for category, name in spec.classes.items() if not name.strip())
     if empty:
         raise BadData(f"{path}: no class for: {', '.join(map(repr, empty))}", _HINT)
-    classes = tomlkit.parse(path.read_text(encoding="utf-8"))["classes"]
+    classes = tomlkit.parse(read_regular_text(path))["classes"]
     lines = {category: classes.item(category) for category in spec.classes}
     votes = {category: line.trivia.comment.lstrip("# ") for category, line in lines.items() if line.trivia.comment}
     return MergePlan(spec.classes, votes, spec.made, spec.asked)
@@ -103,8 +104,8 @@ def _one_line(text: str) -> str:
 def _repeated_line(path: Path) -> str | None:
     """The first line that names a category again; None where there is none, or the file is not text."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        text = read_regular_text(path)
+    except (OSError, UnicodeDecodeError, BadData):
         return None
     categories: set[str] = set()
     for number, line in enumerate(text.splitlines(), start=1):

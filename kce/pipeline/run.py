@@ -26,6 +26,7 @@ from kce.pipeline.run_report import RunReport, count_faces
 from kce.registry import isolation
 from kce.system import lock
 from kce.system.documents import checked_model, document_to_table, write_document
+from kce.system.regular import require_inside
 from kce.training.train import train
 from kce.training.weights import format_differences
 
@@ -45,6 +46,8 @@ FEATURES = "features.h5"
 PLAN = "plan.toml"
 RECIPE = "recipe.toml"
 REPORT = "report.json"
+FILES = (FEATURES, PLAN, RECIPE, REPORT, "train.csv", "tensorboard", "report.html")
+"""What a run reads and writes in its folder, beside weights."""
 
 
 def run(
@@ -85,6 +88,7 @@ def run(
             f"{unknown[0]} is the only unknown category: there is nothing to separate it from",
             "hold out two categories or more",
         )
+    require_inside(folder, *FILES)
     with lock.folder_lock(folder, "run"):
         _settle_recipe(folder / RECIPE, recipe, registry)
         faces = select_faces(all_faces, recipe, registry, known, unknown)
@@ -99,7 +103,7 @@ def _settle_recipe(path: Path, recipe: Recipe, registry: Registry) -> None:
         if existing != requested:
             raise Refused(
                 f"{path.parent} holds a run of other choices:\n{format_differences(existing, requested)}",
-                "name another folder for this run, or remove that one",
+                "name another folder for this run, or move that one away",
             )
     write_recipe(path, recipe, registry)
 

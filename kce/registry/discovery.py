@@ -25,6 +25,7 @@ from kce.registry.package_metadata import (
     metadata_fields,
     normalised_name,
 )
+from kce.system.regular import read_regular, require_regular
 from kce.system.shipped import BUILT_IN
 
 _KIND_FOLDERS = frozenset(f"{kind}s" for kind in KINDS)
@@ -72,8 +73,8 @@ class DiscoveredPlugin:
         """Read ``KCE_API`` from its code without running it; None if it is not there or not a constant."""
         try:
             file = self.file()
-            code = ast.parse(file.read_bytes()) if file else ast.Module([], [])
-        except (OSError, SyntaxError, ValueError, ImportError, RecursionError, MemoryError):
+            code = ast.parse(read_regular(file)) if file else ast.Module([], [])
+        except (OSError, SyntaxError, ValueError, ImportError, RecursionError, MemoryError, BadData):
             return None
         for line in code.body:
             if not isinstance(line, ast.Assign | ast.AnnAssign) or not isinstance(line.value, ast.Constant):
@@ -158,6 +159,7 @@ def _code(path: Path) -> Path:
 
 
 def _load(path: Path, *, built_in: bool) -> ModuleType:
+    require_regular(_code(path))
     name = f"kce_plugin_{'' if built_in else _folder_id(path.parent)}{path.stem}"
     if name in sys.modules:
         return sys.modules[name]

@@ -7,6 +7,7 @@ overrides it. Plugins, in a ``plugins/`` folder or an installed package, need no
 from __future__ import annotations
 
 import contextlib
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -354,7 +355,8 @@ def _nearest(folder: Path) -> Path | None:
     folder = folder.resolve()
     for above in (folder, *folder.parents):
         candidate = above / "registry.toml"
-        if candidate.is_file():
+        # Anything of that name: what is no file is an error of whoever reads it, and is not passed over.
+        if os.path.lexists(candidate):
             checkout = (above / "kce" / "hookspecs.py").is_file()
             return None if checkout or candidate == REGISTRY else candidate
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import singledispatch
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from kce.report.charts import Bars, Chart, Flow, Lines, Matrix, Points, colour, marker
 from kce.system.atomic import atomic_replace
+from kce.system.regular import make_folder_inside
 from kce.system.text import visible_text
 
 _MARKERS = {"circle": "o", "diamond": "D", "square": "s", "cross": "P", "triangle-up": "^"}
@@ -19,11 +21,13 @@ DPI = 160
 
 def write_chart_files(folder: Path, name: str, chart: Chart) -> list[Path]:
     """Draw a chart into `folder` as <name>.png and <name>.svg, and return the paths. Equal charts give equal files."""
+    # Without a home to write to it uses a temporary folder for its caches, which nobody needs to be told.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder_inside(folder.parent, folder.name)
     written = []
     # Text stays text in the SVG, and a name with "$" is no formula; without a date and random identifiers equal charts
     # are equal files.

@@ -16,6 +16,11 @@ from kce.report.demo_report import DemoReport
 from kce.study.study import RUNS
 from kce.study.study_report import StudyReport
 from kce.system.documents import document_from_table, document_to_table
+from kce.system.os_errors import system_failure
+from kce.system.regular import read_regular_text, require_inside
+
+_READ = ("report.json", "recipe.toml", "plan.toml", "features.h5", "train.csv", "report.html", "figures", "tables")
+"""What a report reads and writes in the folder of a run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +71,7 @@ class ReportSource:
     def faces(self) -> Faces | None:
         """Read the face folder that the runs were made from; None if it cannot be read any more."""
         try:
-            recipe = tomllib.loads((self.runs[0].folder / "recipe.toml").read_text(encoding="utf-8"))
+            recipe = tomllib.loads(read_regular_text(self.runs[0].folder / "recipe.toml"))
             return read_faces(recipe["faces"])
         except (OSError, ValueError, KeyError, KCEError):
             return None
@@ -78,6 +83,7 @@ def read_report_source(path: Path) -> ReportSource:
     Raises:
         BadData: If the folder has no ``report.json``, one with wrong content, or no finished run.
     """
+    require_inside(path, *_READ)
     table = _read_json(path / "report.json")
     where = str(path / "report.json")
     if "groups" in table:
@@ -107,6 +113,7 @@ def _run_folder(path: Path, name: str) -> Path:
         raise BadData(
             f"{path / 'report.json'} names a run outside its folder: {name}", "use the file as KCE wrote it"
         )  # fmt: skip
+    require_inside(path, *(f"{RUNS}/{name}/{file}" for file in _READ))
     return path / RUNS / name
 
 
@@ -123,10 +130,12 @@ def _read_run_report(folder: Path) -> Mapping[str, Any]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_regular_text(path))
     except FileNotFoundError as error:
         raise BadData(f"there is no {path}", "name the folder of a finished run, demo or study") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise system_failure(f"{path} cannot be read", error) from error
+    except (ValueError, RecursionError) as error:
         raise BadData(f"{path} cannot be read: {error}", "run the command that made it again") from error
     if not isinstance(document, dict):
         raise BadData(f"{path} is not a report", "run the command that made it again")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kce.report.escaping import latex_text, markdown_text, spreadsheet_cell
 from kce.system.atomic import write_atomic
+from kce.system.regular import make_folder_inside
 from kce.system.text import visible_text
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def write_table_files(folder: Path, table: ReportTable) -> list[Path]:
     """Write a table into `folder` as <name>.csv, .md and .tex, and return the paths."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder_inside(folder.parent, folder.name)
     written = []
     for suffix, form in (("csv", table_as_csv), ("md", table_as_markdown), ("tex", table_as_latex)):
         path = folder / f"{table.name}.{suffix}"

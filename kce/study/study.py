@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kce.errors import KCEError, UnknownName
+from kce.errors import BadData, KCEError, UnknownName
 from kce.faces.cut import cut
 from kce.faces.folder import read_faces
 from kce.features.table import find_table
@@ -28,6 +28,7 @@ from kce.study.study_report import StudyReport
 from kce.system.documents import Document, document_to_table, model_from_table, write_document
 from kce.system.job import Job
 from kce.system.lock import folder_lock
+from kce.system.regular import read_regular_text, require_inside
 from kce.types import MergePlan
 
 if TYPE_CHECKING:
@@ -304,6 +305,7 @@ def run_study(plan: StudyPlan, engine: Engine, report: Callable[[Mapping[str, Ta
         write_document(plan.folder / STATE_FILE, StudyState(plan.study.title, plan.remarks, jobs))
         report(tasks)
 
+    require_inside(plan.folder, RUNS, STATE_FILE, "report.json", *(f"{RUNS}/{run.name}" for run in plan.runs))
     with folder_lock(plan.folder, "study"):
         run_tasks(tasks, engine, record)
     return tasks
@@ -328,7 +330,7 @@ def finish_study(plan: StudyPlan, tasks: Mapping[str, Task], estimate: cost.Stud
 def read_progress(task: Task) -> dict[str, Any]:
     """Return the progress of a running job, {"what", "done", "total"}; empty if it has not written any yet."""
     try:
-        progress = json.loads((Path(task.job.parameters["folder"]) / PROGRESS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        progress = json.loads(read_regular_text(Path(task.job.parameters["folder"]) / PROGRESS))
+    except (OSError, ValueError, BadData):
         return {}
     return progress if isinstance(progress, dict) else {}

@@ -1,33 +1,46 @@
-"""Atomic writes: a reader sees either the old file or the complete new one, never half of it."""
+"""Atomic writes: a reader sees either the old file or the complete new one, never half of it.
+
+The new content is first written to a temporary file beside it, whose name nobody can know before: so two processes
+never write to one, and a link that somebody planted is not followed. A link in the place of the file is replaced.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from kce.system.regular import NotRegular
+
+_PART = ".kce-*.part"
+
 
 @contextmanager
-def atomic_replace(path: Path, part: Path | None = None, *, sync: bool = True) -> Iterator[Path]:
-    """Yield a temporary path to write to; it replaces `path` when the block ends without an exception.
+def atomic_replace(path: Path, folder: Path | None = None, *, sync: bool = True) -> Iterator[Path]:
+    """Yield a new, empty temporary file to write to; it replaces `path` when the block ends without an exception.
 
-    If the block raises, the temporary file is removed and `path` stays as it was.
+    If the block raises, the temporary file is removed and `path` stays as it was. What a killed process leaves is
+    removed by ``remove_leftovers``.
 
     Args:
         path: The file to write.
-        part: The temporary file, on the same file system; default: `path` with ".part" appended.
+        folder: Where the temporary file is, on the same file system; default: beside `path`.
         sync: Whether the file and its folder are flushed to disk, so that the new file survives a power cut.
 
     Yields:
         The temporary path.
 
     Raises:
+        NotRegular: If `path` is a device.
         OSError: If the file cannot be written or renamed.
     """
-    part = path.with_name(path.name + ".part") if part is None else part
+    _refuse_device(path)
+    part = _new_file(path.parent if folder is None else folder)
     try:
         yield part
         if sync:
@@ -41,12 +54,48 @@ def atomic_replace(path: Path, part: Path | None = None, *, sync: bool = True) -
             part.unlink(missing_ok=True)
 
 
+def _new_file(folder: Path) -> Path:
+    while True:
+        part = folder / _PART.replace("*", f"{os.getpid()}-{secrets.token_hex(4)}")
+        with suppress(FileExistsError):
+            # O_EXCL does not follow a link either.
+            os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+            return part
+
+
+def _refuse_device(path: Path) -> None:
+    """Renaming a file to /dev/null would replace that for the whole machine."""
+    with suppress(OSError):
+        mode = path.stat().st_mode
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            raise NotRegular(f"{path} is a device, not a file", "give the name of a file")
+
+
+def remove_leftovers(folder: Path, pattern: str = _PART) -> None:
+    """Remove temporary files that killed processes left in a folder; only for who holds the lock of the folder.
+
+    Args:
+        folder: The folder.
+        pattern: Pattern of their names below it; default: those in the folder itself.
+    """
+    for part in folder.glob(pattern):
+        with suppress(OSError):
+            part.unlink()
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Write a file atomically; a file that already has this content is not touched."""
-    if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
+    if _holds(path, data):
         return
     with atomic_replace(path) as part:
         part.write_bytes(data)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    with suppress(OSError):
+        status = path.lstat()
+        return stat.S_ISREG(status.st_mode) and status.st_size == len(data) and path.read_bytes() == data
+    return False
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -54,6 +54,8 @@ import msgspec
 
 from kce.errors import BadData, UnknownName
 from kce.system.atomic import write_atomic, write_json
+from kce.system.os_errors import system_failure
+from kce.system.regular import read_regular_text
 
 _D = TypeVar("_D", bound="Document")
 _T = TypeVar("_T")
@@ -88,20 +90,26 @@ def read_document(path: Path, model: type[_D]) -> _D:
         The document, with the defaults of what the file leaves out.
 
     Raises:
-        BadData: It cannot be read, has another schema, lacks a key, or a value is of another type.
+        MachineFault: The system does not let it be read.
+        BadData: It does not exist, is not a file, has another schema, lacks a key, or a value is of another type.
         UnknownName: A key that the document does not have.
     """
     return document_from_table(read_table(path, model), model, str(path))
 
 
 def read_table(path: Path, model: type[Document]) -> dict[str, Any]:
-    """Read a TOML or JSON file as it is, to be looked at before ``document_from_table``. Raises BadData."""
+    """Read a TOML or JSON file as it is, to be looked at before ``document_from_table``.
+
+    Raises:
+        BadData: It does not exist, is not a file, or is not TOML or JSON.
+        MachineFault: The system does not let it be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular_text(path)
+    except FileNotFoundError as error:
+        raise BadData(f"{path} cannot be read: it does not exist", "check the path") from error
     except OSError as error:
-        raise BadData(
-            f"{path} cannot be read: {error.strerror or error}", "check the path and its permissions"
-        ) from error
+        raise system_failure(f"{path} cannot be read", error) from error
     except UnicodeDecodeError as error:
         raise BadData(f"{path} is not {model.NOUN}: it is not UTF-8 text", model.HINT) from error
     try:

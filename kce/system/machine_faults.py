@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kce.errors import KCEError, MachineFault
+from kce.system.os_errors import describe_os_error
 
 AGAIN = "the same command tries again"
 
@@ -71,7 +72,8 @@ def read_fault(error: OSError, path: str | os.PathLike[str]) -> MachineFault:
         return _lacking(error.errno, str(path))
     if isinstance(error, FileNotFoundError):
         return MachineFault(f"{path}: is missing", f"was it moved, or is its disk not there? {AGAIN.capitalize()}")
-    return MachineFault(f"{path}: cannot be read ({error.strerror or error})", f"make it readable; {AGAIN}")
+    words, hint = describe_os_error(error)
+    return MachineFault(f"{path}: cannot be read ({words})", hint)
 
 
 def lacking(path: str | os.PathLike[str] = "", memory: int = 0) -> MachineFault | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import logging
+import math
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from kce.system.atomic import write_atomic
+from kce.system.regular import NotRegular, read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,11 +38,27 @@ def write_history(path: Path, model: str, rows: Sequence[Mapping[str, Any]]) -> 
 
 
 def read_history(path: Path, model: str = "") -> list[dict[str, str]]:
-    """Read the rows of one model, or of all, as text and in the order they were written; none if there is no file."""
-    if not path.is_file():
+    """Read the rows of one model, or of all, as text and in the order they were written.
+
+    Lines that are not such rows are left out, and there are none if there is no such file: nothing needs it, and it is
+    written again from the weights.
+    """
+    try:
+        text = read_regular(path).decode("utf-8", "replace")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except (FileNotFoundError, NotRegular, csv.Error):
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [row for row in csv.DictReader(file) if model in ("", row["model"])]
+    return [row for row in rows if _is_row(row) and model in ("", row["model"])]
+
+
+def _is_row(row: Mapping[Any, Any]) -> bool:
+    if tuple(row) != HISTORY_COLUMNS or not row["model"]:
+        return False
+    try:
+        values = [float(row[name] or 0) for name in HISTORY_COLUMNS[1:]]
+    except (ValueError, TypeError):
+        return False
+    return all(map(math.isfinite, values))
 
 
 def log_epoch(model: str, row: Mapping[str, Any], epochs: int) -> None:

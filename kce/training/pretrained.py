@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kce.errors import BadData
+from kce.system.os_errors import is_system_error, system_failure
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -113,6 +114,8 @@ def _safetensors(path: Path) -> Any:
     try:
         return load_file(path)
     except Exception as error:  # an arbitrary file can make the reader raise anything
+        if isinstance(error, OSError) and is_system_error(error):
+            raise system_failure(f"{path} cannot be read", error) from error
         raise BadData(f"{path} is not a file of plain weights: {error}", "fetch or copy it again") from error
 
 
@@ -129,6 +132,8 @@ def _pickled(path: Path) -> Any:
     except BadData:
         raise
     except Exception as error:  # an arbitrary file can make the reader raise anything
+        if isinstance(error, OSError) and is_system_error(error):
+            raise system_failure(f"{path} cannot be read", error) from error
         # torch's own message advises to trust the file, which nobody should do.
         name = re.search(r"GLOBAL (\S+)", str(error))
         if name:

@@ -181,7 +181,7 @@ def _training_loop(  # noqa: PLR0915 - one straight loop reads better than its p
             # Without times, so that the same training always writes the same file; they are in train.csv.
             history = [{name: row[name] for name in row if name != "images_per_second"} for row in state.rows]
             write_weights_file(to, tensors, {**metadata, "history": history})
-            state.path.unlink(missing_ok=True)
+            state.remove()
 
 
 def _prepare_step(optimizer: Any, settings: TrainSettings, step: int, total: int, process: int) -> None:

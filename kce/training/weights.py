@@ -6,7 +6,6 @@ Weights from elsewhere are read by ``kce.training.pretrained``.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from kce.errors import BadData, Refused
 from kce.system.atomic import atomic_replace
+from kce.system.os_errors import error_number, is_system_error, system_failure
+from kce.system.regular import open_regular, require_file_inside, require_regular
 
 if TYPE_CHECKING:
     import torch
@@ -44,8 +45,8 @@ def write_weights_file(path: Path, tensors: Mapping[str, torch.Tensor], metadata
             save_file(plain, temporary, metadata={"kce": json.dumps(metadata)})
         except SafetensorError as error:
             # safetensors wraps system errors, which hides the difference between a full disk and a bug of ours.
-            number = re.search(r"os error (\d+)", str(error))
-            raise (OSError(int(number[1]), str(error), str(path)) if number else error) from error
+            number = error_number(error)
+            raise (OSError(number, str(error), str(path)) if number else error) from error
         temporary.chmod(path.parent.stat().st_mode & 0o666)  # safetensors makes it readable by the owner only
 
 
@@ -72,7 +73,9 @@ def read_weights_metadata(path: Path) -> dict[str, Any]:
 def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
     from safetensors import SafetensorError, safe_open
 
+    require_file_inside(path.parent, path.name)
     try:
+        require_regular(path)
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {})["kce"])
             if "provenance" not in metadata:
@@ -82,14 +85,17 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
                 )
             yield file, metadata
     except (OSError, SafetensorError, KeyError, ValueError) as error:
+        if is_system_error(error):
+            raise system_failure(f"{path} cannot be read", error) from error
         raise BadData(
-            f"{path} is not a weights file of KCE: {error}", "if it was damaged, delete it to train again"
+            f"{path} is not a weights file of KCE: {error}",
+            "if it was damaged, restore a copy, or move it away to train again",
         ) from error
 
 
 def file_sha256(path: Path) -> str:
     """Compute the SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         state = sha256()
         while chunk := file.read(2**20):
             state.update(chunk)
@@ -118,7 +124,7 @@ def weights_exist(path: Path, provenance: Mapping[str, str]) -> bool:
         return True
     raise Refused(
         f"{path} was made with different settings:\n{format_differences(existing, provenance)}",
-        "name another folder for this run, or delete that file to train again",
+        "name another folder for this run, or move that file away to train again",
     )
 
 
@@ -152,6 +158,7 @@ def reuse_weights(to: Path, provenance: Mapping[str, str], folders: Iterable[Pat
         for candidate in sorted(folder.glob("*.safetensors")):
             if candidate != to and read_weights_metadata(candidate)["provenance"] == dict(provenance):
                 with atomic_replace(to) as temporary:
+                    temporary.unlink()  # a link is made only where no file is
                     try:
                         temporary.hardlink_to(candidate)
                     except OSError:  # another disk, or a file system without links

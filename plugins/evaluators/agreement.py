@@ -56,6 +56,8 @@ class Agreement:
         from pathlib import Path
 
         try:
+            if Path(self.truth).exists() and not Path(self.truth).is_file():
+                raise BadData(f"the truth {self.truth} is not a file", "name a truth.toml, or none")
             document = tomllib.loads(Path(self.truth).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise BadData(f"cannot read the truth {self.truth}: {error}", "name a truth.toml, or none") from error

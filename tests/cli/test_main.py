@@ -99,6 +99,11 @@ def raising(error: BaseException) -> App:
         (KCEError("it is wrong", "mend it"), 2, "error: it is wrong\nhint: mend it\n"),
         (OSError(errno.ENOSPC, "No space left on device"), 2, "the disk is full"),
         (PermissionError(errno.EACCES, "Permission denied", "x"), 2, "hint:"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "runs/a/x"), 2, "error: runs/a/x: it does not exist\nhint: "),
+        (OSError(errno.ESTALE, "Stale file handle", "x"), 2, "stale file handle"),
+        (OSError("a library's own words"), 2, "error: a library's own words\nhint: "),
+        (UnicodeEncodeError("ascii", "조", 0, 1, "no"), 2, "set PYTHONUTF8=1"),
+        (UnicodeEncodeError("utf-8", "a\udcff", 1, 2, "no"), 2, "not valid UTF-8: 'a\\udcff'\nhint: "),
         (typer.Exit(0), 0, ""),
     ],
 )

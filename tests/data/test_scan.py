@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from kce.data import losses as module
 from kce.data.leaks import Leak
 from kce.data.sample_csv import COLUMNS
 from kce.data.scan import ScanFailed, ScanReport, scan
+from kce.system import atomic
 from kce.system.documents import document_from_table, document_to_table
 from tests.support.planted import build, plant
 
@@ -323,10 +323,10 @@ def test_a_csv_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
-def test_a_full_disk_is_an_error_with_a_hint(tmp_path: Path) -> None:
-    part = tmp_path / f".out.csv.{os.getpid()}.part"
-    part.symlink_to("/dev/full")
-    with pytest.raises(KCEError, match="cannot be written: No space left"):
+def test_a_full_disk_is_an_error_with_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "part").symlink_to("/dev/full")
+    monkeypatch.setattr(atomic, "_new_file", lambda folder: folder / "part")
+    with pytest.raises(KCEError, match="cannot be written: the disk is full"):
         scan(Given([sample(str(n)) for n in range(5000)]), "root", csv=tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()
 

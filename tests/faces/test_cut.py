@@ -392,7 +392,7 @@ def test_a_folder_with_something_else_in_it_is_refused(corpus: Corpus, tmp_path:
     with pytest.raises(Refused, match="not empty"):
         quick(corpus, corpus.root, home)
     (tmp_path / "a file").write_text("")
-    with pytest.raises(KCEError, match="cannot be written") as raised:
+    with pytest.raises(KCEError, match="cannot be made") as raised:
         quick(corpus, tmp_path / "a file", home)
     assert raised.value.hint
 
@@ -599,7 +599,7 @@ def test_an_incomplete_journal_is_read_as_far_as_it_is_complete(
     journal = tmp_path / "a" / "cut.journal"
     data = journal.read_bytes()
     journal.write_bytes(data[: int(len(data) * keep)])
-    (tmp_path / "a" / "D_real" / "x.png.part").write_bytes(b"half a p")
+    (tmp_path / "a" / "D_real" / ".kce-7-0a1b2c3d.part").write_bytes(b"half a p")
     quick(corpus, tmp_path / "a", home, per_category=7)
     assert contents(tmp_path / "a") == contents(tmp_path / "whole")
 

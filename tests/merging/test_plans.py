@@ -344,7 +344,7 @@ def test_a_plan_written_by_hand_needs_no_schema_but_no_other_one_either(tmp_path
 def test_no_plan_and_no_text(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"\xff\xfe")
     for path in (tmp_path / "absent.toml", tmp_path):
-        with pytest.raises(BadData, match="cannot be read"):
+        with pytest.raises(BadData, match=r"cannot be read|is a folder"):
             read_plan(path)
     with pytest.raises(BadData, match="is not a merge plan: it is not UTF-8 text"):
         read_plan(tmp_path / "latin.toml")

@@ -130,7 +130,7 @@ def test_another_schema_and_none_are_refused_with_what_to_do() -> None:
 @pytest.mark.parametrize("suffix", [".toml", ".json"])
 def test_a_file_that_is_none_says_so(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"sheet{suffix}"
-    with pytest.raises(BadData, match="cannot be read: No such file"):
+    with pytest.raises(BadData, match="cannot be read: it does not exist"):
         read_document(path, Sheet)
     for data in (b"[[[", b"\xff\xfe", b"a", b'{"a":' * 100_000):
         path.write_bytes(data)

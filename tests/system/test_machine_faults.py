@@ -18,6 +18,7 @@ from kce.data import pictures
 from kce.errors import BadData, MachineFault
 from kce.system.machine_faults import decoder_fault, fault_of, read_fault
 from kce.system.memory import available_memory
+from kce.system.os_errors import describe_os_error
 from tests.conftest import REPOSITORY
 from tests.data.test_media import make_video, numbered
 
@@ -114,8 +115,9 @@ def test_other_errors_are_no_fault_of_the_machine(error: Exception) -> None:
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES, errno.ENOTCONN, errno.ENOENT, errno.ELOOP])
 def test_what_the_system_does_not_let_us_read_is_no_fault_of_the_file(number: int) -> None:
-    fault = read_fault(OSError(number, os.strerror(number)), "a.png")
-    assert ("is missing" if number == errno.ENOENT else os.strerror(number)) in fault.message
+    error = OSError(number, os.strerror(number))
+    fault = read_fault(error, "a.png")
+    assert ("is missing" if number == errno.ENOENT else describe_os_error(error)[0]) in fault.message
 
 
 def test_numbers_that_ffmpeg_uses_itself_are_asked_of_the_machine(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -531,3 +532,83 @@ def test_the_mask_allows_the_classes_with_a_member_in_the_face_s_dataset(faces_a
         allowed = result.for_rows(np.array([row]))[0]
         assert {name for name, may in zip(merged.names, allowed.tolist(), strict=True) if may} == own
         assert merged.classes[str(faces.category[row])] in own
+
+
+def cut_short(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def emptied(data: bytes) -> bytes:
+    return b""
+
+
+def zeroed(data: bytes) -> bytes:
+    return bytes(len(data))
+
+
+def with_a_flipped_bit(data: bytes) -> bytes:
+    return data[:-100] + bytes([data[-100] ^ 1]) + data[-99:]
+
+
+DAMAGE = [cut_short, emptied, zeroed, with_a_flipped_bit]
+
+
+def interrupted_after(pixels: Pixels, to: Path, steps: int) -> None:
+    calls = iter(range(1000))
+
+    def interrupt(what: str, done: int, total: int | None) -> None:
+        if next(calls) == steps:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(pixels, to, replace(QUICK, save_every=0.0), progress=interrupt)
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_state_costs_one_state_and_is_told(
+    pixels: Pixels, tmp_path: Path, damage: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = trained(pixels, tmp_path / "whole.safetensors")
+    interrupted_after(pixels, tmp_path / "cut.safetensors", 5)
+    state = tmp_path / "cut.safetensors.resume"
+    state.write_bytes(damage(state.read_bytes()))
+    seen: list[int] = []
+    again = trained(pixels, tmp_path / "cut.safetensors", progress=lambda what, done, total: seen.append(done))
+    assert again == whole
+    assert seen[0] == 4 * QUICK.batch_size
+    assert "cut.safetensors.resume is damaged; the training continues from step 4" in caplog.text
+    assert sorted(path.name for path in tmp_path.iterdir() if "resume" in path.name) == []
+
+
+def test_without_a_whole_state_the_training_begins_again(
+    pixels: Pixels, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = trained(pixels, tmp_path / "whole.safetensors")
+    interrupted_after(pixels, tmp_path / "cut.safetensors", 5)
+    for name in ("cut.safetensors.resume", "cut.safetensors.resume.before"):
+        (tmp_path / name).write_bytes(b"")
+    seen: list[int] = []
+    again = trained(pixels, tmp_path / "cut.safetensors", progress=lambda what, done, total: seen.append(done))
+    assert (again, seen[0]) == (whole, 0)
+    assert "is damaged; the training restarts" in caplog.text
+
+
+def test_killed_between_the_two_renames_of_a_state_it_goes_on_from_the_one_before(
+    pixels: Pixels, tmp_path: Path
+) -> None:
+    whole = trained(pixels, tmp_path / "whole.safetensors")
+    interrupted_after(pixels, tmp_path / "cut.safetensors", 5)
+    (tmp_path / "cut.safetensors.resume").unlink()
+    seen: list[int] = []
+    again = trained(pixels, tmp_path / "cut.safetensors", progress=lambda what, done, total: seen.append(done))
+    assert (again, seen[0]) == (whole, 4 * QUICK.batch_size)
+
+
+@pytest.mark.parametrize("garbage", [b"\xff\xfe\0", b"model,epoch\nfinal\n", b"a" * 200_000, b'"', b"model\n" * 9])
+def test_garbage_in_the_history_is_written_again(pixels: Pixels, tmp_path: Path, garbage: bytes) -> None:
+    trained(pixels, tmp_path / "a.safetensors")
+    rows = read_history(tmp_path / "train.csv", "a")
+    (tmp_path / "train.csv").write_bytes(garbage)
+    trained(pixels, tmp_path / "a.safetensors")
+    again = read_history(tmp_path / "train.csv", "a")
+    assert [row["loss"] for row in again] == [row["loss"] for row in rows]

@@ -130,6 +130,8 @@ class World:
         """Whether the root contains this world, complete. Raises KCEError if it contains anything else."""
         if self.root.is_dir() and any(self.root.iterdir()):
             try:
+                if not (self.root / "world.toml").is_file():
+                    raise FileNotFoundError
                 existing = tomllib.loads((self.root / "world.toml").read_text(encoding="utf-8"))
             except (OSError, ValueError) as error:
                 raise KCEError(
