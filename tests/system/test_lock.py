@@ -90,7 +90,7 @@ def test_without_locks_of_the_file_system_another_one_holds(tmp_path: Path, numb
             text=True,
             cwd=REPOSITORY,
         )
-        assert f"another run is running in {tmp_path}: process {holder.pid} on" in second.stdout
+        assert f"another kce is writing in {tmp_path}: run, process {holder.pid} on" in second.stdout
         holder.kill()
     third = subprocess.run(
         on_a_file_system_without_locks(tmp_path, number, 0), check=True, capture_output=True, text=True, cwd=REPOSITORY
