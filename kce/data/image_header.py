@@ -7,6 +7,8 @@ import re
 import struct
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +25,9 @@ class ImageHeader:
         alpha: Whether there is transparency.
         depth: Bits of a channel.
         orientation: The EXIF orientation that is to be applied, 1 (as it is) to 8.
+        transparent_grey: The grey that is transparent, in a PNG without other transparency, scaled to the depth that
+            OpenCV returns: 8 bits, or 16.
+        checked: Whether Pillow finds damage that OpenCV's decoder passes over.
     """
 
     width: int
@@ -30,6 +35,8 @@ class ImageHeader:
     alpha: bool = False
     depth: int = 8
     orientation: int = 1
+    transparent_grey: int | None = None
+    checked: bool = False
 
     @property
     def decoded_bytes(self) -> int:
@@ -37,12 +44,21 @@ class ImageHeader:
         return self.width * self.height * (4 if self.alpha else 3) * self.depth // 8
 
 
+_CHECKED = ("tiff_lzw", "tiff_deflate", "tiff_adobe_deflate", "packbits")
 _pillow = threading.Lock()  # Pillow warns of decompression bombs, and warning filters belong to the whole process
 _TEXT_HEADERS = (  # formats that OpenCV reads and Pillow does not
     (re.compile(rb"P7\n(?=(?:.*\n)*?WIDTH +(?P<w>\d+))(?=(?:.*\n)*?HEIGHT +(?P<h>\d+))"), b"RGB_ALPHA"),
     (re.compile(rb"PF\s+(?P<w>\d+)\s+(?P<h>\d+)\s"), None),
     (re.compile(rb"#\?(?:RADIANCE|RGBE)(?s:.*?)\n-Y +(?P<h>\d+) +\+X +(?P<w>\d+)\n"), None),
 )
+
+
+@contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """A block in which Pillow, which warns of much that does no harm, is silent; one at a time in a process."""
+    with _pillow, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def read_header(data: bytes, path: Any) -> ImageHeader:
@@ -60,15 +76,16 @@ def read_header(data: bytes, path: Any) -> ImageHeader:
         return plain
     from PIL import Image as Pillow
 
-    with _pillow, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet_pillow():
         warnings.simplefilter("error", Pillow.DecompressionBombWarning)
         try:
             with Pillow.open(io.BytesIO(data)) as picture:
                 alpha = "A" in picture.getbands() or "transparency" in picture.info
                 # OpenCV always applies the orientation of a TIFF.
                 orientation = 1 if picture.format == "TIFF" else _orientation(picture)
-                return ImageHeader(*picture.size, alpha, _depth(picture, data), orientation)
+                grey = _transparent_grey(data, picture.info.get("transparency"))
+                checked = picture.format == "TIFF" and picture.info.get("compression") in _CHECKED
+                return ImageHeader(*picture.size, alpha, _depth(picture, data), orientation, grey, checked)
         except (Pillow.DecompressionBombWarning, Pillow.DecompressionBombError) as error:
             raise BadData(f"{path}: too large", "make the picture smaller") from error
         except Exception:  # noqa: S110 - on hostile headers Pillow's parsers raise anything
@@ -106,3 +123,10 @@ def _orientation(picture: Any) -> int:
         return int(picture.getexif().get(0x0112, 1))
     except Exception:  # a picture with a broken EXIF block is still usable
         return 1
+
+
+def _transparent_grey(data: bytes, value: Any) -> int | None:
+    if data[:16] != _PNG or data[25] != 0 or not isinstance(value, int):
+        return None
+    depth = int(data[24])
+    return int(value * (2 ** max(depth, 8) - 1) // (2**depth - 1))

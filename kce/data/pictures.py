@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from importlib import import_module
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce.data.image_header import ImageHeader, read_header
+from kce.data.image_header import ImageHeader, quiet_pillow, read_header
+from kce.data.jpeg_damage import jpeg_damage, libjpeg_warnings
 from kce.data.media import MAX_PIXELS, media_size, reading
 from kce.errors import BadData, MachineFault
 from kce.system.machine_faults import AGAIN, lacking
@@ -54,11 +56,18 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     # The orientation is applied below: OpenCV does not apply it where there is alpha, nor for AVIF.
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED if header.alpha else flags)
+        with libjpeg_warnings(data) as warnings:
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED if header.alpha else flags)
     except cv2.error:
         pixels = None
     if pixels is None or pixels.size == 0:
         raise lacking(path, header.decoded_bytes) or BadData(f"{path}: damaged or cut short", "get the file again")
+    if header.checked and not _loads(data):
+        raise lacking(path, header.decoded_bytes) or BadData(f"{path}: damaged", "get the file again")
+    if damage := jpeg_damage(data, warnings):
+        raise BadData(f"{path}: damaged ({damage})", "get the file again")
+    if header.alpha and (pixels.ndim == 2 or pixels.shape[2] < 4):
+        pixels = _add_alpha(pixels, data, header)
     return _upright(_in_bands(pixels, lambda band: _to_rgb(_to_eight_bit(band, path))), header.orientation)
 
 
@@ -130,6 +139,30 @@ def _in_bands(pixels: NDArray[Any], convert: Callable[[NDArray[Any]], Image]) ->
     for top in range(0, height, rows):
         image[top : top + rows] = convert(pixels[top : top + rows])
     return image
+
+
+def _loads(data: bytes) -> bool:
+    """Whether Pillow decodes a picture without an error."""
+    from PIL import Image as Pillow
+
+    try:
+        with quiet_pillow(), Pillow.open(io.BytesIO(data)) as picture:
+            picture.load()
+    except Exception:
+        return False
+    return True
+
+
+def _add_alpha(pixels: NDArray[Any], data: bytes, header: ImageHeader) -> NDArray[Any]:
+    """The pixels of a grey picture, BGRA, whose transparency OpenCV has left out."""
+    if header.transparent_grey is None:
+        from PIL import Image as Pillow
+
+        with quiet_pillow(), Pillow.open(io.BytesIO(data)) as picture:
+            return np.asarray(picture.convert("RGBA"))[:, :, [2, 1, 0, 3]]
+    grey = pixels if pixels.ndim == 2 else pixels[:, :, 0]
+    alpha = np.where(grey == header.transparent_grey, 0, np.iinfo(grey.dtype).max).astype(grey.dtype)
+    return np.dstack((grey, grey, grey, alpha))
 
 
 def _to_eight_bit(pixels: NDArray[Any], path: Any) -> NDArray[np.uint8]:

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 # What a decoder says when it fills up a picture from others.
 _MADE_UP = re.compile("concealing|Could not find ref|Missing reference|missing picture in access unit")
-# Codecs whose data hold no long run of zeros, and whose decoders take one for a picture.
-_DENSE = frozenset({"h264", "hevc", "vvc", "av1", "vp8", "vp9"})
-_HOLE = bytes(32)
+# Zeros in a row that the data of a codec never hold, or only in pictures beyond all bounds (AV1); decoders decode them.
+_HOLES = {"h264": bytes(32), "hevc": bytes(32), "vvc": bytes(32), "av1": bytes(64)}
 
 
 def video_frames(
@@ -171,7 +170,8 @@ def _decoded(path: Path, context: Any, packet: Any, wants: set[int]) -> list[Any
     import av
 
     if packet is not None:
-        if packet.is_corrupt or (context.codec.canonical_name in _DENSE and _HOLE in bytes(packet)):
+        hole = _HOLES.get(context.codec.canonical_name)
+        if packet.is_corrupt or (hole and hole in bytes(packet)):
             return None
         # Decoders of other libraries (of AV1, libdav1d) look at skip_frame once, when they are opened.
         if wants and not context.codec.name.startswith("lib"):
