@@ -202,7 +202,11 @@ def _run_cells(
     claim_bench_folder(folder, BenchRecord("clusterers", library_versions()))
     make_folder_inside(folder, "labels")
     stored = load_finished_cells(folder, ClusterResult)
-    results = {name: result for name, result in stored.items() if is_final(result, limit)}
+    results = {
+        name: result
+        for name, result in stored.items()
+        if is_final(result, limit) and _read_labels(folder, result) is not None
+    }
     missing = [cell for cell in cells if cell.id not in results]
     finished = len(cells) - len(missing)
     progress("cells", finished, len(cells))
@@ -229,8 +233,26 @@ def _run_cells(
 
 
 def read_cluster_labels(folder: Path, results: Sequence[Mapping[str, Any]]) -> list[NDArray[np.int_]]:
-    """Read the cluster numbers, each (n,), of those results that have any."""
-    return [_load_labels(_labels_path(folder, result["id"])) for result in results if result["status"] == "ok"]
+    """Read the cluster numbers, each (n,), of those results that have any. Raises BadData if they are damaged."""
+    labels = [_read_labels(folder, result) for result in results if result["status"] == "ok"]
+    if any(numbers is None for numbers in labels):
+        raise BadData(
+            f"cluster numbers in {folder / 'labels'} are missing or damaged",
+            "start the same `kce bench clusterers` again: it runs those cells again",
+        )
+    return [numbers for numbers in labels if numbers is not None]
+
+
+def _read_labels(folder: Path, result: Mapping[str, Any]) -> NDArray[np.int_] | None:
+    """The cluster numbers of a result, none if it has none; None where they are missing, damaged or cut short."""
+    if result["status"] != "ok":
+        return np.empty(0, np.int64)
+    try:
+        with open_regular(_labels_path(folder, result["id"])) as file:
+            labels: NDArray[np.int_] = np.load(file, allow_pickle=False)
+    except (FileNotFoundError, ValueError, EOFError):
+        return None
+    return labels if labels.shape == (result["n"],) and labels.dtype == np.int64 else None
 
 
 def _result(cell: ClusterCell, outcome: Any, limit: float) -> dict[str, Any]:
@@ -238,12 +260,6 @@ def _result(cell: ClusterCell, outcome: Any, limit: float) -> dict[str, Any]:
         status = "timeout" if outcome.timed_out else "stopped" if outcome.passing else "failed"
         outcome = {"status": status, "reason": outcome.reason, "limit": limit if outcome.timed_out else None}
     return {"id": cell.id, **asdict(cell), **outcome}
-
-
-def _load_labels(path: Path) -> NDArray[np.int_]:
-    with open_regular(path) as file:
-        labels: NDArray[np.int_] = np.load(file, allow_pickle=False)
-    return labels
 
 
 def _labels_path(folder: Path, name: str) -> Path:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Literal, NamedTuple
 
+from kce.data.finished_tables import check_finished_table
 from kce.data.links import allowed_folders, hint_to_follow, is_inside
 from kce.data.names import Parts, fold_name, nfc
 from kce.data.root import RootRules, find_root, names_in
@@ -377,6 +378,13 @@ class Tree:
         if path.is_file() and not inside:
             raise BadData(f"{path} is a link that leads out of the root", hint_to_follow(os.path.dirname(real)))  # noqa: PTH120
         return path if inside and (path.is_dir() or path.is_file()) else None
+
+    def check_table(self, path: Path) -> None:
+        """Check that a table of a face folder is as ``kce cut`` finished it; any other file is fine, and so is none.
+
+        Raises KCEError, or BadData if it was cut off, damaged, edited or lost since.
+        """
+        check_finished_table(path)
 
     def read_lines(self, path: Path) -> Iterator[tuple[int, str]]:
         """The lines of a text file, stripped and without blank ones, with their numbers from 1.

@@ -80,22 +80,24 @@ def check_finished_table(path: Path) -> None:
     """Check that a table is as ``kce cut`` finished it; a table in a folder without ``cut.toml`` is anybody's own.
 
     Raises:
-        KCEError: A cut into the folder was interrupted while it wrote the table, or is just writing it.
-        BadData: The table was cut off, damaged or edited since.
+        KCEError: A cut into the folder was interrupted before it finished the table, or is running.
+        BadData: The table was cut off, damaged, edited or lost since.
     """
     settings = read_settings_table(path.parent)
     tables = settings.get(TABLES) if settings else None
     record = tables.get(path.name) if isinstance(tables, dict) else None
     if not isinstance(record, dict):
         return
-    found = hash_file(path)
-    if found == record.get("hash"):
+    exists = path.exists()
+    if exists and hash_file(path) == record.get("hash"):
         return
     if (path.parent / JOURNAL).is_file():
         raise KCEError(
             f"a cut into {path.parent} was interrupted, or is running",
             "wait for it, or start the same `kce cut` again: it continues",
         )
+    if not exists:
+        raise BadData(f"there is no {path}, though `kce cut` made it", f"the same `kce cut` makes it again; {_MINE}")
     lines = read_regular(path).count(b"\n")
     raise BadData(
         f"{path} is not as `kce cut` finished it: it has {max(lines - 1, 0)} lines below the first, and there were "

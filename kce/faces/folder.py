@@ -96,8 +96,7 @@ def read_faces(folder: str | os.PathLike[str]) -> Faces:
     root = Path(folder)
     table = root / FACES
     require_inside(root, FACES)
-    if table.is_file():
-        check_finished_table(table)
+    check_finished_table(table)
     lines = read_csv_table(table, FaceRow._fields)
     parts: dict[str, list[NDArray[Any]]] = {name: [np.empty(0, np.str_)] for name in (*_COLUMNS, "real")}
     count = 0

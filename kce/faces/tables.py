@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import xxhash
 
-from kce.data.finished_tables import FACES, JOURNAL, PROBLEMS, TableRecord
+from kce.data.finished_tables import FACES, PROBLEMS, TableRecord
 from kce.errors import BadData, KCEError
 from kce.faces.file_names import face_path
 from kce.system.atomic import write_atomic
@@ -97,9 +97,7 @@ def read_csv_table(path: Path, columns: Sequence[str]) -> Iterator[list[str]]:
                     raise BadData(message, CUT_AGAIN)
                 yield row
     except FileNotFoundError as error:
-        unfinished = (path.parent / JOURNAL).is_file()
-        hint = "start the same `kce cut` again: it continues" if unfinished else "`kce cut` makes a face folder"
-        raise KCEError(f"there is no {path}", hint) from error
+        raise KCEError(f"there is no {path}", "`kce cut` makes a face folder") from error
     except OSError as error:
         raise system_failure(f"{path} cannot be read", error) from error
     except (UnicodeDecodeError, csv.Error) as error:

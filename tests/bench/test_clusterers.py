@@ -129,6 +129,22 @@ def test_there_are_scores_for_every_truth_and_easy_worlds_are_solved(tmp_path: P
     assert known["seconds"] > 0
 
 
+def test_a_cell_whose_cluster_numbers_are_damaged_runs_again(tmp_path: Path) -> None:
+    cells = clusterers.list_cluster_cells(REGISTRY, ["kmeans:n_clusters=4"], [SMALL], seeds=(0,))
+    (first,) = clusterers.run_cluster_cells(tmp_path, cells, REGISTRY)
+    (path,) = (tmp_path / "labels").iterdir()
+    whole = path.read_bytes()
+    for damaged in (b"", bytes(len(whole)), whole[: len(whole) // 2], whole[:-8], None):
+        path.unlink()
+        if damaged is not None:
+            path.write_bytes(damaged)
+        with pytest.raises(BadData, match="are missing or damaged") as caught:
+            clusterers.read_cluster_labels(tmp_path, [first])
+        assert "again" in caught.value.hint
+        clusterers.run_cluster_cells(tmp_path, cells, REGISTRY)
+        assert path.read_bytes() == whole
+
+
 def test_traces_of_datasets_mislead_unless_an_aligner_removes_them(tmp_path: Path) -> None:
     todo = clusterers.list_cluster_cells(
         REGISTRY, ["kmeans"], ["small:shift=40.0,separation=12.0"], ["none", "real-anchor"], seeds=(0,)

@@ -13,6 +13,7 @@ from kce.errors import KCEError, Refused
 from kce.faces import journal
 from kce.faces.cut import cut
 from kce.faces.folder import read_faces
+from kce.registry.registry import Registry
 from kce.types import Remark, Sample
 from tests.faces.test_cut import PLUGIN, Corpus, contents, quick
 
@@ -75,6 +76,11 @@ def rows(folder: Path) -> list[tuple[str, ...]]:
     )
 
 
+def scanned(folder: Path) -> list[object]:
+    """What the folder's own adapter reads."""
+    return list(Registry.load(Path("/")).build("dataset", "folder", root=folder))
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_damaged_file_is_put_right_by_the_same_cut_and_never_gives_other_rows(
     tmp_path: Path,
@@ -83,7 +89,7 @@ def test_a_damaged_file_is_put_right_by_the_same_cut_and_never_gives_other_rows(
 ) -> None:
     dataset, folder = broken(tmp_path / "data"), tmp_path / "a"
     quick(dataset, folder, home, per_category=4)
-    whole, before = contents(folder), rows(folder)
+    whole, before, scanned_before = contents(folder), rows(folder), scanned(folder)
     for how, damage in {**DAMAGE, "missing": None}.items():
         if damage is None:
             (folder / name).unlink()
@@ -92,6 +98,8 @@ def test_a_damaged_file_is_put_right_by_the_same_cut_and_never_gives_other_rows(
         found_rows: list[object] = []
         if not error_of(lambda: found_rows.extend(rows(folder))):  # noqa: B023 - called at once
             assert found_rows == before, how  # it was not needed, or its copy is whole
+        if not error_of(lambda: found_rows.append(scanned(folder))):  # noqa: B023
+            assert found_rows[-1] == scanned_before, how
         if error := error_of(lambda: quick(dataset, folder, home, per_category=4)):
             assert (name, how) == ("cut.toml", "missing"), error
             (folder / name).write_bytes(whole[name])

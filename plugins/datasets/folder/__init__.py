@@ -119,6 +119,8 @@ class Folder(Tree):
                 f"no file {json}", "give the JSON file by its path from the root, or from the working folder"
             )
         self.csv = self._csv_parts(csv) if csv else ("faces.csv",) if self.find_exact(("faces.csv",)) else ()
+        if not json:
+            self.check_table(self.root.joinpath(*(self.csv or ("faces.csv",))))
         self._read_folders = lru_cache(maxsize=4096)(self._read_folders_once)
 
     def __iter__(self) -> Iterator[Sample | Remark]:
