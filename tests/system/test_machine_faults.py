@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from kce.data import pictures
+from kce.data.videos import video_frames
 from kce.errors import BadData, MachineFault
 from kce.system.machine_faults import decoder_fault, fault_of, read_fault
 from kce.system.memory import available_memory
@@ -162,3 +163,43 @@ def test_rows_that_are_converted_some_at_a_time_are_the_same(tmp_path: Path, mon
 
 def test_available_memory_is_no_more_than_the_machine_has() -> None:
     assert 0 < available_memory() <= os.sysconf("SC_PHYS_PAGES") * resource.getpagesize()
+
+
+def repeated_packet(source: Path, target: Path, count: int) -> None:
+    """An MP4 whose tables name the first packet of another one `count` times."""
+
+    def boxes(data: bytes) -> list[tuple[bytes, bytes]]:
+        found, at = [], 0
+        while at < len(data):
+            size = struct.unpack(">I", data[at : at + 4])[0]
+            found.append((data[at + 4 : at + 8], data[at + 8 : at + size]))
+            at += size
+        return found
+
+    def box(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I4s", 8 + len(body), kind) + body
+
+    def rewrite(kind: bytes, body: bytes) -> bytes:
+        if kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+            return box(
+                kind, b"".join(rewrite(*inner) for inner in boxes(body) if inner[0] not in (b"ctts", b"stss", b"edts"))
+            )
+        if kind == b"stts":
+            body = struct.pack(">IIII", 0, 1, count, 512)
+        elif kind == b"stsz":
+            body = struct.pack(">III", 0, max(struct.unpack(f">{(len(body) - 12) // 4}I", body[12:])), count)
+        elif kind == b"stsc":
+            body = struct.pack(">IIIII", 0, 1, 1, 1, 1)
+        elif kind == b"stco":
+            body = struct.pack(">II", 0, count) + body[8:12] * count
+        return box(kind, body)
+
+    target.write_bytes(b"".join(rewrite(*one) for one in boxes(source.read_bytes())))
+
+
+def test_a_video_whose_table_names_one_packet_many_times_is_refused_at_once(media: Path, tmp_path: Path) -> None:
+    repeated_packet(media / "a.mp4", tmp_path / "few.mp4", 9)
+    assert len(list(video_frames(tmp_path / "few.mp4", 3))) == 3  # such a table is read
+    repeated_packet(media / "a.mp4", tmp_path / "many.mp4", 50_000)
+    with pytest.raises(BadData, match="names the same data many times"):
+        next(video_frames(tmp_path / "many.mp4", 3))
