@@ -103,7 +103,10 @@ class App(typer.Typer):
 def _ending_well(command: Command) -> Command:
     @functools.wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> Any:
+        from kce.system.package_files import tolerate_broken_packages
+
         try:
+            tolerate_broken_packages()
             # Standard output is the command's alone: what a library or a plugin prints goes where our log goes.
             with (
                 RaisingWhenInterrupted(),

@@ -20,6 +20,7 @@ from kce.registry.asking import hook_manager
 from kce.registry.discovery import DiscoveredPlugin
 from kce.registry.package_metadata import EntryPoint  # noqa: TC001 - read by msgspec
 from kce.registry.plugin_report import PluginReport, inspect_plugin
+from kce.system.package_files import tolerate_broken_packages
 
 _MOST_MEMORY = 2**34  # bytes a plugin may take while it is looked at; on a small machine, half of what there is
 
@@ -78,6 +79,7 @@ def serve() -> None:
             data = data[os.write(channel, data) :]
 
     _limit_resources()
+    tolerate_broken_packages()
     tell(Answer())
     for task in request.tasks:
         plugin = DiscoveredPlugin(task.name, task.source, task.path, task.entry)

@@ -11,12 +11,11 @@ import re
 import sys
 from collections.abc import Iterator
 from importlib.metadata import Distribution
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from kce.errors import BadData
+from kce.system.package_files import read_metadata
 
-_MAX_SIZE = 2**24  # bytes; the largest RECORD of a package in use is a quarter of that
 _ENTRY = re.compile(r"\s*(?P<name>[^=\s][^=]*?)\s*=\s*(?P<value>\S.*?)\s*")
 _VALUE = re.compile(r"(?P<module>[A-Za-z_][\w.]*)\s*(:\s*(?P<attribute>[\w.]+))?\s*(\[.*\])?")
 
@@ -78,23 +77,6 @@ def normalised_name(name: str) -> str:
         'kce-toolkit'
     """
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def read_metadata(distribution: Distribution, name: str) -> str:
-    """Read one of the files of a package's metadata; empty if it is missing, no regular file, or of no sane size.
-
-    What is not UTF-8 in it becomes U+FFFD.
-    """
-    path: Any = getattr(distribution, "_path", None)  # only with it can a pipe be told from a file, before it is opened
-    try:
-        if path is None:
-            return distribution.read_text(name) or ""
-        file = path / name
-        if not file.is_file() or (isinstance(file, Path) and file.stat().st_size > _MAX_SIZE):
-            return ""
-        return str(file.read_bytes().decode("utf-8-sig", "replace"))
-    except Exception:
-        return ""
 
 
 def metadata_fields(distribution: Distribution) -> dict[str, str]:

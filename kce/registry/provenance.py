@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from kce.registry.package_metadata import installed_packages, metadata_fields, normalised_name, read_metadata
+from kce.registry.package_metadata import installed_packages, metadata_fields, normalised_name
+from kce.system.package_files import read_metadata
 from kce.system.version import __version__
 
 DISTRIBUTION = "kce-toolkit"

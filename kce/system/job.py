@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+from kce.system.package_files import tolerate_broken_packages
 from kce.system.signals import handling_signal
 
 
@@ -43,6 +44,7 @@ class Job:
         """Do the work and return its result; raises whatever the function raises."""
         # Before the import: torch reads these when it is loaded.
         os.environ.update({"OMP_NUM_THREADS": str(self.threads), **self.environment})
+        tolerate_broken_packages()
         module, _, function = self.function.partition(":")
         work = getattr(import_module(module), function)
         # Workers ignore Ctrl-C except while they work: an interrupt during imports breaks some libraries.

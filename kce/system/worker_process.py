@@ -15,6 +15,7 @@ from typing import Any
 
 from kce.errors import KCEError
 from kce.system.machine_faults import fault_of
+from kce.system.package_files import tolerate_broken_packages
 
 Make = Callable[..., Callable[[Any], Any]]
 
@@ -27,6 +28,7 @@ def serve(pipe: Connection, make: bytes) -> None:
         pipe.send(_failed(error))
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal; the parent decides
+    tolerate_broken_packages()
     fault, work = _call(_made, make)
     with suppress(EOFError, OSError):  # the parent has ended
         pipe.send((fault, work if fault else None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -97,10 +98,14 @@ def test_a_stranger_with_broken_metadata_stops_nobody_and_is_not_mentioned(
 
 @pytest.mark.parametrize("name", ["no equals", "latin-1", "pipe"])
 def test_the_commands_work_beside_a_stranger_with_broken_metadata(tmp_path: Path, kce: Kce, name: str) -> None:
+    """Torch and others read the entry points of every package."""
     stranger(tmp_path / "site", name)
     path = os.pathsep.join([str(tmp_path / "site"), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = kce("list", "--plugins", "--json", env={"PYTHONPATH": path})
     assert (done.returncode, done.stderr) == (0, "")
+    done = kce("check", "backbone", "tiny", "--json", env={"PYTHONPATH": path})
+    assert done.returncode == 0, done.stderr
+    assert {row["result"] for row in json.loads(done.stdout)} <= {"passed", "skipped", "known fault"}
 
 
 @pytest.mark.parametrize(
