@@ -15,6 +15,7 @@ import pytest
 from kce.registry.package_metadata import entry_points, installed_packages
 from kce.registry.provenance import other_claimants
 from kce.registry.registry import Registry
+from tests.conftest import REPOSITORY
 from tests.support.hostile_plugins import good
 
 Kce = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -98,12 +99,39 @@ def test_a_stranger_with_broken_metadata_stops_nobody_and_is_not_mentioned(
 
 @pytest.mark.parametrize("name", ["no equals", "latin-1", "pipe"])
 def test_the_commands_work_beside_a_stranger_with_broken_metadata(tmp_path: Path, kce: Kce, name: str) -> None:
-    """Torch and others read the entry points of every package."""
     stranger(tmp_path / "site", name)
     path = os.pathsep.join([str(tmp_path / "site"), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = kce("list", "--plugins", "--json", env={"PYTHONPATH": path})
     assert (done.returncode, done.stderr) == (0, "")
-    done = kce("check", "backbone", "tiny", "--json", env={"PYTHONPATH": path})
+
+
+@pytest.mark.parametrize("name", ["no equals", "latin-1", "pipe", "device", "no metadata", "bad value"])
+def test_the_standard_library_skips_what_a_stranger_breaks(tmp_path: Path, name: str) -> None:
+    stranger(tmp_path, name)
+    install(tmp_path, "kce-fine")
+    code = (
+        "from importlib.metadata import entry_points\n"
+        "from kce.system.package_files import tolerate_broken_packages\n"
+        "tolerate_broken_packages(); tolerate_broken_packages()\n"
+        "print([entry.name for entry in entry_points(group='kce')], len(entry_points(group='console_scripts')) > 0)"
+    )
+    path = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(tmp_path)])}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("['kce-fine'] True\n", "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["no equals", "latin-1", "pipe"])
+def test_libraries_that_read_the_entry_points_of_all_packages_load(tmp_path: Path, kce: Kce, name: str) -> None:
+    stranger(tmp_path / "site", name)
+    done = kce("check", "backbone", "tiny", "--json", env={"PYTHONPATH": str(tmp_path / "site")})
     assert done.returncode == 0, done.stderr
     assert {row["result"] for row in json.loads(done.stdout)} <= {"passed", "skipped", "known fault"}
 
