@@ -156,6 +156,7 @@ class Tree:
         )
         self._folder = lru_cache(maxsize=64)(self.root.joinpath)  # making a Path takes a quarter of a scan's time
         self._has_no_link = lru_cache(maxsize=4096)(self._look_for_links)
+        self._frames_in = lru_cache(maxsize=64)(self._look_at_frames)  # one folder has many frames
         self._video_stems = lru_cache(maxsize=4096)(self._list_videos)
         self._stems_of_images = lru_cache(maxsize=64)(self._list_images)
         self._remarks: list[Remark] = []
@@ -217,6 +218,8 @@ class Tree:
 
     def __iter__(self) -> Iterator[Sample | Remark]:
         self._remarks.clear()  # of an iteration that was not finished
+        for looked_up in (self._frames_in, self._video_stems, self._stems_of_images):
+            looked_up.cache_clear()
         yield from self.read_lists()
         for item in walk(self._prefix, self._real_root, self.ignored, self.media, self._readable[1:]):
             yield self._parse(item) if isinstance(item, MediaFile) else self._no_sample(item)
@@ -266,25 +269,30 @@ class Tree:
         Raises:
             Unparsed: It is a picture, but not a numbered frame in the folder of its video.
         """
-        *folders, name = parts
-        stem, _, suffix = name.rpartition(".")
+        folders = parts[:-1]
+        stem, _, suffix = parts[-1].rpartition(".")
         if f".{suffix.lower()}" in self.videos:
-            above = folders[:-1] if folders and fold_name(folders[-1]) == VIDEO_LEVEL else folders
-            return Clip(tuple(above), stem, None)
-        if len(folders) < 2 or not _FRAME_NUMBER.fullmatch(stem):
+            return Clip(folders[:-1] if folders and fold_name(folders[-1]) == VIDEO_LEVEL else folders, stem, None)
+        if not _FRAME_NUMBER.fullmatch(stem) or len(folders) < 2:
             raise Unparsed("not a numbered frame in the folder of its video")
-        level = fold_name(folders[-2])
-        return Clip(tuple(folders[:-2] if level in self.frame_levels else folders[:-1]), folders[-1], int(stem))
+        above, video, _ = self._frames_in(folders)
+        return Clip(above, video, int(stem))
 
     def why_repeated(self, parts: Parts, clip: Clip) -> str:
         """Why a frame is not a sample: its video is there too, or the frame in ``images/``; empty if it is none."""
-        if clip.frame is None:
-            return ""
-        if clip.stem in self._video_stems(clip.folders):
-            return "a frame of a video that is there too"
-        if fold_name(parts[-3]) == self.frame_levels[1] and clip.stem in self._stems_of_images(clip.folders):
-            return f"{self.frame_levels[0]}/ has frames of this video too"
-        return ""
+        return "" if clip.frame is None else self._frames_in(parts[:-1])[2]
+
+    def _look_at_frames(self, folders: Parts) -> tuple[Parts, str, str]:
+        """The folders of the video whose frames are in this folder, its stem, and why the frames are no samples."""
+        *above, video = folders
+        level = fold_name(above[-1])
+        where = tuple(above[:-1] if level in self.frame_levels else above)
+        why = ""
+        if video in self._video_stems(where):
+            why = "a frame of a video that is there too"
+        elif level == self.frame_levels[1] and video in self._stems_of_images(where):
+            why = f"{self.frame_levels[0]}/ has frames of this video too"
+        return where, video, why
 
     def has_frames(self, folders: Parts, stem: str) -> bool:
         """Whether there is a folder of frames of the video with this name, where `clip` would find it."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import ClassVar, NamedTuple
 
 from kce import FolderRemark, KCEError, Remark, Sample, Tree, Unparsed, hookimpl
@@ -40,10 +42,14 @@ CLIP = re.compile(r"([0-9]{3})(?:_([0-9]{3}))?")
 SCENE = re.compile(r"([0-9]{2})(?:_([0-9]{2}))?__((?:(?!__).)+)(?:__[A-Za-z0-9]{8})?")
 
 
-class _Location(NamedTuple):
+class _Folder(NamedTuple):
+    """What the folder of a video, or of its frames, says."""
+
     real: bool
-    name: str  # of the method, or of the source of reals
+    method: str
     compression: str
+    has_videos: bool
+    ignored: str  # why its files are not samples; empty = they are
 
 
 class _Family(Tree):
@@ -66,45 +72,54 @@ class _Family(Tree):
         super().__init__(root)
         self.compressions = set(COMPRESSIONS.values()) if compression == "all" else {COMPRESSIONS[compression]}
         self.expected = {category: n * len(self.compressions) for category, n in self.expected.items()}
-        self._there: dict[str, dict[str, int]] = {}  # category -> compression -> number of files
+        self._read_folder = lru_cache(maxsize=64)(self._interpret)  # one folder has many frames
+        self._files: Counter[tuple[str, str]] = Counter()  # of each method and compression
 
     def __iter__(self) -> Iterator[Sample | Remark]:
-        self._there.clear()
+        self._files.clear()
         yield from super().__iter__()
         yield from self._other_compressions()
 
     def parse(self, parts: tuple[str, ...]) -> Sample | Remark:
         """See ``Tree.parse``."""
-        if parts[0].lower() in DOWNLOADS:
-            return Remark("ignored", "/".join(parts), "a video from the web, of which the reals are cuts")
-        location = self._locate(parts)
-        source = (location.real, location.name.lower())
-        if source not in BOTH:
-            raise Unparsed(f"{location.name} is neither a method nor a source of reals")
-        if source not in self.methods:
-            return Remark("ignored", "/".join(parts), "of the other dataset in this folder")
-        if location.compression.lower() not in COMPRESSIONS:
-            raise Unparsed(f"{location.compression} is not one of the compressions {', '.join(COMPRESSIONS)}")
-        method, compression = self.methods[source], COMPRESSIONS[location.compression.lower()]
-        there = self._there.setdefault(f"{self.name}_{method}", {})
-        there[compression] = there.get(compression, 0) + 1
-        if compression not in self.compressions:
-            return Remark("ignored", "/".join(parts), f"compression {location.compression}")
+        folder = self._read_folder(parts[:-1])
+        if folder.method:
+            self._files[folder.method, folder.compression] += 1
+        if folder.ignored:
+            return Remark("ignored", "/".join(parts), folder.ignored)
         clip = self.clip(parts)
-        if parts[-1].lower().endswith(".mp4") != (len(parts) == 2 or parts[3].lower() == MEDIA_FOLDERS[0]):
-            raise Unparsed("not a video in its folder, or a frame in the folder of its video")
+        if folder.has_videos != (clip.frame is None):
+            raise Unparsed("neither a video in its folder nor a frame in the folder of its video")
         if why := self.why_repeated(parts, clip):
             return Remark("ignored", "/".join(parts), why)
-        group, identities, split = self.facts(clip.stem, location.real)
-        return self.sample(parts, method, group=group, identities=identities, split=split, frame=clip.frame)
+        group, identities, split = self.facts(clip.stem, folder.real)
+        return self.sample(parts, folder.method, group=group, identities=identities, split=split, frame=clip.frame)
+
+    def _interpret(self, folders: tuple[str, ...]) -> _Folder:
+        if folders and folders[0].lower() in DOWNLOADS:
+            return _Folder(True, "", "", True, "a video from the web, of which the reals are cuts")
+        real, name, written, has_videos = self._locate(folders)
+        source = (real, name.lower())
+        if source not in BOTH:
+            raise Unparsed(f"{name} is neither a method nor a source of reals")
+        if source not in self.methods:
+            return _Folder(real, "", "", has_videos, "of the other dataset in this folder")
+        if written.lower() not in COMPRESSIONS:
+            raise Unparsed(f"{written} is not one of the compressions {', '.join(COMPRESSIONS)}")
+        compression = COMPRESSIONS[written.lower()]
+        ignored = "" if compression in self.compressions else f"compression {written}"
+        return _Folder(real, self.methods[source], compression, has_videos, ignored)
 
     def _other_compressions(self) -> Iterator[Remark]:
         """What is said of categories that are there in other compressions than others, or than what is read."""
-        lost = {name: there for name, there in self._there.items() if not self.compressions & there.keys()}
+        found: dict[str, dict[str, int]] = {}  # category -> compression -> number of files
+        for (method, compression), files in self._files.items():
+            found.setdefault(f"{self.name}_{method}", {})[compression] = files
+        lost = {category: there for category, there in found.items() if not self.compressions & there.keys()}
         read = ", ".join(sorted(self.compressions))
         for category, there in lost.items():
             others = ", ".join(sorted(there))
-            wanted = next(iter(there)) if len(there) == 1 else "all"
+            wanted = others if len(there) == 1 else "all"
             yield FolderRemark(
                 "ignored",
                 category.removeprefix(f"{self.name}_"),
@@ -114,7 +129,7 @@ class _Family(Tree):
                 sum(there.values()),
             )
         by_compression: dict[str, list[str]] = {}
-        for category, there in self._there.items():
+        for category, there in found.items():
             by_compression.setdefault(" and ".join(sorted(self.compressions & there.keys())), []).append(category)
         if len(by_compression) > 1 and not lost:
             what = "; ".join(f"{', '.join(names)} in {where}" for where, names in sorted(by_compression.items()))
@@ -124,20 +139,22 @@ class _Family(Tree):
         """Group, identities and split, from the name of a video."""
         raise NotImplementedError
 
-    def _locate(self, parts: tuple[str, ...]) -> _Location:
-        half = parts[0].lower()
-        if half in HALVES and len(parts) > 4:
-            media = parts[3].lower()
+    def _locate(self, folders: tuple[str, ...]) -> tuple[bool, str, str, bool]:
+        """Whether it is a real, the folder of the method, that of the compression, and whether it holds videos."""
+        half = folders[0].lower() if folders else ""
+        if half in HALVES and len(folders) > 3:
+            media = folders[3].lower()
             if media not in MEDIA_FOLDERS:
-                raise Unparsed(f"{parts[3]} is not one of the folders {', '.join(MEDIA_FOLDERS)}")
-            if len(parts) != (5 if media == MEDIA_FOLDERS[0] else 6):
+                raise Unparsed(f"{folders[3]} is not one of the folders {', '.join(MEDIA_FOLDERS)}")
+            has_videos = media == MEDIA_FOLDERS[0]
+            if len(folders) != (4 if has_videos else 5):
                 raise Unparsed("neither a video directly in its folder nor a frame in the folder of its video")
-            return _Location(half == HALVES[0], parts[1], parts[2])
-        if half not in HALVES and len(parts) == 2:
+            return half == HALVES[0], folders[1], folders[2], has_videos
+        if half not in HALVES and len(folders) == 1:
             real = half == "original"
             ending = self.root.name.rpartition("_")[2].lower()
             compression = ending if ending in COMPRESSIONS else "c23"  # what the flat re-upload was made from
-            return _Location(real, "youtube" if real else half, compression)
+            return real, "youtube" if real else half, compression, True
         raise Unparsed("not in a folder of the published layout")
 
 
