@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,6 +85,39 @@ def _described(meaning: Meaning) -> str:
     return f"the dataset {meaning.dataset!r} with the method {meaning.method!r}"
 
 
+_NARROW = 256
+_SMALL = 1 << 26
+
+
+def text_array(texts: Sequence[str]) -> NDArray[np.str_]:
+    """Make an array of texts (n,), such as the keys, labels or groups of ``kce.Features``.
+
+    A numpy array of texts is as wide as its longest one: a single label of 4,000 letters in 300,000 rows would take
+    5 GB. Where it would be wide and large, the array has the type object, and equal texts are one object in memory;
+    comparing, indexing, ``np.unique`` and ``np.isin`` work on both.
+
+    Example:
+        >>> text_array(["a", "bc"]).dtype
+        dtype('<U2')
+        >>> text_array(["a"] * 100_000 + ["b" * 4000]).nbytes
+        800008
+    """
+    import numpy as np
+
+    width = max(map(len, texts), default=0)
+    if width <= _NARROW or 4 * width * len(texts) <= _SMALL:
+        return np.array(texts, dtype=np.str_)
+    array: NDArray[Any] = np.empty(len(texts), dtype=object)
+    shared: dict[str, str] = {}
+    array[:] = [shared.setdefault(text, text) for text in texts]
+    return array
+
+
+def concatenate_texts(arrays: Iterable[NDArray[np.str_]]) -> NDArray[np.str_]:
+    """Join arrays of texts; one that is wide does not make the others so, as ``text_array`` says."""
+    return text_array([text for array in arrays for text in array.tolist()])
+
+
 class Rows(Protocol):
     """``kce.Features``, or anything else with keys and labels, both (n,) str."""
 
@@ -119,7 +152,8 @@ def datasets(rows: Rows) -> NDArray[np.str_]:
 
     names, codes = np.unique(rows.label, return_inverse=True)
     parts = label_parts(rows)
-    return np.array([parts[name].dataset for name in names.tolist()], dtype=np.str_)[codes]
+    own = [parts[name].dataset for name in names.tolist()]
+    return text_array([own[code] for code in codes.tolist()])
 
 
 def recordings(group: NDArray[np.str_], key: NDArray[np.str_]) -> NDArray[np.str_]:
@@ -140,10 +174,8 @@ def recordings(group: NDArray[np.str_], key: NDArray[np.str_]) -> NDArray[np.str
         >>> recordings(np.array(["ffpp:000", "", ""]), np.array(["A/000.png", "A/1.mp4#5", "A/1.mp4#9"])).tolist()
         ['gffpp:000', 'kA/1.mp4', 'kA/1.mp4']
     """
-    import numpy as np
-
     pairs = zip(group.tolist(), key.tolist(), strict=True)
-    return np.array([f"g{known}" if known else f"k{_FRAME.sub('', own)}" for known, own in pairs], np.str_)
+    return text_array([f"g{known}" if known else f"k{_FRAME.sub('', own)}" for known, own in pairs])
 
 
 def _split_label(label: str, key: str) -> LabelParts:

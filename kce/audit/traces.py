@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kce.errors import BadData
-from kce.labels import REAL, label_parts
+from kce.labels import REAL, concatenate_texts, label_parts, text_array
 from kce.system.rng import generator
 from kce.types import Features
 
@@ -88,14 +88,16 @@ def concatenate_tables(tables: Sequence[Features]) -> Features:
     dims = sorted({table.x.shape[1] for table in tables})
     if len(dims) > 1:
         raise BadData(f"the tables have features of {dims} dimensions", "audit tables of one backbone together")
-    key = np.concatenate([table.key for table in tables])
+    key, label, group = (
+        concatenate_texts(getattr(table, name) for table in tables) for name in ("key", "label", "group")
+    )
     order = np.argsort(key, kind="stable")
     duplicates = np.flatnonzero(key[order][1:] == key[order][:-1])
     if len(duplicates):
         raise BadData(
             f"the key {key[order][duplicates[0]]} occurs twice", "name each table once, and no rows in two tables"
         )
-    label, group, x = (np.concatenate([getattr(table, name) for table in tables]) for name in ("label", "group", "x"))
+    x = np.concatenate([table.x for table in tables])
     return Features(key[order], label[order], group[order], x[order])
 
 
@@ -114,7 +116,8 @@ def compute_traces(features: Features, seed: int) -> Traces:
     labels, label = np.unique(features.label, return_inverse=True)
     datasets = sorted({part.dataset for part in parts.values()})
     dataset = np.searchsorted(datasets, [parts[name].dataset for name in labels.tolist()])[label]
-    group = np.where(features.group == "", np.char.add("\0", np.array(datasets)[dataset]), features.group)
+    unknown = [f"\0{name}" for name in datasets]
+    group = np.where(features.group == "", text_array([unknown[number] for number in dataset.tolist()]), features.group)
     centres = np.stack([features.x[label == number].mean(axis=0, dtype=np.float64) for number in range(len(labels))])
     label_parts_in_order = [parts[name] for name in labels.tolist()]
     anchors = np.stack([_anchor(centres, label_parts_in_order, name) for name in datasets])

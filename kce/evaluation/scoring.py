@@ -149,8 +149,8 @@ def score_features(
 
 def read_evaluation_rows(table: FeatureTable, per_category: int, seed: int) -> Features:
     """Read the rows that ``choose_evaluation_rows`` chooses of a table; only labels and keys of the rest are read."""
-    labels, keys = zip(*((batch.label, batch.key) for batch in table.batches()), strict=True)
-    return table.read_rows(choose_evaluation_rows(np.concatenate(labels), np.concatenate(keys), per_category, seed))
+    key, label = table.read_texts()
+    return table.read_rows(choose_evaluation_rows(label, key, per_category, seed))
 
 
 def choose_evaluation_rows(labels: ArrayLike, keys: ArrayLike, per_category: int, seed: int) -> NDArray[np.int64]:
@@ -172,8 +172,7 @@ def choose_evaluation_rows(labels: ArrayLike, keys: ArrayLike, per_category: int
         BadData: If there are no rows.
         KCEError: If `per_category` is below 1.
     """
-    label = np.asarray(labels, dtype=np.str_)
-    key = np.asarray(keys, dtype=np.str_)
+    label, key = np.asarray(labels), np.asarray(keys)
     if per_category < 1:
         raise KCEError(f"cannot score {per_category} rows per category", "use at least 1")
     if not len(label):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import h5py
 import numpy as np
 
 from kce.errors import BadData, KCEError
+from kce.features.probe import check_texts
+from kce.labels import text_array
 from kce.system.atomic import atomic_replace
 from kce.system.os_errors import NO_LOCKS, error_number, is_system_error, system_failure
 from kce.system.regular import open_regular
@@ -23,13 +26,15 @@ if TYPE_CHECKING:
 TEXT_COLUMNS = ("key", "label", "group")
 COLUMNS = (*TEXT_COLUMNS, "x")
 MAX_TEXT_LENGTH = 4096
-"""Characters of a key, label or group; every row of a numpy text array is as wide as its longest text."""
+"""Characters of a key, label or group."""
 MAX_DIM = 1 << 16
 """Features of a row."""
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _CHUNK = 1 << 18  # bytes of x compressed together
 _MAX_CHUNK = 1 << 28  # bytes; a file from elsewhere may claim any size
-_READ_ERRORS = (OSError, RuntimeError, UnicodeDecodeError)  # what h5py raises for damaged bytes
+_MAX_LISTED = 20  # tables that a message names
+_MAX_RATIO = 1100  # deflate packs at most 1032 bytes into one
+_READ_ERRORS = (OSError, RuntimeError, KeyError, TypeError, ValueError)  # what h5py raises for damaged bytes
 
 
 @contextmanager
@@ -60,6 +65,10 @@ def open_feature_file(path: Path) -> Iterator[h5py.File]:
         if is_system_error(error):
             raise system_failure(f"{path} cannot be read", error) from error
         raise BadData(f"{path} is damaged or cut short: {error}", hint) from error
+    except MemoryError as error:
+        raise BadData(
+            f"{path} needs more memory than there is", "split the table, or use a machine with more memory"
+        ) from error
 
 
 def _has_signature(raw: BinaryIO) -> bool:
@@ -92,7 +101,8 @@ def checked_table(file: h5py.File, name: str, path: Path) -> h5py.Group:
     """Return the group of a table whose columns have the right type and shape; otherwise raise BadData."""
     names = table_names(file)
     if name not in names:
-        listed = ", ".join(f"/{other}" for other in names) or "none"
+        more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+        listed = ", ".join(f"/{other}" for other in names[:_MAX_LISTED]) + more or "none"
         raise BadData(f"{path} has no table /{name}; it has: {listed}", "write the table as FILE.h5:/TABLE")
     group = file[name]
     where = f"{path}:/{name}"
@@ -106,6 +116,8 @@ def checked_table(file: h5py.File, name: str, path: Path) -> h5py.Group:
     lengths = {column: group[column].shape[0] for column in COLUMNS}
     if len(set(lengths.values())) > 1:
         raise BadData(f"{where} has columns of different lengths: {lengths}", "extract the features again")
+    if any(h5py.check_string_dtype(group[column].dtype).length is None for column in TEXT_COLUMNS):
+        check_texts(path, name, lengths["key"])
     return group
 
 
@@ -114,46 +126,107 @@ def _hard(group: h5py.Group, name: str) -> bool:
 
 
 def _check_column(data: h5py.Dataset, column: str, where: str) -> None:
-    text = h5py.check_string_dtype(data.dtype)
+    try:
+        dtype = data.dtype
+    except TypeError:  # a type that numpy does not have, such as HDF5's times
+        dtype = None
+    text = None if dtype is None else h5py.check_string_dtype(dtype)
     if column == "x":
-        ok = data.ndim == 2 and data.dtype.kind in "fiu" and 0 < data.shape[1] <= MAX_DIM
+        ok = data.ndim == 2 and dtype is not None and dtype.kind in "fiu" and 0 < data.shape[1] <= MAX_DIM
         expected = f"(n, 1 to {MAX_DIM}) numbers"
     else:
         ok = data.ndim == 1 and text is not None and (text.length or 0) <= 4 * MAX_TEXT_LENGTH
         expected = "(n,) strings"
     if not ok:
-        raise BadData(
-            f"{where}: {column} is {data.shape} {data.dtype}, not {expected}",
-            f"a table has the columns {', '.join(COLUMNS)}",
-        )
-    chunk = int(np.prod(data.chunks or (1,), dtype=np.float64)) * data.dtype.itemsize
+        found = dtype or "of a type that numpy does not have"
+        hint = f"a table has the columns {', '.join(COLUMNS)}"
+        raise BadData(f"{where}: {column} is {data.shape} {found}, not {expected}", hint)
+    chunk = math.prod(data.chunks or (1,)) * data.dtype.itemsize
     if data.is_virtual or data.external or chunk > _MAX_CHUNK:
         raise BadData(
             f"{where}: {column} is stored in another file, or in chunks too large to read",
             "copy the rows into a new file",
         )
+    if not _is_stored(data):
+        raise BadData(
+            f"{where}: {column} claims {data.shape[0]} rows, and the file does not hold that many",
+            "restore a copy, or extract the features again",
+        )
 
 
-def read_rows(group: h5py.Group, start: int, stop: int, where: str) -> Features:
-    """Read the rows start to stop-1 of a checked table. Raises BadData for values that are not finite or not text."""
-    key, label, recording = (
-        _strings(group[column].asstr("utf-8")[start:stop].tolist(), where) for column in TEXT_COLUMNS
-    )
+def _is_stored(data: h5py.Dataset) -> bool:
+    """Whether the file can hold all that a column claims; 3 kB may claim a billion rows, which HDF5 would make up."""
+    claimed = math.prod(data.shape) * data.id.get_type().get_size()
+    stored = data.id.get_storage_size()
+    if data.chunks:
+        chunks = math.prod(-(-length // chunk) for length, chunk in zip(data.shape, data.chunks, strict=True))
+        if data.id.get_num_chunks() < chunks:
+            return False
+    ratio = _MAX_RATIO if data.id.get_create_plist().get_nfilters() else 1
+    return bool(claimed <= stored * ratio and stored <= data.file.id.get_filesize())
+
+
+def attribute(group: h5py.Group, name: str) -> Any:
+    """Read an attribute of a table; None if there is none, or it cannot be read."""
+    try:
+        return group.attrs.get(name)
+    except _READ_ERRORS:
+        return None
+
+
+class TextRows(NamedTuple):
+    """Some rows of a table, their texts as lists, in which equal texts of `label` and `group` are one object."""
+
+    key: list[str]
+    label: list[str]
+    group: list[str]
+    x: NDArray[np.float32]
+
+    def features(self) -> Features:
+        """The rows as ``Features``."""
+        return Features(text_array(self.key), text_array(self.label), text_array(self.group), self.x)
+
+
+def read_rows(group: h5py.Group, start: int, stop: int, where: str, names: dict[bytes, str]) -> TextRows:
+    """Read the rows start to stop-1 of a checked table.
+
+    Args:
+        group: The table.
+        start: First row.
+        stop: The row after the last one.
+        where: What errors call the table.
+        names: The labels and groups met so far, as they are stored; new ones are added.
+
+    Raises:
+        BadData: A value is not finite, or not text.
+    """
+    key = read_texts(group["key"], start, stop, where, {})
+    label, recording = (read_texts(group[column], start, stop, where, names) for column in ("label", "group"))
     with np.errstate(over="ignore"):
         x = np.asarray(group["x"][start:stop]).astype(np.float32, copy=False)
-    rows = Features(key, label, recording, x)
-    bad = first_not_finite(rows.x)
+    bad = first_not_finite(x)
     if bad is not None:
         raise BadData(
             f"{where}: the features of {key[bad]} are not finite (NaN or infinite)", "extract the features again"
         )
-    return rows
+    return TextRows(key, label, recording, x)
 
 
-def _strings(values: list[str], where: str) -> NDArray[np.str_]:
-    if max(map(len, values), default=0) > MAX_TEXT_LENGTH:
-        raise BadData(f"{where}: a string is longer than {MAX_TEXT_LENGTH} characters", "shorten the keys")
-    return np.array(values, dtype=np.str_)
+def read_texts(column: h5py.Dataset, start: int, stop: int, where: str, names: dict[bytes, str]) -> list[str]:
+    """Read a column of texts; see ``read_rows``, which calls it."""
+    stored = column[start:stop].tolist()
+    for text in set(stored) - names.keys():
+        if len(text) > 4 * MAX_TEXT_LENGTH or len(name := _decoded(text, where)) > MAX_TEXT_LENGTH:
+            raise BadData(f"{where}: a string is longer than {MAX_TEXT_LENGTH} characters", "shorten the keys")
+        names[text] = name
+    return [names[text] for text in stored]
+
+
+def _decoded(text: bytes, where: str) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        raise BadData(f"{where}: {text[:80]!r} is not UTF-8", "write the table again, its texts in UTF-8") from error
 
 
 def first_not_finite(x: NDArray[np.float32]) -> int | None:
@@ -197,6 +270,15 @@ class _Output(io.FileIO):
         return done
 
 
+def text_widths(rows: Features) -> dict[str, int]:
+    """Column of texts -> bytes of its longest one."""
+    return {column: _encoded(getattr(rows, column)).dtype.itemsize for column in TEXT_COLUMNS}
+
+
+def _encoded(texts: NDArray[np.str_]) -> NDArray[np.bytes_]:
+    return np.array([text.encode() for text in texts.tolist()], dtype=np.bytes_)
+
+
 class NewFeatureFile:
     """A feature file that is being written; see ``replace_feature_file``."""
 
@@ -212,24 +294,28 @@ class NewFeatureFile:
             if self._output.error is not None:
                 raise write_error(self._path, self._output.error) from self._output.error
 
-    def add_table(self, name: str, dim: int, attributes: dict[str, str], *, compress: bool = True) -> None:
+    def add_table(
+        self, name: str, dim: int, widths: Mapping[str, int], attributes: dict[str, str], *, compress: bool = True
+    ) -> None:
         """Add an empty table.
 
         Args:
             name: Name of the table.
             dim: Features of a row.
+            widths: Column of texts -> bytes of its longest one. Texts have a fixed length: HDF5 stores those of any
+                length one by one and uncompressed, reads them slowly, and may never return from damaged ones.
             attributes: Stored with the table.
-            compress: Whether x is compressed and protected by checksums.
+            compress: Whether the rows are compressed and protected by checksums.
         """
         group = self.file.create_group(name)
-        text = h5py.string_dtype()
-        for column in TEXT_COLUMNS:
-            group.create_dataset(column, (0,), text, maxshape=(None,), chunks=(1024,))
         rows = min(max(_CHUNK // (4 * dim), 1), 4096)
         # Level 1: on float32 features, higher levels take twice the time and save one or two per cent.
         filters = (
             {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True} if compress else {}
         )
+        for column in TEXT_COLUMNS:
+            text = h5py.string_dtype("utf-8", max(widths[column], 1))
+            group.create_dataset(column, (0,), text, maxshape=(None,), chunks=(1024,), **filters)
         group.create_dataset("x", (0, dim), np.float32, maxshape=(None, dim), chunks=(rows, dim), **filters)
         group.attrs.update(attributes)
 
@@ -241,7 +327,9 @@ class NewFeatureFile:
             for column in COLUMNS:
                 values = getattr(rows, column)
                 group[column].resize(stop, axis=0)
-                group[column][start:stop] = values.astype(object) if column in TEXT_COLUMNS else values
+                group[column][start:stop] = (
+                    _encoded(values).astype(group[column].dtype) if column in TEXT_COLUMNS else values
+                )
 
     def copy_group(self, source: h5py.Group, name: str) -> None:
         """Copy a group of another file, byte for byte."""

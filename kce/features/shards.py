@@ -11,7 +11,14 @@ import numpy as np
 import xxhash
 
 from kce.errors import BadData
-from kce.features.hdf5 import TEXT_COLUMNS, checked_table, open_feature_file, read_rows, replace_feature_file
+from kce.features.hdf5 import (
+    TEXT_COLUMNS,
+    checked_table,
+    open_feature_file,
+    read_rows,
+    replace_feature_file,
+    text_widths,
+)
 from kce.features.table import provenance_from_json, provenance_to_json
 
 if TYPE_CHECKING:
@@ -45,7 +52,8 @@ def write_shard(path: Path, provenance: Mapping[str, str], start: int, rows: Fea
     text = provenance_to_json(provenance)
     attributes = {"provenance": text, "start": str(start), "check": _checksum(text, start, rows)}
     with replace_feature_file(path, path.parent) as new:
-        new.add_table(_TABLE, rows.x.shape[1], attributes, compress=False)  # read again soon; the table is compressed
+        # Not compressed: it is read again soon, and the table is.
+        new.add_table(_TABLE, rows.x.shape[1], text_widths(rows), attributes, compress=False)
         new.append(_TABLE, rows)
 
 
@@ -55,7 +63,7 @@ def read_shard(path: Path) -> Shard | None:
         with open_feature_file(path) as file:
             group = checked_table(file, _TABLE, path)
             attributes = {name: str(group.attrs.get(name, "")) for name in ("provenance", "start", "check")}
-            rows = read_rows(group, 0, len(group["key"]), str(path))
+            rows = read_rows(group, 0, len(group["key"]), str(path), {}).features()
     except BadData:
         return None
     provenance, start = attributes["provenance"], attributes["start"]

@@ -21,14 +21,15 @@ import numpy as np
 
 from kce.errors import BadData, KCEError, Refused
 from kce.features.hdf5 import (
-    COLUMNS,
     MAX_DIM,
     MAX_TEXT_LENGTH,
+    TEXT_COLUMNS,
     NewFeatureFile,
     first_not_finite,
     open_feature_file,
     replace_feature_file,
     table_names,
+    text_widths,
     write_error,
 )
 from kce.features.shards import read_shard, shard_name, write_shard
@@ -38,6 +39,7 @@ from kce.features.table import (
     provenance_attributes,
     provenance_hash,
 )
+from kce.labels import text_array
 from kce.system.atomic import remove_leftovers
 from kce.system.lock import file_lock
 from kce.system.regular import make_folder_inside, require_inside
@@ -45,7 +47,7 @@ from kce.training.weights import format_differences
 from kce.types import Features
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
 _SHARD_BYTES = 1 << 24
 _SHARD_ROWS = 4096
@@ -101,6 +103,7 @@ class TableWriter:
         self._count = 0  # shards on disk
         self._safe = 0  # rows in them
         self._dim: int | None = None
+        self._widths = dict.fromkeys(TEXT_COLUMNS, 1)  # bytes of the longest text
         self._keys: set[str] = set()
         self._buffer: list[Features] = []
         self._since = 0.0
@@ -176,7 +179,7 @@ class TableWriter:
             raise BadData(f"no rows were written to {self.path}:/{self.table}", "check that there are faces to read")
         with replace_feature_file(self.path, self._parts) as new:
             _keep_others(self.path, self.table, new)
-            new.add_table(self.table, self._dim, provenance_attributes(self.provenance))
+            new.add_table(self.table, self._dim, self._widths, provenance_attributes(self.provenance))
             for number in range(self._count):
                 shard = read_shard(self._shards / shard_name(number))
                 if shard is None:
@@ -220,6 +223,7 @@ class TableWriter:
             if first_duplicate(shard.rows.key.tolist(), self._keys) is not None:
                 break
             self._dim = shard.rows.x.shape[1]
+            self._widen(shard.rows)
             self._safe += len(shard.rows)
             self._count += 1
         self.done = self._safe
@@ -261,27 +265,31 @@ class TableWriter:
         if duplicate is not None:
             raise BadData(f"{where}: the key {duplicate} occurs twice", "every face needs its own key")
         self._dim = width
-        return Features(_string_array(keys), _string_array(labels), _string_array(groups), values)
+        return Features(text_array(keys), text_array(labels), text_array(groups), values)
 
     def _flush(self) -> None:
         """Write the buffered rows as one more shard."""
         if not self._buffer:
             return
-        key, label, group, x = (np.concatenate([getattr(part, c) for part in self._buffer]) for c in COLUMNS)
-        rows = Features(key, label, group, x)
+        key, label, group = (
+            text_array([text for part in self._buffer for text in getattr(part, column).tolist()])
+            for column in TEXT_COLUMNS
+        )
+        rows = Features(key, label, group, np.concatenate([part.x for part in self._buffer]))
         write_shard(self._shards / shard_name(self._count), self.provenance, self._safe, rows)
+        self._widen(rows)
         self._buffer = []
         self._safe += len(rows)
         self._count += 1
+
+    def _widen(self, rows: Features) -> None:
+        widths = text_widths(rows)
+        self._widths = {column: max(width, widths[column]) for column, width in self._widths.items()}
 
     def _remove_shards(self) -> None:
         shutil.rmtree(self._shards, ignore_errors=True)
         if self._parts.is_dir() and not any(self._parts.iterdir()):
             self._parts.rmdir()
-
-
-def _string_array(texts: list[str]) -> NDArray[np.str_]:
-    return np.array(texts, dtype=np.str_)
 
 
 def _is_storable(text: str, may_be_empty: bool) -> bool:

@@ -14,11 +14,22 @@ import numpy as np
 import xxhash
 
 from kce.errors import BadData
-from kce.features.hdf5 import TEXT_COLUMNS, checked_table, open_feature_file, read_rows, table_names
-from kce.types import Features
+from kce.features.hdf5 import (
+    TEXT_COLUMNS,
+    TextRows,
+    attribute,
+    checked_table,
+    open_feature_file,
+    read_rows,
+    read_texts,
+    table_names,
+)
+from kce.labels import text_array
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from kce.types import Features
 
 _ROWS = 4096  # read at a time
 
@@ -71,33 +82,44 @@ class FeatureTable:
         """Rows of each label, by label; read from the file, some rows at a time."""
         counts: Counter[str] = Counter()
         with open_feature_file(self.path) as file:
-            column = checked_table(file, self.name, self.path)["label"].asstr("utf-8")
+            column = checked_table(file, self.name, self.path)["label"]
+            names: dict[bytes, str] = {}
             for start in range(0, self.length, _ROWS):
-                counts.update(column[start : start + _ROWS].tolist())
+                counts.update(read_texts(column, start, start + _ROWS, self.address, names))
         return dict(sorted(counts.items()))
 
     def batches(self, rows: int = _ROWS) -> Iterator[Features]:
         """Read all rows in order, at most `rows` at a time. Raises BadData for damaged or non-finite rows."""
+        for batch in self._text_batches(rows):
+            yield batch.features()
+
+    def _text_batches(self, rows: int = _ROWS) -> Iterator[TextRows]:
+        names: dict[bytes, str] = {}
         with open_feature_file(self.path) as file:
             group = checked_table(file, self.name, self.path)
             for start in range(0, self.length, rows):
-                yield read_rows(group, start, min(start + rows, self.length), self.address)
+                yield read_rows(group, start, min(start + rows, self.length), self.address, names)
+
+    def read_texts(self) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+        """Read the keys and labels of all rows, each (n,) str. Raises BadData as ``batches``."""
+        key: list[str] = []
+        label: list[str] = []
+        for batch in self._text_batches():
+            key += batch.key
+            label += batch.label
+        return text_array(key), text_array(label)
 
     def read_all(self) -> Features:
         """Read all rows. Raises BadData as ``batches``, for a duplicate key, and if memory cannot hold the rows."""
-        x = self._allocate(self.length)
-        texts: list[list[Any]] = [[], [], []]
-        done = 0
-        for batch in self.batches():
-            x[done : done + len(batch)] = batch.x
-            done += len(batch)
-            for column, name in zip(texts, TEXT_COLUMNS, strict=True):
-                column.append(getattr(batch, name))
-        key, label, recording = (np.concatenate(column) if column else np.array([], np.str_) for column in texts)
-        duplicate = first_duplicate(key.tolist(), set())
+        rows = TextRows([], [], [], self._allocate(self.length))
+        for batch in self._text_batches():
+            rows.x[len(rows.key) : len(rows.key) + len(batch.key)] = batch.x
+            for column in TEXT_COLUMNS:
+                getattr(rows, column).extend(getattr(batch, column))
+        duplicate = first_duplicate(rows.key, set())
         if duplicate is not None:
             raise BadData(f"{self.address}: the key {duplicate} occurs twice", "extract the features again")
-        return Features(key, label, recording, x)
+        return rows.features()
 
     def read_rows(self, indices: ArrayLike) -> Features:
         """Read the rows at these indices (m,), in that order, and little more than them. Raises IndexError, BadData."""
@@ -105,21 +127,20 @@ class FeatureTable:
         if requested.size and (requested.min() < 0 or requested.max() >= self.length):
             raise IndexError(f"{self.address} has rows 0 to {self.length - 1}")
         wanted, order = np.unique(requested, return_inverse=True)
-        x = self._allocate(len(wanted))
-        texts: list[list[str]] = [[], [], []]
+        rows = TextRows([], [], [], self._allocate(len(wanted)))
+        names: dict[bytes, str] = {}
         with open_feature_file(self.path) as file:
             group = checked_table(file, self.name, self.path)
             step = (group["x"].chunks or (1024,))[0]
-            done = 0
             for chunk in np.split(wanted, np.flatnonzero(np.diff(wanted // step)) + 1) if len(wanted) else ():
                 first = int(chunk[0])
-                part = read_rows(group, first, int(chunk[-1]) + 1, self.address).take(chunk - first)
-                x[done : done + len(part)] = part.x
-                done += len(part)
-                for column, name in zip(texts, TEXT_COLUMNS, strict=True):
-                    column.extend(getattr(part, name).tolist())
-        key, label, recording = (np.array(column, dtype=np.str_) for column in texts)
-        return Features(key, label, recording, x).take(order)
+                part = read_rows(group, first, int(chunk[-1]) + 1, self.address, names)
+                own = chunk - first
+                rows.x[len(rows.key) : len(rows.key) + len(own)] = part.x[own]
+                for column in TEXT_COLUMNS:
+                    texts = getattr(part, column)
+                    getattr(rows, column).extend(texts[number] for number in own.tolist())
+        return rows.features().take(order)
 
     def _allocate(self, rows: int) -> NDArray[np.float32]:
         try:
@@ -145,7 +166,7 @@ def open_table(address: str | Path, table: str = "") -> FeatureTable:
     path, name = (Path(address), table.strip("/")) if table else split_table_address(address)
     with open_feature_file(path) as file:
         group = checked_table(file, name, path)
-        mark = group.attrs.get("mark", "")
+        mark = attribute(group, "mark")
         length, dim = group["x"].shape
         return FeatureTable(
             path,
@@ -153,7 +174,7 @@ def open_table(address: str | Path, table: str = "") -> FeatureTable:
             length,
             dim,
             mark if isinstance(mark, str) else "",
-            provenance_from_json(group.attrs.get("provenance")),
+            provenance_from_json(attribute(group, "provenance")),
         )
 
 
@@ -182,7 +203,7 @@ def provenance_from_json(text: Any) -> dict[str, str]:
     """Read a stored provenance; {} for anything that is not one."""
     try:
         provenance = json.loads(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return {}
     return {str(key): str(value) for key, value in provenance.items()} if isinstance(provenance, dict) else {}
 

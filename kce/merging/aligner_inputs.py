@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kce.errors import BadData, UnknownName
-from kce.labels import REAL, label_parts
+from kce.labels import REAL, concatenate_texts, label_parts, text_array
 from kce.system.rng import generator
 from kce.types import Features
 
@@ -120,11 +120,9 @@ def collect_reals(table: Features, sources: Mapping[str, str]) -> Features:
     parts = []
     for dataset, source in sources.items():
         rows = table.take(datasets == source)
-        label = np.full(len(rows), f"{dataset}_{REAL}")
-        keys = rows.key if dataset == source else np.char.add(f"{dataset}/", rows.key)
+        label = text_array([f"{dataset}_{REAL}"] * len(rows))
+        keys = rows.key if dataset == source else text_array([f"{dataset}/{key}" for key in rows.key.tolist()])
         parts.append(replace(rows, key=keys, label=label, views={}))
 
-    def column(name: str) -> NDArray[Any]:
-        return np.concatenate([getattr(part, name) for part in parts])
-
-    return Features(column("key"), column("label"), column("group"), column("x"))
+    key, label, group = (concatenate_texts(getattr(part, name) for part in parts) for name in ("key", "label", "group"))
+    return Features(key, label, group, np.concatenate([part.x for part in parts]))

@@ -137,7 +137,7 @@ def plan_by_clusters(
         cannot_link = same_dataset_pairs(_category_datasets(features, codes)) if constrained else None
         numbers = _cluster(clusterer, means.astype(np.float32), cannot_link)
     else:
-        order = np.lexsort((features.key, features.label))
+        order = np.lexsort((np.unique(features.key, return_inverse=True)[1], codes))
         clusters = _cluster(clusterer, features.x[order])
         shares = _cluster_shares(codes[order], clusters, len(categories))
         numbers = np.array([_largest_share(share) for share in shares])

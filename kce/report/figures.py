@@ -45,8 +45,7 @@ def sample_rows(table: FeatureTable, seed: int) -> Features:
     """Sample at most ``MAX_POINTS`` rows of a table, the same share of each category, by hashes of the keys."""
     if len(table) <= MAX_POINTS:
         return table.read_all()
-    parts = [(batch.label, batch.key) for batch in table.batches()]
-    label, key = (np.concatenate(column) for column in zip(*parts, strict=True))
+    key, label = table.read_texts()
     order = np.array(hash_order(seed, key.tolist()), np.int64)
     sampled = []
     for category in np.unique(label).tolist():

@@ -141,7 +141,8 @@ def _pickled(path: Path) -> Any:
                 f"{path} is not a file of plain weights: it holds {name[1]}, and KCE runs no code from a file",
                 "save only the network's state_dict() where the file was made",
             ) from error
-        reason = str(error).splitlines()[0] if "weights_only" not in str(error) else "torch cannot read it"
+        lines = [] if "weights_only" in str(error) else str(error).splitlines()
+        reason = lines[0] if lines else "torch cannot read it"
         raise BadData(f"{path} is not a file of plain weights: {reason}", "fetch or copy it again") from error
 
 
@@ -149,11 +150,15 @@ def _tensors(path: Path, state: Any) -> dict[str, Tensor]:
     """The tensors inside all containers. Raises BadData if there are none, or one that is not made of plain numbers."""
     import torch
 
+    seen: list[Any] = []
     while isinstance(state, dict) and (inner := [state[c] for c in CONTAINERS if isinstance(state.get(c), dict)]):
+        seen.append(state)
         state = inner[0]
+        if any(state is outer for outer in seen):
+            raise BadData(f"{path} is not a file of plain weights: a table in it holds itself", "save a state_dict")
     if not isinstance(state, dict):
         raise BadData(f"{path} holds a {type(state).__name__}, not weights by name", "save a state_dict")
-    tensors = {str(name): value for name, value in state.items() if isinstance(value, torch.Tensor)}
+    tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor) and type(name) is str}
     if not tensors:
         raise BadData(f"{path} holds no weights; it holds {_first([str(name) for name in state])}", "save a state_dict")
     for name, value in tensors.items():

@@ -77,20 +77,29 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
     try:
         require_regular(path)
         with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {})["kce"])
-            if "provenance" not in metadata:
-                raise BadData(
-                    f"{path} was written by an older version of KCE",
-                    "move it away to train again, or use the version that wrote it",
-                )
-            yield file, metadata
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+            yield file, _checked_metadata(json.loads((file.metadata() or {})["kce"]), path)
+    except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         if is_system_error(error):
             raise system_failure(f"{path} cannot be read", error) from error
         raise BadData(
             f"{path} is not a weights file of KCE: {error}",
             "if it was damaged, restore a copy, or move it away to train again",
         ) from error
+
+
+def _checked_metadata(metadata: Any, path: Path) -> dict[str, Any]:
+    if isinstance(metadata, dict) and "provenance" not in metadata:
+        raise BadData(
+            f"{path} was written by an older version of KCE",
+            "move it away to train again, or use the version that wrote it",
+        )
+    provenance = metadata["provenance"] if isinstance(metadata, dict) else None
+    if not isinstance(provenance, dict) or not all(isinstance(value, str) for value in provenance.values()):
+        raise BadData(
+            f"{path} is not a weights file of KCE: its metadata do not say what made it",
+            "if it was damaged, restore a copy, or move it away to train again",
+        )
+    return metadata  # type: ignore[no-any-return]
 
 
 def file_sha256(path: Path) -> str:
@@ -103,10 +112,23 @@ def file_sha256(path: Path) -> str:
 
 
 def load_backbone(path: Path, registry: Registry) -> nn.Module:
-    """Build the backbone of a weights file by its name, and load its weights; the classifier's head is left out."""
+    """Build the backbone of a weights file by its name, and load its weights; the classifier's head is left out.
+
+    Raises:
+        BadData: The file names no backbone, or its weights are not those of the backbone.
+    """
     tensors, metadata = read_weights_file(path)
-    network: nn.Module = registry.build("backbone", metadata["architecture"])
-    network.load_state_dict({k.removeprefix("backbone."): v for k, v in tensors.items() if k.startswith("backbone.")})
+    spec = metadata.get("architecture")
+    hint = "if it was damaged, restore a copy, or move it away to train again"
+    if not isinstance(spec, str):
+        raise BadData(f"{path} does not name its backbone", hint)
+    network: nn.Module = registry.build("backbone", spec)
+    own = {name.removeprefix("backbone."): value for name, value in tensors.items() if name.startswith("backbone.")}
+    try:
+        network.load_state_dict(own)
+    except RuntimeError as error:  # torch lists every name that is missing or of another shape
+        first = " ".join(str(error).split())[:200]
+        raise BadData(f"{path} does not hold the weights of {spec}: {first}", hint) from error
     return network
 
 

@@ -57,7 +57,7 @@ class Harmony:
         if len(features) < _MIN_ROWS:  # with two or three rows harmonypy never returns
             raise BadData(f"{len(features)} rows are too few for harmony", f"it needs at least {_MIN_ROWS}")
         # Sorted, since its random numbers are assigned to rows by their position.
-        order = np.lexsort((features.key, features.label))
+        order = np.lexsort([np.unique(texts, return_inverse=True)[1] for texts in (features.key, features.label)])
         moved = run_harmony(
             features.x[order].T.astype(np.float64), {"dataset": datasets[order]}, "dataset", theta=self.theta,
             nclust=max(2, min(round(len(datasets) / 30), 100)), random_state=self.seed, verbose=False, ncores=1,

@@ -81,8 +81,8 @@ class PermutedLabels:
         labels, codes = np.unique(features.label, return_inverse=True)
         n, k = len(codes), len(labels)
         _check_labels("permuted-labels", n, k)
-        units = np.char.add(np.char.add(codes.astype(np.str_), " "), features.recording)
-        _, first, unit = np.unique(units, True, True)
+        recording = np.unique(features.recording, return_inverse=True)[1]
+        _, first, unit = np.unique(codes * n + recording, True, True)
         x = features.x.astype(np.float64)
         x -= x.mean(axis=0)
         total = float(np.einsum("ij,ij->", x, x))

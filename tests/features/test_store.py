@@ -314,7 +314,7 @@ def broken_files(folder: Path) -> dict[str, tuple[str, str]]:
         "short": (f"{folder / 'odd.h5'}:/short", "different lengths"),
         "labels": (f"{folder / 'odd.h5'}:/numbers", "label is"),
         "twice": (f"{folder / 'odd.h5'}:/twice", "key a occurs twice"),
-        "endless": (f"{folder / 'odd.h5'}:/endless", "GiB"),
+        "endless": (f"{folder / 'odd.h5'}:/endless", "the file does not hold that many"),
     }
 
 
