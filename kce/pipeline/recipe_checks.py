@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from kce.faces.folder import Faces
     from kce.registry.registry import Registry, ResolvedComponent
 
+_YEAR = 365 * 24 * 3600
+
 _log = logging.getLogger("kce.pipeline.recipe")
 
 
@@ -84,11 +86,18 @@ def _check_numbers(recipe: Recipe) -> None:
     k, evaluate = recipe.k, recipe.evaluate
     if not (k in ("name", "estimate") if isinstance(k, str) else k >= 1):
         raise KCEError(f"k = {k!r} is not a number of classes", 'give a number from 1, "name", or "estimate"')
-    if not recipe.timeout >= 0:
-        raise KCEError(f"timeout = {recipe.timeout!r} is not a number of seconds", "give one from 0 on; 0 is for ever")
-    for name, value, least in (
-        ("evaluate.per_category", evaluate.per_category, 2),
-        ("evaluate.resamples", evaluate.resamples, 0),
+    if not 0 <= recipe.timeout <= _YEAR:
+        raise KCEError(
+            f"timeout = {recipe.timeout!r} is not a number of seconds", "give one from 0 to a year; 0 is for ever"
+        )
+    for name, value, least, most in (
+        ("seed", recipe.seed, 0, 2**32 - 1),  # as numpy and scikit-learn take them
+        ("evaluate.per_category", evaluate.per_category, 2, 10_000_000),
+        ("evaluate.resamples", evaluate.resamples, 0, 100_000),
     ):
-        if value < least:
-            raise KCEError(f"{name} = {value} is not a whole number from {least}", f"for example {name} = 200")
+        if not least <= value <= most:
+            raise KCEError(
+                f"{name} = {value} is not a whole number from {least} to {most:,}", f"for example {name} = 200"
+            )
+    if not evaluate.evaluators:
+        raise KCEError("evaluate.evaluators is empty: nothing would be scored", "name one, or leave the line out")

@@ -21,6 +21,7 @@ from kce.merging.plan_file import check_plan, read_plan, write_plan
 from kce.merging.plans import estimate_class_count, plan_at_random, plan_by_clusters, plan_by_name, unmerged_plan
 from kce.pipeline.recipe import PLANS, cluster_choices, compared_choices, read_recipe, write_recipe
 from kce.pipeline.recipe_checks import check_recipe
+from kce.pipeline.rehearsal import rehearse
 from kce.pipeline.run_faces import select_faces
 from kce.pipeline.run_report import RunReport, count_faces
 from kce.registry import isolation
@@ -48,6 +49,8 @@ RECIPE = "recipe.toml"
 REPORT = "report.json"
 FILES = (FEATURES, PLAN, RECIPE, REPORT, "train.csv", "tensorboard", "report.html")
 """What a run reads and writes in its folder, beside weights."""
+FINAL = "final"
+_MAX_SIZE = 4096  # pixels; a batch of 32 such faces takes 6 GB before the first layer
 
 
 def run(
@@ -90,22 +93,31 @@ def run(
         )
     require_inside(folder, *FILES)
     with lock.folder_lock(folder, "run"):
-        _settle_recipe(folder / RECIPE, recipe, registry)
+        _refuse_other_choices(folder / RECIPE, recipe)
         faces = select_faces(all_faces, recipe, registry, known, unknown)
         del all_faces  # a million rows are a gigabyte
-        return _Stages(folder, recipe, registry, faces, other_runs, devices, progress).do(until)
+        stages = _Stages(folder, recipe, registry, faces, other_runs, devices, progress)
+        if not (folder / f"{FINAL}.safetensors").is_file():
+            rehearse(recipe, faces, registry, stages.dims)
+        write_recipe(folder / RECIPE, recipe, registry)  # only now: what cannot work leaves nothing in the folder
+        return stages.do(until)
 
 
-def _settle_recipe(path: Path, recipe: Recipe, registry: Registry) -> None:
-    """Write the choices, or check that they are those of the folder."""
-    if path.is_file():
-        existing, requested = compared_choices(read_recipe(path)), compared_choices(recipe)
-        if existing != requested:
-            raise Refused(
-                f"{path.parent} holds a run of other choices:\n{format_differences(existing, requested)}",
-                "name another folder for this run, or move that one away",
-            )
-    write_recipe(path, recipe, registry)
+def _refuse_other_choices(path: Path, recipe: Recipe) -> None:
+    """Raise Refused if other choices have made something in the folder."""
+    if not path.is_file() or not _holds_work(path.parent):
+        return
+    existing, requested = compared_choices(read_recipe(path)), compared_choices(recipe)
+    if existing != requested:
+        raise Refused(
+            f"{path.parent} holds a run of other choices:\n{format_differences(existing, requested)}",
+            "name another folder for this run, or move that one away",
+        )
+
+
+def _holds_work(folder: Path) -> bool:
+    """Whether a run has made more in the folder than its recipe, finished or not."""
+    return any(any(folder.glob(pattern)) for pattern in ("*.safetensors*", f"{FEATURES}*", PLAN))
 
 
 class _Stages:
@@ -127,7 +139,14 @@ class _Stages:
         backbones = {recipe.backbone, recipe.first}
         for spec in backbones:
             isolation.check_backbone(registry.resolve("backbone", spec), registry, recipe.timeout)
-        self.sizes = {spec: int(registry.build("backbone", spec).size) for spec in backbones}
+        networks = {spec: registry.build("backbone", spec) for spec in backbones}
+        self.sizes = {spec: int(network.size) for spec, network in networks.items()}
+        self.dims = {spec: int(network.dim) for spec, network in networks.items()}
+        for spec, size in self.sizes.items():
+            if not 0 < size <= _MAX_SIZE:
+                raise KCEError(
+                    f"the backbone {spec} takes faces of {size} pixels", f"its size can be from 1 to {_MAX_SIZE}"
+                )
         self._pixels: dict[tuple[int, int], Pixels] = {}
 
     def do(self, until: str) -> dict[str, Any]:

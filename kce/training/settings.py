@@ -12,6 +12,8 @@ from kce.training.augment import check_augmentations
 
 LOSSES = ("softmax", "within-dataset")
 CHECKPOINTS = ("last", "best")
+MOST = {"epochs": 100_000, "batch_size": 100_000, "per_class": 100_000_000, "images": 1_000_000_000}
+"""The largest values: more is a slip of the keyboard, and would be noticed only when time or memory runs out."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +57,18 @@ class TrainSettings:
 def check_train_settings(settings: TrainSettings) -> None:
     """Raise KCEError for settings that no training can have."""
     check_augmentations(settings.augment)
-    for name in ("epochs", "batch_size", "per_class", "images"):
+    for name, most in MOST.items():
         value = getattr(settings, name)
-        if value is not None and (type(value) is not int or value < 1):
-            raise KCEError(f"{name} = {value!r} is not a whole number from 1", f"for example {name} = 32")
+        if value is not None and (type(value) is not int or not 1 <= value <= most):
+            raise KCEError(f"{name} = {value!r} is not a whole number from 1 to {most:,}", f"for example {name} = 32")
     if settings.per_class is not None and settings.images is not None:
         raise KCEError("per_class and images are both given", "images of each class, or of all together: choose one")
-    if not _is_number(settings.lr) or settings.lr <= 0:
-        raise KCEError(f"lr = {settings.lr!r} is not a learning rate", "a number above 0, such as 0.001")
+    if not _is_number(settings.lr) or not 0 < settings.lr <= 1000:
+        raise KCEError(f"lr = {settings.lr!r} is not a learning rate", "a number above 0, such as 0.001, up to 1000")
     for name in ("weight_decay", "save_every"):
         value = getattr(settings, name)
-        if not _is_number(value) or value < 0:
-            raise KCEError(f"{name} = {value!r} is not a number from 0", "a number such as 0.01")
+        if not _is_number(value) or not 0 <= value <= 10**6:
+            raise KCEError(f"{name} = {value!r} is not a number from 0 to a million", "a number such as 0.01")
     if not _is_number(settings.held_out) or not 0 <= settings.held_out <= 0.5:
         raise KCEError(f"held_out = {settings.held_out!r} is not a share to hold out", "a number from 0 (none) to 0.5")
     if settings.loss not in LOSSES:

@@ -1,0 +1,91 @@
+"""Tries the later stages of a run on random rows, before the first network is trained.
+
+A parameter of a clusterer or an evaluator is often checked only by the rows it is given, and they come when all
+networks are trained. Random rows have the labels, the recordings and the dimensions of the real ones, so what fails
+with them would have failed hours later.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kce.errors import KCEError
+from kce.evaluation.scoring import choose_evaluation_rows, open_evaluators, score_features
+from kce.merging.plans import plan_by_clusters, unmerged_plan
+from kce.registry import isolation
+from kce.system.rng import generator
+from kce.types import Features
+
+if TYPE_CHECKING:
+    from kce.faces.folder import Faces
+    from kce.pipeline.recipe import Recipe
+    from kce.pipeline.run_faces import RunFaces
+    from kce.registry.registry import Registry
+
+_ROWS = 500
+"""Rows of the known categories: a clusterer of rows that needs more is not tried."""
+
+
+def rehearse(recipe: Recipe, faces: RunFaces, registry: Registry, dims: dict[str, int]) -> None:
+    """Reduce, cluster and score random rows as the run will do with its features.
+
+    Args:
+        recipe: The choices.
+        faces: The faces of the run.
+        registry: Where components are looked up.
+        dims: Backbone -> features of a face.
+
+    Raises:
+        KCEError: What a component cannot do with such rows.
+    """
+    try:
+        if recipe.clusters:
+            _rehearse_plan(recipe, faces, registry, dims[recipe.first])
+        if len(np.unique(faces.unknown.category)) > 1:
+            _rehearse_scores(recipe, faces, registry, dims[recipe.backbone])
+    except KCEError as error:
+        raise error.prefixed("tried on random rows before training") from error
+
+
+def _rehearse_plan(recipe: Recipe, faces: RunFaces, registry: Registry, dim: int) -> None:
+    known = faces.known
+    share = min(_ROWS / len(known), 1.0)
+    rng = generator(recipe.seed, "rehearsal of the plan")
+    sampled = known.take(np.sort(rng.choice(len(known), max(int(share * len(known)), 1), replace=False)))
+    if set(sampled.category.tolist()) != set(faces.categories):  # some have very few faces
+        sampled = known.take(np.unique(known.category, return_index=True)[1])
+    rows = _random_rows(sampled, dim, rng)
+    with _open(recipe, registry, "reducer", recipe.reducer) as reducer:
+        rows = rows.with_x(reducer.fit_transform(rows.x))
+    if recipe.vote == "rows" and len(sampled) < len(known):
+        return
+    parameters: dict[str, Any] = {}
+    if registry.takes("clusterer", recipe.clusterer, "n_clusters"):
+        parameters["n_clusters"] = recipe.k if isinstance(recipe.k, int) else min(2, len(faces.categories))
+    with _open(recipe, registry, "clusterer", recipe.clusterer, **parameters) as clusterer:
+        plan_by_clusters(rows, clusterer, recipe.vote)
+
+
+def _rehearse_scores(recipe: Recipe, faces: RunFaces, registry: Registry, dim: int) -> None:
+    evaluate, unknown = recipe.evaluate, faces.unknown
+    chosen = choose_evaluation_rows(unknown.category, unknown.key, evaluate.per_category, recipe.seed)
+    rows = _random_rows(unknown.take(chosen), dim, generator(recipe.seed, "rehearsal of the scores"))
+    with _open(recipe, registry, "reducer", evaluate.reducer) as reducer:
+        rows = rows.with_x(reducer.fit_transform(rows.x))
+    with open_evaluators(registry, evaluate.evaluators, recipe.seed, recipe.timeout) as evaluators:
+        score_features(rows, evaluators, seed=recipe.seed, plan=unmerged_plan(faces.categories), resamples=0)
+
+
+def _open(recipe: Recipe, registry: Registry, kind: str, spec: str, **parameters: Any) -> Any:
+    component = registry.resolve_seeded(kind, spec, recipe.seed, **parameters)
+    return isolation.component(component, registry, recipe.timeout)
+
+
+def _random_rows(faces: Faces, dim: int, rng: np.random.Generator) -> Features:
+    """Rows around a centre of their own for each category, as features are."""
+    codes = np.unique(faces.category, return_inverse=True)[1]
+    centres = rng.normal(size=(codes.max() + 1, dim))
+    x = (centres[codes] + rng.normal(size=(len(faces), dim))).astype(np.float32)
+    return Features(faces.key, faces.category, faces.group, x)
