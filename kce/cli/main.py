@@ -157,6 +157,7 @@ def scan(
     from kce.data.links import following_links
     from kce.data.losses import ScanFailed
     from kce.registry.registry import Registry
+    from kce.registry.specs import parse_spec
     from kce.system.documents import document_to_table
 
     registry = Registry.load()
@@ -174,6 +175,9 @@ def scan(
         if report:
             table = document_to_table(report)
             print_json(table) if as_json else _print_scan(table)
+            if report.unknown_recordings and registry.takes("dataset", dataset, "group"):
+                name = parse_spec(dataset)[0]
+                say(f"hint: if file names tell the recording, say how: kce scan '{name}:group=\"<video>_<frame>\"' ...")
         if failed:
             raise failed
 

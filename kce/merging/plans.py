@@ -93,7 +93,7 @@ def plan_at_random(categories: Iterable[str], sizes: Sequence[int], seed: int) -
     return MergePlan(_numbered("random", names, numbers.tolist()), made=f"at random, seed {seed}")
 
 
-def plan_by_clusters(
+def by_clusters(
     features: Features,
     clusterer: Clusterer,
     vote: Literal["means", "rows"] = "means",

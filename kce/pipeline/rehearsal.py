@@ -13,7 +13,7 @@ import numpy as np
 
 from kce.errors import KCEError
 from kce.evaluation.scoring import choose_evaluation_rows, open_evaluators, score_features
-from kce.merging.plans import plan_by_clusters, unmerged_plan
+from kce.merging.plans import by_clusters, unmerged_plan
 from kce.registry import isolation
 from kce.system.rng import generator
 from kce.types import Features
@@ -65,7 +65,7 @@ def _rehearse_plan(recipe: Recipe, faces: RunFaces, registry: Registry, dim: int
     if registry.takes("clusterer", recipe.clusterer, "n_clusters"):
         parameters["n_clusters"] = recipe.k if isinstance(recipe.k, int) else min(2, len(faces.categories))
     with _open(recipe, registry, "clusterer", recipe.clusterer, **parameters) as clusterer:
-        plan_by_clusters(rows, clusterer, recipe.vote)
+        by_clusters(rows, clusterer, recipe.vote)
 
 
 def _rehearse_scores(recipe: Recipe, faces: RunFaces, registry: Registry, dim: int) -> None:

@@ -18,7 +18,7 @@ from kce.features.extract import extract_features, features_provenance
 from kce.features.table import has_table, open_table
 from kce.merging.aligner_inputs import collect_reals, sample_viewed_rows
 from kce.merging.plan_file import check_plan, read_plan, write_plan
-from kce.merging.plans import estimate_class_count, plan_at_random, plan_by_clusters, plan_by_name, unmerged_plan
+from kce.merging.plans import by_clusters, estimate_class_count, plan_at_random, plan_by_name, unmerged_plan
 from kce.pipeline.recipe import PLANS, cluster_choices, compared_choices, read_recipe, write_recipe
 from kce.pipeline.recipe_checks import check_recipe
 from kce.pipeline.rehearsal import rehearse
@@ -284,14 +284,14 @@ class _Stages:
         by_name = plan_by_name(dict(zip(known.category.tolist(), known.method.tolist(), strict=True)), recipe.rules)
         if recipe.plan == "name":
             return by_name
-        by_clusters = self._plan_of_other_run()
-        if by_clusters is None:
-            by_clusters = self._plan_by_clusters(len(by_name.names))
+        clustered = self._plan_of_other_run()
+        if clustered is None:
+            clustered = self._plan_by_clusters(len(by_name.names))
         if recipe.plan == "clusters":
-            return by_clusters
+            return clustered
         # The control of the plan by clusters: classes of the same sizes, with random members.
-        sizes = [len(by_clusters.members(name)) for name in by_clusters.names]
-        return replace(plan_at_random(self.faces.categories, sizes, recipe.seed), asked=by_clusters.asked)
+        sizes = [len(clustered.members(name)) for name in clustered.names]
+        return replace(plan_at_random(self.faces.categories, sizes, recipe.seed), asked=clustered.asked)
 
     def _plan_by_clusters(self, names: int) -> MergePlan:
         """Align, reduce and cluster the known rows; `names` is how many classes the plan by name has."""
@@ -309,7 +309,7 @@ class _Stages:
             parameters["n_clusters"] = estimate_class_count(rows) if k == "estimate" else int(k)
         part = self.registry.resolve_seeded("clusterer", recipe.clusterer, recipe.seed, **parameters)
         with isolation.component(part, self.registry, recipe.timeout) as clusterer:
-            plan = plan_by_clusters(rows, clusterer, recipe.vote, part.spec, part.parameters.get("n_clusters"))
+            plan = by_clusters(rows, clusterer, recipe.vote, part.spec, part.parameters.get("n_clusters"))
         self.progress("reducing and clustering", 1, 1)
         if unlearned:
             _log.warning(

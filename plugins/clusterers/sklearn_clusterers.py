@@ -200,10 +200,17 @@ def birch(n_clusters: int = 8, threshold: float = 0.5, branching_factor: int = 5
         threshold: Radius that a small cluster may reach by taking in a row; depends on the scale of the features.
         branching_factor: Small clusters in a node of the tree.
     """
+    import numpy as np
     from sklearn.cluster import Birch
 
     inner = Birch(n_clusters=n_clusters, threshold=threshold, branching_factor=branching_factor)
-    return _Clusterer("birch", inner.fit_predict, n_clusters)
+
+    def fit_predict(x: NDArray[np.float64]) -> Any:
+        if n_clusters == 1 and np.isfinite(x).all():  # it would fail where the tree has a single small cluster
+            return np.zeros(len(x), np.int64)
+        return inner.fit_predict(x)
+
+    return _Clusterer("birch", fit_predict, n_clusters)
 
 
 def mean_shift(quantile: float = 0.2) -> _Clusterer:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kce.errors import BadData
 from kce.merging.class_count import count_classes, same_dataset_pairs
-from kce.merging.plans import plan_by_clusters
+from kce.merging.plans import by_clusters
 from kce.registry.registry import Registry
 from kce.types import Features
 from tests.conftest import REPOSITORY
@@ -72,7 +72,7 @@ def test_a_plan_that_cannot_link_never_joins_a_dataset_s_own(processes: int, see
     k = max(np.unique(datasets, return_counts=True)[1].max(), len(means) - 3)
     rows = Features(labels.copy(), labels, labels.copy(), means.astype(np.float32))
     part = REGISTRY.resolve_seeded("clusterer", f"cannot-link:linkage={link}", 0, n_clusters=int(k))
-    plan = plan_by_clusters(rows, part.build())
+    plan = by_clusters(rows, part.build())
     assert len(plan.names) == k
     for name in plan.names:
         sets = [member.partition("_")[0] for member in plan.members(name)]

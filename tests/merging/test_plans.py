@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kce.errors import BadData, KCEError
 from kce.merging.plan_file import check_plan, read_plan, write_plan
-from kce.merging.plans import plan_at_random, plan_by_clusters, plan_by_name, same_partition, unmerged_plan
+from kce.merging.plans import by_clusters, plan_at_random, plan_by_name, same_partition, unmerged_plan
 from kce.types import Features, MergePlan
 
 # Sun et al. 2023: the categories, which group evaluates each (0: none does), and the rules by which names were merged.
@@ -194,7 +194,7 @@ WORLD = {"d": [0.1, -0.1], "a": [1.1, 0.9], "c": [1.0, 1.0], "b": [2.0, 2.2, 1.8
 def test_clusters_join_categories_however_they_are_numbered_and_ordered(
     vote: str, numbers: list[int], order: list[int]
 ) -> None:
-    plan = plan_by_clusters(table(WORLD).take(np.array(order)), Near(dict(enumerate(numbers))), vote)  # type: ignore[arg-type]
+    plan = by_clusters(table(WORLD).take(np.array(order)), Near(dict(enumerate(numbers))), vote)  # type: ignore[arg-type]
     assert plan.classes == {
         "a": "cluster-01",
         "b": "cluster-02",
@@ -208,7 +208,7 @@ def test_clusters_join_categories_however_they_are_numbered_and_ordered(
 
 @pytest.mark.parametrize("vote", ["means", "rows"])
 def test_noise_stays_alone(vote: str) -> None:
-    plan = plan_by_clusters(table(WORLD), Near({0: -1, 1: 0, 2: -1}), vote)  # type: ignore[arg-type]
+    plan = by_clusters(table(WORLD), Near({0: -1, 1: 0, 2: -1}), vote)  # type: ignore[arg-type]
     assert same_partition(plan, MergePlan({"a": "1", "c": "1", "b": "2", "d": "3", "e": "4"}))
     assert [c for c in "abcde" if plan.votes[c].startswith("noise")] == ["b", "d", "e"]
 
@@ -218,7 +218,7 @@ def test_fewer_classes_than_asked_for_are_recorded_and_said(
     vote: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     near = Near({0: 0, 1: 1, 2: 2})
-    plan = plan_by_clusters(table(WORLD), near, vote, "near:n_clusters=5", 5)  # type: ignore[arg-type]
+    plan = by_clusters(table(WORLD), near, vote, "near:n_clusters=5", 5)  # type: ignore[arg-type]
     said = [record.getMessage() for record in caplog.records]
     assert said == ["near:n_clusters=5 was asked for 5 classes and made 3"]
     assert plan.made == f"by clusters of {vote}: near:n_clusters=5; asked for 5 classes, made 3"
@@ -229,24 +229,24 @@ def test_fewer_classes_than_asked_for_are_recorded_and_said(
 
 def test_what_is_asked_of_a_clusterer_is_its_own_number_of_clusters(caplog: pytest.LogCaptureFixture) -> None:
     near = Near({0: 0, 1: 1, 2: 2})
-    assert plan_by_clusters(table(WORLD), near).asked is None
+    assert by_clusters(table(WORLD), near).asked is None
     near.n_clusters = 3  # type: ignore[attr-defined]
-    assert plan_by_clusters(table(WORLD), near).asked == 3
+    assert by_clusters(table(WORLD), near).asked == 3
     assert not caplog.records
     near.n_clusters = 4  # type: ignore[attr-defined]
-    assert "asked for 4 classes, made 3" in plan_by_clusters(table(WORLD), near).made
+    assert "asked for 4 classes, made 3" in by_clusters(table(WORLD), near).made
     assert caplog.records
 
 
 def test_rows_vote_by_majority_and_a_tie_goes_to_the_first_cluster() -> None:
     of = {"a": [0, 0, 1], "b": [1, 1, 0], "tied": [1, 0, 0, 1], "noisy": [2, 1]}
-    plan = plan_by_clusters(table(of), Near({0: 7, 1: 4, 2: -1}), "rows")  # type: ignore[arg-type]
+    plan = by_clusters(table(of), Near({0: 7, 1: 4, 2: -1}), "rows")  # type: ignore[arg-type]
     assert same_partition(plan, MergePlan({"a": "0", "b": "1", "tied": "0", "noisy": "1"}))
     assert plan.votes["a"] == "67% of rows in cluster-01, 33% of rows in cluster-02"
 
 
 def test_means_vote_by_distance() -> None:
-    plan = plan_by_clusters(table({"a": [0.0], "b": [0.4], "c": [3.0]}), Near({0: 0, 3: 1}))
+    plan = by_clusters(table({"a": [0.0], "b": [0.4], "c": [3.0]}), Near({0: 0, 3: 1}))
     assert plan.votes["b"] == "0.2 from its centre, 2.6 from the next, cluster-02"
 
 
@@ -256,17 +256,17 @@ def test_means_vote_by_distance() -> None:
 )
 def test_an_answer_that_is_not_a_clustering_is_an_error_that_names_the_clusterer(answer: object) -> None:
     with pytest.raises(KCEError, match="Fixed") as caught:
-        plan_by_clusters(table(WORLD), Fixed(answer))  # type: ignore[arg-type]
+        by_clusters(table(WORLD), Fixed(answer))  # type: ignore[arg-type]
     assert caught.value.hint
 
 
 def test_features_that_cannot_be_clustered() -> None:
     with pytest.raises(BadData, match="finite"):
-        plan_by_clusters(table({"a": [np.nan], "b": [1.0]}), Fixed([0, 1]))  # type: ignore[arg-type]
+        by_clusters(table({"a": [np.nan], "b": [1.0]}), Fixed([0, 1]))  # type: ignore[arg-type]
     with pytest.raises(BadData, match="no features to cluster"):
-        plan_by_clusters(table(WORLD).take(np.array([], int)), Fixed([]))  # type: ignore[arg-type]
+        by_clusters(table(WORLD).take(np.array([], int)), Fixed([]))  # type: ignore[arg-type]
     with pytest.raises(KCEError, match="unknown vote 'medians'"):
-        plan_by_clusters(table(WORLD), Fixed([0] * 5), "medians")  # type: ignore[arg-type]
+        by_clusters(table(WORLD), Fixed([0] * 5), "medians")  # type: ignore[arg-type]
 
 
 def test_same_partition_looks_at_members_alone() -> None:
@@ -298,7 +298,7 @@ def test_a_plan_comes_back_as_it_was_written(
 
 
 def test_a_plan_is_readable(tmp_path: Path) -> None:
-    plan = plan_by_clusters(table(WORLD), Near({0: 0, 1: 1, 2: 2}))
+    plan = by_clusters(table(WORLD), Near({0: 0, 1: 1, 2: 2}))
     write_plan(tmp_path / "plan.toml", plan)
     text = (tmp_path / "plan.toml").read_text(encoding="utf-8")
     assert 'made = "by clusters of means: Near"' in text

@@ -50,6 +50,7 @@ def test_more_clusters_than_rows(name: str) -> None:
     assert "n_clusters=3" in caught.value.hint
     assert len(set(build("clusterer", name, n_clusters=3).fit_predict(blobs(each=1).x).tolist())) == 3
     assert build("clusterer", name, n_clusters=1).fit_predict(np.zeros((1, 4), np.float32)).tolist() == [0]
+    assert build("clusterer", name, n_clusters=1).fit_predict(np.zeros((9, 4), np.float32)).tolist() == [0] * 9
     with pytest.raises(KCEError, match="n_clusters"):
         build("clusterer", name, n_clusters=0)
 
