@@ -20,6 +20,7 @@ from kce.cli.options import repeat_options
 from kce.errors import KCEError
 from kce.evaluation.formatting import format_interval
 from kce.system.interrupts import EndingWhenInterrupted, RaisingWhenInterrupted
+from kce.system.machine_faults import fault_of
 from kce.system.os_errors import describe_os_error
 from kce.system.signals import capturing_log, handling_signal
 from kce.system.streams import flush_or_drop, prepare_streams
@@ -132,6 +133,11 @@ def _ending_well(command: Command) -> Command:
             _fail_for_system(error)
         except UnicodeEncodeError as error:
             _fail(*_describe_name(error))
+        except Exception as error:
+            fault = fault_of(error)  # too little memory, too few threads: whoever asked for them
+            if fault is None:
+                raise
+            _fail(fault.message, fault.hint)
         return result
 
     return cast("Command", guarded)

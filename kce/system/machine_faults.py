@@ -37,6 +37,7 @@ _WORDS = (  # how libraries word it whose exceptions have no type of their own
     ("Failed to allocate memory", errno.ENOMEM),
     ("out of memory", errno.ENOMEM),
     ("Cannot allocate memory", errno.ENOMEM),
+    ("failed to map segment", errno.ENOMEM),
     ("Too many open files", errno.EMFILE),
 )
 _SPARE = 2**26  # bytes that a decoder may need beside the picture

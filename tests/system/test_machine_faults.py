@@ -93,6 +93,7 @@ def test_a_process_that_lacks_nothing_blames_the_file(media: Path) -> None:
         (MemoryError(), "too little memory"),
         (RuntimeError("can't start new thread"), "too few processes and threads"),
         (RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : std::bad_alloc"), "too little memory"),
+        (ImportError("libopenblas.so: failed to map segment from shared object"), "too little memory"),
         (RuntimeError("CUDA out of memory. Tried to allocate 20 MiB"), "too little memory"),
         (OSError(errno.EMFILE, os.strerror(errno.EMFILE)), "too few open files"),
         (BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)), "too few processes and threads"),
