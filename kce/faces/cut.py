@@ -41,7 +41,7 @@ from kce.faces.selection import (
 from kce.faces.tables import FaceRow, Problem
 from kce.registry import defaults
 from kce.registry.registry import Registry
-from kce.system.atomic import atomic_replace
+from kce.system.atomic import write_atomic
 from kce.system.documents import Document
 from kce.system.lock import file_lock, make_folder
 from kce.system.machine_faults import summarize_faults
@@ -260,8 +260,7 @@ def _write_faces(root: Path, key: str, sample: Sample, faces: list[CroppedFace],
         file = face_path(sample.category, face_key)
         path = root / file
         path.parent.mkdir(exist_ok=True)
-        with atomic_replace(path, sync=False) as part:  # flushing a million small files takes hours
-            part.write_bytes(face.png)
+        write_atomic(path, face.png, sync=False)  # flushing a million small files takes hours
         rows.append(
             FaceRow(
                 key=face_key,

@@ -12,6 +12,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -40,27 +41,40 @@ def atomic_replace(path: Path, folder: Path | None = None, *, sync: bool = True)
         OSError: If the file cannot be written or renamed.
     """
     _refuse_device(path)
-    part = _new_file(path.parent if folder is None else folder)
-    try:
+    part, number = _new_file(path.parent if folder is None else folder)
+    os.close(number)
+    with _moving_to(path, part, sync=sync):
         yield part
         if sync:
             with part.open("r+b") as file:
                 os.fsync(file.fileno())
+
+
+@contextmanager
+def _moving_to(path: Path, part: Path, *, sync: bool) -> Iterator[None]:
+    try:
+        yield
         part.replace(path)
         if sync:
             sync_folder(path.parent)
-    finally:
+    except BaseException:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+        raise
 
 
-def _new_file(folder: Path) -> Path:
+_NAMES = count()
+_SECRET = secrets.token_hex(4)  # of this process, so that nobody can plant a link in the place of the next file
+
+
+def _new_file(folder: Path) -> tuple[Path, int]:
+    """A new, empty file, open for writing."""
     while True:
-        part = folder / _PART.replace("*", f"{os.getpid()}-{secrets.token_hex(4)}")
+        part = folder / _PART.replace("*", f"{os.getpid()}-{_SECRET}-{next(_NAMES)}")
         with suppress(FileExistsError):
             # O_EXCL does not follow a link either.
-            os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-            return part
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+            return part, os.open(part, flags, 0o666)
 
 
 def _refuse_device(path: Path) -> None:
@@ -83,12 +97,26 @@ def remove_leftovers(folder: Path, pattern: str = _PART) -> None:
             part.unlink()
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file atomically; a file that already has this content is not touched."""
+def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Write a file atomically; a file that already has this content is not touched.
+
+    Args:
+        path: The file.
+        data: Its content.
+        sync: As in ``atomic_replace``.
+
+    Raises:
+        NotRegular, OSError: As ``atomic_replace`` does.
+    """
     if _holds(path, data):
         return
-    with atomic_replace(path) as part:
-        part.write_bytes(data)
+    _refuse_device(path)
+    part, number = _new_file(path.parent)
+    with _moving_to(path, part, sync=sync), os.fdopen(number, "wb") as file:
+        file.write(data)
+        if sync:
+            file.flush()
+            os.fsync(number)
 
 
 def _holds(path: Path, data: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -325,7 +326,7 @@ def test_a_csv_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
 def test_a_full_disk_is_an_error_with_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "part").symlink_to("/dev/full")
-    monkeypatch.setattr(atomic, "_new_file", lambda folder: folder / "part")
+    monkeypatch.setattr(atomic, "_new_file", lambda folder: (folder / "part", os.open(os.devnull, os.O_WRONLY)))
     with pytest.raises(KCEError, match="cannot be written: the disk is full"):
         scan(Given([sample(str(n)) for n in range(5000)]), "root", csv=tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()

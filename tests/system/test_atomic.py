@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from kce.system import atomic
 from kce.system.atomic import atomic_replace, remove_leftovers, write_atomic
 from kce.system.regular import NotRegular
 
@@ -59,9 +60,8 @@ def test_a_link_in_the_place_of_a_file_is_replaced_and_not_followed(tmp_path: Pa
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links")
 def test_a_planted_temporary_file_is_not_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = iter(["00000000", "11111111"])
-    monkeypatch.setattr(secrets, "token_hex", lambda _: next(names))
-    planted = tmp_path / f".kce-{os.getpid()}-00000000.part"
+    monkeypatch.setattr(atomic, "_NAMES", count())
+    planted = tmp_path / f".kce-{os.getpid()}-{atomic._SECRET}-0.part"
     (tmp_path / "outside").write_text("mine")
     planted.symlink_to("outside")
     write_atomic(tmp_path / "a", b"new")
