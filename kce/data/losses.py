@@ -21,6 +21,7 @@ from kce.labels import CLASH_HINT, Meaning, clashes
 from kce.types import Dataset, FolderRemark, Remark, Sample
 
 MAX_LOST = 0.005  # share of the files; above it the adapter and the folder do not belong together
+MAX_MISSING = 0.1  # share of the files of a list, of known category; above it the list is not one of these files
 MAX_LINES = 10_000  # of each list of a report; one more line then counts the rest
 MAX_NAMED = 5  # categories named in an error
 ACCEPT = "add `--accept-losses` to go on with what is left"
@@ -104,6 +105,7 @@ class Finder:
         self._ignored = 0
         self._unread: Counter[str] = Counter()
         self._lost_files = 0
+        self._missing_files = 0  # named in a list that says their category
         self._uncountable = Lines()
         self._hint = ""
         self._places = Places()
@@ -187,6 +189,7 @@ class Finder:
             if files is None:
                 self._uncountable.add(remark.path, remark.reason)
         if remark.category:
+            self._missing_files += remark.kind == "missing"
             lost, reason = self._lost_by_category.get(remark.category, (0, remark.reason))
             self._lost_by_category[remark.category] = (lost + (files or 0), reason)
         else:
@@ -232,7 +235,8 @@ class Finder:
 
         Raises:
             ScanFailed: There is an error, or no sample; more than 0.5 % of the files cannot be interpreted; files are
-                lost that cannot be counted; or a whole category is.
+                lost that cannot be counted; a whole category is; or more than a tenth of the files of a list are
+                missing.
         """
         self.fail_for_errors(name, root, report)
         losses = self.losses()
@@ -259,6 +263,12 @@ class Finder:
             message = f"{lost} of {samples + lost} files{_below(root)} cannot be interpreted as {name}"
             message += f", the first: {losses.unparsed[0]}"
             default = "is it the right dataset? Move files that do not belong to it elsewhere"
+        elif self._missing_files > MAX_MISSING * (samples + self._missing_files):
+            message = (
+                f"{self._missing_files} of {samples + self._missing_files} files that the list of {name} names are "
+            )
+            message += f"missing{_below(root)}, the first: {losses.missing[0]}"
+            default = "is it the list of these files, and is the root the folder that its paths start from?"
         else:
             return
         explained = bool(self._hint or losses.vanished or self._uncountable.count)

@@ -18,7 +18,7 @@ from .table import read_table
 from .tree import TreeCheck, read_folders
 
 LABEL_IN_NAME = re.compile(  # a quick look, a million times
-    "real|orig|pristine|genuin|authentic|bona|fake|forg|manip|synth|spoof|attack|tamper|alter", re.IGNORECASE
+    "real|orig|pristine|genuin|authentic|bona|fake|forg|manip|synth|spoof|attack|tamper|alter"
 )
 
 
@@ -54,7 +54,7 @@ class Folder(Tree):
     folder share them. As in a CSV file, ".." and absolute paths are refused, unless below the root. Frames that do not
     exist are missing; a frame that is listed twice, as in val and test, is a conflict, and the first time counts.
 
-    More than a tenth of the files of a list missing, or a category of it, is an error.
+    A list of which more than a tenth of the files, or all of a category, are missing is not used without being told to.
 
     Args:
         root: The folder.
@@ -145,7 +145,7 @@ class Folder(Tree):
             raise Unparsed(reading)
         stem, _, suffix = parts[-1].rpartition(".")
         real = reading.method == "real"
-        if LABEL_IN_NAME.search(stem) and reading.by != "user":
+        if not stem.isdigit() and LABEL_IN_NAME.search(stem.lower()) and reading.by != "user":
             truth = read_name(stem).truth
             if truth is not None and truth != real:
                 raise Unparsed("its name is one for " + ("reals" if truth else "forgeries") + ", its folder is not")

@@ -70,20 +70,18 @@ class Frames:
         yield from self.check.errors()
 
     def _frame(self, parts: Parts, video: Video, where: str) -> Sample | Remark:
+        self.check.rows += 1
         key, real = "/".join(parts), video.method == "real"
-        truths = {truth for folder in parts[:-1] if (truth := self.names.truth(folder)) is not None}
-        if truths == {not real}:
+        if self.names.truth_of_folders(parts[:-1]) not in (None, real):
             reason = f"{where} says {video.method}, its folders do not"
             self.check.add_contradiction(f"{key}: {reason}")
             return Remark("conflict", key, f"{reason}; it is left out")
         path = self.tree.find_exact(parts)
         if path is None:
-            self.check.missing[f"{video.dataset}_{video.method}"] += 1
-            return Remark("missing", key, where)
+            return Remark("missing", key, where, category=f"{video.dataset}_{video.method}")
         if key in self.seen:
             return Remark("conflict", key, f"{where}; also {self.seen[key]}, which is kept")
         self.seen[key] = where
-        self.check.found[f"{video.dataset}_{video.method}"] += 1
         number = int(path.stem) if re.fullmatch("[0-9]{1,9}", path.stem) else None
         return Sample(key, path, video.dataset, video.method, real, key.rpartition("/")[0], (), video.split, number)
 

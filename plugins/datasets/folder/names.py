@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
-from kce import NameReading, read_name
+from kce import NameReading, read_label, read_name
 
 
 class Unclear(Exception):
@@ -57,6 +58,9 @@ class Names:
         self.default = dataset or default
         self.real = _folded(real)
         self.fake = _folded(fake)
+        self.label_truth = lru_cache(maxsize=4096)(self._label_truth)  # a list has a million rows
+        self.method_truth = lru_cache(maxsize=4096)(self._method_truth)
+        self.truth_of_folders = lru_cache(maxsize=4096)(self._truth_of_folders)
 
     def read(self, name: str) -> NameReading:
         """What a name says. One that the user calls that of forgeries is the name of a method."""
@@ -68,6 +72,20 @@ class Names:
     def truth(self, name: str) -> bool | None:
         """Whether a name is that of reals (True) or of forgeries (False); None if it does not say."""
         return False if name.strip().casefold() in self.fake else self.read(name).truth
+
+    def _label_truth(self, label: str) -> bool | None:
+        """Whether a label is that of reals or of forgeries; None if it does not say."""
+        truth = self.truth(label)
+        return read_label(label) if truth is None else truth
+
+    def _method_truth(self, method: str) -> bool | None:
+        """Whether a method says that its samples are reals or forgeries; None if it may be either."""
+        return False if self.read(method).method else self.truth(method)
+
+    def _truth_of_folders(self, folders: tuple[str, ...]) -> bool | None:
+        """What folders say; None if nothing, or if they disagree: e4e/Celeb-real/inversions."""
+        truths = {self.truth(folder) for folder in folders} - {None}
+        return truths.pop() if len(truths) == 1 else None
 
     def contradiction(self, folders: tuple[str, ...]) -> str:
         """Two folders of a path of which one is for reals, and one for forgeries; empty if there are none."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from kce import BadData, Unparsed, read_label
+from kce import BadData, Unparsed
 
 from .names import Names, Unclear
 
@@ -62,41 +62,41 @@ def row_is_real(row: dict[str, str], folders: tuple[str, ...], names: Names, lab
         Contradiction: Columns, or the folders, contradict each other.
         Unparsed: Nothing says what it is.
     """
-    truths = {f"{name}={row[name]}": _flag(row[name], one, names) for name, one in TRUTHS.items() if row.get(name)}
-    label = row.get("label", "")
-    if label and label.lower() not in YES:
-        truths[f"label={label}"] = _word(label, names)
-    elif label and label_is:
-        truths[f"label={label}"] = YES[label.lower()] == (label_is == "real")
-    elif label and not truths:
-        reason = f"the label {label} stands for reals in some datasets, and for forgeries in others"
-        raise Unclear("column label", reason, SAY_WHICH)
-    if not truths:
+    says: list[tuple[str, bool | None]] = [
+        (name, _flag(text, one, names)) for name, one in TRUTHS.items() if (text := row.get(name))
+    ]
+    if label := row.get("label", ""):
+        bare = YES.get(label.lower())
+        if bare is None:
+            says.append(("label", _word(label, names)))
+        elif label_is:
+            says.append(("label", bare == (label_is == "real")))
+        elif not says:
+            reason = f"the label {label} stands for reals in some datasets, and for forgeries in others"
+            raise Unclear("column label", reason, SAY_WHICH)
+    if not says:
         raise Unparsed("it has no label")
-    method = row.get("method", "")
-    category = row.get("category", "").removeprefix(f"{row.get('dataset', '')}_")
-    for column, text in (("method", method), ("category", category)):
-        truth = False if text and names.read(text).method else names.truth(text)
-        if truth is not None and text:
-            truths[f"{column}={row[column]}"] = truth
-    of_folders = {truth: folder for folder in folders if (truth := names.truth(folder)) is not None}
-    if len(of_folders) == 1:  # of several that disagree none says anything: e4e/Celeb-real/inversions
-        truths.update((f"the folder {folder}", truth) for truth, folder in of_folders.items())
-    if len(set(truths.values())) > 1:
-        real = next(what for what, truth in truths.items() if truth)
-        fake = next(what for what, truth in truths.items() if not truth)
-        raise Contradiction(f"{real} says real, {fake} says fake")
-    return next(iter(truths.values()))
+    real = bool(says[0][1])
+    if method := row.get("method", ""):
+        says.append(("method", names.method_truth(method)))
+    if category := row.get("category", ""):
+        says.append(("category", names.method_truth(category.removeprefix(f"{row.get('dataset', '')}_"))))
+    of_folders = names.truth_of_folders(folders)
+    if of_folders not in (None, real) or any(truth not in (None, real) for _, truth in says):
+        described = {truth: f"{column}={row[column]}" for column, truth in reversed(says)}
+        described.setdefault(of_folders, f"the folder {'/'.join(folders)}")
+        raise Contradiction(f"{described[True]} says real, {described[False]} says fake")
+    return real
 
 
 def _flag(text: str, one: bool, names: Names) -> bool:
     """Whether a cell says real, in a column where 1 stands for a real (`one`) or for a forgery."""
-    return YES[text.lower()] == one if text.lower() in YES else _word(text, names)
+    yes = YES.get(text.lower())
+    return _word(text, names) if yes is None else yes == one
 
 
 def _word(text: str, names: Names) -> bool:
-    truth = names.truth(text)
-    truth = read_label(text) if truth is None else truth
+    truth = names.label_truth(text)
     if truth is None:
         raise Unparsed(f"the label {text[:80]!r} is neither a word for reals nor one for forgeries")
     return truth

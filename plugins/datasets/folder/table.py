@@ -23,6 +23,7 @@ def read_table(tree: Tree, csv: Parts, names: Names, label_is: str) -> Iterator[
     truths: dict[tuple[str, str], set[bool]] = {}  # of each dataset and method that a row names
     unclear: dict[str, Remark] = {}
     for line, row in read_rows(tree.root.joinpath(*csv), bool(names.dataset)):
+        check.rows += 1
         entry, where = row.get("path") or row.get("file") or "", f"line {line} of {csv[-1]}"
         try:
             parts = (*csv[:-1], *tree.listed_parts(entry))
@@ -39,11 +40,9 @@ def read_table(tree: Tree, csv: Parts, names: Names, label_is: str) -> Iterator[
         else:
             truths.setdefault((sample.dataset, row.get("method", "")), set()).add(real)
             if sample.path == tree.root:
-                check.missing[sample.category] += 1
-                yield Remark("missing", entry, f"named in {csv[-1]}")
-                continue
-            check.found[sample.category] += 1
-            yield sample
+                yield Remark("missing", entry, f"named in {csv[-1]}", category=sample.category)
+            else:
+                yield sample
     yield from unclear.values()
     yield from check.errors()
     for (dataset, method), both in sorted(truths.items()):

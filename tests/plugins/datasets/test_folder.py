@@ -226,7 +226,7 @@ def test_a_row_that_contradicts_itself_is_a_conflict_and_left_out(
     dataset = rows(tmp_path, f"path,dataset,{head}", f"a.png,D,{line}", f"b.png,D,{good}")
     assert list(samples(dataset)) == ["b.png"]
     assert remarks(dataset, "conflict") == {"a.png": f"line 2 of list.csv: {why}; it is left out"}
-    assert remarks(dataset, "error") == {"list.csv": f"1 of its rows contradict themselves, the first: line 2: {why}"}
+    assert remarks(dataset, "error") == {"list.csv": f"1 of its 2 rows contradict themselves, the first: line 2: {why}"}
 
 
 def test_a_label_that_contradicts_the_folders_of_the_file_is_a_conflict(tmp_path: Path) -> None:
@@ -247,17 +247,21 @@ def test_a_method_with_reals_and_forgeries_is_an_error(tmp_path: Path) -> None:
     assert remarks(dataset, "error") == {"list.csv": "the dataset D has reals and forgeries of the method m"}
 
 
-def test_a_list_of_other_files_is_an_error(tmp_path: Path) -> None:
+def test_a_list_of_other_files_is_not_used(tmp_path: Path) -> None:
     lines = [f"{n}.png,D,m,fake" for n in range(20)]
     dataset = rows(tmp_path, "path,dataset,method,label", *lines)
-    (tmp_path / "0.png").unlink()
-    assert not remarks(dataset, "error")
-    for n in (1, 2):
+    for n in range(2):
         (tmp_path / f"{n}.png").unlink()
-    assert remarks(dataset, "error") == {"list.csv": "3 of the 20 files that it lists are missing"}
+    assert scan(dataset, tmp_path).samples == 18
+    (tmp_path / "2.png").unlink()
+    with pytest.raises(ScanFailed, match=r"3 of 20 files that the list of .* names are missing .* 0\.png") as caught:
+        scan(dataset, tmp_path)
+    assert "the folder that its paths start from" in caught.value.hint
+    assert scan(dataset, tmp_path, accept_losses=True).samples == 17
 
 
-def test_a_category_of_which_all_files_are_missing_is_an_error(tmp_path: Path) -> None:
+def test_a_list_of_which_a_category_is_missing_is_not_used(tmp_path: Path) -> None:
     dataset = rows(tmp_path, "path,dataset,method,label", *(f"{n}.png,D,m,fake" for n in range(20)), "x.png,D,o,fake")
     (tmp_path / "x.png").unlink()
-    assert remarks(dataset, "error") == {"list.csv": "it lists 1 files of D_o, and all are missing"}
+    with pytest.raises(ScanFailed, match="no sample .* is left of D_o"):
+        scan(dataset, tmp_path)
