@@ -20,7 +20,7 @@ def read_table(tree: Tree, csv: Parts, names: Names, label_is: str) -> Iterator[
         For each row a sample or a remark, and then errors where it cannot be used.
     """
     check = ListCheck(csv[-1])
-    truths: dict[tuple[str, str], set[bool]] = {}  # of each dataset and method that a row names
+    seen: set[tuple[str, str, bool]] = set()  # dataset, method and label of rows
     unclear: dict[str, Remark] = {}
     for line, row in read_rows(tree.root.joinpath(*csv), bool(names.dataset)):
         check.rows += 1
@@ -28,7 +28,7 @@ def read_table(tree: Tree, csv: Parts, names: Names, label_is: str) -> Iterator[
         try:
             parts = (*csv[:-1], *tree.listed_parts(entry))
             real = row_is_real(row, parts[:-1], names, label_is)
-            sample = _sample(tree, parts, row, real, names)
+            item = _read_row(tree, (csv[-1], entry), parts, row, real, names)
         except Unparsed as error:
             yield Remark("unparsed", entry, f"{where}: {error}")
         except Contradiction as error:
@@ -38,32 +38,27 @@ def read_table(tree: Tree, csv: Parts, names: Names, label_is: str) -> Iterator[
             unclear.setdefault(error.folder, Remark("error", f"{csv[-1]}, {error.folder}", error.reason, error.hint))
             yield Remark("unparsed", entry, f"{where}: {error.reason}")
         else:
-            truths.setdefault((sample.dataset, row.get("method", "")), set()).add(real)
-            if sample.path == tree.root:
-                yield Remark("missing", entry, f"named in {csv[-1]}", category=sample.category)
-            else:
-                yield sample
+            if isinstance(item, Sample):
+                seen.add((item.dataset, row.get("method", ""), item.real))
+            yield item
     yield from unclear.values()
     yield from check.errors()
-    for (dataset, method), both in sorted(truths.items()):
-        if len(both) > 1 and method:
-            reason = f"the dataset {dataset} has reals and forgeries of the method {method}"
-            yield Remark("error", csv[-1], reason, "leave the method of reals empty, or call it real")
+    for dataset, method, _ in sorted(key for key in seen if key[2] and (*key[:2], False) in seen and key[1]):
+        reason = f"the dataset {dataset} has reals and forgeries of the method {method}"
+        yield Remark("error", csv[-1], reason, "leave the method of reals empty, or call it real")
 
 
-def _sample(tree: Tree, parts: Parts, row: dict[str, str], real: bool, names: Names) -> Sample:
-    """The sample of a row; its path is the root if its file is missing."""
+def _read_row(
+    tree: Tree, named: tuple[str, str], parts: Parts, row: dict[str, str], real: bool, names: Names
+) -> Sample | Remark:
+    """The sample of a row, or a remark that its file is missing."""
     method, dataset = row.get("method", ""), names.dataset or row.get("dataset", "")
     if not dataset or not (real or method):
         raise Unparsed("the dataset or the method is missing")
-    return Sample(
-        "/".join(parts),
-        tree.find_exact(parts) or tree.root,
-        dataset,
-        "real" if real else method,
-        real,
-        row.get("group", ""),
-        tuple(name for name in row.get("identities", "").split(";") if name),
-        row.get("split", ""),
-        frame_number(row.get("frame", "")),
-    )
+    method, frame, path = "real" if real else method, frame_number(row.get("frame", "")), tree.find_exact(parts)
+    if path is None:
+        csv, entry = named
+        return Remark("missing", entry, f"named in {csv}", category=f"{dataset}_{method}")
+    identities = tuple(filter(None, row.get("identities", "").split(";")))
+    group, split = row.get("group", ""), row.get("split", "")
+    return Sample("/".join(parts), path, dataset, method, real, group, identities, split, frame)

@@ -263,5 +263,5 @@ def test_a_list_of_other_files_is_not_used(tmp_path: Path) -> None:
 def test_a_list_of_which_a_category_is_missing_is_not_used(tmp_path: Path) -> None:
     dataset = rows(tmp_path, "path,dataset,method,label", *(f"{n}.png,D,m,fake" for n in range(20)), "x.png,D,o,fake")
     (tmp_path / "x.png").unlink()
-    with pytest.raises(ScanFailed, match="no sample .* is left of D_o"):
+    with pytest.raises(ScanFailed, match=r"no sample .* is left of D_o"):
         scan(dataset, tmp_path)

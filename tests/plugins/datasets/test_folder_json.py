@@ -142,7 +142,7 @@ def test_a_list_of_other_frames_is_not_used(tmp_path: Path) -> None:
         scan(dataset, tmp_path)
     plant(tmp_path, REALS)
     (tmp_path / FAKES[0]).unlink()
-    with pytest.raises(ScanFailed, match="1 of 3 files that the list of .* names are missing"):
+    with pytest.raises(ScanFailed, match=r"1 of 3 files that the list of .* names are missing"):
         scan(dataset, tmp_path)
 
 
