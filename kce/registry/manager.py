@@ -20,6 +20,7 @@ from kce.registry.discovery import discover_plugins
 if TYPE_CHECKING:
     import pluggy
 
+    from kce.registry.discovery import DiscoveredPlugin
     from kce.registry.plugin_report import ComponentReport, PluginReport
 
 
@@ -105,13 +106,21 @@ class Plugins:
             self._usable_report(name, asked=True)  # what crashes or hangs there must not do so here
         if name not in self._factories:
             try:
-                self._factories[name], _ = ask_plugin(plugin, self._manager)
+                self._factories[name], _ = self._ask(plugin)
             except BrokenPlugin as broken:
                 self._factories[name] = broken
         factories = self._factories[name]
         if isinstance(factories, BrokenPlugin):
             raise factories
         return factories
+
+    def _ask(self, plugin: DiscoveredPlugin) -> tuple[dict[str, Factories], str]:
+        if plugin.built_in:
+            return ask_plugin(plugin, self._manager)
+        from kce.registry.side_effects import preserved_process
+
+        with preserved_process():
+            return ask_plugin(plugin, self._manager)
 
     def _report(self, name: str) -> PluginReport:
         if name not in self._plugins:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import io
+import json
 import os
 import random
 import signal
@@ -70,6 +72,30 @@ def observed(*, pools: bool = True) -> Iterator[SideEffects]:
         if len(sys.modules) > modules:
             for doubtful in ("random-state", "warnings"):
                 effects.failures.pop(doubtful, None)
+
+
+@contextmanager
+def preserved_process() -> Iterator[None]:
+    """Restore what belongs to everybody and a plugin may replace while it is imported.
+
+    Restored are the standard streams, the working folder, the answers to Ctrl-C and SIGTERM, the limit of recursion,
+    and the functions of ``builtins`` and ``json``.
+    """
+    streams, limit = (sys.stdin, sys.stdout, sys.stderr), sys.getrecursionlimit()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    functions = [(module, dict(vars(module))) for module in (builtins, json)]
+    folder = Path.cwd()
+    try:
+        yield
+    finally:
+        for module, before in functions:
+            vars(module).update(before)
+        sys.stdin, sys.stdout, sys.stderr = streams
+        sys.setrecursionlimit(limit)
+        os.chdir(folder)
+        for number, handler in handlers.items():
+            if signal.getsignal(number) is not handler and handler is not None:
+                signal.signal(number, handler)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -102,6 +103,17 @@ def test_a_listing_and_a_description_import_nothing_of_others_here(tmp_path: Pat
     assert registry.build("clusterer", "mine:axis=2").axis == 2
     assert hasattr(json, "touched")
     del json.touched  # type: ignore[attr-defined]
+
+
+def test_what_a_plugin_replaces_is_restored_when_it_is_used(tmp_path: Path, cache: Path) -> None:
+    chosen = ["replaces_dumps", "replaces_print", "no_stdout", "signals", "moves", "low_recursion"]
+    registry = plant(tmp_path, **both({name: TOUCHES[name].replace("; os.environ.clear()", "") for name in chosen}))
+    before = json.dumps, print, open, sys.stdout, sys.getrecursionlimit(), Path.cwd()
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    for name in chosen:
+        assert registry.build("clusterer", name.replace("_", "-")).axis == 0
+        assert (json.dumps, print, open, sys.stdout, sys.getrecursionlimit(), Path.cwd()) == before
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
