@@ -130,7 +130,7 @@ def _in_folder(folder: Path, source: str) -> list[DiscoveredPlugin]:
         if _is_file(path / "__init__.py") or path.suffix == ".py":
             problem = _problem(path)
             plugins.append(DiscoveredPlugin(_shown(path.stem), source or _shown(str(path)), str(path), problem=problem))
-        elif path.name in _KIND_FOLDERS:
+        elif path.name in _KIND_FOLDERS and folder.name not in _KIND_FOLDERS:  # a link may lead round in a circle
             plugins += _in_folder(path, source)
     return plugins
 

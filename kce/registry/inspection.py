@@ -19,10 +19,11 @@ from typing import IO, TYPE_CHECKING, Self
 
 import msgspec
 
-from kce.errors import KCEError
+from kce.errors import MachineFault
 from kce.registry.inspector import Answer, Request, Task
 from kce.registry.plugin_report import PluginReport
 from kce.registry.report_cache import ReportCache
+from kce.system.machine_faults import fault_of
 
 if TYPE_CHECKING:
     from kce.registry.discovery import DiscoveredPlugin
@@ -57,7 +58,7 @@ def look_at_plugins(plugins: Mapping[str, DiscoveredPlugin], *, asked: bool = Fa
         The report on each by its name.
 
     Raises:
-        KCEError: The other process cannot be started.
+        MachineFault: The other process cannot be started.
     """
     cache, limit = ReportCache(), LONG_LIMIT if asked else LIMIT
     reports: dict[str, PluginReport] = {}
@@ -129,7 +130,8 @@ class _Inspector:
                 self.close()
                 raise
         except (OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
-            raise KCEError(f"the process that looks at plugins cannot be started: {error}", _HINT) from error
+            what = "the process that looks at plugins"
+            raise fault_of(error, what) or MachineFault(f"{what} cannot be started: {error}", _HINT) from error
 
     def _start(self, request: Request) -> None:
         pipe, answers = self._process.stdin, self._process.stdout
@@ -140,7 +142,7 @@ class _Inspector:
         pipe.write(msgspec.json.encode(request) + b"\n")
         pipe.close()
         if self._next(time.monotonic() + _START) is None:
-            raise OSError(f"it ends with status {self._process.poll()}")
+            raise OSError(f"it ends with status {self._process.wait(1)}")
 
     def take(self, name: str) -> Answer:
         """Wait for the answer about a plugin: its report, or how its process ended (None: it did not end in time)."""
@@ -156,6 +158,10 @@ class _Inspector:
         with suppress(subprocess.TimeoutExpired):
             # Where its answers came to an end in time, so did it.
             reported.status = self._process.wait(1 if time.monotonic() < deadline else 0)
+        if (
+            hasattr(os, "fork") and reported.status is not None and reported.status >= 0
+        ):  # it ended by itself: a plugin can only kill it
+            raise MachineFault(f"the process that looks at plugins ended (exit status {reported.status})", _HINT)
         return reported
 
     def _next(self, deadline: float) -> Answer | None:

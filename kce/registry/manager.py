@@ -67,7 +67,7 @@ class Plugins:
         """Look at every plugin of others that was not looked at yet: one process for all is quicker than one for each.
 
         Raises:
-            KCEError: The process cannot be started.
+            MachineFault: The process cannot be started.
         """
         self._look_at([name for name in self.third_party() if name not in self._reports])
 
@@ -97,7 +97,7 @@ class Plugins:
         Raises:
             UnknownName: There is no such plugin.
             BrokenPlugin: The plugin cannot be used; each time with the same reason.
-            KCEError: It is of others, and the process that looks at it cannot be started.
+            MachineFault: It is of others, and the process that looks at it cannot be started.
         """
         if name not in self._plugins:
             raise UnknownName.among("plugin", name, self._plugins)

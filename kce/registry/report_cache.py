@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from kce.errors import BadData
 from kce.registry.plugin_report import PluginReport  # noqa: TC001 - read by msgspec
 from kce.system.atomic import atomic_replace
 from kce.system.cache import cache_folder
+from kce.system.regular import read_regular
 from kce.system.shipped import PACKAGE
 from kce.system.version import __version__
 
@@ -126,10 +128,8 @@ def _state(path: str) -> str:
 def _read(path: Path, most: int) -> bytes | None:
     """The content of a regular file of at most so many bytes; None if it is something else."""
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
-            about = os.fstat(file.fileno())
-            return file.read() if stat.S_ISREG(about.st_mode) and about.st_size <= most else None
-    except (OSError, ValueError):
+        return read_regular(path, most)
+    except (OSError, ValueError, BadData):
         return None
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from kce.errors import BrokenPlugin, UnknownName
+from kce.errors import BrokenPlugin, MachineFault, UnknownName
 from kce.registry import inspection, report_cache
 from kce.registry.registry import Registry
 from tests.support.hostile_plugins import ENDS, HANGS, RAISES, TOUCHES, good
@@ -249,6 +249,28 @@ def test_only_regular_files_are_plugins(tmp_path: Path, cache: Path) -> None:
     assert {name for name, row in rows.items() if row["status"] == "broken"} == names
     assert "not a regular file" in rows["pipe"]["error"]
     assert registry
+
+
+def test_a_folder_by_kind_that_leads_back_is_read_once(tmp_path: Path, cache: Path) -> None:
+    plant(tmp_path, mine=good("mine"))
+    (tmp_path / "plugins" / "clusterers").mkdir()
+    (tmp_path / "plugins" / "clusterers" / "yours.py").write_text(good("yours"))
+    (tmp_path / "plugins" / "clusterers" / "datasets").symlink_to("..")
+    rows = rows_of(Registry.load(tmp_path))
+    assert {name: row["status"] for name, row in rows.items()} == {"mine": "ok", "yours": "ok"}
+
+
+def test_what_the_process_lacks_is_no_fault_of_a_plugin(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspection, "_BOOTSTRAP", "import os\nos.fork = lambda: 1 / 0" + inspection._BOOTSTRAP)
+    with pytest.raises(MachineFault, match="the process that looks at plugins ended"):
+        plant(tmp_path, mine=good("mine")).names("clusterer")
+    monkeypatch.setattr(inspection, "_BOOTSTRAP", "raise SystemExit(3)")
+    with pytest.raises(MachineFault, match="cannot be started: it ends with status 3"):
+        plant(tmp_path).names("clusterer")
+    monkeypatch.undo()
+    assert list(cache.rglob("*.json")) == []
 
 
 def test_the_commands_name_the_guilty(tmp_path: Path, cache: Path, kce: Kce) -> None:
