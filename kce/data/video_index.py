@@ -104,11 +104,14 @@ def read_index(path: Path, size: int) -> VideoIndex:
                 trusted = trusted and (last is None or packet.dts >= last)
                 last = packet.dts
             lossy = lossy or packet.is_corrupt
-        ranks = {entry.pos + _AVI_CHUNK: i for i, entry in enumerate(stream.index_entries)} if name == "avi" else {}
+        table = [entry.pos + _AVI_CHUNK for entry in stream.index_entries if entry.size] if name == "avi" else []
+    # AVI counts frames without content too, which repeat the one before, and so do its times.
+    if name == "avi" and last is not None and last + 1 >= promised:
+        promised = 0
     position = {time: i for i, time in enumerate(times) if time is not None}
     if not trusted or len(position) < len(times):
-        known = len(ranks) > len(times) and ranks.keys() >= set(offsets)
-        return VideoIndex(len(ranks) if known else len(times), len(times), promised, ranks=ranks if known else {})
+        ranks = _ranks(path, table, offsets, promised)
+        return VideoIndex(len(ranks) or len(times), len(times), promised, ranks=ranks)
     gaps: list[float] = []
     present = sorted(set(position) - hidden)
     if lossy or len(times) < promised or any(who == name for _, who, _ in complaints):
@@ -121,6 +124,22 @@ def read_index(path: Path, size: int) -> VideoIndex:
     else:
         shown = present
     return VideoIndex(len(shown), len(times), promised, shown, position, sorted(keys), gaps)
+
+
+def _ranks(path: Path, table: Sequence[int], offsets: Sequence[int | None], promised: int) -> dict[int, int]:
+    """Offset -> position of the packets in a table, where some of them were not found; empty if all were."""
+    if set(offsets) < set(table):
+        return {offset: i for i, offset in enumerate(table)}
+    if table and len(offsets) < promised and _has_avi_table(path, table[-1]):
+        raise BadData(f"{path}: damaged: which frames are missing cannot be known", "get the file again")
+    return {}
+
+
+def _has_avi_table(path: Path, after: int) -> bool:
+    """Whether the end of an AVI is there, which has the table of its frames; FFmpeg drops one that does not fit."""
+    with path.open("rb") as file:
+        file.seek(after)
+        return b"idx1" in file.read(2**24)
 
 
 def _with_missing(times: Sequence[int]) -> list[int]:
@@ -138,7 +157,7 @@ def _with_missing(times: Sequence[int]) -> list[int]:
     filled = [*times[:1]]
     for time, later in pairwise(times):
         count = round((later - time) / step)
-        filled += (int(time + i * step) for i in range(1, count))
+        filled += (round(time + i * step) for i in range(1, count))
         filled.append(later)
         if len(filled) > 10 * len(times):
             return list(times)  # a time out of all reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import av
@@ -95,6 +96,30 @@ def test_a_pause_is_not_a_loss(tmp_path: Path) -> None:
     told: list[str] = []
     assert [(i, number(image)) for i, image in video_frames(path, 30, told.append)] == [(i, i) for i in range(30)]
     assert told == []
+
+
+def test_a_frame_without_content_is_not_a_loss(tmp_path: Path) -> None:
+    """An AVI stores one that repeats the frame before as an empty chunk."""
+    path = make_video(tmp_path / "a.avi", [numbered(i) for i in range(20)], "mjpeg")
+    with av.open(str(path)) as container:
+        entry = container.streams.video[0].index_entries[7]
+    data = bytearray(path.read_bytes())
+    rest = entry.size + entry.size % 2 - 8
+    data[entry.pos + 4 : entry.pos + 16] = struct.pack("<I4sI", 0, b"JUNK", rest)
+    table = data.index(b"idx1") + 8 + 16 * 7
+    data[table + 12 : table + 16] = bytes(4)
+    path.write_bytes(data)
+    told: list[str] = []
+    assert [number(image) for _, image in video_frames(path, 50, told.append)] == [*range(7), *range(8, 20)]
+    assert told == []
+
+
+def test_frames_that_are_missing_nobody_knows_where_are_not_numbered(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.avi", [textured(i) for i in range(COUNT)], "mjpeg")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 3] + data[len(data) // 2 :])  # the table of what follows is wrong
+    with pytest.raises(BadData, match="which frames are missing cannot be known"):
+        list(video_frames(path, 5))
 
 
 def test_where_nothing_can_be_decoded_it_is_an_error(tmp_path: Path) -> None:
