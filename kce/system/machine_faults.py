@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kce.errors import KCEError, MachineFault
-from kce.system.os_errors import describe_os_error
+from kce.system.os_errors import describe_os_error, system_failure
 
 AGAIN = "the same command tries again"
 
@@ -27,6 +27,16 @@ _LACKING = {
     errno.EAGAIN: ("too few processes and threads are allowed", _THREADS),
     errno.EMFILE: ("too few open files are allowed", _FILES),
     errno.ENFILE: ("the machine has too many open files", "end other programs"),
+}
+_AWAY = {
+    errno.EIO,
+    errno.ESTALE,
+    errno.ENOTCONN,
+    errno.ETIMEDOUT,
+    errno.ENODEV,
+    errno.ENXIO,
+    errno.ENOSPC,
+    errno.EDQUOT,
 }
 _WORDS = (  # how libraries word it whose exceptions have no type of their own
     ("can't start new thread", errno.EAGAIN),
@@ -63,13 +73,15 @@ def fault_of(error: BaseException, what: str = "") -> MachineFault | None:
         number = _error_number(seen)
         if number in _LACKING:
             return _lacking(number, what)
+        if number in _AWAY:
+            return system_failure(what or "the work cannot go on", seen)
         seen = seen.__cause__ or seen.__context__
     return None
 
 
 def read_fault(error: OSError, path: str | os.PathLike[str]) -> MachineFault:
     """Return the fault of the machine for a file that the operating system does not let us read."""
-    if error.errno in _LACKING:
+    if error.errno in _LACKING and error.errno != errno.EAGAIN:  # which is a lock, of a file
         return _lacking(error.errno, str(path))
     if isinstance(error, FileNotFoundError):
         return MachineFault(f"{path}: is missing", f"was it moved, or is its disk not there? {AGAIN.capitalize()}")

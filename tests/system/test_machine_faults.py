@@ -110,6 +110,14 @@ def test_what_a_process_lacks_is_known_however_it_is_worded(error: Exception, wo
         assert "tries again" in fault.hint
 
 
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENOSPC])
+def test_a_disk_that_fails_is_the_machines_fault_whoever_meets_it(number: int) -> None:
+    fault = fault_of(OSError(number, os.strerror(number)), "a.png")
+    assert fault is not None
+    assert fault.message.startswith("a.png: the ")
+    assert "continues" in fault.hint
+
+
 @pytest.mark.parametrize("error", [ValueError("too bright"), OSError(errno.EINVAL, "x"), IndexError(11)])
 def test_other_errors_are_no_fault_of_the_machine(error: Exception) -> None:
     assert fault_of(error) is None
