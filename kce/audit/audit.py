@@ -83,6 +83,7 @@ def audit_tables(
         ],
         "proposals": list_changes(proposed, start),
         "plan": dict(proposed.classes),
+        "unknown_recordings": int((features.group == "").sum()),
     }
     return report, proposed
 

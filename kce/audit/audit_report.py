@@ -132,6 +132,7 @@ class AuditReport(Document):
         clusters: The classes that were examined, and how well their datasets are mixed.
         proposals: What the proposed plan changes.
         plan: Category -> class, as proposed.
+        unknown_recordings: Rows whose recording is unknown; those of one dataset count as one recording.
     """
 
     NOUN: ClassVar[str] = "the report of an audit"
@@ -147,3 +148,4 @@ class AuditReport(Document):
     clusters: tuple[AuditedClass, ...]
     proposals: tuple[PlanChange, ...]
     plan: Mapping[str, str]
+    unknown_recordings: int = 0

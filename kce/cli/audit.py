@@ -39,6 +39,11 @@ def audit(
         write_audit(to, report, proposed)
     if as_json:
         return print_json(report)
+    if unknown := report["unknown_recordings"]:
+        print_line(
+            f"the recording of {unknown} of {report['n']} rows is unknown: those of one dataset count as one recording,"
+            " so much stays undecided"
+        )
     _print_pairs(report)
     _print_clusters(report)
     for what, key in (("Findings", "findings"), ("Proposals", "proposals")):

@@ -164,6 +164,14 @@ def test_too_few_recordings_are_undecided_with_the_number_needed() -> None:
     assert not report["findings"]
 
 
+def test_rows_of_unknown_recordings_are_counted_and_prove_nothing() -> None:
+    made = world(1, homonyms=1, synonyms=2)
+    unknown = Features(made.features.key, made.features.label, np.full_like(made.features.group, ""), made.features.x)
+    report, _ = audit_tables([unknown, made.reals], 0)
+    assert report["unknown_recordings"] == len(unknown)
+    assert {pair["relation"] for pair in report["pairs"]} == {"undecided"}
+
+
 def test_one_dataset_constant_features_and_keys_that_stand_twice_are_refused() -> None:
     made = world(0)
     with pytest.raises(BadData):
