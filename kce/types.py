@@ -259,7 +259,8 @@ class Dataset(Protocol):
     Attributes:
         name: The name of the dataset, as in the `dataset` of each sample.
 
-    May also have `expected`: {category: published number of samples}, which a scan compares.
+    May also have `expected`: {category: published number of samples}, which a scan compares; and `several_faces`, the
+    number of samples that were the largest of several faces, as far as they have been read.
     """
 
     name: str

@@ -201,6 +201,8 @@ def _print_scan(report: dict[str, Any]) -> None:
             for name in sorted({*have, *published})
         ],
     )
+    if report["several_faces"]:
+        print_line(f"{report['several_faces']} faces were the largest of several in their picture or frame")
     if unknown := report["unknown_recordings"]:
         print_line(
             f"{unknown} samples whose recording is unknown: frames of one recording may be among them, and held-out "

@@ -88,6 +88,7 @@ class Tree:
         media: Suffixes of the dataset's media files, with the dot, in lower case.
         ignored: Names of folders, in lower case, whose files are not samples, at any depth.
         expected: Published number of samples per category; empty = not known.
+        several_faces: Of a face folder that was read, the number of faces that were the largest of several.
         method_count: Number of forgery methods; 0 = as many as `expected` has categories of fakes.
         licence: The dataset's licence, in one line.
         pictures: Suffixes of all pictures that KCE decodes, to build `media` from.
@@ -144,6 +145,7 @@ class Tree:
     ignored: ClassVar[frozenset[str]] = frozenset({"masks", "models", "landmarks", "spatial_localize", "target_mask"})
     expected: Mapping[str, int] = {}
     method_count: ClassVar[int] = 0
+    several_faces: int | None = None
     licence: ClassVar[str] = ""
 
     def __init__(self, root: str | Path) -> None:

@@ -38,6 +38,7 @@ class ScanReport(Losses, Document):
         leaks: Identities and recordings found in more than one split; None unless a split was requested.
         corrupt: Samples that cannot be decoded; None unless this was checked.
         unknown_recordings: Number of samples whose recording is unknown, since they have no group.
+        several_faces: Of a face folder, the number of faces that were the largest of several; None = not known.
     """
 
     NOUN: ClassVar[str] = "a scan report"
@@ -53,6 +54,7 @@ class ScanReport(Losses, Document):
     leaks: tuple[Leak, ...] | None = None
     corrupt: tuple[str, ...] | None = None
     unknown_recordings: int = 0
+    several_faces: int | None = None
 
 
 def _no_progress(what: str, done: int, total: int | None) -> None:
@@ -120,6 +122,7 @@ def scan(
             split=made.report if made else None,
             leaks=tuple(leaks.leaks()) if made else None,
             unknown_recordings=unknown,
+            several_faces=getattr(dataset, "several_faces", None),
         )
         finder.fail_for_errors(dataset.name, root, report)  # before the file is there: its labels would be guesses
     finder.fail_if_unusable(dataset.name, root, report, accept_losses=accept_losses)

@@ -81,6 +81,7 @@ def test_the_report_has_exactly_what_the_contract_says() -> None:
         "leaks": None,
         "corrupt": None,
         "unknown_recordings": 2,
+        "several_faces": None,
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kce.data.scan import scan
 from kce.errors import KCEError, Refused
 from kce.faces import journal
 from kce.faces.cut import cut
@@ -106,6 +107,13 @@ def test_a_damaged_file_is_put_right_by_the_same_cut_and_never_gives_other_rows(
         found = {key: data for key, data in contents(folder).items() if not key.endswith(".damaged")}
         assert found == whole, how
         assert rows(folder) == before, how
+
+
+def test_a_scan_of_a_face_folder_counts_the_faces_that_were_not_alone(tmp_path: Path, home: Path) -> None:
+    quick(Corpus(tmp_path / "data", pictures=3, videos=0), tmp_path / "a", home)  # it finds two in every picture
+    dataset = Registry.load(Path("/")).build("dataset", "folder", root=tmp_path / "a")
+    report = scan(dataset, tmp_path / "a", split="disjoint")
+    assert (report.samples, report.several_faces, report.unknown_recordings) == (6, 6, 6)
 
 
 @pytest.mark.parametrize("damage", DAMAGE)

@@ -22,9 +22,11 @@ def read_table(tree: Tree, csv: Parts, names: Names, label_is: str) -> Iterator[
     check = ListCheck(csv[-1])
     seen: set[tuple[str, str, bool]] = set()  # dataset, method and label of rows
     unclear: dict[str, Remark] = {}
+    several = 0
     for line, row in read_rows(tree.root.joinpath(*csv), bool(names.dataset)):
         check.rows += 1
         entry, where = row.get("path") or row.get("file") or "", f"line {line} of {csv[-1]}"
+        several += row.get("faces", "1") not in ("", "1")
         try:
             parts = (*csv[:-1], *tree.listed_parts(entry))
             real = row_is_real(row, parts[:-1], names, label_is)
@@ -41,6 +43,7 @@ def read_table(tree: Tree, csv: Parts, names: Names, label_is: str) -> Iterator[
             if isinstance(item, Sample):
                 seen.add((item.dataset, row.get("method", ""), item.real))
             yield item
+    tree.several_faces = several
     yield from unclear.values()
     yield from check.errors()
     for dataset, method, _ in sorted(key for key in seen if key[2] and (*key[:2], False) in seen and key[1]):
