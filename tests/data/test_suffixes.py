@@ -16,6 +16,7 @@ from kce import Tree
 from kce.data.pictures import read_image
 from kce.data.suffixes import PICTURES, UNDECODED, VIDEOS, is_video
 from kce.data.videos import video_frames
+from tests.conftest import REPOSITORY
 
 # suffix -> the format that OpenCV or, in upper case, Pillow writes
 PICTURE_FORMATS = {
@@ -102,3 +103,9 @@ def test_the_list_loads_no_decoder() -> None:
     code = "import sys, kce.data.suffixes; print({'cv2', 'av', 'PIL', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_the_manual_lists_them() -> None:
+    page = (REPOSITORY / "kce/docs/datasets.md").read_text(encoding="utf-8")
+    for kind, suffixes in (("pictures", PICTURES), ("videos", VIDEOS)):
+        assert f"| {kind} | {' '.join(suffix[1:] for suffix in sorted(suffixes))} |" in page
