@@ -79,8 +79,8 @@ def read_plan(path: Path) -> MergePlan:
     if empty:
         raise BadData(f"{path}: no class for: {', '.join(map(repr, empty))}", _HINT)
     classes = tomlkit.parse(read_regular_text(path))["classes"]
-    lines = {category: classes.item(category) for category in spec.classes}
-    votes = {category: line.trivia.comment.lstrip("# ") for category, line in lines.items() if line.trivia.comment}
+    comments = {category: classes[category].trivia.comment for category in spec.classes}
+    votes = {category: comment.lstrip("# ") for category, comment in comments.items() if comment}
     return MergePlan(spec.classes, votes, spec.made, spec.asked)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -255,6 +256,41 @@ def _check_names(study: Study, where: str) -> None:
     _check_known([row.plan for row in rows], study.plan_tables, f"plan of {where}")
     _check_known([claim.over for claim in study.claims], study.plan_tables, f"plan of {where}")
     _check_known([row.backbone for row in rows], study.backbones, f"backbone of {where}")
+    for row in rows:
+        for name in {row.plan, row.over} if isinstance(row, PublishedClaim) else {row.plan}:
+            own = study.plan(name).backbones
+            if own and row.backbone not in own:
+                raise KCEError(
+                    f"{where}: values are published for {row.backbone} under the plan {name}, which only trains "
+                    f"{', '.join(own)}",
+                    f"add {row.backbone} to the backbones of [plan.{name}], or leave the published values out",
+                )
+    for claim in study.claims:
+        if claim.plan == claim.over:
+            raise KCEError(f"{where}: a claim compares the plan {claim.plan} with itself", "name another plan in over")
+        if not -100 <= claim.percent <= 10**6:
+            raise KCEError(
+                f"{where}: a claim says {claim.percent} percent", "it is how much higher the average is, such as 12.5"
+            )
+    for published in study.published:
+        _check_published(published, study, where)
+
+
+def _check_published(row: PublishedScores, study: Study, where: str) -> None:
+    what = f"{where}: the published values of {row.backbone} under {row.plan}"
+    if not row.values or not all(math.isfinite(value) and value > 0 for value in row.values):
+        raise KCEError(f"{what} are not numbers above 0", "give an index for each group")
+    if row.groups and len(row.groups) != len(row.values):
+        raise KCEError(
+            f"{what} are {len(row.values)}, of {len(row.groups)} groups", "give a group for each value, or no groups"
+        )
+    _check_known([str(name) for name in row.groups], [str(group.name) for group in study.groups], f"group of {where}")
+    for other in study.published:
+        if other.backbone == row.backbone and len(other.values) != len(row.values):
+            raise KCEError(
+                f"{what} are {len(row.values)}, and those under {other.plan} are {len(other.values)}",
+                "give the same number of values for all plans of a backbone: they are compared one by one",
+            )
 
 
 def _check_known(names: Iterable[str], known: Iterable[str], what: str) -> None:

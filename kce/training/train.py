@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from kce.errors import BadData, KCEError, MachineFault
 from kce.registry.specs import format_spec
 from kce.training.augment import apply_augmentations
 from kce.training.device import sum_over_processes
-from kce.training.history import TensorBoardLog, log_epoch, read_history, write_history
+from kce.training.history import HISTORY_COLUMNS, TensorBoardLog, log_epoch, read_history, write_history
 from kce.training.launch import run_on_devices
 from kce.training.sampling import choose_examples, split_batches, weights_provenance, within_dataset_mask
 from kce.training.state import TrainingState
@@ -102,8 +102,18 @@ def train(
         run_on_devices(_training_loop, arguments, devices, progress)
     metadata = read_weights_metadata(to)
     if not read_history(to.with_name("train.csv"), to.stem):  # the weights were reused
-        write_history(to.with_name("train.csv"), to.stem, metadata["history"])
+        write_history(to.with_name("train.csv"), to.stem, _history_rows(metadata, to))
     return metadata
+
+
+def _history_rows(metadata: Mapping[str, Any], path: Path) -> list[dict[str, Any]]:
+    rows = metadata.get("history")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and {*row} <= {*HISTORY_COLUMNS} for row in rows):
+        raise BadData(
+            f"{path} does not hold the history of its training",
+            "if it was damaged, restore a copy, or move it away to train again",
+        )
+    return rows
 
 
 def _training_loop(  # noqa: PLR0915 - one straight loop reads better than its pieces
