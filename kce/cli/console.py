@@ -252,7 +252,7 @@ def print_losses(losses: Mapping[str, Any]) -> None:
     print_problems("no samples in", list(losses["without_samples"]))
     if media := losses["ignored_media"]:
         counts = ", ".join(f"{count} {suffix}" for suffix, count in sorted(media.items(), key=lambda item: -item[1]))
-        say(f"ignored media: {counts}: KCE, or this dataset's adapter, does not read these suffixes")
+        say(f"ignored media: {counts}: KCE, or this dataset's adapter, does not read these suffixes; unpack archives")
 
 
 def print_line(text: str) -> None:

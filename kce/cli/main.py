@@ -290,6 +290,8 @@ def cut(
         )
     print_problems("problems", list(report.problems))
     print_losses(vars(report))
+    for category in sorted(category for category, count in report.by_category.items() if not count):
+        say(f"warning: not one face could be cut of {category}; problems.csv says why")
     for category, count in sorted(report.short_categories.items()):
         say(f"warning: {category} has {count} faces, fewer than the {per_category} asked for")
     return None

@@ -19,7 +19,7 @@ from kce.data.links import allowed_folders, hint_to_follow, is_inside
 from kce.data.names import Parts, fold_name, nfc
 from kce.data.root import RootRules, find_root, names_in
 from kce.data.suffixes import PICTURES, VIDEOS
-from kce.data.walk import NOT_MEDIA, Found, MediaFile, walk
+from kce.data.walk import ARCHIVES, NOT_MEDIA, Found, MediaFile, walk
 from kce.errors import BadData
 from kce.types import Remark, Sample
 
@@ -234,14 +234,20 @@ class Tree:
             return item
         *folders, name = item.parts
         stem, _, suffix = name.rpartition(".")
+        suffix = f".{suffix.lower()}"
+        reason, hint = f"files {suffix} are not read", "convert them, or rename those whose suffix is wrong"
+        if suffix in ARCHIVES:
+            folders, stem = [*folders, stem.removesuffix(".tar")], "0"
+            reason, hint = "an archive: unpack it", "unpack archives where they are"
         for readable in self._suffixes:
             with suppress(Unparsed):
                 sample = self.parse((*folders, stem + readable))
                 if isinstance(sample, Sample):
                     self._remarks.clear()
-                    reason = f"pictures or videos .{suffix.lower()} are not read"
-                    return Remark("unread", "/".join(item.parts), reason, category=sample.category)
+                    return Remark("unread", "/".join(item.parts), reason, hint, sample.category)
         self._remarks.clear()
+        if suffix in ARCHIVES and not os.path.isdir(self._prefix + "/".join(folders)):  # noqa: PTH112
+            return Remark("unread", "/".join(item.parts), reason, hint)
         return Remark("ignored", "/".join(item.parts), NOT_MEDIA)
 
     def _parse(self, file: MediaFile) -> Sample | Remark:

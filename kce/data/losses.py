@@ -101,15 +101,14 @@ class Finder:
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str, bool]] = Counter()  # dataset, method, real
         self._lines = {kind: Lines() for kind in ("unparsed", "missing", "conflict", "extra", "error")}
-        self._error_hint = ""
+        self._hints: dict[str, str] = {}  # kind of a remark, or "uncountable" -> the first hint
         self._ignored = 0
         self._unread: Counter[str] = Counter()
         self._lost_files = 0
         self._missing_files = 0  # named in a list that says their category
         self._uncountable = Lines()
-        self._hint = ""
         self._places = Places()
-        self._lost_by_category: dict[str, tuple[int, str]] = {}  # category -> files that are lost, the first reason
+        self._lost_by_category: dict[str, tuple[int, str, str]] = {}  # files that are lost, first reason and hint
 
     def samples(
         self,
@@ -173,10 +172,8 @@ class Finder:
     def add_remark(self, remark: Remark) -> None:
         """Count a remark."""
         files = remark.files if isinstance(remark, FolderRemark) else 1
-        if remark.kind == "error":
-            self._error_hint = self._error_hint or remark.hint
-        elif remark.kind != "conflict":
-            self._hint = self._hint or remark.hint
+        if remark.hint:
+            self._hints.setdefault("uncountable" if files is None else remark.kind, remark.hint)
         if remark.kind in ("ignored", "unread"):
             self._ignored += not isinstance(remark, FolderRemark)  # whose files have remarks of their own, or none
             if remark.kind == "unread":
@@ -190,19 +187,17 @@ class Finder:
                 self._uncountable.add(remark.path, remark.reason)
         if remark.category:
             self._missing_files += remark.kind == "missing"
-            lost, reason = self._lost_by_category.get(remark.category, (0, remark.reason))
-            self._lost_by_category[remark.category] = (lost + (files or 0), reason)
+            lost, reason, hint = self._lost_by_category.get(remark.category, (0, remark.reason, remark.hint))
+            self._lost_by_category[remark.category] = (lost + (files or 0), reason, hint)
         else:
             self._places.add_remark(remark, files)
 
     def losses(self) -> Losses:
         """What was found so far."""
-        have = self.by_category()
-        places, without_samples = self._places.without_samples()
+        places, without_samples, _ = self._places.without_samples()
         categories = [
             f"{category}: {files} files are left out ({reason})"
-            for category, (files, reason) in sorted(self._lost_by_category.items())
-            if category not in have
+            for category, files, reason, _ in self._lost_categories()
         ]
         return Losses(
             unparsed=self._lines["unparsed"].shown(),
@@ -217,12 +212,19 @@ class Finder:
             without_samples=without_samples,
         )
 
+    def _lost_categories(self) -> list[tuple[str, int, str, str]]:
+        """Categories of which files are lost and no sample is left: name, files, the first reason and hint."""
+        have = self.by_category()
+        return [(name, *lost) for name, lost in sorted(self._lost_by_category.items()) if name not in have]
+
     def fail_for_errors(self, name: str, root: object, report: Any) -> None:
         """Raise ScanFailed if there is a remark of the kind "error"; parameters as in ``fail_if_unusable``."""
         if number := self._lines["error"].count:
             more = f"; and {number - 1} more" if number > 1 else ""
             first = self._lines["error"].shown()[0]
-            raise ScanFailed(f"{name}{_below(root)}: {first}{more}", self._error_hint, report, explained=True)
+            raise ScanFailed(
+                f"{name}{_below(root)}: {first}{more}", self._hints.get("error", ""), report, explained=True
+            )
 
     def fail_if_unusable(self, name: str, root: object, report: Any, *, accept_losses: bool) -> None:
         """Fail if there is no sample, or if too much is lost.
@@ -241,38 +243,42 @@ class Finder:
         self.fail_for_errors(name, root, report)
         losses = self.losses()
         samples, lost = self.count, self._lost_files
+        vanished_hint = next((hint for *_, hint in self._lost_categories() if hint), self._places.without_samples()[2])
         if not samples:
-            ignored = f"is it the right folder, and is it unpacked? {losses.ignored} files were ignored"
             message = f"no samples of {name} found{_below(root)}"
             if lost:
                 message = f"{lost} of {lost} files{_below(root)} cannot be interpreted as {name}"
             first = next(iter((*losses.vanished, *losses.unparsed)), "")
             message += f", the first: {first}" if lost else f": {first}" if first else ""
-            raise ScanFailed(message, self._hint or ignored, report, explained=bool(self._hint))
+            hints = (vanished_hint, self._hints.get("uncountable"), self._hints.get("unparsed"))
+            hint = next(filter(None, hints), "")
+            ignored = f"is it the right folder, and is it unpacked? {losses.ignored} files were ignored"
+            raise ScanFailed(message, hint or ignored, report, explained=bool(hint))
         if accept_losses:
             return
+        default = "make them readable, or move elsewhere what does not belong to the dataset"
         if losses.vanished:
             more = len(losses.vanished) - MAX_NAMED
             message = f"no sample{_below(root)} is left of {'; of '.join(losses.vanished[:MAX_NAMED])}"
             message += f"; and of {more} more" if more > 0 else ""
-            default = "make them readable, or move elsewhere what does not belong to the dataset"
+            hint = vanished_hint or default
         elif self._uncountable.count:
             message = f"files{_below(root)} are lost that cannot be counted: {self._uncountable.shown()[0]}"
-            default = "make them readable, or move elsewhere what does not belong to the dataset"
+            hint = self._hints.get("uncountable", default)
         elif lost > MAX_LOST * (samples + lost):
             message = f"{lost} of {samples + lost} files{_below(root)} cannot be interpreted as {name}"
             message += f", the first: {losses.unparsed[0]}"
-            default = "is it the right dataset? Move files that do not belong to it elsewhere"
+            hint = self._hints.get("unparsed", "is it the right dataset? Move files that do not belong to it elsewhere")
         elif self._missing_files > MAX_MISSING * (samples + self._missing_files):
             message = (
                 f"{self._missing_files} of {samples + self._missing_files} files that the list of {name} names are "
             )
             message += f"missing{_below(root)}, the first: {losses.missing[0]}"
-            default = "is it the list of these files, and is the root the folder that its paths start from?"
+            hint = "is it the list of these files, and is the root the folder that its paths start from?"
         else:
             return
-        explained = bool(self._hint or losses.vanished or self._uncountable.count)
-        raise ScanFailed(message, f"{self._hint or default}; or {ACCEPT}", report, explained=explained)
+        explained = bool(losses.vanished or self._uncountable.count or "unparsed" in self._hints)
+        raise ScanFailed(message, f"{hint}; or {ACCEPT}", report, explained=explained)
 
 
 def _below(root: object) -> str:

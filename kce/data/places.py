@@ -21,16 +21,18 @@ class _Place:
         lost: Number of files that are lost in it, 0 for an empty folder; -1 if nothing is.
         ignored: Number of other files that are not samples.
         why: The first reason for either.
+        hint: What to do about the first loss.
         folders: Lines on whole folders that are lost.
     """
 
-    __slots__ = ("category", "folders", "ignored", "lost", "why")
+    __slots__ = ("category", "folders", "hint", "ignored", "lost", "why")
 
     def __init__(self) -> None:
         self.category: Hashable = None
         self.lost = -1
         self.ignored = 0
         self.why = ""
+        self.hint = ""
         self.folders: list[str] = []
 
     def lose(self, files: int) -> None:
@@ -41,6 +43,7 @@ class _Place:
             self.category = other.category if self.category in (None, other.category) else _SEVERAL
         if other.lost >= 0:
             self.why = self.why if self.lost >= 0 else other.why
+            self.hint = self.hint or other.hint
             self.lose(other.lost)
         self.ignored += other.ignored
         self.why = self.why or other.why
@@ -79,6 +82,7 @@ class Places:
             return
         if place.lost < 0:
             place.why = remark.reason
+        place.hint = place.hint or remark.hint
         place.lose(files or 0)
         if whole and len(place.folders) < MAX_SHOWN:
             place.folders.append(f"{remark.path}: {remark.reason}")
@@ -101,13 +105,14 @@ class Places:
             merged.setdefault(parts[:depth], _Place()).merge(place)
         return merged
 
-    def without_samples(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def without_samples(self) -> tuple[tuple[str, ...], tuple[str, ...], str]:
         """Folders without a sample that are where categories are.
 
         Categories are at the first level at which no folder has several of them, and which has two folders or more.
 
         Returns:
-            The folders in which files are lost, and those in which all files are ignored; lines "folder: why".
+            The folders in which files are lost, those in which all files are ignored, both as lines "folder: why", and
+            what to do about the first loss.
         """
         for depth in range(1, self._depth + 1):
             merged = {parts: place for parts, place in self._merged(depth).items() if parts}
@@ -116,14 +121,15 @@ class Places:
             if categories and _SEVERAL not in categories and relevant > 1:
                 break
         else:
-            return (), ()
-        lost, ignored = [], []
+            return (), (), ""
+        lost, ignored, hint = [], [], ""
         for parts, place in sorted(merged.items()):
             folder = "/".join(parts)
             if place.category:
                 continue
             if place.lost >= 0:
+                hint = hint or place.hint
                 lost += place.folders or [f"{folder}: {place.lost} files are lost ({place.why})"]
             elif place.ignored:
                 ignored.append(f"{folder}: {place.ignored} files are ignored ({place.why})")
-        return tuple(lost[:MAX_SHOWN]), tuple(ignored[:MAX_SHOWN])
+        return tuple(lost[:MAX_SHOWN]), tuple(ignored[:MAX_SHOWN]), hint

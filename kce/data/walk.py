@@ -16,6 +16,8 @@ from kce.types import FolderRemark, Remark
 
 NOT_MEDIA = "not a media file of this dataset"
 
+ARCHIVES = frozenset({".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst"})
+
 _KNOWN_MEDIA = PICTURES | VIDEOS | UNDECODED
 _DIGITS = re.compile(r"[0-9]+")
 _SUFFIX = re.compile(r".\.(?![0-9]+$)[A-Za-z0-9]{1,5}$")
@@ -39,7 +41,7 @@ class MediaFile(NamedTuple):
 
 
 class OtherMedia(NamedTuple):
-    """A picture or video with a suffix that is not of the dataset's media; `parts` as in ``MediaFile``."""
+    """A picture, video or archive with a suffix that is not of the dataset's media; `parts` as in ``MediaFile``."""
 
     parts: Parts
 
@@ -105,7 +107,8 @@ class _Lister(NamedTuple):
             )
             return
         if folder.parts and not folder.ignored and all(name.lower() in _AS_GOOD_AS_EMPTY for name in names):
-            yield FolderRemark("missing", "/".join(folder.parts), "the folder is empty")
+            reason, hint = "the folder is empty", "get its files, or remove it"
+            yield FolderRemark("missing", "/".join(folder.parts), reason, hint)
         previous = ""
         for disk_name in names:
             name = nfc(disk_name)
@@ -152,7 +155,11 @@ class _Lister(NamedTuple):
         suffix = name[dot:].lower() if dot >= 0 else ""
         if suffix in self.media:
             return MediaFile(parts, "" if path.isascii() or path == self.prefix + "/".join(parts) else path)
-        return OtherMedia(parts) if suffix in _KNOWN_MEDIA else Remark("ignored", "/".join(parts), NOT_MEDIA)
+        return (
+            OtherMedia(parts)
+            if suffix in _KNOWN_MEDIA or suffix in ARCHIVES
+            else Remark("ignored", "/".join(parts), NOT_MEDIA)
+        )
 
     def _link(self, folder: _Folder, parts: Parts, path: str) -> Found | _Folder:
         key, file = "/".join(parts), self._file(parts, path)

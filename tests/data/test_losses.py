@@ -191,6 +191,14 @@ def test_media_of_a_suffix_that_only_this_adapter_does_not_read(tmp_path: Path) 
     assert "UADFV_FakeApp" in error.message
 
 
+@pytest.mark.parametrize("suffix", [".zip", ".tar.gz", ".7z"])
+def test_a_category_that_is_still_packed_is_missed(tmp_path: Path, suffix: str) -> None:
+    root = plant(grow(tmp_path, *GOOD), [f"A_packed{suffix}"])
+    assert "A_packed: 1 files are left out (an archive: unpack it)" in failure(root).message
+    plant(root, ["A_packed/0.png"])
+    assert look(root).by_category["A_packed"] == 1
+
+
 def test_a_folder_of_which_all_is_ignored_is_named(tmp_path: Path) -> None:
     root = plant(grow(tmp_path, *GOOD), [f"A_arrays/{n}.npy" for n in range(5)])
     (line,) = look(root).without_samples
