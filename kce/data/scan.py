@@ -13,7 +13,7 @@ from kce.data.leaks import NONE, Leak, LeakFinder
 from kce.data.losses import Finder, Lines, Losses, ScanFailed
 from kce.data.sample_csv import sample_csv_writer
 from kce.data.splits import Split, SplitReport, disjoint_split, official_split
-from kce.errors import UnknownName
+from kce.errors import MachineFault, UnknownName
 from kce.system.documents import Document
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ def scan(
     Raises:
         UnknownName: For a split that does not exist.
         ScanFailed: There is no sample, too much is lost, or there is an error, such as a folder that may contain reals
-            or forgeries. It carries the report. The CSV file has been written unless there is an error.
+            or forgeries, or files could not be read for a reason that is not their own. It carries the report. The CSV
+            file has been written unless there is an error.
         KCEError: The CSV file cannot be written, or the dataset yields something else than samples and remarks.
     """
     made = _make_split(dataset, split, seed, progress) if split else None
@@ -126,7 +127,12 @@ def scan(
         )
         finder.fail_for_errors(dataset.name, root, report)  # before the file is there: its labels would be guesses
     finder.fail_if_unusable(dataset.name, root, report, accept_losses=accept_losses)
-    return replace(report, corrupt=_corrupt(dataset, report.samples, workers, progress)) if decode else report
+    if not decode:
+        return report
+    try:
+        return replace(report, corrupt=_corrupt(dataset, report.samples, workers, progress))
+    except MachineFault as fault:  # what was found is shown all the same
+        raise ScanFailed(fault.message, fault.hint, report, explained=True) from fault
 
 
 def _make_split(dataset: Dataset, split: str, seed: int, progress: Progress) -> Split:

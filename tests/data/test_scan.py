@@ -353,3 +353,14 @@ print(tracemalloc.get_traced_memory()[1])
 """
     peak = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     assert peak < 50_000 * 300  # the samples themselves would take three times as much
+
+
+def test_files_that_the_system_does_not_let_us_read_are_not_corrupt(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    there, gone = (Sample(name, tmp_path / name, "Given", "X") for name in ("a.png", "gone.png"))
+    with pytest.raises(ScanFailed, match=r"gone\.png: is missing") as failed:
+        scan(Given([there, gone]), tmp_path, decode=True, workers=1)
+    assert failed.value.report is not None
+    assert failed.value.report.samples == 2
+    report = scan(Given([there]), tmp_path, decode=True, workers=1)
+    assert report.corrupt == ("a.png: not a picture",)
