@@ -26,6 +26,9 @@ settings.register_profile("kce", deadline=None)
 settings.load_profile("kce")
 
 # What KCE keeps for later comes from these tests, and goes with them.
+_usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+for _variable, _folder in (("MPLCONFIGDIR", "matplotlib"), ("TORCH_HOME", "torch"), ("HF_HOME", "huggingface")):
+    os.environ.setdefault(_variable, str(_usual / _folder))  # fonts and weights stay where they are
 _cache = tempfile.TemporaryDirectory(prefix="kce-cache-")
 os.environ["XDG_CACHE_HOME"] = _cache.name
 

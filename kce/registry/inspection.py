@@ -158,9 +158,8 @@ class _Inspector:
         with suppress(subprocess.TimeoutExpired):
             # Where its answers came to an end in time, so did it.
             reported.status = self._process.wait(1 if time.monotonic() < deadline else 0)
-        if (
-            hasattr(os, "fork") and reported.status is not None and reported.status >= 0
-        ):  # it ended by itself: a plugin can only kill it
+        by_itself = reported.status is not None and reported.status >= 0
+        if by_itself and hasattr(os, "fork"):  # plugins, in forks of it, can only kill it
             raise MachineFault(f"the process that looks at plugins ended (exit status {reported.status})", _HINT)
         return reported
 
