@@ -134,10 +134,13 @@ def _ending_well(command: Command) -> Command:
         except UnicodeEncodeError as error:
             _fail(*_describe_name(error))
         except Exception as error:
-            fault = fault_of(error)  # too little memory, too few threads: whoever asked for them
-            if fault is None:
-                raise
-            _fail(fault.message, fault.hint)
+            from kce.registry.asking import describe_error, plugin_behind
+
+            if fault := fault_of(error):  # too little memory, too few threads: whoever asked for them
+                _fail(fault.message, fault.hint)
+            if plugin := plugin_behind(error):
+                _fail(f"plugin {plugin} fails with {describe_error(error)}", "`kce check` checks it; tell its author")
+            raise
         return result
 
     return cast("Command", guarded)

@@ -49,6 +49,20 @@ def describe_error(error: BaseException) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
+_imported: dict[str, DiscoveredPlugin] = {}  # name of a module -> the third party's plugin, if it is imported here
+
+
+def plugin_behind(error: BaseException) -> str:
+    """Name the third party's plugin whose code raised an exception, with its source; empty if there is none."""
+    found, trace = "", error.__traceback__
+    while trace is not None:
+        module = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        if module in _imported:
+            found = f"{_imported[module].name!r} ({_imported[module].source})"
+        trace = trace.tb_next
+    return found
+
+
 def ask_plugin(plugin: DiscoveredPlugin, manager: pluggy.PluginManager) -> tuple[dict[str, Factories], str]:
     """Import a plugin and call its hooks.
 
@@ -78,6 +92,8 @@ def ask_plugin(plugin: DiscoveredPlugin, manager: pluggy.PluginManager) -> tuple
         raise broken_plugin(plugin, "imports", text)
     # Not getattr: a module with a __getattr__ of its own has every name.
     names = vars(module)
+    if not plugin.built_in:
+        _imported[str(names.get("__name__", "")).partition(".")[0]] = plugin
     declared = names.get("KCE_API")
     _check_api(plugin, declared)
     for name, value in names.items():

@@ -16,6 +16,7 @@ from typing import Any
 
 from kce.errors import BrokenPlugin, KCEError, UnknownName
 from kce.hookspecs import KINDS
+from kce.registry.asking import describe_error
 from kce.registry.manager import Plugins
 from kce.registry.plugin_report import ComponentReport, describe_factory
 from kce.registry.registry_file import RegistryEntry, read_registry
@@ -33,11 +34,13 @@ class ResolvedComponent:
         entry: What its name means.
         factory: The function or class to call.
         parameters: Every parameter the factory will get.
+        built_in: Whether it comes with KCE.
     """
 
     entry: RegistryEntry
     factory: Callable[..., Any]
     parameters: Mapping[str, Any]
+    built_in: bool = True
 
     @property
     def spec(self) -> str:
@@ -48,7 +51,8 @@ class ResolvedComponent:
         """Call the factory.
 
         Raises:
-            KCEError: The factory does not accept a parameter: it raised TypeError or ValueError.
+            KCEError: The factory does not accept a parameter: it raised TypeError or ValueError. One of a third party
+                raised anything.
         """
         try:
             return self.factory(**self.parameters)
@@ -56,6 +60,14 @@ class ResolvedComponent:
             raise KCEError(
                 f"{self.entry.kind} {self.spec!r} cannot be built: {error}",
                 f"`kce show {self.entry.kind} {self.entry.name}` lists its parameters",
+            ) from error
+        except (Exception, SystemExit) as error:
+            if self.built_in or isinstance(error, KCEError | OSError):
+                raise
+            raise KCEError(
+                f"{self.entry.kind} {self.spec!r} (plugin {self.entry.plugin}) cannot be built: "
+                f"{describe_error(error)}",
+                f"`kce check {self.entry.kind} {self.entry.name}` runs all its checks; tell its author",
             ) from error
 
 
@@ -140,7 +152,7 @@ class Registry:
             raise KCEError(f"{kind} {spec!r} must not set {twice[0]!r}: KCE sets it", f"leave {twice[0]} out")
         what = f"{kind} {entry.name!r}"
         merged = bind_parameters(what, factory, {**entry.parameters, **given, **parameters})
-        return ResolvedComponent(entry, factory, merged)
+        return ResolvedComponent(entry, factory, merged, self._is_built_in(entry))
 
     def resolve_seeded(self, kind: str, spec: str, seed: int, **parameters: Any) -> ResolvedComponent:
         """Do the same as ``resolve``, and set the seed if the component has one that `spec` does not set."""
@@ -151,7 +163,7 @@ class Registry:
     def component(self, kind: str, name: str) -> ResolvedComponent:
         """Look a name, not a spec, up and import its factory; parameters are unchecked."""
         entry = self.entry(kind, name)
-        return ResolvedComponent(entry, self._factory(entry), entry.parameters)
+        return ResolvedComponent(entry, self._factory(entry), entry.parameters, self._is_built_in(entry))
 
     def describe(self, kind: str, name: str) -> tuple[RegistryEntry, ComponentReport]:
         """Look a name, not a spec, up and describe its factory; that of a plugin of others is not imported.
@@ -163,7 +175,7 @@ class Registry:
         entry = self.entry(kind, name)
         what = f"{kind} {entry.name!r}"
         self._check_offered(entry)
-        if self.plugins.source(entry.plugin) == "built-in":
+        if self._is_built_in(entry):
             report = describe_factory(what, self._factory(entry))
         else:
             report = self.plugins.component(entry.plugin, kind, entry.factory)
@@ -243,7 +255,7 @@ class Registry:
         if not error and entry.enabled:
             try:
                 self._check_offered(entry)
-                if self.plugins.source(entry.plugin) == "built-in":
+                if self._is_built_in(entry):
                     factory_signature(f"{entry.kind} {entry.name!r}", self._factory(entry), types=False)
                 else:
                     error = self.plugins.component(entry.plugin, entry.kind, entry.factory).error
@@ -295,6 +307,9 @@ class Registry:
             if entry.kind == kind and normalised in map(_normalised, (entry.name, *entry.aliases))
         ]
         return matches[0] if len(matches) == 1 else None
+
+    def _is_built_in(self, entry: RegistryEntry) -> bool:
+        return self.plugins.source(entry.plugin) == "built-in"
 
     def _factory(self, entry: RegistryEntry) -> Callable[..., Any]:
         if entry.factory not in (factories := self._factories(entry)):

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from kce.errors import BrokenPlugin, MachineFault, UnknownName
+from kce.errors import BrokenPlugin, KCEError, MachineFault, UnknownName
 from kce.registry import inspection, report_cache
 from kce.registry.registry import Registry
 from tests.support.hostile_plugins import ENDS, HANGS, RAISES, TOUCHES, good
@@ -114,6 +114,16 @@ def test_what_a_plugin_replaces_is_restored_when_it_is_used(tmp_path: Path, cach
         assert registry.build("clusterer", name.replace("_", "-")).axis == 0
         assert (json.dumps, print, open, sys.stdout, sys.getrecursionlimit(), Path.cwd()) == before
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+@pytest.mark.parametrize("statement", ["1 / 0", "raise SystemExit(3)", "raise AssertionError", "exit()"])
+def test_a_factory_of_a_third_party_that_raises_is_an_error_that_names_it(
+    tmp_path: Path, cache: Path, statement: str
+) -> None:
+    registry = plant(tmp_path, mine=good("mine").replace("self.axis = axis", statement))
+    with pytest.raises(KCEError, match=r"clusterer 'mine:axis=1' \(plugin mine\) cannot be built") as raised:
+        registry.build("clusterer", "mine:axis=1")
+    assert raised.value.hint
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -249,6 +259,19 @@ def test_only_regular_files_are_plugins(tmp_path: Path, cache: Path) -> None:
     assert {name for name, row in rows.items() if row["status"] == "broken"} == names
     assert "not a regular file" in rows["pipe"]["error"]
     assert registry
+
+
+def test_a_dataset_of_a_third_party_that_raises_while_it_is_read_is_named(
+    tmp_path: Path, cache: Path, kce: Kce
+) -> None:
+    source = good("mine").replace("kce_clusterers", "kce_datasets").replace("axis: int = 0", "root")
+    plant(tmp_path, mine=source.replace("self.axis = axis", "pass\n\n    def __iter__(self):\n        1 / 0"))
+    (tmp_path / "data").mkdir()
+    done = kce("scan", "mine", "--root", "data")
+    assert done.returncode == 2, done.stderr
+    assert f"plugin 'mine' ({tmp_path / 'plugins' / 'mine.py'}) fails with ZeroDivisionError" in done.stderr
+    assert "hint:" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_folder_by_kind_that_leads_back_is_read_once(tmp_path: Path, cache: Path) -> None:
