@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from kce.errors import BadData
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -137,13 +139,31 @@ def label_parts(rows: Rows) -> dict[str, LabelParts]:
 
     The key of a face begins with the name of its dataset and "/", which decides where a label with several "_" is
     split. A label whose keys begin otherwise is split at its first "_"; without any it is a method of the dataset "".
+
+    Raises:
+        BadData: A label is that of two datasets, by its keys.
     """
     import numpy as np
 
-    names, first = np.unique(rows.label, return_index=True)
-    return {
+    names, first, codes = np.unique(rows.label, return_index=True, return_inverse=True)
+    parts = {
         label: _split_label(label, key) for label, key in zip(names.tolist(), rows.key[first].tolist(), strict=True)
     }
+    for number, (label, found) in enumerate(parts.items()):
+        if label.count("_") > 1:  # only such a label can be that of two datasets
+            keys = rows.key[codes == number]
+            others = keys[~np.char.startswith(keys, f"{found.dataset}/")].tolist()
+            _refuse_other_datasets(label, found, others)
+    return parts
+
+
+def _refuse_other_datasets(label: str, found: LabelParts, keys: list[str]) -> None:
+    for dataset in sorted({key.partition("/")[0] for key in keys if "/" in key}):
+        if label.startswith(f"{dataset}_"):
+            meanings = [
+                Meaning(*parts, parts.real) for parts in (found, LabelParts(dataset, label[len(dataset) + 1 :]))
+            ]
+            raise BadData(f"the label {label} is ambiguous: {clashes(meanings)[label]}", CLASH_HINT)
 
 
 def datasets(rows: Rows) -> NDArray[np.str_]:

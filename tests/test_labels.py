@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kce.errors import BadData
 from kce.labels import LabelParts, label_parts
 from kce.types import Features
 
@@ -28,3 +29,17 @@ def test_a_label_is_split_after_its_dataset(label: str, key: str, parts: LabelPa
     assert label_parts(table) == {label: parts}
     assert table.dataset.tolist() == [parts.dataset]
     assert parts.real == (parts.method == "real")
+
+
+def test_a_label_of_two_datasets_is_refused() -> None:
+    def table(*keys: str) -> Features:
+        n = len(keys)
+        return Features(np.array(keys), np.array(["A_b_c"] * n), np.array([""] * n), np.zeros((n, 2), np.float32))
+
+    assert label_parts(table("A/1.png", "A/2.png", "elsewhere/3.png")) == {"A_b_c": LabelParts("A", "b_c")}
+    for keys in (("A/1.png", "A_b/2.png"), ("A_b/1.png", "x.png", "A/2.png")):
+        with pytest.raises(
+            BadData, match=r"A_b_c is ambiguous: .*'A' with the method 'b_c', and .*'A_b' with"
+        ) as caught:
+            label_parts(table(*keys))
+        assert caught.value.hint
