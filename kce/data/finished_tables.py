@@ -86,16 +86,19 @@ def check_finished_table(path: Path) -> None:
     settings = read_settings_table(path.parent)
     tables = settings.get(TABLES) if settings else None
     record = tables.get(path.name) if isinstance(tables, dict) else None
-    if not isinstance(record, dict):
-        return
     exists = path.exists()
-    if exists and hash_file(path) == record.get("hash"):
+    if isinstance(record, dict):
+        if exists and hash_file(path) == record.get("hash"):
+            return
+    elif exists or path.name != FACES:
         return
     if (path.parent / JOURNAL).is_file():
         raise KCEError(
             f"a cut into {path.parent} was interrupted, or is running",
             "wait for it, or start the same `kce cut` again: it continues",
         )
+    if not isinstance(record, dict):
+        return
     if not exists:
         raise BadData(f"there is no {path}, though `kce cut` made it", f"the same `kce cut` makes it again; {_MINE}")
     lines = read_regular(path).count(b"\n")
