@@ -37,10 +37,10 @@ def atomic_replace(path: Path, folder: Path | None = None, *, sync: bool = True)
         The temporary path.
 
     Raises:
-        NotRegular: If `path` is a device.
+        NotRegular: If `path` is a device or a folder.
         OSError: If the file cannot be written or renamed.
     """
-    _refuse_device(path)
+    _refuse_other(path)
     part, number = _new_file(path.parent if folder is None else folder)
     os.close(number)
     with _moving_to(path, part, sync=sync):
@@ -77,12 +77,14 @@ def _new_file(folder: Path) -> tuple[Path, int]:
             return part, os.open(part, flags, 0o666)
 
 
-def _refuse_device(path: Path) -> None:
-    """Renaming a file to /dev/null would replace that for the whole machine."""
+def _refuse_other(path: Path) -> None:
+    """Renaming a file to /dev/null would replace that for the whole machine; to a folder, it fails after the work."""
     with suppress(OSError):
         mode = path.stat().st_mode
         if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
             raise NotRegular(f"{path} is a device, not a file", "give the name of a file")
+        if stat.S_ISDIR(mode) and not path.is_symlink():
+            raise NotRegular(f"{path} is a folder, not a file", "give the name of a file, or move the folder away")
 
 
 def remove_leftovers(folder: Path, pattern: str = _PART) -> None:
@@ -110,7 +112,7 @@ def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:
     """
     if _holds(path, data):
         return
-    _refuse_device(path)
+    _refuse_other(path)
     part, number = _new_file(path.parent)
     with _moving_to(path, part, sync=sync), os.fdopen(number, "wb") as file:
         file.write(data)

@@ -6,6 +6,7 @@ import csv
 import io
 import logging
 import math
+import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from kce.system.atomic import write_atomic
 from kce.system.regular import NotRegular, read_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 HISTORY_COLUMNS = ("model", "epoch", "step", "loss", "accuracy", "held_out_accuracy", "lr", "images_per_second")
@@ -77,6 +78,16 @@ def log_epoch(model: str, row: Mapping[str, Any], epochs: int) -> None:
     )
 
 
+def _quiet_about_lost_folders(before: Callable[[threading.ExceptHookArgs], object]) -> Callable[..., object]:
+    """A hook for threads: TensorBoard's raises the errors of the system again where the next row is written."""
+
+    def hook(failed: threading.ExceptHookArgs) -> None:
+        if not (issubclass(failed.exc_type, OSError) and type(failed.thread).__module__.startswith("tensorboard")):
+            before(failed)
+
+    return hook
+
+
 class TensorBoardLog:
     """Writes the same rows to ``tensorboard/`` beside the weights; does nothing without the package tensorboard."""
 
@@ -85,6 +96,8 @@ class TensorBoardLog:
         if find_spec("tensorboard") is not None:
             from torch.utils.tensorboard import SummaryWriter
 
+            self._hook = threading.excepthook
+            threading.excepthook = _quiet_about_lost_folders(self._hook)
             # Discards what a killed training wrote after the step it now resumes from.
             self._writer = SummaryWriter(str(folder / "tensorboard" / model), purge_step=step)
 
@@ -99,3 +112,4 @@ class TensorBoardLog:
         """Flush and close the files."""
         if self._writer is not None:
             self._writer.close()
+            threading.excepthook = self._hook
