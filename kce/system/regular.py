@@ -87,10 +87,17 @@ def require_file_inside(folder: Path, name: str) -> None:
 
 
 def make_folder_inside(folder: Path, name: str) -> Path:
-    """Make a folder below another, if it is not there, and return it. Raises NotRegular if it leads out of that."""
+    """Make a folder below another, if it is not there, and return it.
+
+    Raises:
+        NotRegular: It leads out of that one, or is not a folder.
+    """
     require_inside(folder, name)
     path = folder / name
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotRegular(f"{path} is not a folder", "move it away") from error
     return path
 
 
