@@ -35,7 +35,7 @@ from tests.conftest import REPOSITORY
 from tests.support.corpus import KNOWN, UNKNOWN, face_folder
 
 TINY = "tiny:size=16,width=2"
-QUICK = TrainSettings(epochs=2, batch_size=20, lr=0.01, held_out=0.0, save_every=1e9)
+QUICK = TrainSettings(epochs=2, batch_size=20, lr=0.01, held_out=0.0, save_every=1e6)
 
 
 @pytest.fixture(scope="module")
