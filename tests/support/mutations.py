@@ -84,7 +84,7 @@ def changed_bytes(draw: st.DrawFn, data: bytes) -> bytes:  # noqa: PLR0911 - one
     if how == 1:
         return data.replace(b"\n", b"\r\n")
     if how == 2:
-        return data.decode().encode(draw(st.sampled_from(["utf-16", "utf-32-le", "cp037"])))
+        return data.decode().encode(draw(st.sampled_from(["utf-16", "utf-32-le", "cp037"])), "replace")
     if how == 3:
         return data[:at]
     if how == 4:
