@@ -125,6 +125,7 @@ class CutRecord:
             limits: Category -> number of faces that were requested; 0 = all.
             order: Sort key of a sample's key. Rows are sorted by category, then by this, then by frame.
         """
+        remove_leftovers(self.root)  # of a cut that was killed just here
         content = self._by_category(order)
         damaged, self.damaged = self.damaged, {name for name in self.damaged if name not in limits}
         content |= {name: self._salvaged[name] for name in self.damaged}
