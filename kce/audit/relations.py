@@ -18,7 +18,7 @@ from kce.audit.auroc import cross_dataset_auroc, permutation_p_values, within_da
 from kce.audit.trace_tests import LEAST_RECORDINGS, project_on_trace, trace_differences
 from kce.evaluation.formatting import format_interval
 from kce.evaluation.paired_tests import holm_adjusted
-from kce.merging.plans import plan_by_name
+from kce.merging.plans import by_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,7 +91,7 @@ class CategoryPair:
 
 def shared_method_names(traces: Traces) -> dict[str, str]:
     """Return category -> name of its method; names equal except for case, spaces and punctuation count as one."""
-    return dict(plan_by_name({traces.labels[i]: traces.parts[traces.labels[i]].method for i in traces.forged}).classes)
+    return dict(by_name({traces.labels[i]: traces.parts[traces.labels[i]].method for i in traces.forged}).classes)
 
 
 def recordings_needed(pairs: int) -> int:

@@ -30,7 +30,7 @@ def unmerged_plan(categories: Iterable[str]) -> MergePlan:
     return MergePlan({category: category for category in sorted(set(categories))}, made="unmerged")
 
 
-def plan_by_name(methods: Mapping[str, str], rules: Sequence[Sequence[str]] = ()) -> MergePlan:
+def by_name(methods: Mapping[str, str], rules: Sequence[Sequence[str]] = ()) -> MergePlan:
     """Merge categories whose methods have the same name.
 
     A class is named after its most common method (the first on a tie). If two classes would get one name, each is named
@@ -70,7 +70,7 @@ def plan_by_name(methods: Mapping[str, str], rules: Sequence[Sequence[str]] = ()
     return MergePlan(classes, {category: f"method {methods[category]}" for category in classes}, made)
 
 
-def plan_at_random(categories: Iterable[str], sizes: Sequence[int], seed: int) -> MergePlan:
+def at_random(categories: Iterable[str], sizes: Sequence[int], seed: int) -> MergePlan:
     """Merge categories at random: the control for a plan whose classes have the same sizes.
 
     Args:

@@ -18,7 +18,7 @@ from kce.features.extract import extract_features, features_provenance
 from kce.features.table import has_table, open_table
 from kce.merging.aligner_inputs import collect_reals, sample_viewed_rows
 from kce.merging.plan_file import check_plan, read_plan, write_plan
-from kce.merging.plans import by_clusters, estimate_class_count, plan_at_random, plan_by_name, unmerged_plan
+from kce.merging.plans import at_random, by_clusters, by_name, estimate_class_count, unmerged_plan
 from kce.pipeline.recipe import PLANS, cluster_choices, compared_choices, read_recipe, write_recipe
 from kce.pipeline.recipe_checks import check_recipe
 from kce.pipeline.rehearsal import rehearse
@@ -281,17 +281,17 @@ class _Stages:
             return self._checked_plan(Path(recipe.plan))
         if recipe.plan == "none":
             return unmerged_plan(self.faces.categories)
-        by_name = plan_by_name(dict(zip(known.category.tolist(), known.method.tolist(), strict=True)), recipe.rules)
+        named = by_name(dict(zip(known.category.tolist(), known.method.tolist(), strict=True)), recipe.rules)
         if recipe.plan == "name":
-            return by_name
+            return named
         clustered = self._plan_of_other_run()
         if clustered is None:
-            clustered = self._plan_by_clusters(len(by_name.names))
+            clustered = self._plan_by_clusters(len(named.names))
         if recipe.plan == "clusters":
             return clustered
         # The control of the plan by clusters: classes of the same sizes, with random members.
         sizes = [len(clustered.members(name)) for name in clustered.names]
-        return replace(plan_at_random(self.faces.categories, sizes, recipe.seed), asked=clustered.asked)
+        return replace(at_random(self.faces.categories, sizes, recipe.seed), asked=clustered.asked)
 
     def _plan_by_clusters(self, names: int) -> MergePlan:
         """Align, reduce and cluster the known rows; `names` is how many classes the plan by name has."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kce.errors import KCEError, UnknownName
 from kce.merging.plan_file import read_plan
-from kce.merging.plans import plan_by_name
+from kce.merging.plans import by_name
 from kce.types import MergePlan
 
 if TYPE_CHECKING:
@@ -193,14 +193,14 @@ def _settings_without_images(recipe: Recipe) -> TrainSettings:
 def _count_classes(recipe: Recipe, methods: Mapping[str, str], registry: Registry) -> tuple[int | None, Any]:
     """How many classes the plan will have, if that is known; and a key that equal partitions have in common."""
     known = recipe.known
-    by_name = plan_by_name({category: methods.get(category, category) for category in known}, recipe.rules)
-    if recipe.plan == "none" or (recipe.plan == "name" and len(by_name.names) == len(known)):
+    named = by_name({category: methods.get(category, category) for category in known}, recipe.rules)
+    if recipe.plan == "none" or (recipe.plan == "name" and len(named.names) == len(known)):
         return len(known), "none"
     if recipe.plan == "name":
-        return len(by_name.names), "name"
+        return len(named.names), "name"
     if not recipe.clusters:
         return len(restrict_plan(Path(recipe.plan), known).names), recipe.plan
-    k = len(by_name.names) if recipe.k == "name" else 0 if recipe.k == "estimate" else int(recipe.k)
+    k = len(named.names) if recipe.k == "name" else 0 if recipe.k == "estimate" else int(recipe.k)
     if k > len(known):
         raise KCEError(f"k = {k} classes of {len(known)} known categories", f"k is at most {len(known)}")
     key = (recipe.plan, recipe.first, recipe.aligner, recipe.reducer, recipe.clusterer, recipe.vote, str(recipe.k))

@@ -16,7 +16,7 @@ from kce.faces.cut import cut
 from kce.faces.folder import read_faces
 from kce.features.table import find_table
 from kce.merging.plan_file import read_plan, write_plan
-from kce.merging.plans import plan_by_name, plan_partition, unmerged_plan
+from kce.merging.plans import by_name, plan_partition, unmerged_plan
 from kce.pipeline.recipe import cluster_choices, recipe_to_table
 from kce.pipeline.run_report import count_faces
 from kce.registry import isolation
@@ -153,7 +153,7 @@ class StudyPlan:
         if path.is_file():
             plan = read_plan(path)
         elif run.recipe.plan == "name":
-            plan = plan_by_name({category: category for category in run.known}, run.recipe.rules)
+            plan = by_name({category: category for category in run.known}, run.recipe.rules)
             plan = plan if run.recipe.rules else MergePlan(dict.fromkeys(run.known, run.name))
         else:
             plan = unmerged_plan(run.known)

@@ -30,7 +30,7 @@ from kce.bench.aligners import AlignSetting
 from kce.bench.world_parameters import FeatureWorldParameters
 from kce.features.table import find_table
 from kce.labels import label_parts
-from kce.merging.plans import plan_by_name
+from kce.merging.plans import by_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ SHIFT = 6.0
 def true_findings(rows: Features, method: Mapping[str, str]) -> set[tuple[str, str, str]]:
     """(kind, category, category) of every two categories of different datasets whose names mislead."""
     told = label_parts(rows)
-    called = plan_by_name({category: told[category].method for category in told}).classes
+    called = by_name({category: told[category].method for category in told}).classes
     answer = set()
     for a, b in combinations(rows.categories, 2):
         if told[a].dataset != told[b].dataset:

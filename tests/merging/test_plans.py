@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kce.errors import BadData, KCEError
 from kce.merging.plan_file import check_plan, read_plan, write_plan
-from kce.merging.plans import by_clusters, plan_at_random, plan_by_name, same_partition, unmerged_plan
+from kce.merging.plans import at_random, by_clusters, by_name, same_partition, unmerged_plan
 from kce.types import Features, MergePlan
 
 # Sun et al. 2023: the categories, which group evaluates each (0: none does), and the rules by which names were merged.
@@ -75,7 +75,7 @@ def methods_of(group: int) -> dict[str, str]:
 def test_the_rules_of_the_paper_give_its_numbers_of_classes(group: int, classes: int) -> None:
     methods = methods_of(group)
     assert len(methods) == 27
-    plan = plan_by_name(methods, RULES)
+    plan = by_name(methods, RULES)
     assert len(plan.names) == classes
     assert plan.classes.keys() == methods.keys()
     for rule in RULES:
@@ -94,7 +94,7 @@ def test_names_join_but_for_case_and_punctuation() -> None:
         "f_6": "한글 합성",
         "g_7": "한글합성",
     }
-    plan = plan_by_name(methods)
+    plan = by_name(methods)
     assert plan.classes == {
         "a_1": "FS-GAN",
         "b_2": "FS-GAN",
@@ -107,18 +107,18 @@ def test_names_join_but_for_case_and_punctuation() -> None:
 
 
 def test_a_class_is_called_as_most_of_its_members_are() -> None:
-    plan = plan_by_name({"a_1": "swap-gan", "b_2": "swap", "c_3": "swap", "d_4": "other"}, [["a_1", "b_2", "c_3"]])
+    plan = by_name({"a_1": "swap-gan", "b_2": "swap", "c_3": "swap", "d_4": "other"}, [["a_1", "b_2", "c_3"]])
     assert plan.names == ["other", "swap"]
-    assert plan_by_name({"a_1": "one", "b_2": "two"}, [["b_2", "a_1"]]).names == ["two"]
+    assert by_name({"a_1": "one", "b_2": "two"}, [["b_2", "a_1"]]).names == ["two"]
 
 
 def test_classes_never_share_a_name_by_accident() -> None:
-    plan = plan_by_name({"a_x": "x", "b_x": "x", "c_x": "x"}, [["a_x", "b_x"]])
+    plan = by_name({"a_x": "x", "b_x": "x", "c_x": "x"}, [["a_x", "b_x"]])
     assert same_partition(plan, MergePlan({"a_x": "1", "b_x": "1", "c_x": "2"}))
-    plan = plan_by_name({"a": "x", "b": "x", "c": "b"}, [["a"], ["absent"]])
+    plan = by_name({"a": "x", "b": "x", "c": "b"}, [["a"], ["absent"]])
     assert len(plan.names) == 3
     with pytest.raises(KCEError, match="categories named in more than one rule: a"):
-        plan_by_name({"a": "x"}, [["a", "b"], ["a"]])
+        by_name({"a": "x"}, [["a", "b"], ["a"]])
 
 
 categories = st.lists(st.text("abc_한 +", min_size=1, max_size=6), min_size=1, max_size=12, unique=True)
@@ -130,8 +130,8 @@ def test_every_plan_holds_every_category_once_in_any_order(pool: list[str], shuf
     sizes = [1] * (len(pool) // 2) + [len(pool) - len(pool) // 2]
     for make in (
         unmerged_plan,
-        lambda some: plan_by_name({category: category[0] for category in some}),
-        lambda some: plan_at_random(some, sizes, 3),
+        lambda some: by_name({category: category[0] for category in some}),
+        lambda some: at_random(some, sizes, 3),
     ):
         plan = make(pool)
         assert set(plan.classes) == set(pool)
@@ -143,18 +143,18 @@ def test_every_plan_holds_every_category_once_in_any_order(pool: list[str], shuf
 def test_at_random_keeps_the_sizes(pool: list[str], seed: int, data: st.DataObject) -> None:
     cuts = data.draw(st.lists(st.integers(1, len(pool)), unique=True, max_size=4))
     sizes = np.diff([0, *sorted({*cuts, len(pool)})]).tolist()
-    plan = plan_at_random(pool, sizes, seed)
+    plan = at_random(pool, sizes, seed)
     assert sorted(Counter(plan.classes.values()).values()) == sorted(sizes)
-    assert plan == plan_at_random(pool, sizes[::-1], seed)
+    assert plan == at_random(pool, sizes[::-1], seed)
 
 
 def test_at_random_is_random() -> None:
-    plans = [plan_at_random("abcdefgh", [4, 4], seed) for seed in range(8)]
+    plans = [at_random("abcdefgh", [4, 4], seed) for seed in range(8)]
     assert any(not same_partition(plans[0], other) for other in plans)
     with pytest.raises(KCEError, match="add up to 2, but there are 3 categories"):
-        plan_at_random("abc", [1, 1], 0)
+        at_random("abc", [1, 1], 0)
     with pytest.raises(KCEError, match="0 is below 1"):
-        plan_at_random("abc", [3, 0], 0)
+        at_random("abc", [3, 0], 0)
 
 
 # By clusters ---------------------------------------------------------------------------------------------------------
