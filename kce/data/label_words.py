@@ -86,7 +86,8 @@ class NameReading(NamedTuple):
     Attributes:
         truth: Whether it is that of reals (True) or of forgeries (False); None = it does not say.
         split: "train", "val", "test", or empty.
-        general: Whether it has words for labels, splits, media and numbers alone, and so names no dataset or method.
+        general: Whether it has words for labels, splits, media and numbers alone, and so names no dataset or method. A
+            word for forgeries with a number (fake1) does: there may be several.
         stem: Where it ends in words for reals or fakes, what is before them: "DFD" of DFD_original_sequences.
         doubt: Why it may be that of reals or of forgeries; empty = no doubt.
         both: Whether it has words for both: real_vs_fake.
@@ -188,7 +189,8 @@ def _with_truth(facts: NameReading, name: str, words: list[_Word]) -> NameReadin
         return facts._replace(doubt=_and_more(real))
     if facts.general:
         letter = words[0].text.isalpha() and words[0].kind == "number" and len(words) > 1 and not words[1].glued
-        return facts._replace(truth=real, stem=name[words[0].start] if letter else "")  # A_real
+        stem = name[words[0].start] if letter else ""  # A_real
+        return facts._replace(truth=real, stem=stem, general=real or not _numbered(words))
     return _with_other_words(facts, name, words, real)
 
 
@@ -213,6 +215,11 @@ def _with_other_words(facts: NameReading, name: str, words: list[_Word], real: b
 
 def _and_more(real: bool) -> str:
     return f"it contains a word for {'reals' if real else 'forgeries'}, and more"
+
+
+def _numbered(words: list[_Word]) -> bool:
+    """Whether the word for forgeries has a number or letter, which tells it from others: fakeA and fakeB are two."""
+    return any(word.kind == "fake" and after.kind == "number" for word, after in pairwise(words))
 
 
 def _qualified(words: list[_Word]) -> bool:

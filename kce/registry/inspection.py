@@ -31,9 +31,11 @@ if TYPE_CHECKING:
 LIMIT = 5.0
 """Seconds that importing a plugin may take where all are listed."""
 LONG_LIMIT = 8.0
-"""Seconds where a command asks for this very plugin."""
+"""Seconds where a command asks for this very plugin: of processor time, or without using any."""
 
 _START = 60.0  # seconds for the process itself to start
+_LONGEST_WORK = 120.0  # seconds that a plugin at work may take on a machine that is busy, or with a slow disk
+_AT_WORK = 0.02  # of the time, that a process uses a processor
 _LONGEST = 2**24  # bytes of an answer
 _HINT = "the machine may have too few processes, threads or memory left: try again"
 _BOOTSTRAP = """
@@ -71,7 +73,7 @@ def look_at_plugins(plugins: Mapping[str, DiscoveredPlugin], *, asked: bool = Fa
         else:
             waiting.append(plugin)
     while waiting:
-        with _Inspector(waiting, limit) as inspector:
+        with _Inspector(waiting, limit, _LONGEST_WORK if asked else limit) as inspector:
             while waiting and not inspector.ended:
                 plugin = waiting.pop(0)
                 answer = inspector.take(plugin.name)
@@ -110,11 +112,12 @@ class _Inspector:
         ended: Whether it has ended, so that the rest needs another.
     """
 
-    def __init__(self, plugins: Iterable[DiscoveredPlugin], limit: float) -> None:
+    def __init__(self, plugins: Iterable[DiscoveredPlugin], limit: float, longest: float) -> None:
         self.ended = False
         self._limit = limit
+        self._longest = longest
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        request = Request([Task(one.name, one.source, one.path, one.entry) for one in plugins], limit)
+        request = Request([Task(one.name, one.source, one.path, one.entry) for one in plugins], longest)
         try:
             # Not multiprocessing: that runs the user's script again, which may load a registry at its top.
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own text
@@ -138,18 +141,29 @@ class _Inspector:
         if pipe is None or answers is None:
             raise AssertionError
         threading.Thread(target=_read, args=(answers, self._lines), daemon=True).start()
-        pipe.write(msgspec.json.encode([str(entry) for entry in sys.path]) + b"\n")
-        pipe.write(msgspec.json.encode(request) + b"\n")
-        pipe.close()
+        with suppress(BrokenPipeError):  # it has ended, and how is told below
+            pipe.write(msgspec.json.encode([str(entry) for entry in sys.path]) + b"\n")
+            pipe.write(msgspec.json.encode(request) + b"\n")
+        with suppress(BrokenPipeError):
+            pipe.close()
         if self._next(time.monotonic() + _START) is None:
             raise OSError(f"it ends with status {self._process.wait(1)}")
 
     def take(self, name: str) -> Answer:
         """Wait for the answer about a plugin: its report, or how its process ended (None: it did not end in time)."""
-        deadline = time.monotonic() + self._limit
+        start, used = time.monotonic(), self._work()
+        deadline, last = start + self._limit, used
         reported = Answer(name, status=None)
-        while (answer := self._next(deadline)) is not None:
-            if answer.name == name and answer.report is not None:
+        while True:
+            answer = self._next(deadline)
+            if answer is None:
+                now, work = time.monotonic(), self._work()
+                # Importing a large library may take long where much else is running; hanging takes no processor time.
+                at_work = work - last > _AT_WORK * self._limit and work - used < self._limit
+                if not at_work or now - start > self._longest or self._process.poll() is not None:
+                    break
+                deadline, last = now + self._limit, work
+            elif answer.name == name and answer.report is not None:
                 reported = answer
             elif answer.name == name:
                 reported.status = answer.status
@@ -162,6 +176,20 @@ class _Inspector:
         if by_itself and hasattr(os, "fork"):  # plugins, in forks of it, can only kill it
             raise MachineFault(f"the process that looks at plugins ended (exit status {reported.status})", _HINT)
         return reported
+
+    def _work(self) -> float:
+        """Seconds of processor time that the process and those it started have used."""
+        if self._longest <= self._limit:
+            return 0.0
+        import psutil
+
+        seconds = 0.0
+        with suppress(psutil.Error):
+            process = psutil.Process(self._process.pid)
+            for one in (process, *process.children(recursive=True)):
+                with suppress(psutil.Error):
+                    seconds += sum(one.cpu_times()[:4])  # with those of children that have ended
+        return seconds
 
     def _next(self, deadline: float) -> Answer | None:
         """The next answer; None if there is none in time, or can be none any more."""

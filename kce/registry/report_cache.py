@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kce.errors import BadData
+from kce.errors import BadData, KCEError
 from kce.registry.plugin_report import PluginReport  # noqa: TC001 - read by msgspec
 from kce.system.atomic import atomic_replace
 from kce.system.cache import cache_folder
@@ -97,7 +97,7 @@ class ReportCache:
         kept = _Kept(self._key, {path: _state(path) for path in watched}, report, time.time())
         if "" in kept.files.values():
             return
-        with suppress(OSError, UnicodeError):
+        with suppress(OSError, UnicodeError, KCEError):
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with atomic_replace(self._folder / _file_name(plugin), sync=False) as part:
                 part.write_bytes(msgspec.json.encode(kept))

@@ -79,17 +79,19 @@ def preserved_process() -> Iterator[None]:
     """Restore what belongs to everybody and a plugin may replace while it is imported.
 
     Restored are the standard streams, the working folder, the answers to Ctrl-C and SIGTERM, the limit of recursion,
-    and the functions of ``builtins`` and ``json``.
+    and the functions of ``builtins`` and ``json``, with the methods of its encoder and decoder.
     """
     streams, limit = (sys.stdin, sys.stdout, sys.stderr), sys.getrecursionlimit()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    functions = [(module, dict(vars(module))) for module in (builtins, json)]
+    functions = [(owner, dict(vars(owner))) for owner in (builtins, json, json.JSONEncoder, json.JSONDecoder)]
     folder = Path.cwd()
     try:
         yield
     finally:
-        for module, before in functions:
-            vars(module).update(before)
+        for owner, before in functions:
+            for name, value in before.items():
+                if vars(owner).get(name) is not value:
+                    setattr(owner, name, value)
         sys.stdin, sys.stdout, sys.stderr = streams
         sys.setrecursionlimit(limit)
         os.chdir(folder)

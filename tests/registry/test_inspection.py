@@ -108,11 +108,12 @@ def test_a_listing_and_a_description_import_nothing_of_others_here(tmp_path: Pat
 def test_what_a_plugin_replaces_is_restored_when_it_is_used(tmp_path: Path, cache: Path) -> None:
     chosen = ["replaces_dumps", "replaces_print", "no_stdout", "signals", "moves", "low_recursion"]
     registry = plant(tmp_path, **both({name: TOUCHES[name].replace("; os.environ.clear()", "") for name in chosen}))
-    before = json.dumps, print, open, sys.stdout, sys.getrecursionlimit(), Path.cwd()
+    before = json.dumps, json.JSONEncoder.encode, print, open, sys.stdout, sys.getrecursionlimit(), Path.cwd()
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     for name in chosen:
         assert registry.build("clusterer", name.replace("_", "-")).axis == 0
-        assert (json.dumps, print, open, sys.stdout, sys.getrecursionlimit(), Path.cwd()) == before
+        after = json.dumps, json.JSONEncoder.encode, print, open, sys.stdout, sys.getrecursionlimit(), Path.cwd()
+        assert after == before
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
@@ -131,9 +132,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     started: list[int] = []
     real = inspection._Inspector.__init__
 
-    def count(self: Any, plugins: Any, limit: float) -> None:
+    def count(self: Any, plugins: Any, *limits: float) -> None:
         started.append(len(list(plugins)))
-        real(self, plugins, limit)
+        real(self, plugins, *limits)
 
     monkeypatch.setattr(inspection._Inspector, "__init__", count)
     return started
@@ -191,6 +192,25 @@ def test_what_hung_is_tried_again_when_it_is_asked_for_and_after_an_hour(
     (tmp_path / "plugins" / "slow.py").write_text("import time\ntime.sleep(1.5)\n" + good("slow"))
     assert "takes longer" in rows_of(Registry.load(tmp_path))["slow"]["error"]
     assert Registry.load(tmp_path).plugins.offers("slow")
+
+
+def test_what_is_slow_and_at_work_is_waited_for_where_it_is_asked_for(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspection, "LONG_LIMIT", 1.0)
+    working = (
+        "import time\nend = time.time() + 2.5\nwhile time.time() < end:\n    sum(range(300_000)); time.sleep(0.05)\n"
+    )
+    plugins = {
+        "works": f"{working}{good('works')}",
+        "sleeps": "import time\ntime.sleep(99)",
+        "spins": "while True: pass",
+    }
+    registry = plant(tmp_path, **plugins)
+    assert registry.plugins.offers("works")
+    for name in ("sleeps", "spins"):
+        with pytest.raises(BrokenPlugin, match="takes longer than 1 seconds"):
+            registry.plugins.offers(name)
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,8 @@ class _Path:
         form = self.names.form(name)
         dataset, method, by = self.names.default, name, "method" if says.method or says.topic else "name"
         if says.source and following.method:
-            dataset, method, by = self.names.dataset or name, self.folders[rest.pop(0)], "method"
+            first, *rest = rest
+            dataset, method, by = self.names.dataset or name, self.folders[first], "method"
         elif says.source:
             raise self.unclear(first, "it is the name of a dataset: its files may be reals or forgeries")
         elif says.id:
@@ -218,7 +219,10 @@ class TreeCheck:
                     yield Remark("error", where, reason, 'say what each level of folders is, as in levels="label/*"')
             elif reading.base in with_labels:
                 reason = "some of its folders are for reals or forgeries, and others do not say"
-                yield Remark("error", where, reason, "put what belongs to neither elsewhere")
+                hint = (
+                    'say what each level of folders is, as folder:levels="dataset/method", or put the others elsewhere'
+                )
+                yield Remark("error", where, reason, hint)
             elif reading.by == "name" and reading.level not in reals:
                 reason = f"read as forgeries of the method {name}, but no folder beside it contains reals"
                 yield Remark("error", where, reason, f'{say}; if all are forgeries, folder:levels="method"')

@@ -55,6 +55,16 @@ def test_forgeries_without_a_method_are_called_fake(tmp_path: Path, fake: str) -
     assert categories(tmp_path, ["real/1.png", f"{fake}/2.png"]) == {"mine_real": 1, "mine_fake": 1}
 
 
+def test_numbered_forgeries_are_several_methods(tmp_path: Path) -> None:
+    found = categories(tmp_path, ["real/1.png", "fake1/1.png", "fake_2/1.png", "fakeA/1.png"])
+    assert found == {"mine_real": 1, "mine_fake1": 1, "mine_fake_2": 1, "mine_fakeA": 1}
+
+
+def test_originals_beside_methods_below_the_name_of_a_dataset(tmp_path: Path) -> None:
+    found = categories(tmp_path, ["FF++/original/1.png", "FF++/Deepfakes/1.png", "FF++/FaceSwap/1.png"])
+    assert found == {"FF++_real": 1, "FF++_Deepfakes": 1, "FF++_FaceSwap": 1}
+
+
 def test_labels_below_splits(tmp_path: Path) -> None:
     found = read(
         tmp_path, [f"{split}/{label}/1.png" for split in ("Train", "valid", "test") for label in ("real", "FAKE")]
