@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,9 @@ from kce.cli.options import AcceptLosses, AsJson, FollowLinks, Seed
 from kce.errors import KCEError
 from kce.evaluation.formatting import format_interval
 from kce.registry import defaults
+
+if TYPE_CHECKING:
+    from kce.faces.cut import CutReport
 
 # Read when torch is loaded. Its threads would wait for each other at full speed, on cores that decoding needs: when
 # they spin less, small networks get their faces 1.05 to 1.15 times as fast, and are no slower without decoding.
@@ -254,6 +257,7 @@ def cut(
     from kce.data.catalog import suggest_dataset
     from kce.data.links import following_links
     from kce.data.losses import ScanFailed
+    from kce.faces.cut import FacelessCategory
     from kce.faces.cut import cut as cut_faces
     from kce.registry.registry import Registry
     from kce.system.documents import document_to_table
@@ -261,6 +265,7 @@ def cut(
     registry = Registry.load()
     with suggest_dataset(registry, dataset, root), following_links(follow_links or ()):
         adapter = registry.build("dataset", dataset, root=root)
+        failed: FacelessCategory | None = None
         try:
             with progress_bars() as progress:
                 report = cut_faces(
@@ -278,8 +283,17 @@ def cut(
         except ScanFailed as error:
             print_losses(vars(error.report))  # what was found is shown all the same
             raise
+        except FacelessCategory as error:
+            failed, report = error, error.report
     if as_json:
-        return print_json(document_to_table(report))
+        print_json(document_to_table(report))
+    else:
+        _print_cut(report, to, per_category)
+    if failed:
+        raise failed
+
+
+def _print_cut(report: CutReport, to: Path, per_category: int | None) -> None:
     print_line(f"{report.faces} faces in {to}")
     print_table(["category", "faces"], [[name, str(count)] for name, count in sorted(report.by_category.items())])
     print_line(f"{report.no_face} no face, {report.unreadable} unreadable, {report.too_short} too short")
@@ -294,7 +308,6 @@ def cut(
         say(f"warning: not one face could be cut of {category}; problems.csv says why")
     for category, count in sorted(report.short_categories.items()):
         say(f"warning: {category} has {count} faces, fewer than the {per_category} asked for")
-    return None
 
 
 def demo(

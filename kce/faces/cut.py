@@ -22,7 +22,7 @@ from kce.data.limits import MAX_FAILURES, MEMORY_LIMIT, MEMORY_OF_WORKER, TIME_L
 from kce.data.losses import Finder, Losses
 from kce.data.names import printable
 from kce.data.suffixes import is_video
-from kce.errors import KCEError, MachineFault
+from kce.errors import BadData, KCEError, MachineFault
 from kce.faces.crop import CroppedFace, make_cropper
 from kce.faces.cut_settings import CutSettings, refuse_lower_limits
 from kce.faces.file_names import LOCK, content_hash, face_path
@@ -83,6 +83,17 @@ class CutReport(Losses, Document):
     several_faces: int = 0
 
 
+class FacelessCategory(BadData):
+    """A cut that was completed, but left a category without a face; `report` is what it would have returned."""
+
+    def __init__(self, report: CutReport, categories: list[str]) -> None:
+        what = f"the category {categories[0]} has" if len(categories) == 1 else f"{len(categories)} categories have"
+        names = "" if len(categories) == 1 else f": {', '.join(categories)}"
+        hint = "problems.csv says why; another detector may find more, and --accept-losses goes on without"
+        super().__init__(f"{what} no face{names}; the others are cut", hint)
+        self.report = report
+
+
 def cut(
     dataset: Iterable[Sample | Remark],
     to: str | os.PathLike[str],
@@ -130,6 +141,7 @@ def cut(
 
     Raises:
         ScanFailed: The dataset has no sample, or too much of it is lost.
+        FacelessCategory: No face was cut of a category, all others are cut, and `accept_losses` is false.
         Refused: The folder was cut with different settings (detector, frames, seed, margin); or, with `per_category`,
             the dataset's files have changed.
         MachineFault: Some files could not be read for a reason that is not their own.
@@ -162,7 +174,11 @@ def cut(
         write_left_out(root, str(origin), losses)
         record.finish(limits, lambda key: cut_order(seed, key))
         record.refuse_unfinished()
-        return _report(quotas, record, per_category, losses)
+        report = _report(quotas, record, per_category, losses)
+    faceless = sorted(name for name, count in report.by_category.items() if not count)
+    if faceless and not accept_losses:
+        raise FacelessCategory(report, faceless)
+    return report
 
 
 def _start_workers(workers: int | None, arguments: tuple[str, str, int, float]) -> Workers | InlineWorkers:

@@ -28,9 +28,10 @@ from kce.data import pictures, videos
 from kce.data.finished_tables import hash_file
 from kce.errors import BadData, KCEError, MachineFault, Refused
 from kce.faces.crop import crop, crop_faces, largest_box, valid_boxes
-from kce.faces.cut import CutReport, cut
+from kce.faces.cut import CutReport, FacelessCategory, cut
 from kce.faces.folder import read_faces
 from kce.faces.journal import CutRecord
+from kce.system.atomic import write_atomic
 from kce.types import Box, Remark, Sample
 from tests.conftest import REPOSITORY
 from tests.data.test_media import make_video, numbered
@@ -690,17 +691,16 @@ def test_a_full_disk_is_an_error_and_loses_nothing(
     corpus: Corpus, tmp_path: Path, home: Path, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick(corpus, tmp_path / "whole", home)
-    write, written = Path.write_bytes, []
+    written: list[Path] = []
 
-    def full(path: Path, data: bytes) -> int:
+    def full(path: Path, data: bytes, *, sync: bool) -> None:
         written.append(path)
         if len(written) > after:
-            write(path, data[: len(data) // 2])
             raise OSError(errno.ENOSPC, "No space left on device")
-        return write(path, data)
+        write_atomic(path, data, sync=sync)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
+        patch.setattr("kce.faces.cut.write_atomic", full)
         with pytest.raises(KCEError, match="disk is full") as raised:
             quick(corpus, tmp_path / "a", home)
     assert "again" in raised.value.hint
@@ -769,3 +769,14 @@ def test_nothing_is_cut_of_a_dataset_that_is_not_clear(corpus: Corpus, tmp_path:
         cut(unclear, tmp_path / "faces", detector="half", workers=0, registry_folder=home)
     assert caught.value.hint == "say which"
     assert not (tmp_path / "faces").exists()
+
+
+def test_a_category_without_a_face_is_an_error_after_the_others_are_cut(tmp_path: Path, home: Path) -> None:
+    corpus = Corpus(tmp_path / "d", pictures=2, videos=0)
+    corpus.picture("Dark/1.png", "Dark", np.zeros((30, 40, 3), np.uint8))
+    with pytest.raises(FacelessCategory, match="the category D_Dark has no face; the others are cut") as raised:
+        cut(corpus.samples, tmp_path / "f", detector="half", registry_folder=home, workers=0)
+    assert raised.value.report.by_category["D_Dark"] == 0
+    assert len(read_faces(tmp_path / "f").key) == raised.value.report.faces == 4
+    report = cut(corpus.samples, tmp_path / "f", detector="half", registry_folder=home, workers=0, accept_losses=True)
+    assert report == raised.value.report
