@@ -35,7 +35,8 @@ def test_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_examples_of_plugins_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for plugin in discover_plugins(None).values():
+    plugins, _ = discover_plugins(None)
+    for plugin in plugins.values():
         file = plugin.file()
         if file is not None and has_example(file):
             assert doctest.testmod(plugin.load()).failed == 0, plugin.name  # type: ignore[arg-type]

@@ -55,6 +55,11 @@ class Clip(NamedTuple):
         folders: The folders that say what it is, without levels such as ``videos/`` or ``frames/``.
         stem: The name of the video, without its suffix.
         frame: The number of the frame; None for the video itself.
+
+    Example:
+        >>> clip = Clip(("real",), "000", frame=12)
+        >>> clip.stem, clip.frame
+        ('000', 12)
     """
 
     folders: Parts

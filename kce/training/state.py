@@ -132,13 +132,13 @@ def _read_state(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | 
     """The tensors and metadata of a state; None if there is none. Raises BadData if it is damaged."""
     if not path.exists():
         return None
-    damaged = f"{path} is damaged"
+    damaged = BadData(f"{path} is damaged", "the state before it is used")
     try:
         tensors, metadata = read_weights_file(path)
     except BadData as error:
-        raise BadData(damaged) from error
+        raise damaged from error
     if metadata.get("check") != _checksum(tensors, metadata["provenance"], metadata.get("counters")):
-        raise BadData(damaged)
+        raise damaged
     return tensors, metadata
 
 

@@ -22,7 +22,7 @@ def test_a_dataset_is_described_without_being_built() -> None:
     registry = Registry.load(Path("/"))
     assert describe_dataset(registry, "CelebDFv2") == {
         "methods": "1",
-        "media": "videos",
+        "media": "pictures, videos",
         "licence": "Terms to Use Celeb-DF, by form; non-commercial",
     }
     assert describe_dataset(registry, "FaceForensics++")["methods"] == "5"

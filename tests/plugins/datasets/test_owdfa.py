@@ -37,7 +37,7 @@ def test_a_folder_unpacked_into_itself(tmp_path: Path) -> None:
     plant(tmp_path, ["21_Swap_BlendFace/21_Swap_BlendFace/a.png", "data/21_new.zip"])
     dataset = build("OWDFA-40", tmp_path)
     assert [sample.category for sample in samples(dataset).values()] == ["OWDFA-40_BlendFace"]
-    assert list(remarks(dataset, "ignored")) == ["data/21_new.zip"]
+    assert list(remarks(dataset, "unread")) == ["data/21_new.zip"]
 
 
 @pytest.mark.parametrize("folder", ["0_Swap_Deepfakes", "7_Real_FF++"])
