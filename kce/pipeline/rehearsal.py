@@ -28,7 +28,7 @@ _ROWS = 500
 """Rows of the known categories: a clusterer of rows that needs more is not tried."""
 
 
-def rehearse(recipe: Recipe, faces: RunFaces, registry: Registry, dims: dict[str, int]) -> None:
+def rehearse(recipe: Recipe, faces: RunFaces, registry: Registry, dims: dict[str, int], *, plan: bool = True) -> None:
     """Reduce, cluster and score random rows as the run will do with its features.
 
     Args:
@@ -36,12 +36,14 @@ def rehearse(recipe: Recipe, faces: RunFaces, registry: Registry, dims: dict[str
         faces: The faces of the run.
         registry: Where components are looked up.
         dims: Backbone -> features of a face.
+        plan: Whether the run goes as far as its plan. Runs of a study share what comes before, and a reducer or
+            clusterer that fails in one of them is no reason to stop the others.
 
     Raises:
         KCEError: What a component cannot do with such rows.
     """
     try:
-        if recipe.clusters:
+        if plan and recipe.clusters:
             _rehearse_plan(recipe, faces, registry, dims[recipe.first])
         if len(np.unique(faces.unknown.category)) > 1:
             _rehearse_scores(recipe, faces, registry, dims[recipe.backbone])

@@ -98,7 +98,7 @@ def run(
         del all_faces  # a million rows are a gigabyte
         stages = _Stages(folder, recipe, registry, faces, other_runs, devices, progress)
         if not (folder / f"{FINAL}.safetensors").is_file():
-            rehearse(recipe, faces, registry, stages.dims)
+            rehearse(recipe, faces, registry, stages.dims, plan=STAGES.index(until) >= STAGES.index("plan"))
         write_recipe(folder / RECIPE, recipe, registry)  # only now: what cannot work leaves nothing in the folder
         return stages.do(until)
 
