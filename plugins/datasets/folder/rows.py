@@ -13,6 +13,8 @@ from .names import Names, Unclear
 
 YES = {**dict.fromkeys(("1", "1.0", "true", "yes"), True), **dict.fromkeys(("0", "0.0", "false", "no"), False)}
 TRUTHS = {"real": True, "is_real": True, "fake": False, "is_fake": False}  # column -> what a 1 in it stands for
+ABOUT_LABELS = ("label", *TRUTHS, "method", "category", "dataset")
+"""The columns that ``row_is_real`` reads."""
 SAY_WHICH = (
     'say folder:label_is="fake" if 1 stands for a forgery, folder:label_is="real" if it stands for a real; or call the '
     "column is_fake or is_real"

@@ -8,9 +8,11 @@ from kce import Remark, Sample, Tree, Unparsed
 
 from .listcheck import ListCheck
 from .names import Names, Unclear
-from .rows import Contradiction, frame_number, read_rows, row_is_real
+from .rows import ABOUT_LABELS, Contradiction, frame_number, read_rows, row_is_real
 
 Parts = tuple[str, ...]
+
+_KEPT = 10_000  # combinations of folders and labels that were read, since most rows have those of the row before
 
 
 def read_table(tree: Tree, csv: Parts, names: Names, label_is: str) -> Iterator[Sample | Remark]:
@@ -22,6 +24,7 @@ def read_table(tree: Tree, csv: Parts, names: Names, label_is: str) -> Iterator[
     check = ListCheck(csv[-1])
     seen: set[tuple[str, str, bool]] = set()  # dataset, method and label of rows
     unclear: dict[str, Remark] = {}
+    read: dict[tuple[Parts, tuple[str | None, ...]], bool] = {}
     several = 0
     for line, row in read_rows(tree.root.joinpath(*csv), bool(names.dataset)):
         check.rows += 1
@@ -29,7 +32,12 @@ def read_table(tree: Tree, csv: Parts, names: Names, label_is: str) -> Iterator[
         several += row.get("faces", "1") not in ("", "1")
         try:
             parts = (*csv[:-1], *tree.listed_parts(entry))
-            real = row_is_real(row, parts[:-1], names, label_is)
+            texts = parts[:-1], tuple(map(row.get, ABOUT_LABELS))
+            real = read.get(texts)
+            if real is None:
+                if len(read) >= _KEPT:
+                    read.clear()
+                real = read[texts] = row_is_real(row, parts[:-1], names, label_is)
             item = _read_row(tree, (csv[-1], entry), parts, row, real, names)
         except Unparsed as error:
             yield Remark("unparsed", entry, f"{where}: {error}")
