@@ -7,19 +7,21 @@ SECONDS`` ends with status 0 unless reading crashes or takes longer.
 from __future__ import annotations
 
 import faulthandler
+import signal
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-from kce.errors import BadData
+from kce.errors import BadData, MachineFault
 
 _START = 120  # seconds for a process to start on a busy machine
+_FROM_OUTSIDE = (-signal.SIGTERM, -getattr(signal, "SIGKILL", signal.SIGTERM))
 _checked: set[tuple[str, str, int, int]] = set()
 
 
 def check_texts(path: Path, table: str, rows: int) -> None:
-    """Raise BadData if reading the texts of a table crashes or does not end.
+    """Raise BadData if reading the texts of a table crashes or does not end; MachineFault if the process is killed.
 
     A file is looked at once in each process, until it changes.
 
@@ -35,11 +37,15 @@ def check_texts(path: Path, table: str, rows: int) -> None:
     seconds = 5 + rows // 5000
     command = [sys.executable, "-m", __name__, str(path), table, str(seconds)]
     try:
-        done = subprocess.run(command, capture_output=True, check=False, timeout=_START + seconds)  # noqa: S603 - ours
-        ended = done.returncode == 0
+        status = subprocess.run(command, capture_output=True, check=False, timeout=_START + seconds).returncode  # noqa: S603 - ours
     except subprocess.TimeoutExpired:
-        ended = False
-    if not ended:
+        status = 1
+    if status in _FROM_OUTSIDE:
+        raise MachineFault(
+            f"the process that looks at {path}:/{table} was killed, perhaps for lack of memory",
+            "free some memory, then run the same command again",
+        )
+    if status:
         raise BadData(
             f"{path}:/{table} is damaged: reading its texts crashes, or does not end in {seconds} seconds",
             "restore a copy, or extract the features again",
