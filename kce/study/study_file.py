@@ -284,7 +284,9 @@ def _check_published(row: PublishedScores, study: Study, where: str) -> None:
         raise KCEError(
             f"{what} are {len(row.values)}, of {len(row.groups)} groups", "give a group for each value, or no groups"
         )
-    _check_known([str(name) for name in row.groups], [str(group.name) for group in study.groups], f"group of {where}")
+    groups = {str(group.name) for group in study.groups}
+    if row.groups and groups.isdisjoint(map(str, row.groups)):  # some may be missing: a study can be cut down
+        raise UnknownName.among(f"group of {where}", str(row.groups[0]), groups)
     for other in study.published:
         if other.backbone == row.backbone and len(other.values) != len(row.values):
             raise KCEError(
