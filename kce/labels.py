@@ -151,14 +151,13 @@ def label_parts(rows: Rows) -> dict[str, LabelParts]:
     }
     for number, (label, found) in enumerate(parts.items()):
         if label.count("_") > 1:  # only such a label can be that of two datasets
-            keys = rows.key[codes == number]
-            others = keys[~np.char.startswith(keys, f"{found.dataset}/")].tolist()
-            _refuse_other_datasets(label, found, others)
+            _refuse_other_datasets(label, found, rows.key[codes == number].tolist())
     return parts
 
 
 def _refuse_other_datasets(label: str, found: LabelParts, keys: list[str]) -> None:
-    for dataset in sorted({key.partition("/")[0] for key in keys if "/" in key}):
+    own = f"{found.dataset}/"
+    for dataset in sorted({key.partition("/")[0] for key in keys if "/" in key and not key.startswith(own)}):
         if label.startswith(f"{dataset}_"):
             meanings = [
                 Meaning(*parts, parts.real) for parts in (found, LabelParts(dataset, label[len(dataset) + 1 :]))

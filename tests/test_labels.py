@@ -31,10 +31,13 @@ def test_a_label_is_split_after_its_dataset(label: str, key: str, parts: LabelPa
     assert parts.real == (parts.method == "real")
 
 
-def test_a_label_of_two_datasets_is_refused() -> None:
+@pytest.mark.parametrize("dtype", [np.str_, object], ids=["narrow", "wide, as text_array makes it"])
+def test_a_label_of_two_datasets_is_refused(dtype: type) -> None:
     def table(*keys: str) -> Features:
         n = len(keys)
-        return Features(np.array(keys), np.array(["A_b_c"] * n), np.array([""] * n), np.zeros((n, 2), np.float32))
+        return Features(
+            np.array(keys, dtype), np.array(["A_b_c"] * n), np.array([""] * n), np.zeros((n, 2), np.float32)
+        )
 
     assert label_parts(table("A/1.png", "A/2.png", "elsewhere/3.png")) == {"A_b_c": LabelParts("A", "b_c")}
     for keys in (("A/1.png", "A_b/2.png"), ("A_b/1.png", "x.png", "A/2.png")):
