@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from kce.data.names import is_within, printable
 from kce.errors import KCEError
+from kce.system.regular import is_within
+from kce.system.text import printable
 
 MAX_COUNTED = 10_000  # media files behind a link; more are not counted
 MAX_VISITED = 200_000  # names that are looked at to count them

@@ -14,10 +14,10 @@ from typing import Any
 
 import xxhash
 
-from kce.data.names import printable
 from kce.data.places import Places
 from kce.errors import BadData, KCEError
 from kce.labels import CLASH_HINT, Meaning, clashes
+from kce.system.text import printable
 from kce.types import Dataset, FolderRemark, Remark, Sample
 
 MAX_LOST = 0.005  # share of the files; above it the adapter and the folder do not belong together

@@ -1,8 +1,7 @@
-"""Names of files and folders: how they are compared and printed."""
+"""Names of files and folders: how they are compared."""
 
 from __future__ import annotations
 
-import os
 import unicodedata
 
 Parts = tuple[str, ...]
@@ -19,11 +18,6 @@ def nfc(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
-def printable(name: str) -> str:
-    """A name that can be printed: bytes that are not UTF-8 are escaped."""
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
 def is_utf8(name: str) -> bool:
     """Whether a name that the system gave is valid UTF-8."""
     if name.isascii():
@@ -33,8 +27,3 @@ def is_utf8(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def is_within(path: str, root: str) -> bool:
-    """Whether a resolved path is the resolved root or below it."""
-    return path == root or path.startswith(os.path.join(root, ""))  # noqa: PTH118

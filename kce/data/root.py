@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kce.data.names import Parts, fold_name, printable
+from kce.data.names import Parts, fold_name
 from kce.errors import KCEError
 from kce.system.os_errors import system_failure
+from kce.system.text import printable
 
 MAX_FOLDERS = 1000  # folders looked into on each level below
 MAX_NAMES = 12  # folders named in a message

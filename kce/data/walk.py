@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kce.data.links import count_media, hint_to_follow, is_inside
-from kce.data.names import Parts, fold_name, is_utf8, is_within, nfc, printable
+from kce.data.names import Parts, fold_name, is_utf8, nfc
 from kce.data.suffixes import PICTURES, UNDECODED, VIDEOS
+from kce.system.regular import is_within
+from kce.system.text import printable
 from kce.types import FolderRemark, Remark
 
 NOT_MEDIA = "not a media file of this dataset"

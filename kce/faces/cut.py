@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from kce.data.limits import MAX_FAILURES, MEMORY_LIMIT, MEMORY_OF_WORKER, TIME_LIMIT, TIME_PER_FRAME
 from kce.data.losses import Finder, Losses
-from kce.data.names import printable
 from kce.data.suffixes import is_video
 from kce.errors import BadData, KCEError, MachineFault
 from kce.faces.crop import CroppedFace, make_cropper
@@ -46,6 +45,7 @@ from kce.system.documents import Document
 from kce.system.lock import file_lock, make_folder
 from kce.system.machine_faults import summarize_faults
 from kce.system.os_errors import system_failure
+from kce.system.text import printable
 from kce.system.version import __version__
 from kce.system.worker_pool import InlineWorkers, TaskLost, Workers, default_worker_count, lost_fault
 

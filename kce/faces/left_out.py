@@ -6,10 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kce.data.names import printable
 from kce.errors import BadData
 from kce.faces.file_names import LEFT_OUT
 from kce.faces.tables import read_csv_table, write_csv_table
+from kce.system.text import printable
 
 if TYPE_CHECKING:
     from kce.data.losses import Losses

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kce.data.names import printable
 from kce.data.suffixes import is_video
+from kce.system.text import printable
 from kce.types import Sample
 
 if TYPE_CHECKING:

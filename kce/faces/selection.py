@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import xxhash
 
-from kce.data.names import printable
 from kce.errors import BadData, Refused
 from kce.faces.file_names import content_hash
 from kce.faces.journal import CutRecord, CutResult
@@ -21,6 +20,7 @@ from kce.faces.sample_rows import folder_key, sample_columns, sample_of_row
 from kce.labels import CLASH_HINT, Meaning, clashes
 from kce.system.os_errors import system_failure
 from kce.system.regular import NotRegular, read_regular, require_file_inside
+from kce.system.text import printable
 from kce.types import Remark, Sample
 
 if TYPE_CHECKING:

@@ -27,6 +27,7 @@ from kce.registry.package_metadata import (
 )
 from kce.system.regular import read_regular, require_regular
 from kce.system.shipped import BUILT_IN
+from kce.system.text import printable
 
 _KIND_FOLDERS = frozenset(f"{kind}s" for kind in KINDS)
 
@@ -129,7 +130,9 @@ def _in_folder(folder: Path, source: str) -> list[DiscoveredPlugin]:
             continue
         if _is_file(path / "__init__.py") or path.suffix == ".py":
             problem = _problem(path)
-            plugins.append(DiscoveredPlugin(_shown(path.stem), source or _shown(str(path)), str(path), problem=problem))
+            plugins.append(
+                DiscoveredPlugin(printable(path.stem), source or printable(str(path)), str(path), problem=problem)
+            )
         elif path.name in _KIND_FOLDERS and folder.name not in _KIND_FOLDERS:  # a link may lead round in a circle
             plugins += _in_folder(path, source)
     return plugins
@@ -137,7 +140,7 @@ def _in_folder(folder: Path, source: str) -> list[DiscoveredPlugin]:
 
 def _problem(path: Path) -> str:
     """Why this cannot be a plugin. A link to a file is fine: that is how people try out what they develop elsewhere."""
-    if _shown(str(path)) != str(path):
+    if printable(str(path)) != str(path):
         return "its path is not valid UTF-8"
     return "" if _is_file(_code(path)) else "it is not a regular file"
 
@@ -147,11 +150,6 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):  # a folder that we may not look into
         return False
-
-
-def _shown(path: str) -> str:
-    """The path, with what is not UTF-8 in it as escapes."""
-    return path.encode("utf-8", "backslashreplace").decode() if not path.isascii() else path
 
 
 def _code(path: Path) -> Path:

@@ -64,6 +64,11 @@ def require_regular(path: str | os.PathLike[str]) -> None:
     open_regular(path).close()
 
 
+def is_within(path: str, root: str) -> bool:
+    """Whether a resolved path is the resolved root or below it."""
+    return path == root or path.startswith(os.path.join(root, ""))  # noqa: PTH118
+
+
 def require_inside(folder: Path, *names: str) -> None:
     """Raise NotRegular if one of these paths below a folder leads out of it through links.
 
@@ -72,7 +77,7 @@ def require_inside(folder: Path, *names: str) -> None:
     root = os.path.realpath(folder)
     for name in names:
         real = os.path.realpath(folder / name)  # Path.resolve raises where links go in a circle
-        if real != root and not real.startswith(os.path.join(root, "")):  # noqa: PTH118
+        if not is_within(real, root):
             raise NotRegular(
                 f"{folder / name} leads out of {folder} through a link; nothing is read or written there",
                 "put the file or folder itself there, or remove the link",

@@ -8,6 +8,11 @@ _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control characters, formats, surroga
 _JOINERS = "\u200c\u200d"  # scripts of many languages need them
 
 
+def printable(name: str) -> str:
+    """A name of a file that can be printed: bytes that are not UTF-8 are escaped."""
+    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
+
+
 def visible_text(text: str, keep: str = "") -> str:
     r"""Return the text with an escape for each character that is not shown, moves the cursor or turns the reading.
 
