@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kills import Inputs, kill_round
+from tests.support.kills import KINDS, Inputs, kill_round
 
 
-# Rounds of a study take minutes, and Python prints a traceback in a process whose parent is killed while it starts:
-# they are run by hand (tests/support/kills.py).
-@pytest.mark.parametrize("kind", ["cut", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("bench", "run"))])
+@pytest.mark.parametrize("kind", ["cut", *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[1:])])
 def test_killed_at_random_it_ends_with_the_same_results(tmp_path: Path, kind: str) -> None:
     inputs, dice = Inputs(tmp_path / "in"), random.Random(kind)
     inputs.prepare(kind)
