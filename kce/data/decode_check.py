@@ -11,7 +11,7 @@ from kce.data.pictures import read_image
 from kce.data.suffixes import is_video
 from kce.data.videos import video_frames
 from kce.errors import BadData, MachineFault
-from kce.system.machine_faults import fault_of, summarize_faults
+from kce.system.machine_faults import done_or_fault, summarize_faults
 from kce.system.worker_pool import TaskLost, Workers, default_worker_count, lost_fault
 
 if TYPE_CHECKING:
@@ -68,16 +68,16 @@ def make_decode_check() -> Callable[[str], str | MachineFault]:
 
 def decoding_error(path: str) -> str | MachineFault:
     """What is wrong with a picture, or with a video or its middle frame; "" if nothing is."""
-    told: list[str] = []
+    return done_or_fault(lambda: _decode(path), path)
+
+
+def _decode(path: str) -> str:
+    remarks: list[str] = []
     try:
         if is_video(path):
-            deque(video_frames(path, 1, told.append), maxlen=0)
+            deque(video_frames(path, 1, remarks.append), maxlen=0)
         else:
             read_image(path)
     except BadData as error:
         return error.message.removeprefix(f"{path}: ")
-    except Exception as error:
-        if fault := fault_of(error, path):
-            return fault
-        raise
-    return "; ".join(told)
+    return "; ".join(remarks)

@@ -13,7 +13,7 @@ from kce.data.suffixes import is_video
 from kce.data.videos import video_frames
 from kce.errors import BadData, KCEError, MachineFault
 from kce.registry.registry import Registry
-from kce.system.machine_faults import fault_of
+from kce.system.machine_faults import done_or_fault, fault_of
 
 if TYPE_CHECKING:
     from kce.types import Box, Detector, Image
@@ -45,12 +45,7 @@ def make_cropper(
     built: Detector = Registry.load(registry_folder).build("detector", detector)
 
     def work(path: str) -> tuple[list[CroppedFace], list[str]] | MachineFault:
-        try:
-            return crop_faces(built, path, frames, margin)
-        except Exception as error:
-            if fault := fault_of(error, path):
-                return fault
-            raise
+        return done_or_fault(lambda: crop_faces(built, path, frames, margin), path)
 
     return work
 

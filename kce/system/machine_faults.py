@@ -11,11 +11,14 @@ import errno
 import mmap
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from kce.errors import KCEError, MachineFault
 from kce.system.os_errors import describe_os_error, system_failure
+
+T = TypeVar("T")
 
 AGAIN = "the same command tries again"
 
@@ -77,6 +80,23 @@ def fault_of(error: BaseException, what: str = "") -> MachineFault | None:
             return system_failure(what or "the work cannot go on", seen)
         seen = seen.__cause__ or seen.__context__
     return None
+
+
+def done_or_fault(work: Callable[[], T], what: str) -> T | MachineFault:
+    """Do some work and return its result, or the fault of the machine that prevented it; other errors are raised.
+
+    For workers: after a fault of one file, others may still succeed.
+
+    Args:
+        work: What to do.
+        what: As in ``fault_of``.
+    """
+    try:
+        return work()
+    except Exception as error:
+        if fault := fault_of(error, what):
+            return fault
+        raise
 
 
 def read_fault(error: OSError, path: str | os.PathLike[str]) -> MachineFault:
