@@ -7,16 +7,15 @@ SECONDS`` ends with status 0 unless reading crashes or takes longer.
 from __future__ import annotations
 
 import faulthandler
-import signal
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 from kce.errors import BadData, MachineFault
+from kce.system.signals import FROM_OUTSIDE
 
 _START = 120  # seconds for a process to start on a busy machine
-_FROM_OUTSIDE = (-signal.SIGTERM, -getattr(signal, "SIGKILL", signal.SIGTERM))
 _checked: set[tuple[str, str, int, int]] = set()
 
 
@@ -40,7 +39,7 @@ def check_texts(path: Path, table: str, rows: int) -> None:
         status = subprocess.run(command, capture_output=True, check=False, timeout=_START + seconds).returncode  # noqa: S603 - ours
     except subprocess.TimeoutExpired:
         status = 1
-    if status in _FROM_OUTSIDE:
+    if -status in FROM_OUTSIDE:
         raise MachineFault(
             f"the process that looks at {path}:/{table} was killed, perhaps for lack of memory",
             "free some memory, then run the same command again",

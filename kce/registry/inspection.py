@@ -24,6 +24,7 @@ from kce.registry.inspector import Answer, Request, Task
 from kce.registry.plugin_report import PluginReport
 from kce.registry.report_cache import ReportCache
 from kce.system.machine_faults import fault_of
+from kce.system.signals import FROM_OUTSIDE
 
 if TYPE_CHECKING:
     from kce.registry.discovery import DiscoveredPlugin
@@ -79,7 +80,7 @@ def look_at_plugins(plugins: Mapping[str, DiscoveredPlugin], *, asked: bool = Fa
                 answer = inspector.take(plugin.name)
                 if answer.report is None:
                     report = PluginReport("imports", _how_it_ended(answer.status, limit))
-                    if answer.status is None or -answer.status not in _FROM_OUTSIDE:
+                    if answer.status is None or -answer.status not in FROM_OUTSIDE:
                         cache.keep(plugin, report)
                 else:
                     report = answer.report
@@ -87,9 +88,6 @@ def look_at_plugins(plugins: Mapping[str, DiscoveredPlugin], *, asked: bool = Fa
                         cache.keep(plugin, report, answer.files)
                 reports[plugin.name] = report
     return reports
-
-
-_FROM_OUTSIDE = (signal.SIGTERM, getattr(signal, "SIGKILL", None))  # also how the system ends what needs its memory
 
 
 def _how_it_ended(status: int | None, limit: float) -> str:
@@ -100,7 +98,7 @@ def _how_it_ended(status: int | None, limit: float) -> str:
     name = str(-status)
     with suppress(ValueError):
         name = signal.Signals(-status).name
-    if -status in _FROM_OUTSIDE:
+    if -status in FROM_OUTSIDE:
         return f"its process was ended ({name}) while it was imported, perhaps for lack of memory"
     return f"importing it crashes the process ({name})"
 

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import logging
 
+FROM_OUTSIDE = (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM))
+"""Signals that others send to end a process, as the system does when memory runs out."""
+
 
 @contextmanager
 def handling_signal(number: int, handler: Callable[[int, Any], Any]) -> Iterator[None]:
