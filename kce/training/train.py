@@ -23,7 +23,13 @@ from kce.training.sampling import choose_examples, split_batches, weights_proven
 from kce.training.state import TrainingState
 from kce.training.steps import balanced_accuracy, training_step
 from kce.training.sync_batchnorm import with_sync_batchnorm
-from kce.training.weights import read_weights_metadata, reuse_weights, weights_exist, write_weights_file
+from kce.training.weights import (
+    TRAIN_AGAIN,
+    read_weights_metadata,
+    reuse_weights,
+    weights_exist,
+    write_weights_file,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -111,7 +117,7 @@ def _history_rows(metadata: Mapping[str, Any], path: Path) -> list[dict[str, Any
     if not isinstance(rows, list) or not all(isinstance(row, dict) and {*row} <= {*HISTORY_COLUMNS} for row in rows):
         raise BadData(
             f"{path} does not hold the history of its training",
-            "if it was damaged, restore a copy, or move it away to train again",
+            TRAIN_AGAIN,
         )
     return rows
 

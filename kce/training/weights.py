@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from kce.registry.registry import Registry
 
 
+TRAIN_AGAIN = "if it was damaged, restore a copy, or move it away to train again"
+"""What to do about a weights file that is not whole."""
+
+
 def write_weights_file(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> None:
     """Write a weights file atomically: a reader finds the old file or the new one, complete.
 
@@ -83,7 +87,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
             raise system_failure(f"{path} cannot be read", error) from error
         raise BadData(
             f"{path} is not a weights file of KCE: {error}",
-            "if it was damaged, restore a copy, or move it away to train again",
+            TRAIN_AGAIN,
         ) from error
 
 
@@ -97,7 +101,7 @@ def _checked_metadata(metadata: Any, path: Path) -> dict[str, Any]:
     if not isinstance(provenance, dict) or not all(isinstance(value, str) for value in provenance.values()):
         raise BadData(
             f"{path} is not a weights file of KCE: its metadata do not say what made it",
-            "if it was damaged, restore a copy, or move it away to train again",
+            TRAIN_AGAIN,
         )
     return metadata  # type: ignore[no-any-return]
 
@@ -119,16 +123,15 @@ def load_backbone(path: Path, registry: Registry) -> nn.Module:
     """
     tensors, metadata = read_weights_file(path)
     spec = metadata.get("architecture")
-    hint = "if it was damaged, restore a copy, or move it away to train again"
     if not isinstance(spec, str):
-        raise BadData(f"{path} does not name its backbone", hint)
+        raise BadData(f"{path} does not name its backbone", TRAIN_AGAIN)
     network: nn.Module = registry.build("backbone", spec)
     own = {name.removeprefix("backbone."): value for name, value in tensors.items() if name.startswith("backbone.")}
     try:
         network.load_state_dict(own)
     except RuntimeError as error:  # torch lists every name that is missing or of another shape
         first = " ".join(str(error).split())[:200]
-        raise BadData(f"{path} does not hold the weights of {spec}: {first}", hint) from error
+        raise BadData(f"{path} does not hold the weights of {spec}: {first}", TRAIN_AGAIN) from error
     return network
 
 
