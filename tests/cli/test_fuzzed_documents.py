@@ -9,11 +9,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import sys
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +29,7 @@ from tests.conftest import REPOSITORY
 from tests.features.test_store import put, rows
 from tests.support.corpus import KNOWN, METHODS, UNKNOWN, face_folder, small_study, truth
 from tests.support.mutations import hostile_files
+from tests.support.time_limit import at_most
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="limits time by a signal")
 
@@ -100,27 +98,13 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@contextmanager
-def ending_in_time() -> Iterator[None]:
-    def late(*_: object) -> None:
-        raise AssertionError(f"the command takes more than {SECONDS} seconds")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(SECONDS)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
 def check(case: Case, data: bytes, folder: Path) -> None:
     """Run the command on these bytes in the folder, and put the document back."""
     path = folder / case.name
     valid = path.read_bytes()
     path.write_bytes(data)
     try:
-        with ending_in_time():
+        with at_most(SECONDS):
             result = CliRunner().invoke(app, case.command)
     finally:
         path.write_bytes(valid)

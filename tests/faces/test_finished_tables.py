@@ -16,7 +16,7 @@ from kce.faces.cut import cut
 from kce.faces.folder import read_faces
 from kce.registry.registry import Registry
 from kce.types import Remark, Sample
-from tests.faces.test_cut import PLUGIN, Corpus, contents, quick
+from tests.faces.test_cut import Corpus, contents, quick
 
 Damage = Callable[[bytes], bytes]
 
@@ -40,15 +40,6 @@ DAMAGE: dict[str, Damage] = {
     "other line ends": lambda data: data.replace(b"\n", b"\r\n"),
 }
 FILES = ("faces.csv", "problems.csv", "cut.toml", ".cut.toml")
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A user's folder with a registry and a detector of their own."""
-    (tmp_path / "home" / "plugins").mkdir(parents=True)
-    (tmp_path / "home" / "plugins" / "half.py").write_text(PLUGIN)
-    (tmp_path / "home" / "registry.toml").write_text('[detector.half]\nuse = "half:half"\n')
-    return tmp_path / "home"
 
 
 def error_of(action: Callable[[], object]) -> KCEError | None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,6 +20,7 @@ from kce.registry.registry import Registry
 from kce.report.report import write_report
 from kce.training.settings import TrainSettings
 from tests.support.corpus import KNOWN, UNKNOWN, face_folder
+from tests.support.time_limit import at_most
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="named pipes and links as POSIX has them")
 
@@ -60,20 +59,6 @@ def sent(made: Path, tmp_path: Path) -> Path:
     (tmp_path / "ours").mkdir()
     (tmp_path / "ours" / "file").write_text("ours")
     return tmp_path / "sent"
-
-
-@contextmanager
-def at_most(seconds: int) -> Iterator[None]:
-    def end(*_: object) -> None:
-        pytest.fail(f"it hangs: {seconds} s")
-
-    previous = signal.signal(signal.SIGALRM, end)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, previous)
 
 
 def right_or_refused(*calls: Callable[[], object]) -> list[str]:

@@ -8,21 +8,9 @@ import pytest
 from kce.errors import BrokenPlugin, KCEError, UnknownName
 from kce.hookspecs import KINDS
 from kce.registry.registry import Registry, describe_component
+from tests.support.hostile_plugins import good
 
-HALVES = """
-from kce import hookimpl
-
-class Halves:
-    '''Cuts at the mean of one axis.'''
-    def __init__(self, axis: int = 0) -> None:
-        self.axis = axis
-    def fit_predict(self, x):
-        return (x[:, self.axis] > x[:, self.axis].mean()).astype(int)
-
-@hookimpl
-def kce_clusterers():
-    return {"halves": Halves}
-"""
+HALVES = good("halves")
 
 
 def write(folder: Path, registry: str = "", **plugins: str) -> Registry:
