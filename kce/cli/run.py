@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from kce.cli.console import print_json, print_line, print_scores, print_table, progress_bars
-from kce.cli.options import AsJson, Seed
+from kce.cli.options import AsJson, Cache, Seed, parse_size
 from kce.errors import KCEError
 from kce.registry import defaults
 
@@ -65,6 +65,7 @@ def run(
     ] = None,
     devices: Annotated[int, typer.Option(help="GPUs, or processes where there is none; they share each batch.")] = 1,
     threads: Annotated[int | None, typer.Option(help="Threads per process.", show_default="one per core")] = None,
+    cache: Cache = None,
     until: Annotated[str, typer.Option(help="Stop after: first, known, plan, final, unknown, scores.")] = "scores",
     as_json: AsJson = False,
 ) -> None:
@@ -76,6 +77,7 @@ def run(
     _require_no_more(context, "categories follow --unknown, and a run has one folder")
     if threads:
         os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is loaded, here and in processes of ours
+    from kce.faces.pixel_cache import FOLDER, PixelCache
     from kce.pipeline.recipe import choose_recipe
     from kce.pipeline.run import run as run_all
     from kce.registry.registry import Registry
@@ -108,8 +110,9 @@ def run(
         },
     )
     registry = Registry.load()
+    pixels = PixelCache(folder.absolute().parent / FOLDER, parse_size(cache)) if cache else None
     with progress_bars() as progress:
-        result = run_all(folder, chosen, registry, until, devices=devices, progress=progress)
+        result = run_all(folder, chosen, registry, until, devices=devices, progress=progress, cache=pixels)
         if "scores" in result:
             write_report(folder, progress=progress)
     if as_json:

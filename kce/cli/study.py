@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kce.cli.console import print_json, print_line, print_problems, print_table, progress_bars, say, study_board
-from kce.cli.options import AsJson
+from kce.cli.options import AsJson, Cache, parse_size
 from kce.errors import KCEError
 from kce.registry import defaults
 
@@ -30,6 +30,7 @@ def study(
     seeds: Annotated[int, typer.Option(help="Number of seeds: 0, 1, ...")] = 1,
     per_class: Annotated[int | None, typer.Option(help="Images per class.", show_default="the study's")] = None,
     engine: Annotated[str, typer.Option(help="What executes the runs, as in `kce list engine`.")] = defaults.ENGINE,
+    cache: Cache = None,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Continue without the categories that are missing.")
     ] = False,
@@ -62,6 +63,7 @@ def study(
             per_class=per_class,
             allow_missing=allow_missing,
             make_world=not dry_run,
+            cache=parse_size(cache) if cache else 0,
             progress=progress,
         )
     if dry_run:

@@ -42,15 +42,29 @@ def read_image(path: str | os.PathLike[str]) -> Image:
         BadData: The file is empty, not a picture, truncated, damaged, or exceeds MAX_BYTES or MAX_PIXELS.
         MachineFault: The file is missing or cannot be read, or there is too little memory.
     """
+    return decode_image(read_picture_file(path), path)
+
+
+def read_picture_file(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a picture file, which ``decode_image`` decodes; raises what ``read_image`` does."""
     size = media_size(path)
     if size > MAX_BYTES:
         raise BadData(f"{path}: too large ({size} bytes)", f"pictures may have up to {MAX_BYTES} bytes")
     with reading(path), Path(path).open("rb") as file:
-        data = file.read(size)
+        return file.read(size)
+
+
+def decode_image(data: bytes, path: str | os.PathLike[str]) -> Image:
+    """Decode a picture as ``read_image`` does.
+
+    Args:
+        data: Its encoded bytes.
+        path: Where they come from, for messages.
+    """
     try:
         header = read_header(data, path)
     except BadData as error:
-        raise lacking(path, size) or error from error
+        raise lacking(path, len(data)) or error from error
     _check_size(header, path)
     cv2 = _cv2()
     # The orientation is applied below: OpenCV does not apply it where there is alpha, nor for AVIF.

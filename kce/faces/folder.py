@@ -16,9 +16,9 @@ import numpy as np
 import xxhash
 
 from kce.data.finished_tables import FACES, SETTINGS, check_finished_table
-from kce.data.pictures import read_image, resize
+from kce.data.pictures import decode_image, read_picture_file, resize
 from kce.errors import BadData
-from kce.faces.file_names import INSIDE
+from kce.faces.file_names import INSIDE, content_hash
 from kce.faces.tables import CUT_AGAIN, FaceRow, read_csv_table
 from kce.labels import Meaning, clashes
 from kce.system.regular import read_regular_text, require_file_inside, require_inside
@@ -146,7 +146,11 @@ def read_detector(folder: str | os.PathLike[str]) -> str | None:
 
 
 def load_pixels(
-    faces: Faces, rows: NDArray[Any], size: int, change: Callable[[Image], Image] = lambda image: image
+    faces: Faces,
+    rows: NDArray[Any],
+    size: int,
+    change: Callable[[Image], Image] = lambda image: image,
+    unchanged: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.uint8]:
     """Load and resize faces.
 
@@ -155,6 +159,7 @@ def load_pixels(
         rows: Indices of the faces to load.
         size: Side of the result, in pixels.
         change: Applied to each face as it was cut, before it is resized.
+        unchanged: If given, shape (len(rows),): becomes whether each PNG file still has the hash of its row.
 
     Returns:
         The faces, uint8 (len(rows), size, size, 3), RGB.
@@ -162,12 +167,15 @@ def load_pixels(
     Raises:
         BadData: A PNG file cannot be read; the message names it.
     """
-    files = faces.file[rows].tolist()
+    files, hashes = faces.file[rows].tolist(), faces.hash[rows].tolist()
     pixels = np.empty((len(files), size, size, 3), np.uint8)
 
     def load_one(i: int) -> None:
         require_file_inside(faces.root, files[i])
-        pixels[i] = resize(change(read_image(faces.root / files[i])), size)
+        data = read_picture_file(faces.root / files[i])
+        pixels[i] = resize(change(decode_image(data, faces.root / files[i])), size)
+        if unchanged is not None:
+            unchanged[i] = content_hash(data) == hashes[i]
 
     with ThreadPoolExecutor(THREADS) as threads:  # decoding releases Python's lock
         for _ in threads.map(load_one, range(len(files))):

@@ -1,4 +1,4 @@
-"""Faces as arrays for a network: prefetched, and decoded only once where memory allows it."""
+"""Faces as arrays for a network: prefetched, and decoded only once where memory or a cache on disk allows it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kce.faces.folder import Faces
+    from kce.faces.pixel_cache import PixelFile, SharedPixels
     from kce.types import Image
 
 BUDGET = 2**29  # bytes of decoded faces that are kept
@@ -23,21 +24,26 @@ BUDGET = 2**29  # bytes of decoded faces that are kept
 class Pixels:
     """The faces of a folder at one size, as uint8 arrays.
 
-    If all faces together fit into the budget, decoded faces are kept; else they are decoded again each time, so that
-    memory does not grow with the number of faces.
+    If all faces together fit into the budget, decoded faces are kept; else they are read from the cache, or decoded
+    again, each time, so that memory does not grow with the number of faces.
 
     Args:
         faces: The faces.
         size: Height and width, in pixels.
         budget: Bytes of decoded faces that may be kept.
         view: The view in which the faces are seen (``kce.faces.reencode``); empty = as they are.
+        cache: Where decoded faces are stored on disk, and found if somebody has decoded them before.
     """
 
-    def __init__(self, faces: Faces, size: int, budget: int = BUDGET, view: str = "") -> None:
+    def __init__(
+        self, faces: Faces, size: int, budget: int = BUDGET, view: str = "", cache: SharedPixels | None = None
+    ) -> None:
         self.faces = faces
         self.size = size
         self.view = view
         self._budget = budget
+        self._cache = cache
+        self._file: PixelFile | None = None
         fits = len(faces) * size * size * 3 <= budget
         # The system allocates memory only for rows that are written.
         self._kept = np.empty((len(faces), size, size, 3), np.uint8) if fits else None
@@ -54,8 +60,21 @@ class Pixels:
         return self._kept[rows]
 
     def _load(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        if self._cache is None:
+            return self._decode(rows)
+        if self._file is None:
+            self._file = self._cache.open(self.faces, self.size, self.view)
+        pixels = np.empty((len(rows), self.size, self.size, 3), np.uint8)
+        missing = np.flatnonzero(~self._file.read(rows, pixels))
+        if len(missing):
+            unchanged = np.zeros(len(missing), bool)
+            pixels[missing] = self._decode(rows[missing], unchanged)
+            self._file.write(rows[missing][unchanged], pixels[missing[unchanged]])
+        return pixels
+
+    def _decode(self, rows: NDArray[np.int64], unchanged: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
         change = {"change": make_view(self.view)} if self.view else {}
-        return load_pixels(self.faces, rows, self.size, **change)
+        return load_pixels(self.faces, rows, self.size, unchanged=unchanged, **change)
 
     def prefetch(
         self, batches: Iterable[NDArray[np.int64]], change: Callable[[Image, int], Image] | None = None
@@ -87,6 +106,6 @@ class Pixels:
             if waiting is not None:
                 yield waiting[0], waiting[1].result()
 
-    def __reduce__(self) -> tuple[type[Pixels], tuple[Faces, int, int, str]]:
-        # Another process decodes them again: that is cheaper than sending pixels.
-        return type(self), (self.faces, self.size, self._budget, self.view)
+    def __reduce__(self) -> tuple[type[Pixels], tuple[Faces, int, int, str, SharedPixels | None]]:
+        # Another process reads or decodes them again: that is cheaper than sending pixels.
+        return type(self), (self.faces, self.size, self._budget, self.view, self._cache)

@@ -33,6 +33,7 @@ from kce.training.weights import format_differences
 
 if TYPE_CHECKING:
     from kce.faces.folder import Faces
+    from kce.faces.pixel_cache import PixelCache, SharedPixels
     from kce.pipeline.recipe import Recipe
     from kce.pipeline.run_faces import RunFaces
     from kce.registry.registry import Registry
@@ -61,6 +62,7 @@ def run(
     other_runs: Sequence[Path] = (),
     devices: int = 1,
     progress: Progress = lambda *_: None,
+    cache: PixelCache | None = None,
 ) -> dict[str, Any]:
     """Do in `folder` what is not done yet, up to a stage.
 
@@ -73,6 +75,7 @@ def run(
             of the known categories are read from there.
         devices: How many GPUs, or processes on the CPU, networks run on.
         progress: Called while the run works.
+        cache: Where decoded faces are stored on disk; None = nowhere.
 
     Returns:
         The run's report as ``report.json`` has it; before the last stage {"plan": category -> class} or nothing.
@@ -95,8 +98,9 @@ def run(
     with lock.folder_lock(folder, "run"):
         _refuse_other_choices(folder / RECIPE, recipe)
         faces = select_faces(all_faces, recipe, registry, known, unknown)
+        shared = cache.of(all_faces) if cache else None
         del all_faces  # a million rows are a gigabyte
-        stages = _Stages(folder, recipe, registry, faces, other_runs, devices, progress)
+        stages = _Stages(folder, recipe, registry, faces, other_runs, devices, progress, shared)
         if not (folder / f"{FINAL}.safetensors").is_file():
             rehearse(recipe, faces, registry, stages.dims, plan=STAGES.index(until) >= STAGES.index("plan"))
         write_recipe(folder / RECIPE, recipe, registry)  # only now: what cannot work leaves nothing in the folder
@@ -132,10 +136,11 @@ class _Stages:
         other_runs: Sequence[Path],
         devices: int,
         progress: Progress,
+        cache: SharedPixels | None,
     ) -> None:
         self.folder, self.recipe, self.registry, self.faces = folder, recipe, registry, faces
         self.run_folders = [folder, *other_runs]
-        self.devices, self.progress = devices, progress
+        self.devices, self.progress, self.cache = devices, progress, cache
         backbones = {recipe.backbone, recipe.first}
         for spec in backbones:
             isolation.check_backbone(registry.resolve("backbone", spec), registry, recipe.timeout)
@@ -167,7 +172,7 @@ class _Stages:
             self._train(self.recipe.backbone, plan, "final")
         if "unknown" in stages:
             size = self.sizes[self.recipe.backbone]
-            self._extract(Pixels(self.faces.unknown, size), "final", "unknown")
+            self._extract(self._new_pixels(self.faces.unknown, size), "final", "unknown")
         if "scores" not in stages:
             return {"plan": dict(plan.classes)}
         report = self._score(plan)
@@ -178,7 +183,12 @@ class _Stages:
 
     def _pixels_of(self, faces: Faces, size: int) -> Pixels:
         """The known faces and those to train on may be the same: they are decoded once."""
-        return self._pixels.setdefault((id(faces), size), Pixels(faces, size))
+        return self._pixels.setdefault((id(faces), size), self._new_pixels(faces, size))
+
+    def _new_pixels(self, faces: Faces, size: int, view: str = "") -> Pixels:
+        """What is seen in a view is a sample, for which no place is kept for every face of the folder."""
+        shared = self.cache.cache.of(faces) if self.cache and view else self.cache
+        return Pixels(faces, size, view=view, cache=shared)
 
     def _held_out_remarks(self) -> list[str]:
         """What to know of the accuracy on held-out faces."""
@@ -220,12 +230,12 @@ class _Stages:
         yield self._pixels_of(self.faces.known, size), "known"
         tables = [(self.faces.known, "known")]
         if self.faces.fallback_reals:
-            yield Pixels(self.faces.reals, size), "reals"
+            yield self._new_pixels(self.faces.reals, size), "reals"
             tables.append((self.faces.reals, "reals"))
         for faces, table in tables:
             sample = faces.take(sample_viewed_rows(faces, self.recipe.seed)) if views else faces
             for view in views:
-                yield Pixels(sample, size, view=view), f"{table}+{view}"
+                yield self._new_pixels(sample, size, view), f"{table}+{view}"
 
     def _known_rows(self) -> Features:
         """Features of the known categories, with the reals and views that the aligner needs."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kce.errors import KCEError
 from kce.faces.loader import BUDGET
+from kce.study.decoding import Decoding, RunKeys, estimate_decoding
 from kce.study.grid import count_trainings
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class StudyCost:
         disk_free: Bytes.
         memory_free: Bytes.
         jobs: Name of a job -> its seconds, for jobs that make something.
+        decoding: What is decoded; its cache is part of `disk`.
     """
 
     runs: int
@@ -91,6 +93,7 @@ class StudyCost:
     disk_free: int
     memory_free: int
     jobs: Mapping[str, float]
+    decoding: Decoding
 
     def summary(self) -> dict[str, Any]:
         """Return everything but the jobs, for ``report.json``."""
@@ -203,6 +206,7 @@ def estimate_study_cost(
     to: Path,
     existing: Collection[Any],
     rows: int,
+    cache: int = 0,
 ) -> StudyCost:
     """Add up the cost of what is left to make.
 
@@ -214,6 +218,7 @@ def estimate_study_cost(
         to: The study's folder.
         existing: Keys of the outputs that exist.
         rows: Bytes of the face folder's table, of which every run has a copy, and another one while it splits them.
+        cache: Bytes that decoded faces may take on the disk.
     """
     import psutil
 
@@ -229,6 +234,12 @@ def estimate_study_cost(
             decoded = min(_unmerged(run) * speed.size**2 * 3, BUDGET)
             reducing = known * speeds[run.recipe.first].dim * 4 * _COPIES if run.extracts else 0
             largest = max(largest, _PROCESS + 2 * rows + max(decoded + 4 * speed.weights, reducing))
+    keys = [
+        (run, RunKeys(run.extracts, known_features_key(run), run.trains, unknown_features_key(run)))
+        for run in _measured(grid, speeds)
+    ]
+    sizes = {backbone: speed.size for backbone, speed in speeds.items()}
+    decoding = estimate_decoding(keys, counts, sizes, making, cache)
     trained = [output for output in left if output.images]
     states = 3 * max((output.disk for output in trained), default=0) * slots  # of interrupted trainings
     parent = next(folder for folder in (to, *to.absolute().parents) if folder.is_dir())
@@ -239,11 +250,12 @@ def estimate_study_cost(
         images=sum(output.images for output in trained),
         seconds=sum(jobs.values()) / slots,
         slots=slots,
-        disk=math.ceil(sum(output.disk for output in left) + states),
+        disk=math.ceil(sum(output.disk for output in left) + states) + decoding.cache,
         memory=math.ceil(largest * slots),
         disk_free=psutil.disk_usage(str(parent)).free,
         memory_free=psutil.virtual_memory().available,
         jobs=jobs,
+        decoding=decoding,
     )
 
 
@@ -271,7 +283,19 @@ def describe_cost(cost: StudyCost) -> list[str]:
         f"about {hours} h {minutes:02} min, {cost.slots} at a time on this machine",
         f"about {_size(cost.disk)} of disk ({_size(cost.disk_free)} free) and {_size(cost.memory)} of memory "
         f"({_size(cost.memory_free)} free)",
+        *_describe_decoding(cost.decoding),
     ]
+
+
+def _describe_decoding(decoding: Decoding) -> list[str]:
+    if not decoding.faces:
+        return []
+    text = f"{decoding.faces:,} faces to decode, each {decoding.times / decoding.faces:.1f} times on average"
+    if decoding.cache:
+        return [f"{text}; with the cache {decoding.cached_times / decoding.faces:.1f} times"]
+    whole = max(math.ceil(decoding.whole_cache / 2**20), 1)
+    once = f"--cache {whole}MB" if whole < 2**10 else f"--cache {math.ceil(whole / 2**10)}GB"
+    return [f"{text}; with {once} once"] if decoding.times > decoding.faces else [text]
 
 
 def _size(count: float) -> str:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from kce.faces.pixel_cache import PixelCache
 from kce.pipeline.recipe import recipe_from_table
 from kce.pipeline.run import run
 from kce.registry.registry import Registry
@@ -24,7 +25,12 @@ _INTERVAL = 1.0  # seconds between two writes of the progress
 
 
 def run_job(
-    folder: str, recipe_table: Mapping[str, Any], registry: str, until: str, other_runs: Sequence[str]
+    folder: str,
+    recipe_table: Mapping[str, Any],
+    registry: str,
+    until: str,
+    other_runs: Sequence[str],
+    cache: tuple[str, int] | None = None,
 ) -> list[str]:
     """Carry out a run in its folder, up to a stage.
 
@@ -34,6 +40,7 @@ def run_job(
         registry: The folder whose registry.toml applies.
         until: The last stage to do.
         other_runs: Folders of runs whose models, features and plans may be reused.
+        cache: The folder for decoded faces, and the bytes that they may take; None = they are not stored.
 
     Returns:
         The warnings of the run.
@@ -46,7 +53,9 @@ def run_job(
     # Warnings on standard error would be overwritten: the study's progress board has the screen.
     with capturing_log(warnings.append, logging.WARNING), _writing_progress(path / PROGRESS) as progress:
         chosen = recipe_from_table(recipe_table, f"the study's recipe of {folder}")
-        run(path, chosen, Registry.load(registry), until, [Path(other) for other in other_runs], progress=progress)
+        others = [Path(other) for other in other_runs]
+        pixels = PixelCache(Path(cache[0]), cache[1]) if cache else None
+        run(path, chosen, Registry.load(registry), until, others, progress=progress, cache=pixels)
     return warnings
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kce.errors import BadData, KCEError, UnknownName
+from kce.faces import pixel_cache
 from kce.faces.cut import cut
 from kce.faces.folder import read_faces
 from kce.features.table import find_table
@@ -76,6 +77,7 @@ class StudyPlan:
         folder: Where it is done.
         registry: Where its components are looked up.
         remarks: What a reader of the results must know.
+        cache: Bytes that decoded faces may take on the disk while the study runs; 0 = none are stored.
     """
 
     study: Study
@@ -84,6 +86,7 @@ class StudyPlan:
     folder: Path
     registry: Registry
     remarks: tuple[str, ...] = ()
+    cache: int = 0
 
     def dry_run(self) -> dict[str, Any]:
         """Return what ``--dry-run --json`` prints; `reuses` names the runs from which a run takes models and plans."""
@@ -144,6 +147,7 @@ class StudyPlan:
                 "registry": str(self.registry.folder),
                 "until": until,
                 "other_runs": [str(self.run_folder(other)) for other in related if other is not run],
+                "cache": (str(self.folder / pixel_cache.FOLDER), self.cache) if self.cache else None,
             },
         )
 
@@ -171,6 +175,7 @@ def prepare_study(
     per_class: int | None = None,
     allow_missing: bool = False,
     make_world: bool = True,
+    cache: int = 0,
     progress: Progress = lambda *_: None,
 ) -> StudyPlan:
     """Check everything a study needs.
@@ -185,6 +190,7 @@ def prepare_study(
         per_class: Images of each class, instead of what the study says.
         allow_missing: Whether runs may train on fewer categories than the study has.
         make_world: Whether the synthetic world of a scale is made now, below `folder`.
+        cache: Bytes that decoded faces may take on the disk.
         progress: Called while faces are made.
 
     Returns:
@@ -219,7 +225,7 @@ def prepare_study(
     for run in runs:
         preflight.check_run(run, table, registry, sampled)
     remarks = [*preflight.describe_faces(study, faces, scale), *preflight.describe_missing(runs), *left_out]
-    return StudyPlan(study, table, tuple(runs), folder, registry, tuple(remarks))
+    return StudyPlan(study, table, tuple(runs), folder, registry, tuple(remarks), cache)
 
 
 def _plan_owners(runs: Sequence[StudyRun]) -> dict[str, StudyRun]:
@@ -258,7 +264,7 @@ def estimate_cost(plan: StudyPlan, slots: int, progress: Progress = lambda *_: N
     if backbones:
         progress("measuring backbones", len(backbones), len(backbones))
     faces, rows = (count_faces(plan.faces), plan.faces.nbytes) if plan.faces is not None else ({}, 0)
-    return cost.estimate_study_cost(plan.runs, faces, speeds, slots, plan.folder, existing, rows)
+    return cost.estimate_study_cost(plan.runs, faces, speeds, slots, plan.folder, existing, rows, plan.cache)
 
 
 def _existing_outputs(plan: StudyPlan) -> set[Any]:
@@ -312,7 +318,12 @@ def run_study(plan: StudyPlan, engine: Engine, report: Callable[[Mapping[str, Ta
 
 
 def finish_study(plan: StudyPlan, tasks: Mapping[str, Task], estimate: cost.StudyCost) -> dict[str, Any]:
-    """Compare the finished runs, and write ``report.json``: the comparison, the estimate, and the errors of jobs."""
+    """Compare the finished runs, and write ``report.json``: the comparison, the estimate, and the errors of jobs.
+
+    Decoded faces are removed if no job failed; else the same command needs them again.
+    """
+    if all(task.state == "done" for task in tasks.values()):
+        pixel_cache.remove_pixel_cache(plan.folder / pixel_cache.FOLDER)
     reports = comparison.read_run_reports(plan.runs, plan.folder / RUNS)
     document = {
         **comparison.compare_plans(plan.study, plan.runs, reports),

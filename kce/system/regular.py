@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
@@ -43,6 +44,25 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 def append_regular(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a file for appending bytes, and create it if need be; raises as ``open_regular`` does."""
     return cast("BinaryIO", _open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, "ab"))
+
+
+def open_in_place(path: str | os.PathLike[str], *, create: bool = False) -> FileIO:
+    """Open a file for reading and writing bytes where they are, unbuffered: for a file that several processes share.
+
+    Args:
+        path: The file.
+        create: Whether it is made if it is not there.
+
+    Raises:
+        NotRegular: It is a link, or has another name elsewhere (a hard link), or as ``open_regular`` does.
+        OSError: As ``open`` does.
+    """
+    with suppress(FileNotFoundError):
+        status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode) or status.st_nlink > 1:
+            raise NotRegular(f"{os.fspath(path)} is a link, and is not written to", "remove it")
+    flags = os.O_RDWR | (os.O_CREAT if create else 0) | getattr(os, "O_NOFOLLOW", 0)
+    return cast("FileIO", _open(path, flags, "r+b", buffering=0))
 
 
 def read_regular(path: str | os.PathLike[str], limit: int | None = None) -> bytes:
@@ -106,14 +126,14 @@ def make_folder_inside(folder: Path, name: str) -> Path:
     return path
 
 
-def _open(path: str | os.PathLike[str], flags: int, mode: str) -> IO[bytes]:
+def _open(path: str | os.PathLike[str], flags: int, mode: str, buffering: int = -1) -> IO[bytes]:
     with suppress(FileNotFoundError):
         _require_regular_mode(path, os.stat(path).st_mode)  # noqa: PTH116 - opening a device may already do something
     # O_NONBLOCK: opening a named pipe would wait for its other end. On regular files it does nothing.
     number = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0), 0o666)
     try:
         _require_regular_mode(path, os.fstat(number).st_mode)
-        return os.fdopen(number, mode)
+        return os.fdopen(number, mode, buffering)
     except BaseException:
         os.close(number)
         raise

@@ -265,7 +265,19 @@ def test_a_stopped_study_continues_and_has_the_same_results(
     local: tuple[Path, dict[str, Any]], faces: Path, tmp_path: Path, number: int
 ) -> None:
     study_path, to = written(tmp_path), tmp_path / "out"
-    words = [sys.executable, "-m", "kce", "study", str(study_path), "--faces", str(faces), "--to", str(to)]
+    words = [
+        sys.executable,
+        "-m",
+        "kce",
+        "study",
+        str(study_path),
+        "--faces",
+        str(faces),
+        "--to",
+        str(to),
+        "--cache",
+        "1GB",
+    ]
     if number == signal.SIGTERM:  # as in a script: a shell has its background jobs ignore Ctrl-C
         words = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *words]
     going = subprocess.Popen([*words, "--engine", "local:runs=2,threads=1"], stderr=subprocess.PIPE, text=True)
@@ -280,7 +292,9 @@ def test_a_stopped_study_continues_and_has_the_same_results(
     assert len(list(to.glob("runs/*/*/*/*/report.json"))) < 16
     while any(psutil.pid_exists(worker) for worker in holders(to)):  # a killed study's workers soon see that it is gone
         time.sleep(0.1)
-    assert outcome(done(study_path, faces, to)) == outcome(local[1])
+    assert list(to.glob("pixel-cache/32px-*.pixels"))
+    assert outcome(done(study_path, faces, to, cache=2**30)) == outcome(local[1])
+    assert not (to / "pixel-cache").exists()
 
 
 def holders(folder: Path) -> list[int]:

@@ -1,0 +1,123 @@
+"""What a study decodes: how many faces, how often, and how often with a cache of decoded faces."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kce.faces.loader import BUDGET
+from kce.faces.pixel_cache import faces_that_fit, place_bytes
+
+if TYPE_CHECKING:
+    from kce.study.grid import StudyRun
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """What the jobs of a study decode, without the samples that an aligner needs.
+
+    A face that networks take at two sizes counts twice.
+
+    Attributes:
+        faces: Faces that are decoded at least once.
+        times: How many are decoded without a cache, each time it happens.
+        cached_times: How many with the cache.
+        cache: Bytes that the cache will take.
+        whole_cache: Bytes of a cache in which all faces of the folder have a place.
+    """
+
+    faces: int = 0
+    times: int = 0
+    cached_times: int = 0
+    cache: int = 0
+    whole_cache: int = 0
+
+
+@dataclass(frozen=True)
+class RunKeys:
+    """The keys of what a run makes: two models, and the features of each."""
+
+    first: Any
+    known: Any
+    final: Any
+    unknown: Any
+
+
+def estimate_decoding(
+    runs: Sequence[tuple[StudyRun, RunKeys]],
+    counts: Mapping[str, int],
+    sizes: Mapping[str, int],
+    making: Collection[Any],
+    limit: int,
+) -> Decoding:
+    """Add up what is decoded for what is left to make.
+
+    Each job is a process of its own. It keeps the faces of a training in memory if they fit.
+
+    Args:
+        runs: Runs, and the keys of what each makes.
+        counts: Category -> faces in the face folder.
+        sizes: Backbone -> side of its faces in pixels.
+        making: Keys of what is left to make.
+        limit: Bytes of the cache.
+    """
+    left = set(making)
+    times: Counter[int] = Counter()  # size -> faces, in the order in which sizes are first needed
+    used: dict[int, set[str]] = {}
+
+    def taken(key: Any) -> bool:
+        is_left = key in left
+        left.discard(key)
+        return is_left
+
+    def note(size: int, count: int, categories: Collection[str]) -> None:
+        if count:
+            times[size] += count
+            used.setdefault(size, set()).update(categories)
+
+    for run, keys in runs:
+        if not run.extracts:
+            continue
+        size, known = sizes[run.recipe.first], _count(counts, run.known)
+        trained = _decoded_by_training(run, None, known, size) if taken(keys.first) else 0
+        extracted = known if taken(keys.known) else 0
+        both = max(trained, extracted) if _is_kept(known, size) else trained + extracted
+        note(size, both, run.known)
+    for run, keys in runs:
+        size, known = sizes[run.recipe.backbone], _count(counts, run.known)
+        if taken(keys.final):
+            note(size, _decoded_by_training(run, run.images, known, size), run.known)
+        if taken(keys.unknown):
+            note(size, _count(counts, run.recipe.unknown), run.recipe.unknown)
+    return _sum(times, {size: _count(counts, names) for size, names in used.items()}, sum(counts.values()), limit)
+
+
+def _sum(times: Mapping[int, int], used: Mapping[int, int], folder: int, limit: int) -> Decoding:
+    """Add up the sizes: {size: faces decoded}, {size: different faces among them}, faces in the folder."""
+    faces, cached_times, cache = 0, 0.0, 0.0
+    for size, decoded in times.items():
+        different = min(used[size], decoded)
+        places = faces_that_fit(limit, size, folder)
+        limit -= places * place_bytes(size)
+        share = places / folder if folder else 0.0
+        faces += different
+        cached_times += share * different + (1 - share) * decoded
+        cache += share * different * place_bytes(size)
+    whole = sum(folder * place_bytes(size) for size in times)
+    return Decoding(faces, sum(times.values()), round(cached_times), round(cache), whole)
+
+
+def _decoded_by_training(run: StudyRun, images: int | None, known: int, size: int) -> int:
+    train = run.recipe.train
+    seen = min((images or len(run.known) * (train.per_class or 0)) + round(train.held_out * known), known)
+    return seen if _is_kept(known, size) else seen * train.epochs
+
+
+def _is_kept(faces: int, size: int) -> bool:
+    return faces * 3 * size**2 <= BUDGET
+
+
+def _count(counts: Mapping[str, int], categories: Collection[str]) -> int:
+    return sum(counts.get(category, 0) for category in categories)
