@@ -11,8 +11,10 @@ from kce.system.version import __version__ as __version__
 _HOME = {
     "Box": "types",
     "Features": "types",
+    "FeatureStream": "types",
     "Image": "types",
     "Job": "system.job",
+    "Moments": "features.moments",
     "MergePlan": "types",
     "FolderRemark": "types",
     "Remark": "types",
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from kce.errors import BadData as BadData
     from kce.errors import KCEError as KCEError
     from kce.errors import recoverable as recoverable
+    from kce.features.moments import Moments as Moments
     from kce.hookspecs import API as API
     from kce.hookspecs import hookimpl as hookimpl
     from kce.registry.registry import Registry as Registry
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
     from kce.training.pretrained import read_weights as read_weights
     from kce.types import Box as Box
     from kce.types import Features as Features
+    from kce.types import FeatureStream as FeatureStream
     from kce.types import FolderRemark as FolderRemark
     from kce.types import Image as Image
     from kce.types import MergePlan as MergePlan

@@ -28,6 +28,23 @@ Example:
     >>> height, width = black.shape[:2]
 """
 
+BATCH_ROWS = 4096
+"""Rows of a batch of features, at most, unless it is said otherwise."""
+
+
+def batch_bounds(count: int, rows: int) -> Iterator[tuple[int, int]]:
+    """Yield the first row and the row after the last one of batches of nearly equal length, at most `rows`.
+
+    Equal, because some of scikit-learn's ``partial_fit`` fail for a last batch of a few rows.
+
+    >>> list(batch_bounds(10, 4))
+    [(0, 3), (3, 6), (6, 10)]
+    """
+    parts = max(-(-count // rows), 1) if count else 0
+    for part in range(parts):
+        yield part * count // parts, (part + 1) * count // parts
+
+
 Progress: TypeAlias = Callable[[str, int, "int | None"], None]
 """A function that long work calls with: what is being done, how much of it is done, and the total (None: not known)."""
 
@@ -151,8 +168,40 @@ class FolderRemark(Remark):
     files: int | None = 0
 
 
+class FeatureTexts:
+    """The texts of rows of features, and what follows from them; see ``Features``.
+
+    Attributes:
+        key: (n,) str, unique.
+        label: (n,) str, the category.
+        group: (n,) str, the real recording behind the face; empty if unknown.
+    """
+
+    key: NDArray[np.str_]
+    label: NDArray[np.str_]
+    group: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+    @property
+    def categories(self) -> list[str]:
+        """The labels that occur, sorted."""
+        return sorted(set(self.label.tolist()))
+
+    @property
+    def dataset(self) -> NDArray[np.str_]:
+        """(n,) str, the dataset of each row, from its label and key (``kce.labels``)."""
+        return datasets(self)
+
+    @property
+    def recording(self) -> NDArray[np.str_]:
+        """(n,) str, equal for rows of one recording; where it is unknown, for rows of one file."""
+        return recordings(self.group, self.key)
+
+
 @dataclass(frozen=True, eq=False)
-class Features:
+class Features(FeatureTexts):
     """A table with one row per face.
 
     Attributes:
@@ -175,6 +224,8 @@ class Features:
         ['One_Swap', 'One_real']
         >>> features.take(features.label == "One_Swap").key.tolist()
         ['a', 'c']
+        >>> [len(batch) for batch in features.batches(2)]
+        [1, 2]
     """
 
     key: NDArray[np.str_]
@@ -184,23 +235,15 @@ class Features:
     reals: Features | None = None
     views: Mapping[str, Features] = field(default_factory=dict)
 
-    def __len__(self) -> int:
-        return len(self.key)
-
     @property
-    def categories(self) -> list[str]:
-        """The labels that occur, sorted."""
-        return sorted(set(self.label.tolist()))
+    def dim(self) -> int:
+        """Features of a row."""
+        return int(self.x.shape[1])
 
-    @property
-    def dataset(self) -> NDArray[np.str_]:
-        """(n,) str, the dataset of each row, from its label and key (``kce.labels``)."""
-        return datasets(self)
-
-    @property
-    def recording(self) -> NDArray[np.str_]:
-        """(n,) str, equal for rows of one recording; where it is unknown, for rows of one file."""
-        return recordings(self.group, self.key)
+    def batches(self, rows: int = BATCH_ROWS) -> Iterator[Features]:
+        """Yield all rows in order, in batches of about `rows`; see ``FeatureStream``."""
+        for start, stop in batch_bounds(len(self), rows):
+            yield Features(self.key[start:stop], self.label[start:stop], self.group[start:stop], self.x[start:stop])
 
     def take(self, rows: NDArray[Any]) -> Features:
         """Return the rows at these indices, or under this mask, in that order; reals and views stay as they are."""
@@ -209,6 +252,76 @@ class Features:
     def with_x(self, x: NDArray[np.float32]) -> Features:
         """Return the same rows with other features (n, any dim), without reals and views."""
         return Features(self.key, self.label, self.group, x)
+
+
+class FeatureStream(Protocol):
+    """Rows of features that are read in batches, as often as needed, so that nothing holds all of them.
+
+    Only the texts of all rows are in memory. ``Features`` are such a stream too, of rows that are in memory anyway.
+
+    Example:
+        >>> import numpy as np
+        >>> def count(rows: FeatureStream) -> int:
+        ...     return sum(len(batch.x) for batch in rows.batches())
+        >>> texts = np.array(["a", "b"])
+        >>> count(Features(texts, texts, texts, np.zeros((2, 4), np.float32)))
+        2
+    """
+
+    @property
+    def key(self) -> NDArray[np.str_]:
+        """(n,) str, unique."""
+        ...
+
+    @property
+    def label(self) -> NDArray[np.str_]:
+        """(n,) str, the category."""
+        ...
+
+    @property
+    def group(self) -> NDArray[np.str_]:
+        """(n,) str, the recording; empty if unknown."""
+        ...
+
+    @property
+    def reals(self) -> FeatureStream | None:
+        """The reals of the datasets of these rows, for an aligner that asks for them."""
+        ...
+
+    @property
+    def views(self) -> Mapping[str, FeatureStream]:
+        """Name of a view -> the same faces or some of them in that view, for an aligner that asks for them."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Features of a row."""
+        ...
+
+    @property
+    def categories(self) -> list[str]:
+        """The labels that occur, sorted."""
+        ...
+
+    @property
+    def dataset(self) -> NDArray[np.str_]:
+        """(n,) str, the dataset of each row."""
+        ...
+
+    @property
+    def recording(self) -> NDArray[np.str_]:
+        """(n,) str, equal for rows of one recording; where it is unknown, for rows of one file."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def batches(self, rows: int = BATCH_ROWS) -> Iterator[Features]:
+        """Yield all rows in order, in batches of nearly equal length, at most `rows`, without reals and views."""
+        ...
+
+    def take(self, rows: NDArray[Any]) -> Features:
+        """Read the rows at these indices, or under this mask, in that order."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -317,6 +430,8 @@ class Aligner(Protocol):
       run starts.
     - `views = ("jpeg70", ...)` (``kce.faces.reencode``): `features.views` and `features.reals.views` hold at most 500
       faces of each category in each of these views.
+
+    An aligner that also has the two methods of ``StreamAligner`` is given the rows as a stream.
     """
 
     def align(self, features: Features) -> NDArray[np.float32]:
@@ -332,9 +447,36 @@ class Aligner(Protocol):
         ...
 
 
+class StreamAligner(Protocol):
+    """The two further methods of an ``Aligner`` that need not hold all rows.
+
+    Together they do what ``align`` does, within rounding: ``align(features)`` is ``fit(features)`` and then
+    ``transform(features)``.
+    """
+
+    def fit(self, rows: FeatureStream) -> object:
+        """Learn from the rows, which may be read several times.
+
+        Args:
+            rows: The rows of known categories, with the reals and views that the aligner asks for.
+        """
+        ...
+
+    def transform(self, features: Features) -> NDArray[np.float32]:
+        """Return the aligned features of some of the rows, each of which is aligned alone: float (n, any dim)."""
+        ...
+
+
 @runtime_checkable
 class Reducer(Protocol):
-    """Reduces the number of dimensions, as scikit-learn's transformers do, which fit as they are."""
+    """Reduces the number of dimensions, as scikit-learn's transformers do, which fit as they are.
+
+    One that also has `partial_fit` and `transform`, as some of scikit-learn's have, is given the rows in batches, and
+    need not hold all of them: each batch once to `partial_fit`, then each once to `transform`, x (n, dim) float32 both
+    times. A built-in reducer may have `fit_transform_rows` instead, which is given a ``FeatureStream`` and returns what
+    `fit_transform` would, for what needs several passes, or the categories of the rows. All others get an array; if
+    it does not fit into memory, that is an error before the work starts.
+    """
 
     def fit_transform(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the reduced features.

@@ -11,6 +11,8 @@ import numpy as np
 from kce.errors import BadData, KCEError
 from kce.evaluation.formatting import describe_unknown_recordings
 from kce.evaluation.intervals import bootstrap_interval
+from kce.features.reduction import reduce_rows
+from kce.features.streams import StoredRows
 from kce.features.table import FeatureTable, open_table, split_table_address
 from kce.registry import isolation
 from kce.system.rng import generator, hash_order
@@ -41,8 +43,8 @@ def score_table(
     part = registry.resolve_seeded("reducer", reducer, seed)
     path, table = split_table_address(address)
     with open_evaluators(registry, specs, seed) as evaluators, isolation.component(part, registry) as reduce:
-        rows = open_table(path, table).read_all()
-        reduced = rows.with_x(reduce.fit_transform(rows.x))
+        rows = StoredRows.all_of(open_table(path, table))
+        reduced = reduce_rows(reduce, rows)
         return score_features(reduced, evaluators, seed=seed, resamples=resamples)
 
 
@@ -149,8 +151,8 @@ def score_features(
 
 def read_evaluation_rows(table: FeatureTable, per_category: int, seed: int) -> Features:
     """Read the rows that ``choose_evaluation_rows`` chooses of a table; only labels and keys of the rest are read."""
-    key, label = table.read_texts()
-    return table.read_rows(choose_evaluation_rows(label, key, per_category, seed))
+    rows = StoredRows.all_of(table)
+    return rows.take(choose_evaluation_rows(rows.label, rows.key, per_category, seed))
 
 
 def choose_evaluation_rows(labels: ArrayLike, keys: ArrayLike, per_category: int, seed: int) -> NDArray[np.int64]:

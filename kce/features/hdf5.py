@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -174,46 +174,46 @@ def attribute(group: h5py.Group, name: str) -> Any:
         return None
 
 
-class TextRows(NamedTuple):
-    """Some rows of a table, their texts as lists, in which equal texts of `label` and `group` are one object."""
-
-    key: list[str]
-    label: list[str]
-    group: list[str]
-    x: NDArray[np.float32]
-
-    def features(self) -> Features:
-        """The rows as ``Features``."""
-        return Features(text_array(self.key), text_array(self.label), text_array(self.group), self.x)
-
-
-def read_rows(group: h5py.Group, start: int, stop: int, where: str, names: dict[bytes, str]) -> TextRows:
-    """Read the rows start to stop-1 of a checked table.
+def read_rows(group: h5py.Group, where: str) -> Features:
+    """Read all rows of a checked table, which are few.
 
     Args:
         group: The table.
-        start: First row.
-        stop: The row after the last one.
         where: What errors call the table.
-        names: The labels and groups met so far, as they are stored; new ones are added.
 
     Raises:
         BadData: A value is not finite, or not text.
     """
-    key = read_texts(group["key"], start, stop, where, {})
-    label, recording = (read_texts(group[column], start, stop, where, names) for column in ("label", "group"))
+    key, label, recording = (
+        text_array(read_texts(group[column], 0, len(group[column]), where, {})) for column in TEXT_COLUMNS
+    )
+    return Features(key, label, recording, read_x(group, 0, len(group["x"]), where))
+
+
+def read_x(group: h5py.Group, start: int, stop: int, where: str) -> NDArray[np.float32]:
+    """Read x of the rows start to stop-1 of a checked table: (rows, dim) float32. Raises BadData as ``read_rows``."""
     with np.errstate(over="ignore"):
         x = np.asarray(group["x"][start:stop]).astype(np.float32, copy=False)
     bad = first_not_finite(x)
     if bad is not None:
-        raise BadData(
-            f"{where}: the features of {key[bad]} are not finite (NaN or infinite)", "extract the features again"
-        )
-    return TextRows(key, label, recording, x)
+        key = read_texts(group["key"], start + bad, start + bad + 1, where, {})[0]
+        raise BadData(f"{where}: the features of {key} are not finite (NaN or infinite)", "extract the features again")
+    return x
 
 
 def read_texts(column: h5py.Dataset, start: int, stop: int, where: str, names: dict[bytes, str]) -> list[str]:
-    """Read a column of texts; see ``read_rows``, which calls it."""
+    """Read the rows start to stop-1 of a column of texts.
+
+    Args:
+        column: The column.
+        start: First row.
+        stop: The row after the last one.
+        where: What errors call the table.
+        names: The texts met so far, as they are stored, so that equal ones are one object; new ones are added.
+
+    Raises:
+        BadData: A value is not text.
+    """
     stored = column[start:stop].tolist()
     for text in set(stored) - names.keys():
         if len(text) > 4 * MAX_TEXT_LENGTH or len(name := _decoded(text, where)) > MAX_TEXT_LENGTH:
@@ -295,7 +295,7 @@ class NewFeatureFile:
                 raise write_error(self._path, self._output.error) from self._output.error
 
     def add_table(
-        self, name: str, dim: int, widths: Mapping[str, int], attributes: dict[str, str], *, compress: bool = True
+        self, name: str, dim: int, widths: Mapping[str, int], attributes: dict[str, str], *, checked: bool = True
     ) -> None:
         """Add an empty table.
 
@@ -305,18 +305,16 @@ class NewFeatureFile:
             widths: Column of texts -> bytes of its longest one. Texts have a fixed length: HDF5 stores those of any
                 length one by one and uncompressed, reads them slowly, and may never return from damaged ones.
             attributes: Stored with the table.
-            compress: Whether the rows are compressed and protected by checksums.
+            checked: Whether chunks have checksums. Texts are compressed too, but x is not: features hardly compress
+                (to about 0.8 of their size), and reading them would take six times as long.
         """
         group = self.file.create_group(name)
         rows = min(max(_CHUNK // (4 * dim), 1), 4096)
-        # Level 1: on float32 features, higher levels take twice the time and save one or two per cent.
-        filters = (
-            {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True} if compress else {}
-        )
+        filters = {"compression": "gzip", "compression_opts": 1, "fletcher32": True} if checked else {}
         for column in TEXT_COLUMNS:
             text = h5py.string_dtype("utf-8", max(widths[column], 1))
             group.create_dataset(column, (0,), text, maxshape=(None,), chunks=(1024,), **filters)
-        group.create_dataset("x", (0, dim), np.float32, maxshape=(None, dim), chunks=(rows, dim), **filters)
+        group.create_dataset("x", (0, dim), np.float32, maxshape=(None, dim), chunks=(rows, dim), fletcher32=checked)
         group.attrs.update(attributes)
 
     def append(self, name: str, rows: Features) -> None:

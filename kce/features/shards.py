@@ -52,8 +52,8 @@ def write_shard(path: Path, provenance: Mapping[str, str], start: int, rows: Fea
     text = provenance_to_json(provenance)
     attributes = {"provenance": text, "start": str(start), "check": _checksum(text, start, rows)}
     with replace_feature_file(path, path.parent) as new:
-        # Not compressed: it is read again soon, and the table is.
-        new.add_table(_TABLE, rows.x.shape[1], text_widths(rows), attributes, compress=False)
+        # The shard has a checksum of its own, and is read again soon.
+        new.add_table(_TABLE, rows.x.shape[1], text_widths(rows), attributes, checked=False)
         new.append(_TABLE, rows)
 
 
@@ -63,7 +63,7 @@ def read_shard(path: Path) -> Shard | None:
         with open_feature_file(path) as file:
             group = checked_table(file, _TABLE, path)
             attributes = {name: str(group.attrs.get(name, "")) for name in ("provenance", "start", "check")}
-            rows = read_rows(group, 0, len(group["key"]), str(path), {}).features()
+            rows = read_rows(group, str(path))
     except BadData:
         return None
     provenance, start = attributes["provenance"], attributes["start"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,22 +16,18 @@ import xxhash
 from kce.errors import BadData
 from kce.features.hdf5 import (
     TEXT_COLUMNS,
-    TextRows,
     attribute,
     checked_table,
     open_feature_file,
-    read_rows,
     read_texts,
+    read_x,
     table_names,
 )
 from kce.labels import text_array
+from kce.types import BATCH_ROWS, Features, batch_bounds
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    from kce.types import Features
-
-_ROWS = 4096  # read at a time
+    from numpy.typing import NDArray
 
 
 def provenance_hash(provenance: Mapping[str, str]) -> str:
@@ -84,63 +80,71 @@ class FeatureTable:
         with open_feature_file(self.path) as file:
             column = checked_table(file, self.name, self.path)["label"]
             names: dict[bytes, str] = {}
-            for start in range(0, self.length, _ROWS):
-                counts.update(read_texts(column, start, start + _ROWS, self.address, names))
+            for start in range(0, self.length, BATCH_ROWS):
+                counts.update(read_texts(column, start, start + BATCH_ROWS, self.address, names))
         return dict(sorted(counts.items()))
 
-    def batches(self, rows: int = _ROWS) -> Iterator[Features]:
-        """Read all rows in order, at most `rows` at a time. Raises BadData for damaged or non-finite rows."""
-        for batch in self._text_batches(rows):
-            yield batch.features()
+    def read_texts(self) -> tuple[NDArray[np.str_], NDArray[np.str_], NDArray[np.str_]]:
+        """Read the keys, labels and groups of all rows, each (n,) str.
 
-    def _text_batches(self, rows: int = _ROWS) -> Iterator[TextRows]:
+        Raises:
+            BadData: For damaged texts, and for a duplicate key.
+        """
+        columns: dict[str, list[str]] = {column: [] for column in TEXT_COLUMNS}
         names: dict[bytes, str] = {}
         with open_feature_file(self.path) as file:
             group = checked_table(file, self.name, self.path)
-            for start in range(0, self.length, rows):
-                yield read_rows(group, start, min(start + rows, self.length), self.address, names)
+            for column, texts in columns.items():
+                for start, stop in batch_bounds(self.length, BATCH_ROWS):
+                    known = {} if column == "key" else names
+                    texts.extend(read_texts(group[column], start, stop, self.address, known))
+        self._check_keys(columns["key"])
+        key, label, recording = (text_array(columns.pop(column)) for column in TEXT_COLUMNS)
+        return key, label, recording
 
-    def read_texts(self) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
-        """Read the keys and labels of all rows, each (n,) str. Raises BadData as ``batches``."""
-        key: list[str] = []
-        label: list[str] = []
-        for batch in self._text_batches():
-            key += batch.key
-            label += batch.label
-        return text_array(key), text_array(label)
-
-    def read_all(self) -> Features:
-        """Read all rows. Raises BadData as ``batches``, for a duplicate key, and if memory cannot hold the rows."""
-        rows = TextRows([], [], [], self._allocate(self.length))
-        for batch in self._text_batches():
-            rows.x[len(rows.key) : len(rows.key) + len(batch.key)] = batch.x
-            for column in TEXT_COLUMNS:
-                getattr(rows, column).extend(getattr(batch, column))
-        duplicate = first_duplicate(rows.key, set())
+    def _check_keys(self, keys: list[str]) -> None:
+        duplicate = first_duplicate(keys, set())
         if duplicate is not None:
             raise BadData(f"{self.address}: the key {duplicate} occurs twice", "extract the features again")
-        return rows.features()
 
-    def read_rows(self, indices: ArrayLike) -> Features:
-        """Read the rows at these indices (m,), in that order, and little more than them. Raises IndexError, BadData."""
-        requested = np.asarray(indices, dtype=np.int64)
-        if requested.size and (requested.min() < 0 or requested.max() >= self.length):
-            raise IndexError(f"{self.address} has rows 0 to {self.length - 1}")
-        wanted, order = np.unique(requested, return_inverse=True)
-        rows = TextRows([], [], [], self._allocate(len(wanted)))
-        names: dict[bytes, str] = {}
+    def read_x(self, pieces: Iterable[NDArray[np.int64]]) -> Iterator[NDArray[np.float32]]:
+        """Read x of the rows at these indices, one piece (m, dim) after the other, and little more than them.
+
+        Raises:
+            BadData: For damaged or non-finite rows.
+            IndexError: For rows that the table does not have.
+        """
         with open_feature_file(self.path) as file:
             group = checked_table(file, self.name, self.path)
-            step = (group["x"].chunks or (1024,))[0]
-            for chunk in np.split(wanted, np.flatnonzero(np.diff(wanted // step)) + 1) if len(wanted) else ():
-                first = int(chunk[0])
-                part = read_rows(group, first, int(chunk[-1]) + 1, self.address, names)
-                own = chunk - first
-                rows.x[len(rows.key) : len(rows.key) + len(own)] = part.x[own]
-                for column in TEXT_COLUMNS:
-                    texts = getattr(part, column)
-                    getattr(rows, column).extend(texts[number] for number in own.tolist())
-        return rows.features().take(order)
+            for piece in pieces:
+                if len(piece) and (piece.min() < 0 or piece.max() >= self.length):
+                    raise IndexError(f"{self.address} has rows 0 to {self.length - 1}")
+                if len(piece) and (np.diff(piece) == 1).all():
+                    yield read_x(group, int(piece[0]), int(piece[-1]) + 1, self.address)
+                else:
+                    yield self._gather(group, piece)
+
+    def _gather(self, group: Any, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Read rows in any order, chunk by chunk."""
+        wanted, order = np.unique(rows, return_inverse=True)
+        x = self._allocate(len(wanted))
+        step = (group["x"].chunks or (1024,))[0]
+        done = 0
+        for chunk in np.split(wanted, np.flatnonzero(np.diff(wanted // step)) + 1) if len(wanted) else ():
+            first = int(chunk[0])
+            x[done : done + len(chunk)] = read_x(group, first, int(chunk[-1]) + 1, self.address)[chunk - first]
+            done += len(chunk)
+        return x if (np.diff(order) == 1).all() else x[order]
+
+    def read_all(self) -> Features:
+        """Read all rows. Raises BadData as ``read_texts`` and ``read_x``, and if memory cannot hold the rows."""
+        key, label, group = self.read_texts()
+        x = self._allocate(self.length)
+        bounds = list(batch_bounds(self.length, BATCH_ROWS))
+        pieces = (np.arange(start, stop) for start, stop in bounds)
+        for (start, stop), part in zip(bounds, self.read_x(pieces), strict=True):
+            x[start:stop] = part
+        return Features(key, label, group, x)
 
     def _allocate(self, rows: int) -> NDArray[np.float32]:
         try:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kce.registry.registry import ResolvedComponent
-    from kce.types import Features, MergePlan
+    from kce.types import Features, FeatureStream, MergePlan
 
 _log = logging.getLogger("kce.registry.isolation")
 
@@ -42,21 +42,24 @@ class Traits:
         reals: Whether an aligner needs the reals of every dataset.
         views: Views that an aligner needs.
         cannot_link: Whether the `fit_predict` of a clusterer takes `cannot_link`.
+        streams: Whether an aligner or reducer is given the rows in batches.
     """
 
     intervals: bool = True
     reals: bool = False
     views: tuple[str, ...] = ()
     cannot_link: bool = False
+    streams: bool = False
 
     @classmethod
-    def of_component(cls, component: Any) -> Traits:
+    def of_component(cls, kind: str, component: Any) -> Traits:
         """Return the traits of a component that was built."""
         return cls(
             getattr(component, "intervals", cls.intervals),
             getattr(component, "reals", cls.reals),
             tuple(getattr(component, "views", cls.views)),
             validation.takes_cannot_link(component),
+            validation.takes_stream(kind, component),
         )
 
 
@@ -71,6 +74,18 @@ class CheckedAligner:
         return self._call(features)  # type: ignore[no-any-return]
 
 
+class CheckedStreamAligner(CheckedAligner):
+    """The same for an aligner that is given the rows as a stream."""
+
+    def fit(self, rows: FeatureStream) -> None:
+        """Let it learn from the rows."""
+        self._call(rows, method="fit")
+
+    def transform(self, features: Features) -> NDArray[np.float32]:
+        """Return the aligned x (n, any dim) of some rows."""
+        return self._call(features, method="transform")  # type: ignore[no-any-return]
+
+
 class CheckedReducer:
     """Calls a reducer and checks its answer."""
 
@@ -80,6 +95,26 @@ class CheckedReducer:
     def fit_transform(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the reduced x (n, fewer)."""
         return self._call(x)  # type: ignore[no-any-return]
+
+
+class CheckedStreamReducer(CheckedReducer):
+    """The same for a reducer that is given the rows in batches."""
+
+    def partial_fit(self, x: NDArray[np.float32]) -> None:
+        """Let it learn from a batch (n, dim)."""
+        self._call(x, method="partial_fit")
+
+    def transform(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the reduced x (n, fewer) of a batch."""
+        return self._call(x, method="transform")  # type: ignore[no-any-return]
+
+
+class CheckedRowsReducer(CheckedReducer):
+    """The same for a built-in reducer that is given the stream itself."""
+
+    def fit_transform_rows(self, rows: FeatureStream) -> NDArray[np.float32]:
+        """Return the reduced x (n, fewer) of all rows."""
+        return self._call(rows, method="fit_transform_rows")  # type: ignore[no-any-return]
 
 
 class CheckedClusterer:
@@ -136,7 +171,11 @@ def component(
     origin = _origin(part, registry)
     if origin.source == "built-in":
         built = part.build()
-        yield _checked(origin.kind, _direct_call(built, origin), Traits.of_component(built))
+        traits = Traits.of_component(origin.kind, built)
+        if hasattr(built, "fit_transform_rows"):
+            yield CheckedRowsReducer(_direct_call(built, origin), traits)
+        else:
+            yield _checked(origin.kind, _direct_call(built, origin), traits)
     elif not isolate:
         work = _ThirdParty(part.build, origin)
         traits = _report(work(Describe()), origin).value
@@ -169,10 +208,11 @@ class Describe:
 
 @dataclass(frozen=True)
 class Call:
-    """Asks the other process to call the component."""
+    """Asks the other process to call the component: the method of its kind, or another one."""
 
     arguments: tuple[Any, ...] = ()
     keywords: Mapping[str, Any] = field(default_factory=dict)
+    method: str = ""
 
 
 @dataclass(frozen=True)
@@ -214,21 +254,34 @@ _CHECKED: dict[str, Callable[[Callable[..., Any], Traits], Any]] = {
     "clusterer": CheckedClusterer,
     "evaluator": CheckedEvaluator,
 }
+_STREAMING: dict[str, Callable[[Callable[..., Any], Traits], Any]] = {
+    "aligner": CheckedStreamAligner,
+    "reducer": CheckedStreamReducer,
+}
 
 
 def _checked(kind: str, call: Callable[..., Any], traits: Traits) -> Any:
-    return (CheckedConstrainedClusterer if traits.cannot_link else _CHECKED[kind])(call, traits)
+    if traits.cannot_link:
+        return CheckedConstrainedClusterer(call, traits)
+    return (_STREAMING[kind] if traits.streams else _CHECKED[kind])(call, traits)
 
 
 def _direct_call(built: Any, origin: Origin) -> Callable[..., Any]:
-    method = getattr(built, validation.METHODS[origin.kind])
-
-    def call(*arguments: Any, **keywords: Any) -> Any:
-        answer = method(*arguments, **keywords)
-        _check(answer, arguments[0], origin)
-        return answer
+    def call(*arguments: Any, method: str = "", **keywords: Any) -> Any:
+        answer = getattr(built, method or validation.METHODS[origin.kind])(*arguments, **keywords)
+        return _checked_answer(answer, method, arguments[0], origin)
 
     return call
+
+
+_LEARNING = ("fit", "partial_fit")  # methods whose answer means nothing: often it is the component itself
+
+
+def _checked_answer(answer: Any, method: str, given: Any, origin: Origin) -> Any:
+    if method in _LEARNING:
+        return None
+    _check(answer, given, origin)
+    return answer
 
 
 def _check(answer: Any, given: Any, origin: Origin) -> None:
@@ -237,7 +290,8 @@ def _check(answer: Any, given: Any, origin: Origin) -> None:
         try:
             validation.check_finite(origin.kind, answer)
         except CheckFailed as failed:
-            if np.isfinite(given if origin.kind == "reducer" else given.x).all():
+            x = given if isinstance(given, np.ndarray) else getattr(given, "x", None)
+            if x is None or np.isfinite(x).all():  # a stream, whose values were checked when they were read
                 raise
             raise BadData(
                 f"the features given to {origin} have NaN or infinity, and so has its answer", "extract them again"
@@ -284,13 +338,15 @@ class _ThirdParty:
 
     def __call__(self, message: Message) -> Reply:
         if isinstance(message, Describe):
-            return Reply(Traits.of_component(self._component), self._effects)
+            return Reply(Traits.of_component(self._origin.kind, self._component), self._effects)
         # Thread pools are looked at once: components change them when they first run, if at all.
         with observed(pools=not self._called) as effects, _third_party_errors(self._origin):
-            method = getattr(self._component, validation.METHODS[self._origin.kind])
+            method = getattr(self._component, message.method or validation.METHODS[self._origin.kind])
             answer = method(*message.arguments, **message.keywords)
         self._called = True
-        _check(answer, message.arguments[0], self._origin)
+        answer = _checked_answer(answer, message.method, message.arguments[0], self._origin)
+        if answer is None:
+            return Reply(None, effects)
         try:
             validation.check_own_memory(self._origin.kind, answer, message.arguments[0])
         except CheckFailed as failed:  # harmless here: the input is a copy
@@ -361,8 +417,8 @@ class _Caller:
     def __init__(self, send: Callable[[Message], Reply], origin: Origin) -> None:
         self._send, self._origin = send, origin
 
-    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        return _report(self._send(Call(arguments, keywords)), self._origin).value
+    def __call__(self, *arguments: Any, method: str = "", **keywords: Any) -> Any:
+        return _report(self._send(Call(arguments, keywords, method)), self._origin).value
 
 
 _reported: set[tuple[Origin, str]] = set()

@@ -27,6 +27,23 @@ METHODS = {
 """Kind -> the method that is called. Datasets are iterated over, backbones called, engines given jobs."""
 
 
+_STREAM_METHODS = {"aligner": ("fit", "transform"), "reducer": ("partial_fit", "transform")}
+
+
+def takes_stream(kind: str, component: Any) -> bool:
+    """Return whether an aligner or reducer has the further methods by which it is given rows in batches.
+
+    >>> class Batched:
+    ...     def fit_transform(self, x): ...
+    ...     def partial_fit(self, x): ...
+    ...     def transform(self, x): ...
+    >>> takes_stream("reducer", Batched())
+    True
+    """
+    methods = _STREAM_METHODS.get(kind, ())
+    return bool(methods) and all(callable(getattr(component, method, None)) for method in methods)
+
+
 def takes_cannot_link(clusterer: Any) -> bool:
     """Return whether an object is a ``ConstrainedClusterer``: its `fit_predict` has the keyword `cannot_link`.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.evaluation.scoring import read_evaluation_rows
+from kce.features.streams import StoredRows
 from kce.features.table import FeatureTable, find_table, open_table
 from kce.merging.plan_file import read_plan
 from kce.registry import defaults
@@ -45,18 +46,18 @@ def sample_rows(table: FeatureTable, seed: int) -> Features:
     """Sample at most ``MAX_POINTS`` rows of a table, the same share of each category, by hashes of the keys."""
     if len(table) <= MAX_POINTS:
         return table.read_all()
-    key, label = table.read_texts()
-    order = np.array(hash_order(seed, key.tolist()), np.int64)
+    rows = StoredRows.all_of(table)
+    order = np.array(hash_order(seed, rows.key.tolist()), np.int64)
     sampled = []
-    for category in np.unique(label).tolist():
-        shuffled = order[label[order] == category]
+    for category in rows.categories:
+        shuffled = order[rows.label[order] == category]
         sampled.append(shuffled[: max(len(shuffled) * MAX_POINTS // len(table), 1)])
-    return table.read_rows(np.sort(np.concatenate(sampled)))
+    return rows.take(np.sort(np.concatenate(sampled)))
 
 
-def principal_components(rows: Features, seed: int) -> Features:
+def principal_components(rows: Features) -> Features:
     """Replace x by its first 64 principal components, which the maps and the elbow start from."""
-    pca = defaults.build_default("reducer", defaults.PCA, n_components=MAP_COMPONENTS, seed=seed)
+    pca = defaults.build_default("reducer", defaults.PCA, n_components=MAP_COMPONENTS)
     return rows.with_x(pca.fit_transform(rows.x))
 
 

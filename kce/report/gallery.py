@@ -54,7 +54,7 @@ def all_figures(source: ReportSource, faces: ShownFaces, progress: Progress) -> 
     first = min(run.seed for run in source.runs)
     runs = [run for run in source.runs if run.seed == first]
     known = dict(_known_features(source, runs))
-    unknown = {run: figures.principal_components(figures.evaluated_rows(run.folder, run.report), first) for run in runs}
+    unknown = {run: figures.principal_components(figures.evaluated_rows(run.folder, run.report)) for run in runs}
     count = iter(range(1, len(known) + len(unknown) + 1))
 
     def tsne(rows: Features) -> Points:
@@ -73,7 +73,7 @@ def all_figures(source: ReportSource, faces: ShownFaces, progress: Progress) -> 
         ),
         (
             "known", "Known categories", _KNOWN,
-            {name: tsne(figures.principal_components(rows, first)) for name, rows in known.items()},
+            {name: tsne(figures.principal_components(rows)) for name, rows in known.items()},
         ),
         (
             "similarity", "Similarity of known categories", _SIMILARITY,

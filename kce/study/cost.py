@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _TRIAL = 4  # faces in a measurement; times are nearly proportional to their number
 _PROCESS = 700 * 2**20  # bytes of a process with its libraries
 _COPIES = 3  # of the known features while they are reduced
-_COMPRESSION = 0.95  # compressed size of float32 features in the store
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,7 @@ def list_outputs(
 
     def extraction(job: str, key: Any, backbone: str, categories: Iterable[str]) -> None:
         faces, speed = sum(counts.get(category, 0) for category in categories), speeds[backbone]
-        outputs.setdefault(key, Output(job, key, faces / speed.extraction, faces * speed.dim * 4 * _COMPRESSION))
+        outputs.setdefault(key, Output(job, key, faces / speed.extraction, faces * speed.dim * 4))
 
     # First models before final ones: a run whose final model is the first model of another run waits for that run.
     for run in runs:

@@ -22,6 +22,7 @@ import h5py
 import numpy as np
 
 from kce.features.store import write_table
+from kce.features.streams import StoredRows
 from kce.features.table import open_table
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def write_h5py(path: Path, keys: list[str], x: NDArray[np.float32], packed: bool
 
 
 def read_store(path: Path) -> int:
-    return sum(len(batch) for batch in open_table(path, "known").batches(STRETCH))
+    return sum(len(batch) for batch in StoredRows.all_of(open_table(path, "known")).batches(STRETCH))
 
 
 def read_h5py(path: Path) -> int:

@@ -42,7 +42,8 @@ def test_names_and_order_mean_nothing(pair: tuple[list[int], list[int]], names: 
 @given(LABELS)
 def test_ranges(pair: tuple[list[int], list[int]]) -> None:
     result = agreement_scores(*pair)
-    assert all(-0.5 - 1e-9 <= result[name] <= 1 + 1e-9 for name in AGREEMENT_MEASURES)
+    assert all(result[name] <= 1 + 1e-9 for name in AGREEMENT_MEASURES)
+    assert min(result["ari"], result["ari_clustered"]) >= -0.5 - 1e-9  # ami of a few rows can be below
     assert all(
         result[name] >= 0 - 1e-9 for name in ("nmi", "v_measure", "homogeneity", "completeness", "accuracy", "noise")
     )

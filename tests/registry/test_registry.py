@@ -128,7 +128,7 @@ def test_a_built_in_keeps_its_name_whatever_folder_a_plugin_of_that_name_is_in(t
         ("clusterer", "mine", "hdbscan_parts:hdbscan", "hdbscan_clusterer:hdbscan"),
         ("aligner", "mine", "plain:none", "no_aligner:none"),
         ("reducer", "mine", "plain:none", "no_reducer:none"),
-        ("reducer", "mine", "sklearn_clusterers:pca", "sklearn_reducers:pca"),
+        ("reducer", "mine", "sklearn_clusterers:pca", "principal_components:pca"),
     ],
 )
 def test_a_component_that_moved_to_another_plugin_is_named_there(
@@ -151,7 +151,7 @@ def test_a_registry_that_redefines_a_shipped_name_wins_here_and_nowhere_else(tmp
     assert [row["plugin"] for row in registry.list_components("reducer") if row["name"] == "pca"] == ["mine"]
     with pytest.raises(UnknownName, match="parameter of reducer 'pca' named 'n_components'"):
         registry.resolve("reducer", "pca:n_components=2")
-    assert Registry.load(Path("/")).entry("reducer", "pca").plugin == "sklearn_reducers"
+    assert Registry.load(Path("/")).entry("reducer", "pca").plugin == "principal_components"
 
 
 def test_two_outsiders_with_one_component_name_are_told_apart_by_the_registry(tmp_path: Path) -> None:

@@ -1,0 +1,151 @@
+"""Streams of rows: stored tables, parts of them and changed rows, read in batches as often as needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kce.types import BATCH_ROWS, Features, FeatureTexts, batch_bounds
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from kce.features.table import FeatureTable
+    from kce.types import FeatureStream
+
+
+@dataclass(frozen=True, eq=False)
+class StoredRows(FeatureTexts):
+    """Rows of a stored table, as ``kce.FeatureStream``.
+
+    Attributes:
+        table: The table.
+        key: (n,) str, unique.
+        label: (n,) str.
+        group: (n,) str.
+        rows: (n,) their row numbers in the table; None = all of them.
+        reals: As those of ``kce.Features``.
+        views: As those of ``kce.Features``.
+    """
+
+    table: FeatureTable
+    key: NDArray[np.str_]
+    label: NDArray[np.str_]
+    group: NDArray[np.str_]
+    rows: NDArray[np.int64] | None = None
+    reals: FeatureStream | None = None
+    views: Mapping[str, FeatureStream] = field(default_factory=dict)
+
+    @classmethod
+    def all_of(cls, table: FeatureTable) -> StoredRows:
+        """All rows of a table; their texts are read now. Raises BadData for a duplicate key and damaged texts."""
+        return cls(table, *table.read_texts())
+
+    @property
+    def dim(self) -> int:
+        """Features of a row."""
+        return self.table.dim
+
+    def batches(self, rows: int = BATCH_ROWS) -> Iterator[Features]:
+        """Yield all rows in order; see ``kce.FeatureStream``. Raises BadData for damaged or non-finite rows."""
+        bounds = list(batch_bounds(len(self), rows))
+        wanted: Iterator[Any]
+        if self.rows is None:
+            wanted = (np.arange(start, stop) for start, stop in bounds)
+        else:
+            wanted = (self.rows[start:stop] for start, stop in bounds)
+        for (start, stop), x in zip(bounds, self.table.read_x(wanted), strict=True):
+            yield Features(self.key[start:stop], self.label[start:stop], self.group[start:stop], x)
+
+    def take(self, rows: NDArray[Any]) -> Features:
+        """Read the rows at these indices, or under this mask, in that order."""
+        indices = np.arange(len(self))[rows]
+        stored = indices if self.rows is None else self.rows[indices]
+        return Features(self.key[rows], self.label[rows], self.group[rows], next(self.table.read_x([stored])))
+
+    def select(self, rows: NDArray[Any], key: NDArray[np.str_] | None = None, label: Any = None) -> StoredRows:
+        """Return a stream of the rows at these indices, or under this mask, without reals and views.
+
+        Args:
+            rows: The indices or mask.
+            key: Other keys for them.
+            label: Other labels for them.
+        """
+        stored = np.flatnonzero(rows) if self.rows is None and rows.dtype == bool else rows
+        return StoredRows(
+            self.table,
+            self.key[rows] if key is None else key,
+            self.label[rows] if label is None else label,
+            self.group[rows],
+            stored if self.rows is None else self.rows[rows],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ChangedRows(FeatureTexts):
+    """The rows of another stream, changed batch by batch whenever they are read; without reals and views.
+
+    Attributes:
+        source: The other stream.
+        change: Takes some of its rows and returns their new x (n, any dim).
+    """
+
+    source: FeatureStream
+    change: Callable[[Features], NDArray[np.float32]]
+    reals: None = None
+    views: Mapping[str, FeatureStream] = field(default_factory=dict)
+
+    @property
+    def key(self) -> NDArray[np.str_]:  # type: ignore[override]
+        """(n,) str."""
+        return self.source.key
+
+    @property
+    def label(self) -> NDArray[np.str_]:  # type: ignore[override]
+        """(n,) str."""
+        return self.source.label
+
+    @property
+    def group(self) -> NDArray[np.str_]:  # type: ignore[override]
+        """(n,) str."""
+        return self.source.group
+
+    @cached_property
+    def dim(self) -> int:
+        """Features of a row."""
+        return self.take(np.arange(min(len(self), 1))).dim
+
+    def batches(self, rows: int = BATCH_ROWS) -> Iterator[Features]:
+        """Yield all rows in order; see ``kce.FeatureStream``."""
+        for batch in self.source.batches(rows):
+            yield batch.with_x(self.change(batch))
+
+    def take(self, rows: NDArray[Any]) -> Features:
+        """Read the rows at these indices, or under this mask, in that order."""
+        taken = self.source.take(rows)
+        return taken.with_x(self.change(taken))
+
+
+def in_memory(rows: FeatureStream) -> Features:
+    """Read all rows, with their reals and views. Raises BadData if memory cannot hold them."""
+    if isinstance(rows, Features):
+        return rows
+    reals = None if rows.reals is None else in_memory(rows.reals)
+    views = {name: in_memory(view) for name, view in rows.views.items()}
+    return Features(rows.key, rows.label, rows.group, collect(rows), reals, views)
+
+
+def collect(rows: FeatureStream) -> NDArray[np.float32]:
+    """Read x of all rows: (n, dim) float32."""
+    x = None
+    done = 0
+    for batch in rows.batches():
+        if x is None:
+            x = np.empty((len(rows), batch.dim), np.float32)
+        x[done : done + len(batch)] = batch.x
+        done += len(batch)
+    return np.empty((0, rows.dim), np.float32) if x is None else x
