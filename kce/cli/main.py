@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kce.cli import audit, bench, docs, run, study
+from kce.cli import audit, bench, docs, pack_faces, run, study
 from kce.cli import plugins as plugin_commands
 from kce.cli.console import (
     App,
@@ -246,13 +246,17 @@ def cut(
         bool,
         typer.Option("--skip-failing", help="Record files that the system fails to read as unreadable, and go on."),
     ] = False,
+    pack: Annotated[
+        bool, typer.Option("--pack", help="Pack the faces in a few tar files instead of a png file for each.")
+    ] = False,
     follow_links: FollowLinks = None,
     accept_losses: AcceptLosses = False,
     as_json: AsJson = False,
 ) -> None:
     """Cut a dataset's faces into a face folder.
 
-    Several datasets may go into one folder. Started again, the command continues where it stopped.
+    Several datasets may go into one folder. Started again, the command continues where it stopped. A folder whose faces
+    are packed stays packed, with and without --pack.
     """
     from kce.data.catalog import suggest_dataset
     from kce.data.links import following_links
@@ -277,6 +281,7 @@ def cut(
                     seed=seed,
                     workers=workers,
                     skip_failing=skip_failing,
+                    pack=pack,
                     accept_losses=accept_losses,
                     progress=progress,
                 )
@@ -353,6 +358,7 @@ def demo(
 app.command()(demo)
 app.command()(scan)
 app.command()(cut)
+app.command()(pack_faces.pack)
 app.command(context_settings=MORE, cls=command_with_defaults(run.run_defaults))(run.run)
 app.command(context_settings=MORE)(run.score)
 app.command()(study.study)

@@ -375,7 +375,13 @@ class Tree:
                 raise Unparsed("a link leads out of the root; it is not followed")
             if stat.S_ISREG(mode) or os.path.isfile(path):  # noqa: PTH113
                 return Path(path)
-        return None
+        return Path(self._prefix + key) if self._is_packed(key) else None
+
+    def _is_packed(self, key: str) -> bool:
+        """Whether this is a face that a shard has, instead of a file."""
+        from kce.data.packed import is_packed
+
+        return is_packed(self._prefix + key)
 
     def _look_for_links(self, folders: Parts) -> bool:
         """Whether none of these nested folders is a link; much quicker than resolving the path of each file."""

@@ -45,15 +45,6 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     return decode_image(read_picture_file(path), path)
 
 
-def read_picture_file(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a picture file, which ``decode_image`` decodes; raises what ``read_image`` does."""
-    size = media_size(path)
-    if size > MAX_BYTES:
-        raise BadData(f"{path}: too large ({size} bytes)", f"pictures may have up to {MAX_BYTES} bytes")
-    with reading(path), Path(path).open("rb") as file:
-        return file.read(size)
-
-
 def decode_image(data: bytes, path: str | os.PathLike[str]) -> Image:
     """Decode a picture as ``read_image`` does.
 
@@ -64,7 +55,7 @@ def decode_image(data: bytes, path: str | os.PathLike[str]) -> Image:
     try:
         header = read_header(data, path)
     except BadData as error:
-        raise lacking(path, len(data)) or error from error
+        raise _lacking(path, len(data)) or error from error
     _check_size(header, path)
     cv2 = _cv2()
     # The orientation is applied below: OpenCV does not apply it where there is alpha, nor for AVIF.
@@ -75,14 +66,47 @@ def decode_image(data: bytes, path: str | os.PathLike[str]) -> Image:
     except cv2.error:
         pixels = None
     if pixels is None or pixels.size == 0:
-        raise lacking(path, header.decoded_bytes) or BadData(f"{path}: damaged or cut short", "get the file again")
+        raise _lacking(path, header.decoded_bytes) or BadData(f"{path}: damaged or cut short", "get the file again")
     if header.checked and not _loads(data):
-        raise lacking(path, header.decoded_bytes) or BadData(f"{path}: damaged", "get the file again")
+        raise _lacking(path, header.decoded_bytes) or BadData(f"{path}: damaged", "get the file again")
     if damage := jpeg_damage(data, warnings):
         raise BadData(f"{path}: damaged ({damage})", "get the file again")
     if header.alpha and (pixels.ndim == 2 or pixels.shape[2] < 4):
         pixels = _add_alpha(pixels, data, header)
     return _upright(_in_bands(pixels, lambda band: _to_rgb(_to_eight_bit(band, path))), header.orientation)
+
+
+def read_picture_file(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a picture: of its file, or, if there is none, of the shard that it is packed in.
+
+    Raises:
+        BadData: The file is empty or exceeds MAX_BYTES, or a shard is damaged.
+        MachineFault: The file is missing or cannot be read.
+    """
+    try:
+        size = media_size(path)
+    except MachineFault as error:
+        if not isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
+            raise
+        from kce.data.packed import read_packed
+
+        with reading(path):
+            packed = read_packed(Path(path))
+        if packed is None:
+            raise
+        return packed
+    if size > MAX_BYTES:
+        raise BadData(f"{path}: too large ({size} bytes)", f"pictures may have up to {MAX_BYTES} bytes")
+    with reading(path), Path(path).open("rb") as file:
+        return file.read(size)
+
+
+def _lacking(path: str | os.PathLike[str], memory: int) -> MachineFault | None:
+    """As ``lacking``, also for a packed face, which is no file that could be opened."""
+    if Path(path).exists():
+        return lacking(path, memory)
+    fault = lacking("", memory)
+    return MachineFault(f"{path}: {fault.message}", fault.hint) if fault else None
 
 
 def _check_size(header: ImageHeader, path: Any) -> None:

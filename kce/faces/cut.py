@@ -13,7 +13,7 @@ import math
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -24,6 +24,7 @@ from kce.data.suffixes import is_video
 from kce.errors import BadData, KCEError, MachineFault
 from kce.faces.crop import CroppedFace, make_cropper
 from kce.faces.cut_settings import CutSettings, refuse_lower_limits
+from kce.faces.face_store import FaceStore, open_store
 from kce.faces.file_names import LOCK, content_hash, face_path
 from kce.faces.journal import CutRecord, CutResult
 from kce.faces.left_out import write_left_out
@@ -40,7 +41,6 @@ from kce.faces.selection import (
 from kce.faces.tables import FaceRow, Problem
 from kce.registry import defaults
 from kce.registry.registry import Registry
-from kce.system.atomic import write_atomic
 from kce.system.documents import Document
 from kce.system.lock import file_lock, make_folder
 from kce.system.machine_faults import summarize_faults
@@ -107,6 +107,7 @@ def cut(
     skip_failing: bool = False,
     registry_folder: str | os.PathLike[str] | None = None,
     accept_losses: bool = False,
+    pack: bool = False,
     progress: Progress = lambda *_: None,
 ) -> CutReport:
     """Crop the largest face of every picture, and of several frames of every video, into a face folder.
@@ -133,6 +134,7 @@ def cut(
             ends everything. Default: one per processor, at most 8 and one per GiB of memory that is available.
         skip_failing: Whether files whose failure is not their own are recorded as unreadable, instead of an error.
         accept_losses: Whether to go on with the samples that are left where files are lost (``kce.data.losses``).
+        pack: Whether the faces are packed in tar files (``kce.data.shards``). A folder stays as it was begun.
         registry_folder: The folder whose registry knows the detector; default: the working folder.
         progress: Called while it works.
 
@@ -143,7 +145,7 @@ def cut(
         ScanFailed: The dataset has no sample, or too much of it is lost.
         FacelessCategory: No face was cut of a category, all others are cut, and `accept_losses` is false.
         Refused: The folder was cut with different settings (detector, frames, seed, margin); or, with `per_category`,
-            the dataset's files have changed.
+            the dataset's files have changed; or, with `pack`, its faces are single files.
         MachineFault: Some files could not be read for a reason that is not their own.
         KCEError: A setting is out of range, another process is writing in the folder, or the disk is full.
     """
@@ -162,15 +164,17 @@ def cut(
         refuse_lower_limits(root, record.settings.per_category, limits, per_category or 0)
         for quota in quotas:
             reuse_results(quota, record)
-        verify_faces(quotas, record, progress)
-        if any(quota.next for quota in quotas):
-            with _start_workers(workers, (detector, registry_path, frames, margin)) as pool:
-                record.begin(limits)
-                failures = _cut_samples(quotas, record, pool, frames, progress, skip_failing)
-            if failures:
-                fault = summarize_faults(failures)
-                skip = "if it is always the same file, `--skip-failing` records it as unreadable"
-                raise MachineFault(fault.message, f"{fault.hint}; {skip}")
+        with closing(open_store(root, record.all_rows, pack=pack)) as store:
+            verify_faces(quotas, record, store, progress)
+            if any(quota.next for quota in quotas):
+                with _start_workers(workers, (detector, registry_path, frames, margin)) as pool:
+                    record.begin(limits)
+                    failures = _cut_samples(quotas, record, store, pool, frames, progress, skip_failing)
+                if failures:
+                    fault = summarize_faults(failures)
+                    skip = "if it is always the same file, `--skip-failing` records it as unreadable"
+                    raise MachineFault(fault.message, f"{fault.hint}; {skip}")
+            store.finish(record.all_rows(), complete=record.damaged <= limits.keys())
         write_left_out(root, str(origin), losses)
         record.finish(limits, lambda key: cut_order(seed, key))
         record.refuse_unfinished()
@@ -196,6 +200,7 @@ def _start_workers(workers: int | None, arguments: tuple[str, str, int, float]) 
 def _cut_samples(
     quotas: list[CategoryQuota],
     record: CutRecord,
+    store: FaceStore,
     pool: Workers | InlineWorkers,
     frames: int,
     progress: Progress,
@@ -247,7 +252,7 @@ def _cut_samples(
             continue
         faces, problems = result
         faces = thin_out(faces, quota.limit - quota.faces)
-        record.add(key, _write_faces(record.root, key, sample, faces, problems))
+        record.add(key, _write_faces(store, key, sample, faces, problems))
         quota.faces += len(faces)
         done += len(faces) if math.isfinite(quota.limit) else max_faces(sample)
         progress("cutting faces", int(min(done, total)), total)
@@ -267,28 +272,26 @@ def _faces_or_fault(
     return ([], [f"unreadable: {result.reason}"]) if isinstance(result, TaskLost) else result
 
 
-def _write_faces(root: Path, key: str, sample: Sample, faces: list[CroppedFace], problems: list[str]) -> CutResult:
+def _write_faces(
+    store: FaceStore, key: str, sample: Sample, faces: list[CroppedFace], problems: list[str]
+) -> CutResult:
     columns = sample_columns(sample)
     rows = []
     for face in faces:
         face_key = key if face.frame is None else f"{key}#{face.frame}"
         frame = sample.frame if face.frame is None else face.frame
-        file = face_path(sample.category, face_key)
-        path = root / file
-        path.parent.mkdir(exist_ok=True)
-        write_atomic(path, face.png, sync=False)  # flushing a million small files takes hours
-        rows.append(
-            FaceRow(
-                key=face_key,
-                **columns,
-                frame="" if frame is None else str(frame),
-                box=" ".join(f"{edge:.2f}" for edge in (face.box.left, face.box.top, face.box.right, face.box.bottom)),
-                score=f"{face.box.score:.4f}",
-                file=file,
-                hash=content_hash(face.png),
-                faces="" if face.faces is None else str(face.faces),
-            )
+        row = FaceRow(
+            key=face_key,
+            **columns,
+            frame="" if frame is None else str(frame),
+            box=" ".join(f"{edge:.2f}" for edge in (face.box.left, face.box.top, face.box.right, face.box.bottom)),
+            score=f"{face.box.score:.4f}",
+            file=face_path(sample.category, face_key),
+            hash=content_hash(face.png),
+            faces="" if face.faces is None else str(face.faces),
         )
+        store.write(row, face.png)
+        rows.append(row)
     source, category = columns["source"], columns["category"]
     return CutResult(tuple(rows), tuple(Problem(key, source, printable(reason), category) for reason in problems))
 

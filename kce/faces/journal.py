@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,6 +87,10 @@ class CutRecord:
     def rows(self, key: str) -> tuple[FaceRow, ...]:
         """The faces of a sample; none if it was not cut."""
         return self.results[key].rows if key in self.results else ()
+
+    def all_rows(self) -> Iterator[FaceRow]:
+        """The faces of all samples, of this dataset and of others."""
+        return (row for result in self.results.values() for row in result.rows)
 
     def forget(self, key: str, *, permanently: bool = False) -> None:
         """Discard the result for a sample, so that it is cut again; `permanently` also after a restart."""

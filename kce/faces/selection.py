@@ -8,24 +8,20 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import xxhash
 
 from kce.errors import BadData, Refused
-from kce.faces.file_names import content_hash
 from kce.faces.journal import CutRecord, CutResult
 from kce.faces.sample_rows import folder_key, sample_columns, sample_of_row
 from kce.labels import CLASH_HINT, Meaning, clashes
-from kce.system.os_errors import system_failure
-from kce.system.regular import NotRegular, read_regular, require_file_inside
 from kce.system.text import printable
 from kce.types import Remark, Sample
 
 if TYPE_CHECKING:
     from kce.data.losses import Finder
-    from kce.faces.tables import FaceRow
+    from kce.faces.face_store import FaceStore
     from kce.types import Progress, Remark, Sample
 
 _T = TypeVar("_T")
@@ -134,11 +130,11 @@ def reuse_results(quota: CategoryQuota, record: CutRecord) -> None:
         record.forget(done[-1], permanently=True)
 
 
-def verify_faces(quotas: Sequence[CategoryQuota], record: CutRecord, progress: Progress) -> None:
-    """Discard results whose PNG files are missing or damaged, and fill in what is left to do."""
+def verify_faces(quotas: Sequence[CategoryQuota], record: CutRecord, store: FaceStore, progress: Progress) -> None:
+    """Discard results whose pictures are missing or damaged, and fill in what is left to do."""
     files = [(key, row) for quota in quotas for key, _ in quota.order for row in record.rows(key)]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-        intact = threads.map(lambda item: _is_intact(record.root, item[1]), files)
+        intact = threads.map(lambda item: store.is_intact(item[1]), files)
         for number, ((key, _), good) in enumerate(zip(files, intact, strict=True), 1):
             if not good and key in record.results:
                 record.forget(key)
@@ -147,16 +143,6 @@ def verify_faces(quotas: Sequence[CategoryQuota], record: CutRecord, progress: P
     for quota in quotas:
         quota.todo.extend(item for item in quota.order if item[0] not in record.results)
         quota.faces = sum(len(record.rows(key)) for key, _ in quota.order)
-
-
-def _is_intact(root: Path, row: FaceRow) -> bool:
-    try:
-        require_file_inside(root, row.file)
-        return content_hash(read_regular(root / row.file)) == row.hash
-    except (FileNotFoundError, NotADirectoryError, NotRegular):
-        return False
-    except OSError as error:  # it may be whole: cutting it again would be no answer
-        raise system_failure(f"{root / row.file} cannot be read", error) from error
 
 
 def thin_out(items: list[_T], count: float) -> list[_T]:

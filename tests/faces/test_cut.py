@@ -40,8 +40,9 @@ from tests.data.test_media import make_video, numbered
 class Corpus:
     """Two categories with pictures, one with videos; names with spaces, brackets and Hangul."""
 
-    def __init__(self, root: Path, pictures: int = 12, videos: int = 4) -> None:
+    def __init__(self, root: Path, pictures: int = 12, videos: int = 4, *, write: bool = True) -> None:
         self.root = root
+        self.write = write  # else the files are there already
         self.samples: list[Sample | Remark] = []
         for method in ("Swap [1] 한국", "real"):
             for i in range(pictures):
@@ -49,15 +50,17 @@ class Corpus:
         for i in range(videos):
             path = root / "Warp" / f"{i}.mp4"
             path.parent.mkdir(exist_ok=True)
-            make_video(path, [numbered(f, 64, 48) for f in range(12 + i)])
+            if write:
+                make_video(path, [numbered(f, 64, 48) for f in range(12 + i)])
             self.add(f"Warp/{i}.mp4", "Warp", group=f"rec{i}", identities=("a", "b"), split="test")
 
     def add(self, key: str, method: str, **more: Any) -> None:
         self.samples.append(Sample(key, self.root / key, "D", method, real=method == "real", **more))
 
     def picture(self, key: str, method: str, image: np.ndarray) -> None:
-        (self.root / key).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / key).write_bytes(pictures.encode_png(image))
+        if self.write:
+            (self.root / key).parent.mkdir(parents=True, exist_ok=True)
+            (self.root / key).write_bytes(pictures.encode_png(image))
         self.add(key, method)
 
     def __iter__(self) -> Iterator[Sample | Remark]:
@@ -650,7 +653,7 @@ def test_a_full_disk_is_an_error_and_loses_nothing(
         write_atomic(path, data, sync=sync)
 
     with monkeypatch.context() as patch:
-        patch.setattr("kce.faces.cut.write_atomic", full)
+        patch.setattr("kce.faces.face_store.write_atomic", full)
         with pytest.raises(KCEError, match="disk is full") as raised:
             quick(corpus, tmp_path / "a", home)
     assert "again" in raised.value.hint
