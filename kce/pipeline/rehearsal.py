@@ -61,13 +61,14 @@ def _rehearse_plan(recipe: Recipe, faces: RunFaces, registry: Registry, dim: int
     rows = _random_rows(sampled, dim, rng)
     with _open(recipe, registry, "reducer", recipe.reducer) as reducer:
         rows = rows.with_x(reducer.fit_transform(rows.x))
-    if recipe.vote == "rows" and len(sampled) < len(known):
-        return
     parameters: dict[str, Any] = {}
     if registry.takes("clusterer", recipe.clusterer, "n_clusters"):
         parameters["n_clusters"] = recipe.k if isinstance(recipe.k, int) else min(2, len(faces.categories))
     with _open(recipe, registry, "clusterer", recipe.clusterer, **parameters) as clusterer:
-        by_clusters(rows, clusterer, recipe.vote)
+        if recipe.vote == "rows":
+            clusterer.check_price(len(known), rows.x.shape[1])
+        if recipe.vote == "means" or len(sampled) == len(known):
+            by_clusters(rows, clusterer, recipe.vote)
 
 
 def _rehearse_scores(recipe: Recipe, faces: RunFaces, registry: Registry, dim: int) -> None:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,132 +19,20 @@ import numpy as np
 
 from kce.errors import BadData, CheckFailed, KCEError
 from kce.registry import validation
+from kce.registry.checked import Price, Traits, checked_component
 from kce.registry.registry import Registry
 from kce.registry.side_effects import SideEffects, observed
 from kce.system.machine_faults import fault_of
 from kce.system.worker_pool import StartFailed, TaskLost, Workers, lost_fault
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from kce.registry.registry import ResolvedComponent
-    from kce.types import Features, FeatureStream, MergePlan
 
 _log = logging.getLogger("kce.registry.isolation")
 
 
-@dataclass(frozen=True)
-class Traits:
-    """The optional attributes of a component that a run looks at, with their defaults.
-
-    Attributes:
-        intervals: Whether intervals are made for the scores of an evaluator.
-        reals: Whether an aligner needs the reals of every dataset.
-        views: Views that an aligner needs.
-        cannot_link: Whether the `fit_predict` of a clusterer takes `cannot_link`.
-        streams: Whether an aligner or reducer is given the rows in batches.
-    """
-
-    intervals: bool = True
-    reals: bool = False
-    views: tuple[str, ...] = ()
-    cannot_link: bool = False
-    streams: bool = False
-
-    @classmethod
-    def of_component(cls, kind: str, component: Any) -> Traits:
-        """Return the traits of a component that was built."""
-        return cls(
-            getattr(component, "intervals", cls.intervals),
-            getattr(component, "reals", cls.reals),
-            tuple(getattr(component, "views", cls.views)),
-            validation.takes_cannot_link(component),
-            validation.takes_stream(kind, component),
-        )
-
-
-class CheckedAligner:
-    """Calls an aligner and checks its answer."""
-
-    def __init__(self, call: Callable[..., Any], traits: Traits) -> None:
-        self._call, self.reals, self.views = call, traits.reals, traits.views
-
-    def align(self, features: Features) -> NDArray[np.float32]:
-        """Return the aligned x (n, any dim)."""
-        return self._call(features)  # type: ignore[no-any-return]
-
-
-class CheckedStreamAligner(CheckedAligner):
-    """The same for an aligner that is given the rows as a stream."""
-
-    def fit(self, rows: FeatureStream) -> None:
-        """Let it learn from the rows."""
-        self._call(rows, method="fit")
-
-    def transform(self, features: Features) -> NDArray[np.float32]:
-        """Return the aligned x (n, any dim) of some rows."""
-        return self._call(features, method="transform")  # type: ignore[no-any-return]
-
-
-class CheckedReducer:
-    """Calls a reducer and checks its answer."""
-
-    def __init__(self, call: Callable[..., Any], traits: Traits) -> None:  # noqa: ARG002 - all are made alike
-        self._call = call
-
-    def fit_transform(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the reduced x (n, fewer)."""
-        return self._call(x)  # type: ignore[no-any-return]
-
-
-class CheckedStreamReducer(CheckedReducer):
-    """The same for a reducer that is given the rows in batches."""
-
-    def partial_fit(self, x: NDArray[np.float32]) -> None:
-        """Let it learn from a batch (n, dim)."""
-        self._call(x, method="partial_fit")
-
-    def transform(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the reduced x (n, fewer) of a batch."""
-        return self._call(x, method="transform")  # type: ignore[no-any-return]
-
-
-class CheckedRowsReducer(CheckedReducer):
-    """The same for a built-in reducer that is given the stream itself."""
-
-    def fit_transform_rows(self, rows: FeatureStream) -> NDArray[np.float32]:
-        """Return the reduced x (n, fewer) of all rows."""
-        return self._call(rows, method="fit_transform_rows")  # type: ignore[no-any-return]
-
-
-class CheckedClusterer:
-    """Calls a clusterer and checks its answer."""
-
-    def __init__(self, call: Callable[..., Any], traits: Traits) -> None:  # noqa: ARG002 - all are made alike
-        self._call = call
-
-    def fit_predict(self, x: NDArray[np.float32]) -> NDArray[np.int_]:
-        """Return cluster numbers (n,)."""
-        return self._call(x)  # type: ignore[no-any-return]
-
-
-class CheckedConstrainedClusterer(CheckedClusterer):
-    """The same for a clusterer that takes constraints."""
-
-    def fit_predict(self, x: NDArray[np.float32], *, cannot_link: NDArray[np.bool_] | None = None) -> NDArray[np.int_]:
-        """Return cluster numbers (n,)."""
-        return self._call(x, cannot_link=cannot_link)  # type: ignore[no-any-return]
-
-
-class CheckedEvaluator:
-    """Calls an evaluator and checks its answer."""
-
-    def __init__(self, call: Callable[..., Any], traits: Traits) -> None:
-        self._call, self.intervals = call, traits.intervals
-
-    def score(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]:
-        """Return {name: value}."""
-        return self._call(features, plan)  # type: ignore[no-any-return]
+_COPIES_BETWEEN_PROCESSES = 3
+"""Copies of rows on their way to another process: pickled here, received there, and the array made of it."""
 
 
 @contextmanager
@@ -172,18 +60,18 @@ def component(
     if origin.source == "built-in":
         built = part.build()
         traits = Traits.of_component(origin.kind, built)
-        if hasattr(built, "fit_transform_rows"):
-            yield CheckedRowsReducer(_direct_call(built, origin), traits)
-        else:
-            yield _checked(origin.kind, _direct_call(built, origin), traits)
+        yield checked_component(_direct_call(built, origin), traits, Price.of_part(part, copies=0))
     elif not isolate:
         work = _ThirdParty(part.build, origin)
-        traits = _report(work(Describe()), origin).value
+        traits = replace(_report(work(Describe()), origin).value, takes_rows=False)
         # A component that writes into its input must not change the caller's.
-        yield _checked(origin.kind, _Caller(lambda message: work(deepcopy(message)), origin), traits)
+        caller = _Caller(lambda message: work(deepcopy(message)), origin)
+        yield checked_component(caller, traits, Price.of_part(part, copies=1))
     else:
         with _worker(_make_third_party, part, registry, origin, timeout) as send:
-            yield _checked(origin.kind, _Caller(send, origin), _report(send(Describe()), origin).value)
+            traits = replace(_report(send(Describe()), origin).value, takes_rows=False)
+            price = Price.of_part(part, copies=_COPIES_BETWEEN_PROCESSES)
+            yield checked_component(_Caller(send, origin), traits, price)
 
 
 def check_backbone(part: ResolvedComponent, registry: Registry, timeout: float = 0) -> None:
@@ -246,24 +134,6 @@ class Origin(NamedTuple):
 def _origin(part: ResolvedComponent, registry: Registry) -> Origin:
     entry = part.entry
     return Origin(entry.kind, entry.name, entry.plugin, registry.plugins.source(entry.plugin))
-
-
-_CHECKED: dict[str, Callable[[Callable[..., Any], Traits], Any]] = {
-    "aligner": CheckedAligner,
-    "reducer": CheckedReducer,
-    "clusterer": CheckedClusterer,
-    "evaluator": CheckedEvaluator,
-}
-_STREAMING: dict[str, Callable[[Callable[..., Any], Traits], Any]] = {
-    "aligner": CheckedStreamAligner,
-    "reducer": CheckedStreamReducer,
-}
-
-
-def _checked(kind: str, call: Callable[..., Any], traits: Traits) -> Any:
-    if traits.cannot_link:
-        return CheckedConstrainedClusterer(call, traits)
-    return (_STREAMING[kind] if traits.streams else _CHECKED[kind])(call, traits)
 
 
 def _direct_call(built: Any, origin: Origin) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""How much memory there is for this process: that of the machine, or of the container or job it runs in."""
+"""How much memory there is for this process: that of the machine, of the container or job it runs in, or its limit."""
 
 from __future__ import annotations
 
@@ -6,18 +6,33 @@ from contextlib import suppress
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
+_UNLIMITED = 2**62
 
 
 def available_memory() -> int:
     """Bytes of memory that can be used without making the system kill a process."""
     import psutil
 
-    return min(int(psutil.virtual_memory().available), *_left_in_groups())
+    return max(min(int(psutil.virtual_memory().available), _left_of_limit(), *_left_in_groups()), 0)
+
+
+def _left_of_limit() -> int:
+    """Bytes of address space that this process may still take (`ulimit -v`)."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return _UNLIMITED
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return _UNLIMITED
+    import psutil
+
+    return int(limit - psutil.Process().memory_info().vms)
 
 
 def _left_in_groups() -> list[int]:
     """Bytes left below the limits of the control groups of this process (containers, batch jobs), of both versions."""
-    left = [2**62]
+    left = [_UNLIMITED]
     with suppress(OSError, ValueError):  # not Linux, or no such groups
         for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
             _, controllers, path = line.split(":", 2)

@@ -12,6 +12,7 @@ from typing import Any
 
 from kce.errors import CheckFailed, KCEError, UnknownName
 from kce.hookspecs import KINDS
+from kce.registry.prices import Growth
 from kce.registry.registry import Registry
 from kce.registry.side_effects import observed, time_limit
 from kce.registry.specs import bind_parameters, parse_spec
@@ -96,9 +97,9 @@ class Subject:
         return dict(getattr(self.factory, "known_faults", {}))
 
     @cached_property
-    def growth(self) -> dict[str, float]:
-        """The highest powers of n that time and memory grow with, by the factory's attribute `growth`; default 1."""
-        return {"time": 1.0, "memory": 1.0, **getattr(self.factory, "growth", {})}
+    def growth(self) -> Growth:
+        """The highest powers of n that time and memory grow with, by the factory's attribute `growth`."""
+        return Growth.declared(self.factory)
 
     def takes(self, parameter: str) -> bool:
         """Return whether the factory has a parameter that is not given yet."""

@@ -269,9 +269,10 @@ def _grows(subject: Subject, what: str, measure: Callable[[Callable[[], Any]], f
         least = measure(lambda: call_component(subject.kind, component, small))
         most = measure(lambda: call_component(subject.kind, component, large))
     power = log(max(most, 1e-9) / max(least, 1e-9)) / log(_LARGE / _SMALL)
-    if power > subject.growth[what] + slack:
+    declared: float = getattr(subject.growth, what)
+    if power > declared + slack:
         raise Failure(
-            f"its {what} grows with the power {power:.1f} of n; {subject.growth[what]:g} is declared",
+            f"its {what} grows with the power {power:.1f} of n; {declared:g} is declared",
             f'declare it in the factory\'s attribute: growth = {{"{what}": {power:.0f}}}',
         )
 

@@ -75,3 +75,16 @@ def test_clusterers_of_rows_that_need_many_are_not_refused_for_the_few_that_are_
     monkeypatch.setattr("kce.pipeline.rehearsal._ROWS", 12)
     many = recipe(faces, clusterer="hdbscan:min_cluster_size=20", vote="rows")
     assert run(at / "run", many, Registry.load(Path("/")), until="plan")["plan"]
+
+
+def test_a_clusterer_that_will_not_fit_into_memory_is_refused_before_training(
+    at: Path, faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kce.pipeline.rehearsal._ROWS", 12)  # so few are tried
+    monkeypatch.setattr("kce.registry.prices._WORTH_ASKING", 0)
+    monkeypatch.setattr("kce.registry.prices.available_memory", lambda: 4000)  # 20 rows squared take 3,200 bytes
+    registry = Registry.load(Path("/"))
+    with pytest.raises(KCEError, match=r"before training: the clusterer agglomerative needs .* for 24 rows") as error:
+        run(at / "run", recipe(faces, clusterer="agglomerative", vote="rows"), registry, until="plan")
+    assert "--vote means" in error.value.hint
+    assert not (at / "run" / "recipe.toml").exists()

@@ -30,7 +30,7 @@ class UMAP:
         seed: Random seed of the layout's start and of the search for neighbours.
     """
 
-    growth: ClassVar = {"time": 2, "memory": 2}  # with up to 4,096 rows it computes all distances
+    growth: ClassVar = {"time": 2, "memory": 2, "up_to": 4096}  # with so many rows it computes all distances
     known_faults: ClassVar = {"row-order": "rows are moved one after the other, so another order gives another layout"}
 
     def __init__(self, n_components: int = 2, n_neighbors: int = 15, min_dist: float = 0.1, seed: int = 0) -> None:
