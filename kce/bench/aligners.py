@@ -367,7 +367,7 @@ def _make_face_folder(folder: Path, setting: AlignSetting, bench: AlignerBench, 
     world = registry.build("dataset", bench.world, **parameters)
     cut(world, path / "faces", seed=setting.world, workers=0, registry_folder=registry.folder, **bench.cut.options())
     if setting.kind != UNIFORM:
-        datasets = sorted(set(read_faces(path / "faces").dataset.tolist()))
+        datasets = list(read_faces(path / "faces").dataset.counts())
         artefacts = degrade.assign_artefacts(datasets, setting.kind, setting.amount, setting.world)
         degrade.degrade_faces(path / "faces", folder / setting.faces, artefacts, setting.world)
 

@@ -211,7 +211,7 @@ def make_image_world(folder: Path, name: str, progress: Progress = lambda *_: No
     cut(
         world, path / "faces", seed=seed, registry_folder=registry.folder, progress=progress, **demo.cut.options()
     )  # fmt: skip
-    categories = set(read_faces(path / "faces").category.tolist())
+    categories = set(read_faces(path / "faces").category.counts())
     table = {
         **demo.run,
         "faces": str(path / "faces"),

@@ -42,7 +42,6 @@ def study(
     `kce study sun2023` has all experiments of the paper.
     """
     from kce.registry.registry import Registry
-    from kce.report.report import write_report
     from kce.study import study as studies
     from kce.study.cost import check_resources, describe_cost
     from kce.system.lock import folder_lock
@@ -82,6 +81,8 @@ def study(
                 tasks = studies.run_study(plan, workers, report)
             result = studies.finish_study(plan, tasks, estimate)
             if result["runs"]:
+                from kce.report.report import write_report  # only now: it loads what draws
+
                 with progress_bars() as progress:
                     write_report(plan.folder, files=True, progress=progress)
     finally:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy import stats
 
 from kce.evaluation.intervals import student_interval
 from kce.system.rng import generator
@@ -101,6 +100,8 @@ def paired_difference(one: ArrayLike, other: ArrayLike, seed: int) -> PairedDiff
     Raises:
         ValueError: If the lengths differ, there are no values, or one is not finite.
     """
+    from scipy import stats
+
     a, b = _finite(one), _finite(other)
     if a.shape != b.shape:
         raise ValueError(f"{len(a)} cells against {len(b)}")

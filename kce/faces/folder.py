@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from array import array
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ import xxhash
 from kce.data.finished_tables import FACES, SETTINGS, check_finished_table
 from kce.data.pictures import decode_image, read_picture_file, resize
 from kce.errors import BadData
+from kce.faces.columns import CodedColumn, CodedTexts, PackedTexts, TextColumn
 from kce.faces.file_names import INSIDE, content_hash
 from kce.faces.tables import CUT_AGAIN, FaceRow, read_csv_table
 from kce.labels import Meaning, clashes
@@ -30,57 +32,101 @@ if TYPE_CHECKING:
 
 THREADS = min(8, os.cpu_count() or 1)  # that decode and change pictures
 
-_COLUMNS = ("key", "category", "dataset", "method", "group", "file", "hash")
-_ROWS_AT_ONCE = 2**14  # rows of the table that are converted at once
+_ROWS_AT_ONCE = 2**10  # rows of the table that are converted at once; more leave the processor's cache
+_PACKED, _CODED = ("key", "file", "hash"), ("category", "dataset", "method", "group")
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """The columns of a face folder's whole table; ``Faces`` of some of its rows share them."""
+
+    packed: dict[str, PackedTexts]
+    coded: dict[str, CodedTexts]
+    real: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """The faces of a folder; each column has shape (n,) and the meaning that it has in ``FaceRow``.
+    """Faces of a folder; each column has shape (n,) and the meaning that it has in ``FaceRow``.
 
-    Attributes:
+    Columns are as numpy's arrays to their users, but hold a table of 800,000 rows in 150 MB where arrays of texts take
+    900: see ``kce.faces.columns`` for what they can do without making texts.
+
+    Args:
         root: The folder.
-        key: Unique keys.
-        category: Categories.
-        dataset: Datasets.
-        method: Forgery methods.
-        group: Groups.
-        file: PNG files, relative to the folder.
-        hash: Hashes of the PNG files.
-        real: bool, whether it is a real.
+        table: Its table, which all faces of the folder share.
+        rows: (n,) row numbers in the table.
     """
 
     root: Path
-    key: NDArray[np.str_]
-    category: NDArray[np.str_]
-    dataset: NDArray[np.str_]
-    method: NDArray[np.str_]
-    group: NDArray[np.str_]
-    file: NDArray[np.str_]
-    hash: NDArray[np.str_]
-    real: NDArray[np.bool_]
+    table: _Table
+    rows: NDArray[np.int32]
 
     def __len__(self) -> int:
-        return len(self.key)
+        return len(self.rows)
+
+    @property
+    def key(self) -> TextColumn:
+        """Unique keys."""
+        return TextColumn(self.table.packed["key"], self.rows)
+
+    @property
+    def file(self) -> TextColumn:
+        """PNG files, relative to the folder."""
+        return TextColumn(self.table.packed["file"], self.rows)
+
+    @property
+    def hash(self) -> TextColumn:
+        """Hashes of the PNG files."""
+        return TextColumn(self.table.packed["hash"], self.rows)
+
+    @property
+    def category(self) -> CodedColumn:
+        """Categories."""
+        return CodedColumn(self.table.coded["category"], self.rows)
+
+    @property
+    def dataset(self) -> CodedColumn:
+        """Datasets."""
+        return CodedColumn(self.table.coded["dataset"], self.rows)
+
+    @property
+    def method(self) -> CodedColumn:
+        """Forgery methods."""
+        return CodedColumn(self.table.coded["method"], self.rows)
+
+    @property
+    def group(self) -> CodedColumn:
+        """Groups."""
+        return CodedColumn(self.table.coded["group"], self.rows)
+
+    @property
+    def real(self) -> NDArray[np.bool_]:
+        """Whether each is a real."""
+        return self.table.real[self.rows]
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the columns take in memory."""
-        return sum(column.nbytes for column in self._arrays)
-
-    @property
-    def _arrays(self) -> tuple[NDArray[Any], ...]:
-        return (self.key, self.category, self.dataset, self.method, self.group, self.file, self.hash, self.real)
+        """Bytes in memory, those of the shared table included."""
+        table = self.table
+        packed = sum(column.nbytes for column in table.packed.values())
+        coded = sum(column.nbytes for column in table.coded.values())
+        return packed + coded + table.real.nbytes + self.rows.nbytes
 
     def take(self, rows: NDArray[Any]) -> Faces:
-        """The faces at these indices (or under this mask), in that order."""
-        return Faces(self.root, *(array[rows] for array in self._arrays))
+        """The faces at these indices (or under this mask), in that order; no text is copied."""
+        return Faces(self.root, self.table, self.rows[rows])
+
+    def first_of_categories(self) -> Faces:
+        """One face of each category; its dataset, its method and whether it is a real are those of all the others."""
+        return self.take(np.unique(self.category.codes, return_index=True)[1])
 
     def content_hash(self) -> str:
         """Hash of the keys, categories, groups and pictures, in order (32 hex digits)."""
         total = xxhash.xxh3_128()
         for column in (self.key, self.category, self.group, self.hash):
-            total.update("\0".join(column.tolist()).encode())
+            for number, texts in enumerate(column.batches()):
+                total.update((("\0" if number else "") + "\0".join(texts)).encode())
             total.update(b"\1")
         return total.hexdigest()
 
@@ -94,31 +140,46 @@ def read_faces(folder: str | os.PathLike[str]) -> Faces:
             folder, or has a category that is not that of its dataset and method, or that stands for two.
     """
     root = Path(folder)
-    table = root / FACES
+    path = root / FACES
     require_inside(root, FACES)
-    check_finished_table(table)
-    lines = read_csv_table(table, FaceRow._fields)
-    parts: dict[str, list[NDArray[Any]]] = {name: [np.empty(0, np.str_)] for name in (*_COLUMNS, "real")}
-    count = 0
+    check_finished_table(path)
+    lines = read_csv_table(path, FaceRow._fields)
+    packed, coded = {name: PackedTexts() for name in _PACKED}, {name: CodedTexts() for name in _CODED}
+    real, hashes = bytearray(), array("Q")
     meanings: set[tuple[str, ...]] = set()
+    inside: set[str] = set()
     while rows := list(islice(lines, _ROWS_AT_ONCE)):  # a million rows as Python's strings would take gigabytes
         columns = dict(zip(FaceRow._fields, zip(*rows, strict=True), strict=True))
-        for number, file in enumerate(columns["file"], count + 1):
-            if not INSIDE.fullmatch(file):
-                raise BadData(f"{table}, row {number}: {file!r} is not a file in the folder", CUT_AGAIN)
-        require_inside(root, *{file.partition("/")[0] for file in columns["file"]})
+        if not all(map(INSIDE.fullmatch, columns["file"])):
+            place, file = next(item for item in enumerate(columns["file"]) if not INSIDE.fullmatch(item[1]))
+            raise BadData(f"{path}, row {len(real) + place + 1}: {file!r} is not a file in the folder", CUT_AGAIN)
+        new = {file.partition("/")[0] for file in columns["file"]} - inside
+        require_inside(root, *new)
+        inside |= new
         if invalid := set(columns["real"]) - {"0", "1"}:
-            raise BadData(f"{table}: real is {min(invalid)!r}, not 0 or 1", CUT_AGAIN)
+            raise BadData(f"{path}: real is {min(invalid)!r}, not 0 or 1", CUT_AGAIN)
         meanings.update(zip(columns["category"], columns["dataset"], columns["method"], columns["real"], strict=True))
-        for name, part in parts.items():
-            part.append(np.array(columns[name], np.str_))
-        count += len(rows)
-    arrays = {name: np.concatenate(parts.pop(name)) for name in _COLUMNS}
-    keys = arrays["key"].tolist()
-    if len(set(keys)) < count:
-        raise BadData(f"{table}: the key {Counter(keys).most_common(1)[0][0]} occurs twice", CUT_AGAIN)
-    _check_categories(meanings, table)
-    return Faces(root, real=np.concatenate(parts["real"]) == "1", **arrays)
+        for name, texts in (packed | coded).items():
+            texts.extend(columns[name])
+        hashes.extend(map(xxhash.xxh3_64_intdigest, map(str.encode, columns["key"])))
+        real += bytes(map("1".__eq__, columns["real"]))
+    faces = Faces(
+        root, _Table(packed, coded, np.frombuffer(bytes(real), np.bool_)), np.arange(len(real), dtype=np.int32)
+    )
+    if repeated := _repeated(faces.key, np.array(hashes)):
+        raise BadData(f"{path}: the key {repeated} occurs twice", CUT_AGAIN)
+    _check_categories(meanings, path)
+    return faces
+
+
+def _repeated(column: TextColumn, hashes: NDArray[np.uint64]) -> str | None:
+    """A text that occurs most often, if any occurs twice; a set of a million texts would take 150 MB."""
+    in_order = np.sort(hashes)
+    equal = in_order[1:][in_order[1:] == in_order[:-1]]
+    if not len(equal):
+        return None
+    text, count = Counter(column[np.isin(hashes, equal)].tolist()).most_common(1)[0]  # equal hashes may be a chance
+    return text if count > 1 else None
 
 
 def _check_categories(meanings: set[tuple[str, ...]], table: Path) -> None:

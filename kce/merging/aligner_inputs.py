@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kce.errors import BadData, UnknownName
-from kce.labels import REAL, concatenate_texts, label_parts, text_array
+from kce.labels import REAL, concatenate_texts, encode_texts, label_parts, text_array
 from kce.system.rng import generator
 from kce.types import Features
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from kce.faces.columns import TextColumn
     from kce.faces.folder import Faces
     from kce.registry.registry import Registry
 
@@ -37,7 +39,7 @@ def find_fallback_reals(faces: Faces, datasets: set[str], registry: Registry) ->
     Raises:
         BadData: If a dataset has neither.
     """
-    with_reals = set(faces.dataset[faces.real].tolist())
+    with_reals = set(faces.take(faces.real).dataset.counts())
     sources = {
         dataset: dataset if dataset in with_reals else _registered_fallback(dataset, registry)
         for dataset in sorted(datasets)
@@ -89,9 +91,9 @@ def _registered_fallback(dataset: str, registry: Registry) -> str:
 
 def sample_real_rows(faces: Faces, known: Faces, datasets: set[str], seed: int) -> NDArray[np.int64]:
     """Sample rows of the reals of these datasets, of each at most as many as the largest known category has."""
-    most = int(np.unique(known.category, return_counts=True)[1].max())
-    reals = np.flatnonzero(faces.real & np.isin(faces.dataset, sorted(datasets)))
-    return reals[sample_per_category(faces.category[reals], most, seed)]
+    most = max(known.category.counts().values())
+    reals = np.flatnonzero(faces.real & faces.dataset.isin(datasets))
+    return reals[sample_per_category(faces.take(reals).category, most, seed)]
 
 
 def sample_viewed_rows(faces: Faces, seed: int) -> NDArray[np.int64]:
@@ -99,11 +101,12 @@ def sample_viewed_rows(faces: Faces, seed: int) -> NDArray[np.int64]:
     return sample_per_category(faces.category, MAX_VIEWED, seed)
 
 
-def sample_per_category(labels: NDArray[np.str_], most: int, seed: int) -> NDArray[np.int64]:
+def sample_per_category(labels: NDArray[np.str_] | TextColumn, most: int, seed: int) -> NDArray[np.int64]:
     """Sample at most `most` rows of each label (n,), without replacement; the result is ordered by label, then row."""
+    names, codes = encode_texts(labels.tolist())
     chosen = []
-    for category in sorted(set(labels.tolist())):
-        rows = np.flatnonzero(labels == category)
+    for number, category in sorted(enumerate(names), key=itemgetter(1)):
+        rows = np.flatnonzero(codes == number)
         order = generator(seed, "rows of a category", category).permutation(len(rows))
         chosen.append(rows[np.sort(order[:most])])
     return np.concatenate(chosen) if chosen else np.zeros(0, np.int64)

@@ -33,7 +33,7 @@ def check_recipe(recipe: Recipe, faces: Faces, registry: Registry) -> tuple[list
         KCEError: A choice that cannot work; UnknownName where a name does not exist.
     """
     check_choices(recipe, registry)
-    forged = sorted(set(faces.category[~faces.real].tolist()))
+    forged = list(faces.take(~faces.real).category.counts())
     if not recipe.unknown:
         raise KCEError("no category is held out as unknown", f"choose with --unknown among: {', '.join(forged)}")
     for category in (*recipe.unknown, *recipe.known):

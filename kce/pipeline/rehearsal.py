@@ -45,7 +45,7 @@ def rehearse(recipe: Recipe, faces: RunFaces, registry: Registry, dims: dict[str
     try:
         if plan and recipe.clusters:
             _rehearse_plan(recipe, faces, registry, dims[recipe.first])
-        if len(np.unique(faces.unknown.category)) > 1:
+        if len(faces.unknown.category.counts()) > 1:
             _rehearse_scores(recipe, faces, registry, dims[recipe.backbone])
     except KCEError as error:
         raise error.prefixed("tried on random rows before training") from error
@@ -56,8 +56,8 @@ def _rehearse_plan(recipe: Recipe, faces: RunFaces, registry: Registry, dim: int
     share = min(_ROWS / len(known), 1.0)
     rng = generator(recipe.seed, "rehearsal of the plan")
     sampled = known.take(np.sort(rng.choice(len(known), max(int(share * len(known)), 1), replace=False)))
-    if set(sampled.category.tolist()) != set(faces.categories):  # some have very few faces
-        sampled = known.take(np.unique(known.category, return_index=True)[1])
+    if set(sampled.category.counts()) != set(faces.categories):  # some have very few faces
+        sampled = known.first_of_categories()
     rows = _random_rows(sampled, dim, rng)
     with _open(recipe, registry, "reducer", recipe.reducer) as reducer:
         rows = rows.with_x(reducer.fit_transform(rows.x))
@@ -73,7 +73,7 @@ def _rehearse_plan(recipe: Recipe, faces: RunFaces, registry: Registry, dim: int
 
 def _rehearse_scores(recipe: Recipe, faces: RunFaces, registry: Registry, dim: int) -> None:
     evaluate, unknown = recipe.evaluate, faces.unknown
-    chosen = choose_evaluation_rows(unknown.category, unknown.key, evaluate.per_category, recipe.seed)
+    chosen = choose_evaluation_rows(unknown.category[:], unknown.key[:], evaluate.per_category, recipe.seed)
     rows = _random_rows(unknown.take(chosen), dim, generator(recipe.seed, "rehearsal of the scores"))
     with _open(recipe, registry, "reducer", evaluate.reducer) as reducer:
         rows = rows.with_x(reducer.fit_transform(rows.x))
@@ -88,7 +88,7 @@ def _open(recipe: Recipe, registry: Registry, kind: str, spec: str, **parameters
 
 def _random_rows(faces: Faces, dim: int, rng: np.random.Generator) -> Features:
     """Rows around a centre of their own for each category, as features are."""
-    codes = np.unique(faces.category, return_inverse=True)[1]
+    codes = np.unique(faces.category.codes, return_inverse=True)[1]
     centres = rng.normal(size=(codes.max() + 1, dim))
     x = (centres[codes] + rng.normal(size=(len(faces), dim))).astype(np.float32)
-    return Features(faces.key, faces.category, faces.group, x)
+    return Features(faces.key[:], faces.category[:], faces.group[:], x)

@@ -99,7 +99,6 @@ def run(
         _refuse_other_choices(folder / RECIPE, recipe)
         faces = select_faces(all_faces, recipe, registry, known, unknown)
         shared = cache.of(all_faces) if cache else None
-        del all_faces  # a million rows are a gigabyte
         stages = _Stages(folder, recipe, registry, faces, other_runs, devices, progress, shared)
         if not (folder / f"{FINAL}.safetensors").is_file():
             rehearse(recipe, faces, registry, stages.dims, plan=STAGES.index(until) >= STAGES.index("plan"))
@@ -204,7 +203,7 @@ class _Stages:
     def _train(self, backbone: str, plan: MergePlan, name: str) -> None:
         weights = self.folder / f"{name}.safetensors"
         settings, pixels = self.recipe.train, self._pixels_of(self.faces.trained, self.sizes[backbone])
-        reals = set(pixels.faces.category.tolist()) - set(plan.classes)  # those of each dataset are a class
+        reals = set(pixels.faces.category.counts()) - set(plan.classes)  # those of each dataset are a class
         plan = replace(plan, classes={**plan.classes, **{category: category for category in reals}})
         if name == "first":  # a number of images is the final model's
             settings = replace(settings, images=None)
@@ -291,7 +290,8 @@ class _Stages:
             return self._checked_plan(Path(recipe.plan))
         if recipe.plan == "none":
             return unmerged_plan(self.faces.categories)
-        named = by_name(dict(zip(known.category.tolist(), known.method.tolist(), strict=True)), recipe.rules)
+        one = known.first_of_categories()
+        named = by_name(dict(zip(one.category.tolist(), one.method.tolist(), strict=True)), recipe.rules)
         if recipe.plan == "name":
             return named
         clustered = self._plan_of_other_run()

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from kce.errors import KCEError
 from kce.faces.reencode import make_view
 from kce.merging.aligner_inputs import find_fallback_reals, sample_real_rows
@@ -56,19 +54,21 @@ def select_faces(faces: Faces, recipe: Recipe, registry: Registry, known: list[s
     Raises:
         KCEError: The aligner or the loss needs reals that are not there.
     """
-    known_faces = faces.take(np.flatnonzero(np.isin(faces.category, known)))
-    datasets = set(known_faces.dataset.tolist())
+    known_faces = faces.take(faces.category.isin(known))
+    datasets = set(known_faces.dataset.counts())
     fallback_reals, views = _aligner_inputs(faces, datasets, recipe, registry) if recipe.clusters else ({}, ())
-    reals = faces.take(sample_real_rows(faces, known_faces, datasets | set(fallback_reals.values()), recipe.seed))
+    real_rows = sample_real_rows(faces, known_faces, datasets | set(fallback_reals.values()), recipe.seed)
+    reals = faces.take(real_rows)
     trained = known_faces
     if recipe.train.loss == "within-dataset":
-        keys = np.concatenate([known_faces.key, reals.key[np.isin(reals.dataset, sorted(datasets))]])
-        trained = faces.take(np.isin(faces.key, keys))
+        is_trained = faces.category.isin(known)
+        is_trained[real_rows[reals.dataset.isin(datasets)]] = True
+        trained = faces.take(is_trained)
         _check_rivals(trained)
     return RunFaces(
         sorted(known),
         known_faces,
-        faces.take(np.flatnonzero(np.isin(faces.category, unknown))),
+        faces.take(faces.category.isin(unknown)),
         trained,
         reals,
         fallback_reals,
@@ -90,8 +90,8 @@ def _aligner_inputs(
 
 def _check_rivals(faces: Faces) -> None:
     """Raise KCEError for a dataset with one category: within it there is nothing to tell that from."""
-    for dataset in sorted(set(faces.dataset.tolist())):
-        categories = sorted(set(faces.category[faces.dataset == dataset].tolist()))
+    for dataset in faces.dataset.counts():
+        categories = list(faces.take(faces.dataset == dataset).category.counts())
         if len(categories) == 1:
             raise KCEError(
                 f'with the loss "within-dataset" there is nothing to tell {categories[0]} from: '

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from kce.system.documents import Document
 
 if TYPE_CHECKING:
@@ -58,5 +56,4 @@ class RunReport(Document):
 
 def count_faces(faces: Faces) -> dict[str, int]:
     """Category -> number of its faces, sorted."""
-    categories, counts = np.unique(faces.category, return_counts=True)
-    return dict(zip(categories.tolist(), counts.tolist(), strict=True))
+    return faces.category.counts()

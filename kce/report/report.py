@@ -84,6 +84,7 @@ def _render(
 def _datasets(source: ReportSource, faces: Any) -> Mapping[str, str]:
     """Category -> dataset, for the check boxes that filter the points."""
     if faces is not None:
-        return dict(zip(faces.category.tolist(), faces.dataset.tolist(), strict=True))
+        first = faces.first_of_categories()
+        return dict(zip(first.category.tolist(), first.dataset.tolist(), strict=True))
     categories = {category for run in source.runs for category in (*run.report["known"], *run.report["unknown"])}
     return {category: category.partition("_")[0] for category in sorted(categories)}

@@ -38,7 +38,7 @@ def sprite_sheets(faces: Faces | None, keys: Sequence[str]) -> list[str]:
 
 
 def _draw_sheets(faces: Faces | None, keys: Sequence[str]) -> Iterator[NDArray[np.uint8]]:
-    rows = {key: row for row, key in enumerate(faces.key.tolist())} if faces is not None else {}
+    rows = _find_rows(faces, set(keys)) if faces is not None else {}
     for start in range(0, len(keys), PER_SHEET):
         part = keys[start : start + PER_SHEET]
         sheet = np.full((-(-len(part) // ACROSS) * SIDE, ACROSS * SIDE, 3), 128, np.uint8)
@@ -50,6 +50,12 @@ def _draw_sheets(faces: Faces | None, keys: Sequence[str]) -> Iterator[NDArray[n
                     y, x = cell // ACROSS * SIDE, cell % ACROSS * SIDE
                     sheet[y : y + SIDE, x : x + SIDE] = image
         yield sheet
+
+
+def _find_rows(faces: Faces, keys: set[str]) -> dict[str, int]:
+    """Key -> row, of those of these keys that a folder has."""
+    in_order = (key for batch in faces.key.batches() for key in batch)
+    return {key: row for row, key in enumerate(in_order) if key in keys}
 
 
 def _load_faces(faces: Any, rows: Sequence[int]) -> list[NDArray[np.uint8] | None]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from kce.errors import BadData, KCEError
 from kce.faces.folder import read_detector
 from kce.merging.aligner_inputs import find_fallback_reals
@@ -53,7 +51,7 @@ def keep_runs_with_reals(
             with isolation.component(registry.resolve("aligner", spec), registry, run.recipe.timeout) as aligner:
                 needs_reals[spec] = aligner.reals
         if run.recipe.clusters and needs_reals[spec]:
-            datasets = set(faces.dataset[np.isin(faces.category, run.known)].tolist())
+            datasets = set(faces.take(faces.category.isin(run.known)).dataset.counts())
             try:
                 find_fallback_reals(faces, datasets, registry)
             except BadData as error:
@@ -68,8 +66,8 @@ def keep_runs_with_reals(
 
 def category_methods(faces: Faces) -> dict[str, str]:
     """Return the forgery method of each forged category in the face folder."""
-    forged = ~faces.real
-    return dict(zip(faces.category[forged].tolist(), faces.method[forged].tolist(), strict=True))
+    forged = faces.take(~faces.real).first_of_categories()
+    return dict(zip(forged.category.tolist(), forged.method.tolist(), strict=True))
 
 
 def check_run(run: StudyRun, faces: Faces | None, registry: Registry, sampled: set[Any]) -> None:
@@ -92,7 +90,7 @@ def check_run(run: StudyRun, faces: Faces | None, registry: Registry, sampled: s
             return
         check_recipe(run.recipe, faces, registry)
         if (run.known, run.recipe.train) not in sampled:
-            known = faces.take(np.flatnonzero(np.isin(faces.category, run.known)))
+            known = faces.take(faces.category.isin(run.known))
             choose_examples(known, unmerged_plan(run.known), run.recipe.train)
             sampled.add((run.known, run.recipe.train))
     except KCEError as error:

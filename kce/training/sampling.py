@@ -12,17 +12,21 @@ import numpy as np
 import xxhash
 
 from kce.errors import BadData, KCEError
-from kce.labels import recordings
+from kce.labels import encode_texts, recordings
 from kce.system.rng import generator, hash_order
 from kce.training.settings import TrainSettings, check_train_settings
 from kce.training.weights import file_sha256
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from kce.faces.folder import Faces
+    from kce.labels import Texts
     from kce.registry.registry import Registry
     from kce.types import MergePlan
+
+
+_HASHED_AT_ONCE = 2**12
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +67,12 @@ def within_dataset_mask(faces: Faces, plan: MergePlan, settings: TrainSettings) 
     """Build the mask of the loss "within-dataset"; None for "softmax", which needs none."""
     if settings.loss == "softmax":
         return None
-    names, dataset = np.unique(faces.dataset, return_inverse=True)
+    names, dataset = encode_texts(faces.dataset.tolist())
     mask = np.zeros((len(names), len(plan.names)), bool)
     class_number = {name: number for number, name in enumerate(plan.names)}
-    for number, category in set(zip(dataset.tolist(), faces.category.tolist(), strict=True)):
-        mask[number, class_number[plan.classes[category]]] = True
+    one = faces.first_of_categories()
+    for own, category in zip(one.dataset.tolist(), one.category.tolist(), strict=True):
+        mask[names.index(own), class_number[plan.classes[category]]] = True
     return ClassMask(dataset, mask)
 
 
@@ -88,7 +93,7 @@ def choose_examples(faces: Faces, plan: MergePlan, settings: TrainSettings) -> t
         BadData: If a class would have fewer than two training faces.
     """
     check_train_settings(settings)
-    foreign = sorted(set(faces.category.tolist()) - set(plan.classes))
+    foreign = sorted(set(faces.category.counts()) - set(plan.classes))
     if foreign:
         raise KCEError(f"faces of {foreign[0]}, which the plan does not name", "training may use known categories only")
     is_held_out = held_out_mask(faces.category, faces.group, faces.key, settings.held_out, settings.seed)
@@ -98,9 +103,11 @@ def choose_examples(faces: Faces, plan: MergePlan, settings: TrainSettings) -> t
             'set held_out = 0.1, or checkpoint = "last"; a category with one recording has none to hold out',
         )
     per_class = _images_per_class(plan, settings)
-    rows, targets = draw_training_set(np.where(is_held_out, "", faces.category), plan, per_class, settings.seed)
+    categories = zip(faces.category.tolist(), is_held_out.tolist(), strict=True)
+    labels = ["" if held_out else category for category, held_out in categories]
+    rows, targets = draw_training_set(labels, plan, per_class, settings.seed)
     if len(rows) < 2 * len(plan.names):
-        images = {name: np.isin(faces.category[~is_held_out], plan.members(name)).sum() for name in plan.names}
+        images = {name: faces.category.isin(plan.members(name))[~is_held_out].sum() for name in plan.names}
         smallest = min(images, key=lambda name: images[name])
         raise BadData(
             f"a class would be trained on one image: {smallest} has {images[smallest]} that are not held out",
@@ -152,8 +159,11 @@ def _hash_of_datasets(faces: Faces, examples: Examples) -> str:
 
 def _hash_of_examples(faces: Faces, examples: Examples) -> str:
     total = xxhash.xxh128()
-    for row, target in zip(examples.rows.tolist(), examples.targets.tolist(), strict=True):
-        total.update(f"{faces.key[row]}\0{faces.hash[row]}\0{target}\n".encode())
+    for start in range(0, len(examples.rows), _HASHED_AT_ONCE):
+        part = examples.take(slice(start, start + _HASHED_AT_ONCE))
+        chosen = faces.take(part.rows)
+        for key, own, target in zip(chosen.key.tolist(), chosen.hash.tolist(), part.targets.tolist(), strict=True):
+            total.update(f"{key}\0{own}\0{target}\n".encode())
     return total.hexdigest()
 
 
@@ -169,7 +179,7 @@ def split_batches(count: int, batch_size: int) -> list[NDArray[np.int64]]:
     return np.array_split(np.arange(count), pieces)
 
 
-def held_out_mask(category: ArrayLike, group: ArrayLike, key: ArrayLike, share: float, seed: int) -> NDArray[np.bool_]:
+def held_out_mask(category: Texts, group: Texts, key: Texts, share: float, seed: int) -> NDArray[np.bool_]:
     """Choose about `share` of every category's faces to hold out, as whole recordings.
 
     A recording is held out of every category it occurs in, since its frames look alike in all of them. Recordings are
@@ -186,17 +196,17 @@ def held_out_mask(category: ArrayLike, group: ArrayLike, key: ArrayLike, share: 
     Returns:
         (n,) True for the faces to hold out.
     """
-    labels = np.asarray(category, np.str_)
+    labels = category.tolist()
     mask = np.zeros(len(labels), bool)
-    if not share or not len(labels):
+    if not share or not labels:
         return mask
-    categories, codes = np.unique(labels, return_inverse=True)
-    names, recording = np.unique(recordings(np.asarray(group), np.asarray(key)), return_inverse=True)
+    categories, codes = encode_texts(labels)
+    names, recording = encode_texts(recordings(group, key).tolist())
     total = np.bincount(codes)
     missing = share * total
     spare = total / 2
     rows = np.split(np.argsort(recording, kind="stable"), np.cumsum(np.bincount(recording))[:-1])
-    for number in hash_order(seed, names.tolist()):
+    for number in hash_order(seed, names):
         if (missing <= 0).all():
             break
         taken = np.bincount(codes[rows[number]], minlength=len(categories))
@@ -208,7 +218,7 @@ def held_out_mask(category: ArrayLike, group: ArrayLike, key: ArrayLike, share: 
 
 
 def draw_training_set(
-    labels: ArrayLike, plan: MergePlan, per_class: int | Sequence[int] | None, seed: int
+    labels: Sequence[str], plan: MergePlan, per_class: int | Sequence[int] | None, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Draw the balanced training set of a plan, without replacement.
 
@@ -229,8 +239,9 @@ def draw_training_set(
     Raises:
         BadData: If categories have too few rows; the message names them.
     """
-    label = np.asarray(labels, dtype=np.str_)
-    rows = {category: np.flatnonzero(label == category) for category in plan.classes}
+    names, codes = encode_texts(labels)
+    numbers = {name: number for number, name in enumerate(names)}
+    rows = {category: np.flatnonzero(codes == numbers.get(category, -1)) for category in plan.classes}
     members = [plan.members(name) for name in plan.names]
     # A class of m members can give p rows if its member number i has p // m + (i < p % m) of them.
     largest = min(len(m) * len(rows[c]) + i for m in members for i, c in enumerate(m)) if members else 0

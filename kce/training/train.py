@@ -22,7 +22,6 @@ from kce.training.launch import run_on_devices
 from kce.training.sampling import choose_examples, split_batches, weights_provenance, within_dataset_mask
 from kce.training.state import TrainingState
 from kce.training.steps import balanced_accuracy, training_step
-from kce.training.sync_batchnorm import with_sync_batchnorm
 from kce.training.weights import (
     TRAIN_AGAIN,
     read_weights_metadata,
@@ -137,6 +136,8 @@ def _training_loop(  # noqa: PLR0915 - one straight loop reads better than its p
 ) -> None:
     """Train in one of the processes: all make the same batches, and each rank processes its slice of each batch."""
     import torch
+
+    from kce.training.sync_batchnorm import with_sync_batchnorm  # it loads torch
 
     share = slice(fabric.global_rank, None, fabric.world_size)
     batches = split_batches(len(examples.rows), settings.batch_size)

@@ -8,7 +8,6 @@ import os
 import pickle
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +18,7 @@ from kce.faces import loader, pixel_cache
 from kce.faces.folder import Faces, load_pixels, read_faces
 from kce.faces.loader import Pixels
 from kce.faces.pixel_cache import PixelCache, place_bytes, remove_pixel_cache
+from kce.faces.tables import FaceRow, read_csv_table, write_csv_table
 from tests.support.corpus import face_folder
 
 SIZE = 24
@@ -192,10 +192,18 @@ def test_what_a_changed_png_shows_is_never_stored(faces_at: Path, tmp_path: Path
     np.testing.assert_array_equal(place.pixels(faces).read(np.arange(2)), true)
 
 
-def test_a_hash_as_no_cut_writes_it_is_decoded_each_time(faces: Faces, place: Place, decoded: list[int]) -> None:
-    odd = replace(faces, hash=np.array(["", "0x12345678901234", "../../etc/passwd", *faces.hash[3:].tolist()]))
+def test_a_hash_as_no_cut_writes_it_is_decoded_each_time(
+    faces_at: Path, tmp_path: Path, place: Place, decoded: list[int]
+) -> None:
+    root = shutil.copytree(faces_at, tmp_path / "faces")
+    (root / "cut.toml").unlink(missing_ok=True)  # the folder is the user's own now
+    rows = [FaceRow(*fields) for fields in read_csv_table(root / "faces.csv", FaceRow._fields)]
+    for row, odd in enumerate(("", "0x12345678901234", "../../etc/passwd")):
+        rows[row] = rows[row]._replace(hash=odd)
+    write_csv_table(root / "faces.csv", FaceRow._fields, rows)
+    faces = read_faces(root)
     for _ in range(2):
-        place.pixels(odd).read(every(faces))
+        place.pixels(faces).read(every(faces))
     assert sorted(decoded) == sorted([*range(len(faces)), 0, 1, 2])
 
 

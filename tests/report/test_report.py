@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from kce.errors import BadData
-from kce.faces.folder import Faces, load_pixels, read_faces
+from kce.faces.folder import load_pixels, read_faces
+from kce.faces.tables import FaceRow, write_csv_table
 from kce.pipeline.recipe import Evaluate, Recipe
 from kce.pipeline.run import run
 from kce.registry.registry import Registry
@@ -168,20 +169,17 @@ def test_twenty_thousand_points_fit_into_a_page_and_are_drawn(folder: Path, tmp_
         soft = cv2.GaussianBlur(random.normal(128, 90, (64, 64, 3)), (0, 0), 3) + random.normal(0, 4, (64, 64, 3))
         (tmp_path / f"A_X/{number}.png").parent.mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / f"A_X/{number}.png"), np.clip((soft - 128) * 3 + 128, 0, 255).astype(np.uint8))
-    names = np.char.add("A_X/face-", np.arange(n).astype(str))
-    files = np.array([f"A_X/{number % 64}.png" for number in range(n)])
-    blank = np.zeros(n, "U1")
-    faces = Faces(
-        tmp_path, key=names, category=blank, dataset=blank, method=blank, real=np.zeros(n, bool), group=blank,
-        file=files, hash=blank,
-    )  # fmt: skip
+    blank = dict.fromkeys(FaceRow._fields, "") | {"category": "A_X", "dataset": "A", "method": "X", "real": "0"}
+    rows = [FaceRow(**blank | {"key": f"A_X/face-{number}", "file": f"A_X/{number % 64}.png"}) for number in range(n)]
+    write_csv_table(tmp_path / "faces.csv", FaceRow._fields, rows)
+    faces = read_faces(tmp_path)
     source = replace(read_report_source(folder))
     source.__class__.faces, kept = (lambda _: faces), source.__class__.faces  # type: ignore[assignment]
     try:
         shown = ShownFaces()
         place = random.normal(0, 1, (n, 2)).astype(np.float32)
         category = np.array([f"A_{number % 27}" for number in range(n)])
-        points = charts.Points(place, category, shown.add(names.tolist()), ("a", "b"))
+        points = charts.Points(place, category, shown.add(faces.key.tolist()), ("a", "b"))
         page = report._render(source, [], [charts.ReportFigure("known", "Known", "", {"all": points})], shown)
     finally:
         source.__class__.faces = kept  # type: ignore[method-assign]

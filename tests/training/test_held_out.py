@@ -16,7 +16,11 @@ SHARES = st.sampled_from([0.0, 0.05, 0.1, 0.3, 0.5])
 
 def mask(faces: list[tuple[str, str]], share: float, seed: int = 0) -> np.ndarray:
     return held_out_mask(
-        [c for c, _ in faces], [g for _, g in faces], [f"k{n}" for n in range(len(faces))], share, seed
+        np.array([c for c, _ in faces], np.str_),
+        np.array([g for _, g in faces], np.str_),
+        np.array([f"k{n}" for n in range(len(faces))], np.str_),
+        share,
+        seed,
     )
 
 
