@@ -59,6 +59,9 @@ def run(
     checkpoint: Annotated[
         str | None, typer.Option(help="The weights to keep: last, or best on the held-out faces.")
     ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="auto, 32, bf16 or 16; auto: 32 on the CPU, bf16 or 16 on a GPU.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random choice.")] = None,
     timeout: Annotated[
         float | None, typer.Option(help="Seconds a third party's component may take; 0: no limit.")
@@ -107,6 +110,7 @@ def run(
             "loss": loss,
             "held_out": held_out,
             "checkpoint": checkpoint,
+            "precision": precision,
         },
     )
     registry = Registry.load()

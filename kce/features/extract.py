@@ -15,6 +15,7 @@ from kce.training.device import (
     gather_rows,
     is_out_of_memory,
     largest_fitting_batch,
+    resolve_precision,
     sum_over_processes,
     to_network_input,
 )
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from kce.faces.folder import Faces
     from kce.faces.loader import Pixels
     from kce.registry.registry import Registry
+    from kce.training.settings import Precision
     from kce.types import Progress
 
 DEFAULT_BATCH_SIZE = 32
@@ -44,6 +46,7 @@ def extract_features(
     to: Path,
     table: str,
     batch_size: int = DEFAULT_BATCH_SIZE,
+    precision: Precision = "auto",
     devices: int = 1,
     progress: Progress = lambda *_: None,
 ) -> None:
@@ -59,6 +62,7 @@ def extract_features(
         to: The feature file.
         table: Its table.
         batch_size: Faces at a time on each device.
+        precision: One of ``kce.training.settings.PRECISIONS``; the rows are float32 in each of them.
         devices: GPUs, or processes on the CPU, which take the batches in turn; the first of them writes.
         progress: Called with the faces done and to do.
 
@@ -66,16 +70,25 @@ def extract_features(
         Refused: If `to` holds rows made with different settings.
         KCEError: If memory runs out; the hint names a batch size that would fit.
     """
-    provenance = features_provenance(pixels.faces, weights, pixels.view)
+    precision = resolve_precision(precision)
+    provenance = features_provenance(pixels.faces, weights, precision, pixels.view)
     if not has_table(to, table, provenance):
         arguments = (pixels, weights, registry, to, table, provenance, batch_size)
-        run_on_devices(_extraction_loop, arguments, devices, progress)
+        run_on_devices(_extraction_loop, arguments, precision, devices, progress)
 
 
-def features_provenance(faces: Faces, weights: Path, view: str = "") -> dict[str, str]:
-    """Collect everything that decides the rows: the faces, the view they are seen in, the network."""
+def features_provenance(faces: Faces, weights: Path, precision: str, view: str = "") -> dict[str, str]:
+    """Collect everything that decides the rows: the faces, the view they are seen in, the network, the precision.
+
+    The precision is the one that is used, not "auto".
+    """
     metadata = read_weights_metadata(weights)
-    provenance = {"faces": faces.content_hash(), "backbone": metadata["backbone"], "weights": file_sha256(weights)}
+    provenance = {
+        "faces": faces.content_hash(),
+        "backbone": metadata["backbone"],
+        "weights": file_sha256(weights),
+        "precision": precision,
+    }
     return provenance | ({"view": view} if view else {})
 
 

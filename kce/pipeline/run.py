@@ -28,6 +28,7 @@ from kce.registry import isolation
 from kce.system import lock
 from kce.system.documents import checked_model, document_to_table, write_document
 from kce.system.regular import require_inside
+from kce.training.device import check_precision, resolve_precision
 from kce.training.train import train
 from kce.training.weights import format_differences
 
@@ -86,7 +87,10 @@ def run(
     """
     if until not in STAGES:
         raise UnknownName.among("stage", until, STAGES)
-    recipe = checked_model(replace(recipe, train=replace(recipe.train, seed=recipe.seed)), "the recipe")
+    recipe = checked_model(recipe, "the recipe")
+    # "auto" is decided once, here: the run's own recipe has the precision that was used.
+    precision = resolve_precision(recipe.train.precision)
+    recipe = replace(recipe, train=replace(recipe.train, seed=recipe.seed, precision=precision))
     all_faces = read_faces(Path(recipe.faces))
     known, unknown = check_recipe(recipe, all_faces, registry)
     if until == STAGES[-1] and len(unknown) < 2:
@@ -101,6 +105,7 @@ def run(
         shared = cache.of(all_faces) if cache else None
         stages = _Stages(folder, recipe, registry, faces, other_runs, devices, progress, shared)
         if not (folder / f"{FINAL}.safetensors").is_file():
+            check_precision(precision)
             rehearse(recipe, faces, registry, stages.dims, plan=STAGES.index(until) >= STAGES.index("plan"))
         write_recipe(folder / RECIPE, recipe, registry)  # only now: what cannot work leaves nothing in the folder
         return stages.do(until)
@@ -111,10 +116,15 @@ def _refuse_other_choices(path: Path, recipe: Recipe) -> None:
     if not path.is_file() or not _holds_work(path.parent):
         return
     existing, requested = compared_choices(read_recipe(path)), compared_choices(recipe)
+    began = existing["train.precision"]
+    if began == "auto":  # not recorded by the version that wrote it: the weights say whether they fit
+        existing["train.precision"] = requested["train.precision"]
     if existing != requested:
+        same = existing | {"train.precision": requested["train.precision"]} == requested
         raise Refused(
             f"{path.parent} holds a run of other choices:\n{format_differences(existing, requested)}",
-            "name another folder for this run, or move that one away",
+            (f"--precision {began} continues it as it began; or " if same else "")
+            + "name another folder for this run, or move that one away",
         )
 
 
@@ -212,11 +222,13 @@ class _Stages:
     def _extract(self, pixels: Pixels, network: str, table: str) -> None:
         weights, to = self.folder / f"{network}.safetensors", self.folder / FEATURES
         batch_size = self.recipe.train.batch_size  # what could be trained on fits where nothing is trained
-        extract_features(pixels, weights, self.registry, to, table, batch_size, self.devices, self.progress)
+        precision = self.recipe.train.precision
+        extract_features(pixels, weights, self.registry, to, table, batch_size, precision, self.devices, self.progress)
 
     def _extract_or_find(self, pixels: Pixels, table: str) -> Path:
         """The file with the first model's features of these faces: another run's, if they were made there."""
-        provenance = features_provenance(pixels.faces, self.folder / "first.safetensors", pixels.view)
+        weights, precision = self.folder / "first.safetensors", self.recipe.train.precision
+        provenance = features_provenance(pixels.faces, weights, precision, pixels.view)
         for folder in self.run_folders:
             if has_table(folder / FEATURES, table, provenance):
                 return folder / FEATURES
@@ -347,6 +359,7 @@ class _Stages:
             plan=dict(plan.classes),
             made=plan.made,
             classes=len(plan.names),
+            precision=self.recipe.train.precision,
             asked=plan.asked,
             known=count_faces(self.faces.known),
             unknown=count_faces(self.faces.unknown),

@@ -32,6 +32,7 @@ class RunReport(Document):
         asked: How many classes were asked for; None where no number was.
         dims: Dimensions of the features that were scored, after the reducer.
         unknown_recordings: Rows that were scored and whose recording is unknown.
+        precision: In what the networks computed: 32, bf16 or 16; empty in reports of earlier versions.
     """
 
     NOUN: ClassVar[str] = "the report of a run"
@@ -52,6 +53,7 @@ class RunReport(Document):
     asked: int | None = None
     dims: int = 0
     unknown_recordings: int = 0
+    precision: str = ""
 
 
 def count_faces(faces: Faces) -> dict[str, int]:

@@ -51,7 +51,8 @@ def _scores(report: Mapping[str, Any]) -> ReportTable:
             record = {"evaluator": evaluator, "score": score, "value": value, **_bounds(interval)}
             records.append({**record, "n": n, "seed": seed, "unknown_recordings": report["unknown_recordings"]})
     head = ["evaluator", "score", "value", "95 % interval", "n", "seed"]
-    note = f"On n faces of categories that no model has seen. {_intervals_note([report])}"
+    computed = f" The networks computed in precision {report['precision']}." if report["precision"] else ""
+    note = f"On n faces of categories that no model has seen.{computed} {_intervals_note([report])}"
     return _table("scores", "Scores", note, head, rows, 2, records)
 
 

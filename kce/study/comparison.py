@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -53,6 +54,15 @@ def read_run_reports(runs: Iterable[StudyRun], folder: Path) -> dict[str, dict[s
         if path.is_file():
             reports[run.name] = document_to_table(read_document(path, RunReport))
     return reports
+
+
+def describe_precisions(reports: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return a remark if the runs computed in different precisions, as on machines of different kinds."""
+    counts = Counter(report["precision"] or "unknown" for report in reports.values())
+    if len(counts) < 2:
+        return []
+    listed = ", ".join(f"{count} in {precision}" for precision, count in sorted(counts.items()))
+    return [f"the runs computed in different precisions: {listed}; set precision in [run.train] to make them equal"]
 
 
 def collect_scores(runs: Sequence[StudyRun], reports: Mapping[str, Mapping[str, Any]]) -> StudyScores:
@@ -108,6 +118,7 @@ def _run_scores(report: Mapping[str, Any]) -> dict[str, Any]:
         "found_classes": report["classes"],
         "scores": report["scores"],
         "intervals": report["intervals"],
+        "precision": report["precision"],
     }
 
 

@@ -17,15 +17,20 @@ from kce.study.grid import count_trainings
 if TYPE_CHECKING:
     from kce.registry.registry import Registry
     from kce.study.grid import StudyRun
+    from kce.training.settings import Precision
 
 _TRIAL = 4  # faces in a measurement; times are nearly proportional to their number
 _PROCESS = 700 * 2**20  # bytes of a process with its libraries
 _COPIES = 3  # of the known features while they are reduced
 
 
+Network = tuple[str, "Precision"]
+"""A backbone, by name and parameters, and the precision it runs in."""
+
+
 @dataclass(frozen=True)
 class BackboneSpeed:
-    """Measurements of one backbone on this fabric.
+    """Measurements of one backbone in one precision on this machine.
 
     Attributes:
         training: Faces per second.
@@ -99,14 +104,23 @@ class StudyCost:
         return {name: value for name, value in asdict(self).items() if name != "jobs"}
 
 
-def measure_backbone(backbone: str, registry: Registry) -> BackboneSpeed:
-    """Time a training step and a forward pass on random faces, on this process's device, each after a warm-up."""
+def measure_backbone(backbone: str, precision: Precision, registry: Registry) -> BackboneSpeed:
+    """Time a training step and a forward pass on random faces, on this process's device, each after a warm-up.
+
+    Args:
+        backbone: Its name and parameters.
+        precision: One of ``kce.training.settings.PRECISIONS``.
+        registry: Builds it.
+
+    Raises:
+        KCEError: If this machine has not the hardware for the precision.
+    """
     import torch
 
-    from kce.training.device import make_fabric
+    from kce.training.device import make_fabric, resolve_precision
     from kce.training.train import build_classifier
 
-    fabric = make_fabric()
+    fabric = make_fabric(resolve_precision(precision))
     with torch.random.fork_rng():
         component = registry.build("backbone", backbone)
         network = build_classifier(component, 2).to(memory_format=torch.channels_last).to(fabric.device)
@@ -144,7 +158,7 @@ def _time_second_call(work: Callable[[], None]) -> float:
 
 
 def list_outputs(
-    grid: Sequence[StudyRun], counts: Mapping[str, int], speeds: Mapping[str, BackboneSpeed]
+    grid: Sequence[StudyRun], counts: Mapping[str, int], speeds: Mapping[Network, BackboneSpeed]
 ) -> list[Output]:
     """List everything the runs make, each thing once.
 
@@ -153,29 +167,39 @@ def list_outputs(
     Args:
         grid: The runs.
         counts: Category -> faces in the face folder.
-        speeds: Backbone -> its measurements; runs of other backbones are left out.
+        speeds: Network -> its measurements; runs of other networks are left out.
     """
     runs = _measured(grid, speeds)
     outputs: dict[Any, Output] = {}
 
-    def training(job: str, key: Any, backbone: str, images: int, epochs: int) -> None:
-        seconds = images * epochs / speeds[backbone].training
-        outputs.setdefault(key, Output(job, key, seconds, speeds[backbone].weights, images * epochs))
+    def training(job: str, key: Any, speed: BackboneSpeed, images: int, epochs: int) -> None:
+        outputs.setdefault(key, Output(job, key, images * epochs / speed.training, speed.weights, images * epochs))
 
-    def extraction(job: str, key: Any, backbone: str, categories: Iterable[str]) -> None:
-        faces, speed = sum(counts.get(category, 0) for category in categories), speeds[backbone]
+    def extraction(job: str, key: Any, speed: BackboneSpeed, categories: Iterable[str]) -> None:
+        faces = sum(counts.get(category, 0) for category in categories)
         outputs.setdefault(key, Output(job, key, faces / speed.extraction, faces * speed.dim * 4))
 
     # First models before final ones: a run whose final model is the first model of another run waits for that run.
     for run in runs:
         if run.extracts:
-            job, train = f"{run.name}: known features", run.recipe.train
-            training(job, run.extracts, run.recipe.first, _unmerged(run), train.epochs)
-            extraction(job, known_features_key(run), run.recipe.first, run.known)
+            job, speed = f"{run.name}: known features", speeds[first_network(run)]
+            training(job, run.extracts, speed, _unmerged(run), run.recipe.train.epochs)
+            extraction(job, known_features_key(run), speed, run.known)
     for run in runs:
-        training(run.name, run.trains, run.recipe.backbone, run.images or _unmerged(run), run.recipe.train.epochs)
-        extraction(run.name, unknown_features_key(run), run.recipe.backbone, run.recipe.unknown)
+        speed = speeds[final_network(run)]
+        training(run.name, run.trains, speed, run.images or _unmerged(run), run.recipe.train.epochs)
+        extraction(run.name, unknown_features_key(run), speed, run.recipe.unknown)
     return list(outputs.values())
+
+
+def first_network(run: StudyRun) -> Network:
+    """Return what a run's known features are made with."""
+    return run.recipe.first, run.recipe.train.precision
+
+
+def final_network(run: StudyRun) -> Network:
+    """Return what a run trains on its plan."""
+    return run.recipe.backbone, run.recipe.train.precision
 
 
 def _unmerged(run: StudyRun) -> int:
@@ -183,8 +207,8 @@ def _unmerged(run: StudyRun) -> int:
     return len(run.known) * (run.recipe.train.per_class or 0)
 
 
-def _measured(grid: Sequence[StudyRun], speeds: Mapping[str, BackboneSpeed]) -> list[StudyRun]:
-    return [run for run in grid if {run.recipe.backbone, run.recipe.first} <= speeds.keys()]
+def _measured(grid: Sequence[StudyRun], speeds: Mapping[Network, BackboneSpeed]) -> list[StudyRun]:
+    return [run for run in grid if {first_network(run), final_network(run)} <= speeds.keys()]
 
 
 def known_features_key(run: StudyRun) -> Any:
@@ -200,7 +224,7 @@ def unknown_features_key(run: StudyRun) -> Any:
 def estimate_study_cost(
     grid: Sequence[StudyRun],
     counts: Mapping[str, int],
-    speeds: Mapping[str, BackboneSpeed],
+    speeds: Mapping[Network, BackboneSpeed],
     slots: int,
     to: Path,
     existing: Collection[Any],
@@ -212,7 +236,7 @@ def estimate_study_cost(
     Args:
         grid: Grid of the study, as for ``list_outputs``; so are `counts` and `speeds`.
         counts: Category -> faces.
-        speeds: Backbone -> its measurements.
+        speeds: Network -> its measurements.
         slots: Runs at a time.
         to: The study's folder.
         existing: Keys of the outputs that exist.
@@ -228,16 +252,16 @@ def estimate_study_cost(
     largest, making = 0.0, {output.key for output in left}
     for run in _measured(grid, speeds):
         if making & {run.trains, run.extracts, known_features_key(run), unknown_features_key(run)}:
-            speed = speeds[run.recipe.backbone]
+            speed = speeds[final_network(run)]
             known = sum(counts.get(category, 0) for category in run.known)
             decoded = min(_unmerged(run) * speed.size**2 * 3, BUDGET)
-            reducing = known * speeds[run.recipe.first].dim * 4 * _COPIES if run.extracts else 0
+            reducing = known * speeds[first_network(run)].dim * 4 * _COPIES if run.extracts else 0
             largest = max(largest, _PROCESS + 2 * rows + max(decoded + 4 * speed.weights, reducing))
     keys = [
         (run, RunKeys(run.extracts, known_features_key(run), run.trains, unknown_features_key(run)))
         for run in _measured(grid, speeds)
     ]
-    sizes = {backbone: speed.size for backbone, speed in speeds.items()}
+    sizes = {backbone: speed.size for (backbone, _), speed in speeds.items()}
     decoding = estimate_decoding(keys, counts, sizes, making, cache)
     trained = [output for output in left if output.images]
     states = 3 * max((output.disk for output in trained), default=0) * slots  # of interrupted trainings

@@ -249,10 +249,10 @@ def estimate_cost(plan: StudyPlan, slots: int, progress: Progress = lambda *_: N
     """
     existing = _existing_outputs(plan)
     unfinished = [run for run in plan.runs if not {run.trains, cost.unknown_features_key(run)} <= existing]
-    backbones = sorted({spec for run in unfinished for spec in (run.recipe.backbone, run.recipe.first)})
+    networks = sorted({network for run in unfinished for network in (cost.first_network(run), cost.final_network(run))})
     speeds = {}
-    for number, spec in enumerate(backbones):
-        progress("measuring backbones", number, len(backbones))
+    for number, (spec, precision) in enumerate(networks):
+        progress("measuring backbones", number, len(networks))
         try:
             isolation.check_backbone(
                 plan.registry.resolve("backbone", spec), plan.registry, plan.runs[0].recipe.timeout
@@ -260,9 +260,9 @@ def estimate_cost(plan: StudyPlan, slots: int, progress: Progress = lambda *_: N
         except KCEError as error:
             _log.warning("%s", error.message)
             continue
-        speeds[spec] = cost.measure_backbone(spec, plan.registry)
-    if backbones:
-        progress("measuring backbones", len(backbones), len(backbones))
+        speeds[spec, precision] = cost.measure_backbone(spec, precision, plan.registry)
+    if networks:
+        progress("measuring backbones", len(networks), len(networks))
     faces, rows = (count_faces(plan.faces), plan.faces.nbytes) if plan.faces is not None else ({}, 0)
     return cost.estimate_study_cost(plan.runs, faces, speeds, slots, plan.folder, existing, rows, plan.cache)
 
@@ -327,7 +327,7 @@ def finish_study(plan: StudyPlan, tasks: Mapping[str, Task], estimate: cost.Stud
     reports = comparison.read_run_reports(plan.runs, plan.folder / RUNS)
     document = {
         **comparison.compare_plans(plan.study, plan.runs, reports),
-        "remarks": list(plan.remarks),
+        "remarks": [*plan.remarks, *comparison.describe_precisions(reports)],
         "estimate": estimate.summary(),
         "seconds": round(sum(task.seconds for task in tasks.values()), 1),
         "failed": {name: task.error for name, task in tasks.items() if task.state == "failed"},

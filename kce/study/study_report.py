@@ -127,6 +127,7 @@ class RunSummary:
         scores: Evaluator -> score -> value.
         intervals: Evaluator -> score -> interval.
         unknown_recordings: Rows that were scored and whose recording is unknown.
+        precision: In what its networks computed; empty in reports of earlier versions.
     """
 
     run: str
@@ -145,6 +146,7 @@ class RunSummary:
     scores: Mapping[str, Mapping[str, float]]
     intervals: Mapping[str, Mapping[str, Interval | None]]
     unknown_recordings: int = 0
+    precision: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+from typing import TYPE_CHECKING, Any, Literal
 
-from kce.errors import KCEError
+from kce.errors import KCEError, UnknownName
+from kce.training.settings import PRECISIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,29 +16,94 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from numpy.typing import NDArray
 
+    from kce.training.settings import Precision
 
-def make_fabric(devices: int = 1) -> Fabric:
-    """Choose the hardware: GPUs in mixed precision where there are any, else the CPU in float32.
+_log = logging.getLogger("kce.training.device")
+
+_FABRIC_PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "32": "32-true",
+    "bf16": "bf16-mixed",
+    "16": "16-mixed",
+}
+
+
+def resolve_precision(asked: Precision) -> Precision:
+    """Say in which precision networks run on this machine.
 
     Args:
+        asked: One of ``kce.training.settings.PRECISIONS``.
+
+    Returns:
+        "32", "bf16" or "16": for "auto", 32 on the CPU, and on a GPU bf16 if it has that, else 16.
+
+    Raises:
+        UnknownName: If there is no such precision.
+    """
+    import torch
+
+    if asked not in PRECISIONS:
+        raise UnknownName.among("precision", str(asked), PRECISIONS)
+    if asked != "auto":
+        return asked
+    if not torch.cuda.is_available():
+        return "32"
+    # bfloat16 that an older GPU only emulates is slower than float16.
+    return "bf16" if _has_bf16() else "16"
+
+
+def check_precision(precision: str) -> None:
+    """Raise KCEError if networks cannot run in a resolved precision here; warn if the hardware only emulates it."""
+    _require_hardware(precision)
+    if precision == "bf16" and not _has_bf16():
+        _log.warning("torch finds no bf16 instructions on this machine: precision bf16 is emulated: far slower than 32")
+
+
+def _require_hardware(precision: str) -> None:
+    import torch
+
+    # Without a GPU, Fabric would compute in bfloat16 instead, and what is recorded would be wrong.
+    if precision == "16" and not torch.cuda.is_available():
+        raise KCEError(
+            "precision 16 needs a CUDA GPU, and this machine has none",
+            "use precision 32 or bf16; a run that began in 16 is continued on a machine with a GPU",
+        )
+
+
+def _has_bf16() -> bool:
+    import torch
+
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    instructions: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch do not say
+    return any(there for name, there in instructions.items() if "bf16" in name)
+
+
+def make_fabric(precision: str, devices: int = 1) -> Fabric:
+    """Choose the hardware: GPUs where there are any, else the CPU.
+
+    Args:
+        precision: "32", "bf16" or "16", as ``resolve_precision`` returns it.
         devices: How many; more than one means one process for each.
 
     Raises:
-        KCEError: If there are fewer GPUs than `devices`.
+        KCEError: If there are fewer GPUs than `devices`, or none and `precision` needs one.
     """
     import torch
     from lightning_fabric import Fabric
 
+    _require_hardware(precision)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells each fabric's precision to the user
     strategy = "auto" if devices == 1 else "ddp_spawn"
-    if not torch.cuda.is_available():
-        return Fabric(accelerator="auto" if devices == 1 else "cpu", devices=devices, strategy=strategy)
-    if devices > torch.cuda.device_count():
-        raise KCEError(
-            f"{devices} devices asked for, but there are {torch.cuda.device_count()} GPUs", "use as many as there are"
-        )
-    # bfloat16 that an older GPU only emulates is slower than float16.
-    half = "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
-    return Fabric(accelerator="cuda", devices=devices, strategy=strategy, precision=half)  # type: ignore[arg-type]
+    if torch.cuda.is_available():
+        accelerator = "cuda"
+        if devices > torch.cuda.device_count():
+            raise KCEError(
+                f"{devices} devices asked for, but there are {torch.cuda.device_count()} GPUs",
+                "use as many as there are",
+            )
+    else:
+        accelerator = "auto" if devices == 1 else "cpu"
+    return Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=_FABRIC_PRECISION[precision])
 
 
 def to_network_input(fabric: Fabric, images: NDArray[np.uint8]) -> torch.Tensor:

@@ -30,7 +30,7 @@ Work = Callable[..., Any]
 """
 
 
-def run_on_devices(work: Work, arguments: Sequence[Any], devices: int, progress: Progress) -> Any:
+def run_on_devices(work: Work, arguments: Sequence[Any], precision: str, devices: int, progress: Progress) -> Any:
     """Run `work` in one process for each device, and return the result of the first.
 
     With one device it runs in this process. Otherwise processes are spawned; the progress and the log of the first and
@@ -39,6 +39,7 @@ def run_on_devices(work: Work, arguments: Sequence[Any], devices: int, progress:
     Args:
         work: See ``Work``; picklable if there is more than one device.
         arguments: Arguments of `work` after the fabric; picklable likewise.
+        precision: The fabric's, as for ``make_fabric``.
         devices: GPUs, or processes on the CPU.
         progress: Called in this process.
 
@@ -49,7 +50,7 @@ def run_on_devices(work: Work, arguments: Sequence[Any], devices: int, progress:
     """
     if devices == 1:
         with deferred_interrupts() as interrupted:
-            return work(make_fabric(), *arguments, progress=progress, stopped=interrupted)
+            return work(make_fabric(precision), *arguments, progress=progress, stopped=interrupted)
 
     from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
@@ -67,7 +68,8 @@ def run_on_devices(work: Work, arguments: Sequence[Any], devices: int, progress:
         preserved = preserved_environment("MASTER_ADDR", "MASTER_PORT")
         with deferred_interrupts(lambda: setattr(stop, "value", 1)), preserved:
             # Bound by partial: the launcher searches its arguments for networks, and fails on frozen dataclasses.
-            result = make_fabric(devices).launch(partial(_run_process, work, tuple(arguments)), senders, stop)
+            fabric = make_fabric(precision, devices)
+            result = fabric.launch(partial(_run_process, work, tuple(arguments)), senders, stop)
     except (ProcessRaisedException, ProcessExitedException) as error:
         failure = error
     finally:

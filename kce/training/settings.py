@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 from kce.errors import KCEError, UnknownName
 from kce.training.augment import check_augmentations
 
 LOSSES = ("softmax", "within-dataset")
 CHECKPOINTS = ("last", "best")
+Precision = Literal["auto", "32", "bf16", "16"]
+PRECISIONS = get_args(Precision)
 MOST = {"epochs": 100_000, "batch_size": 100_000, "per_class": 100_000_000, "images": 1_000_000_000}
 """The largest values: more is a slip of the keyboard, and would be noticed only when time or memory runs out."""
 
@@ -32,6 +34,9 @@ class TrainSettings:
             with the reals of each dataset as a class beside its forgeries: telling datasets apart earns nothing.
         held_out: Share of the known faces that is not trained on and measures accuracy; 0 = none.
         checkpoint: Which weights are the result: the "last", or the "best" on the held-out faces.
+        precision: In what networks compute, for training and for features: "32" is float32, "bf16" and "16" are
+            bfloat16 and float16 mixed with it; "auto" is 32 on the CPU and, on a GPU, bf16 if it has that, else 16.
+            The recipe that a run writes says which it was.
         per_class: Images of each class; None = as many as all classes can give.
         images: Images of all classes together, instead of per_class; the first classes have one more.
         seed: Random seed of the order of faces, augmentation and new weights.
@@ -48,6 +53,7 @@ class TrainSettings:
     loss: Literal["softmax", "within-dataset"] = "softmax"
     held_out: float = 0.1
     checkpoint: Literal["last", "best"] = "last"
+    precision: Precision = "auto"
     per_class: int | None = None
     images: int | None = None
     seed: int = 0
@@ -75,6 +81,8 @@ def check_train_settings(settings: TrainSettings) -> None:
         raise UnknownName.among("loss", str(settings.loss), LOSSES)
     if settings.checkpoint not in CHECKPOINTS:
         raise UnknownName.among("checkpoint", str(settings.checkpoint), CHECKPOINTS)
+    if settings.precision not in PRECISIONS:
+        raise UnknownName.among("precision", str(settings.precision), PRECISIONS)
 
 
 def _is_number(value: object) -> bool:

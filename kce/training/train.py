@@ -6,6 +6,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ import xxhash
 from kce.errors import BadData, KCEError, MachineFault
 from kce.registry.specs import format_spec
 from kce.training.augment import apply_augmentations
-from kce.training.device import sum_over_processes
+from kce.training.device import resolve_precision, sum_over_processes
 from kce.training.history import HISTORY_COLUMNS, TensorBoardLog, log_epoch, read_history, write_history
 from kce.training.launch import run_on_devices
 from kce.training.sampling import choose_examples, split_batches, weights_provenance, within_dataset_mask
@@ -84,6 +85,7 @@ def train(
         BadData: If a class has too few images, or a face can no longer be read.
         KCEError: If the loss is not finite, memory runs out, or a setting is wrong.
     """
+    settings = replace(settings, precision=resolve_precision(settings.precision))
     examples, held_out = choose_examples(pixels.faces, plan, settings)
     smallest = min(map(len, split_batches(len(examples.rows), settings.batch_size)))
     if devices > smallest:
@@ -104,7 +106,7 @@ def train(
         }
         class_mask = within_dataset_mask(pixels.faces, plan, settings)
         arguments = (metadata, pixels, examples, held_out, class_mask, settings, registry, to)
-        run_on_devices(_training_loop, arguments, devices, progress)
+        run_on_devices(_training_loop, arguments, settings.precision, devices, progress)
     metadata = read_weights_metadata(to)
     if not read_history(to.with_name("train.csv"), to.stem):  # the weights were reused
         write_history(to.with_name("train.csv"), to.stem, _history_rows(metadata, to))

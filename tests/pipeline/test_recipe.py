@@ -83,6 +83,7 @@ def test_the_command_line_refuses_an_old_recipe_with_status_2(
         ({"train": TrainSettings(lr=float("inf"))}, "lr = inf is not a learning rate"),
         ({"train": TrainSettings(weight_decay=-1.0)}, "weight_decay = -1.0"),
         ({"train": TrainSettings(save_every=-1.0)}, "save_every = -1.0"),
+        ({"train": TrainSettings(precision="fp8")}, "precision .*named 'fp8'. Known"),  # type: ignore[arg-type]
         ({"vote": "mean"}, "vote .* named 'mean'. Did you mean 'means'"),
         ({"plan": "clusterz"}, "no plan named 'clusterz'"),
     ],

@@ -61,6 +61,7 @@ def test_every_category_has_one_class_and_plans_are_as_large_as_they_say(
     reports = done[1]
     for found in reports.values():
         assert set(found["plan"]) == set(KNOWN)
+        assert found["precision"] == "32"
         assert found["classes"] == len(set(found["plan"].values()))
     assert {plan: found["classes"] for plan, found in reports.items()} == {
         "none": 6,
@@ -242,6 +243,30 @@ def test_the_recipe_of_a_run_is_read_back_as_it_was(chosen: Recipe, tmp_path: Pa
     write_recipe(tmp_path / "recipe.toml", replace(chosen, seed=7), REGISTRY)
     resolved = (tmp_path / "recipe.toml").read_text().partition("[resolved]")[2]
     assert "kmeans:n_init=10,seed=7,n_clusters=name" in resolved
+
+
+def test_a_run_records_what_auto_came_to_and_never_mixes_two_precisions(chosen: Recipe, tmp_path: Path) -> None:
+    short = replace(chosen, train=replace(chosen.train, epochs=1))
+    with pytest.raises(KCEError, match="precision 16 needs a CUDA GPU"):
+        run(tmp_path, replace(short, train=replace(short.train, precision="16")), REGISTRY, "first")
+    assert not (tmp_path / "recipe.toml").exists()
+    run(tmp_path, short, REGISTRY, "first")
+    recipe = tmp_path / "recipe.toml"
+    text, weights = recipe.read_text(), file_sha256(tmp_path / "first.safetensors")
+    assert read_recipe(recipe).train.precision == "32"
+    assert run(tmp_path, replace(short, train=replace(short.train, precision="32")), REGISTRY, "first") == {}
+    # As if the run had begun on a machine with a GPU.
+    recipe.write_text(text.replace('precision = "32"', 'precision = "bf16"'))
+    with pytest.raises(Refused, match=r"train\.precision: was 'bf16', now '32'") as error:
+        run(tmp_path, short, REGISTRY, "first")
+    assert "--precision bf16 continues it as it began" in error.value.hint
+    with pytest.raises(Refused, match=r"train\.precision: was 'bf16', now '32'") as error:
+        run(tmp_path, replace(short, seed=1), REGISTRY, "first")
+    assert "--precision" not in error.value.hint
+    # A recipe that does not record it: the weights say that they were made in 32.
+    recipe.write_text(text.replace('precision = "32"\n', ""))
+    run(tmp_path, short, REGISTRY, "first")
+    assert file_sha256(tmp_path / "first.safetensors") == weights
 
 
 def test_a_recipe_says_where_each_part_came_from_and_what_to_install(chosen: Recipe, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from kce.errors import BadData, KCEError
 from kce.faces.folder import read_detector
 from kce.registry.registry import Registry
 from kce.report.report import write_report
-from kce.study import cost, study
+from kce.study import comparison, cost, study
 from kce.system import shipped
 from kce.system.lock import folder_lock
 from kce.training.weights import file_sha256, read_weights_metadata
@@ -352,6 +352,38 @@ def test_a_study_that_does_not_fit_is_refused_with_numbers(faces: Path, tmp_path
         cost.check_resources(replace(found, disk=2**40, disk_free=2**20, memory_free=2**60))
     with pytest.raises(KCEError, match=r"of memory, and 1 MB are free"):
         cost.check_resources(replace(found, disk_free=2**60, memory_free=2**20))
+
+
+def test_plans_of_a_study_may_compute_in_different_precisions(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each network is measured in each precision, and nothing is shared between the two."""
+    measured: list[tuple[str, str]] = []
+
+    def measure(backbone: str, precision: str, registry: Registry) -> cost.BackboneSpeed:
+        measured.append((backbone, precision))
+        return cost.BackboneSpeed(10.0 if precision == "bf16" else 100.0, 1000.0, 1000, 8, 32)
+
+    monkeypatch.setattr(cost, "measure_backbone", measure)
+    text = STUDY.partition("[plan.none]")[0] + "".join(
+        f'[plan.{precision}]\nbackbones = ["tiny"]\n[plan.{precision}.train]\nprecision = "{precision}"\n'
+        for precision in ("32", "bf16")
+    )
+    text += '[[group]]\nname = 1\nunknown = ["C_Unseen", "C_Strange"]\n'
+    plan = study.prepare_study(str(written(tmp_path, text)), tmp_path / "out", REGISTRY, faces=faces)
+    found = study.estimate_cost(plan, 1)
+    assert measured == [("tiny:size=32,width=2", "32"), ("tiny:size=32,width=2", "bf16")]
+    assert found.trainings == 4
+    known = {name: seconds for name, seconds in found.jobs.items() if "known features" in name}
+    assert len(known) == 2
+    assert known["group-1/seed-0/tiny/bf16: known features"] > 5 * known["group-1/seed-0/tiny/32: known features"]
+
+
+def test_a_comparison_says_where_runs_computed_in_different_precisions() -> None:
+    same = {"a": {"precision": "32"}, "b": {"precision": "32"}}
+    assert comparison.describe_precisions(same) == []
+    (remark,) = comparison.describe_precisions({**same, "c": {"precision": "bf16"}, "d": {"precision": ""}})
+    assert "2 in 32, 1 in bf16, 1 in unknown" in remark
 
 
 def test_the_cost_of_a_continued_study_is_that_of_what_is_left(

@@ -20,5 +20,5 @@ def note_how_it_ends(fabric: Any, folder: Path, progress: Any, stopped: Any) -> 
 
 
 def test_processes_have_parted_before_they_end(tmp_path: Path) -> None:
-    assert run_on_devices(note_how_it_ends, (tmp_path,), 2, lambda *_: None) == 2
+    assert run_on_devices(note_how_it_ends, (tmp_path,), "32", 2, lambda *_: None) == 2
     assert [path.read_text() for path in sorted(tmp_path.iterdir())] == ["False", "False"]

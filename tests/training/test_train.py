@@ -338,7 +338,7 @@ def test_the_best_checkpoint_is_the_one_its_row_says(pixels: Pixels, tmp_path: P
         network = build_classifier(REGISTRY.build("backbone", spec), len(PLAN.names))
         network.load_state_dict(read_weights_file(tmp_path / f"{seed}.safetensors")[0])
         _, held = choose_examples(at32.faces, PLAN, chosen)
-        assert balanced_accuracy(make_fabric(), network, at32, held, 32) == pytest.approx(max(accuracy))
+        assert balanced_accuracy(make_fabric("32"), network, at32, held, 32) == pytest.approx(max(accuracy))
         result.append(accuracy.index(max(accuracy)))
     assert min(result) < 5, "one seed at least must have its best before the last epoch"
 
