@@ -249,6 +249,10 @@ class Features(FeatureTexts):
         """Return the rows at these indices, or under this mask, in that order; reals and views stay as they are."""
         return Features(self.key[rows], self.label[rows], self.group[rows], self.x[rows], self.reals, self.views)
 
+    def select(self, rows: NDArray[Any], key: NDArray[np.str_], label: NDArray[np.str_]) -> Features:
+        """Return the rows at these indices under other keys and labels, without reals and views."""
+        return Features(key, label, self.group[rows], self.x[rows])
+
     def with_x(self, x: NDArray[np.float32]) -> Features:
         """Return the same rows with other features (n, any dim), without reals and views."""
         return Features(self.key, self.label, self.group, x)

@@ -16,7 +16,7 @@ from kce.evaluation.intervals import LEVEL
 from kce.merging.aligner_inputs import sample_per_category
 
 if TYPE_CHECKING:
-    from kce.types import Features
+    from kce.types import Features, FeatureStream
 
 UNLEARNED_NOTE = "cannot be distinguished from the reals of its dataset"
 """What the votes of a plan say of such a category."""
@@ -24,7 +24,7 @@ UNLEARNED_NOTE = "cannot be distinguished from the reals of its dataset"
 _ROWS = 500  # of each category, sampled: enough for a mean
 
 
-def find_unlearned(features: Features, seed: int) -> list[str]:
+def find_unlearned(features: FeatureStream, seed: int) -> list[str]:
     """Find the categories whose mean differs from their dataset's reals by no more than chance, tested at 5 %.
 
     Args:
@@ -49,7 +49,7 @@ def find_unlearned(features: Features, seed: int) -> list[str]:
     return [traces.labels[number] for number, p in p_values.items() if p > 1 - LEVEL]
 
 
-def _sample(features: Features, seed: int) -> Features:
+def _sample(features: FeatureStream, seed: int) -> Features:
     """At most _ROWS rows of each category, the same whatever the order of the rows."""
     order = np.argsort(features.key, kind="stable")
     return features.take(order[sample_per_category(features.label[order], _ROWS, seed)])

@@ -67,22 +67,9 @@ class StoredRows(FeatureTexts):
         stored = indices if self.rows is None else self.rows[indices]
         return Features(self.key[rows], self.label[rows], self.group[rows], next(self.table.read_x([stored])))
 
-    def select(self, rows: NDArray[Any], key: NDArray[np.str_] | None = None, label: Any = None) -> StoredRows:
-        """Return a stream of the rows at these indices, or under this mask, without reals and views.
-
-        Args:
-            rows: The indices or mask.
-            key: Other keys for them.
-            label: Other labels for them.
-        """
-        stored = np.flatnonzero(rows) if self.rows is None and rows.dtype == bool else rows
-        return StoredRows(
-            self.table,
-            self.key[rows] if key is None else key,
-            self.label[rows] if label is None else label,
-            self.group[rows],
-            stored if self.rows is None else self.rows[rows],
-        )
+    def select(self, rows: NDArray[np.int64], key: NDArray[np.str_], label: NDArray[np.str_]) -> StoredRows:
+        """Return a stream of the rows at these indices under other keys and labels, without reals and views."""
+        return StoredRows(self.table, key, label, self.group[rows], rows if self.rows is None else self.rows[rows])
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from kce.errors import BadData, UnknownName
-from kce.labels import REAL, concatenate_texts, encode_texts, label_parts, text_array
+from kce.labels import REAL, encode_texts, label_parts, text_array
 from kce.system.rng import generator
-from kce.types import Features
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kce.faces.columns import TextColumn
     from kce.faces.folder import Faces
+    from kce.features.streams import StoredRows
     from kce.registry.registry import Registry
+    from kce.types import Features
+
+Rows = TypeVar("Rows", "Features", "StoredRows")
 
 MAX_VIEWED = 500
 """Faces of each category that are seen in further views: enough for a mean."""
@@ -112,7 +114,7 @@ def sample_per_category(labels: NDArray[np.str_] | TextColumn, most: int, seed: 
     return np.concatenate(chosen) if chosen else np.zeros(0, np.int64)
 
 
-def collect_reals(table: Features, sources: Mapping[str, str]) -> Features:
+def collect_reals(table: Rows, sources: Mapping[str, str]) -> Rows:
     """Collect the reals of every dataset, labelled as its own; reals that serve for several datasets are repeated.
 
     Args:
@@ -120,12 +122,10 @@ def collect_reals(table: Features, sources: Mapping[str, str]) -> Features:
         sources: Dataset -> the dataset whose reals serve for it.
     """
     datasets = table.dataset
-    parts = []
+    rows, keys, labels = [], list[str](), list[str]()
     for dataset, source in sources.items():
-        rows = table.take(datasets == source)
-        label = text_array([f"{dataset}_{REAL}"] * len(rows))
-        keys = rows.key if dataset == source else text_array([f"{dataset}/{key}" for key in rows.key.tolist()])
-        parts.append(replace(rows, key=keys, label=label, views={}))
-
-    key, label, group = (concatenate_texts(getattr(part, name) for part in parts) for name in ("key", "label", "group"))
-    return Features(key, label, group, np.concatenate([part.x for part in parts]))
+        own = np.flatnonzero(datasets == source)
+        rows.append(own)
+        keys += [key if dataset == source else f"{dataset}/{key}" for key in table.key[own].tolist()]
+        labels += [f"{dataset}_{REAL}"] * len(own)
+    return table.select(np.concatenate(rows), text_array(keys), text_array(labels))

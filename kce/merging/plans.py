@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from kce.errors import BadData, KCEError
+from kce.features.streams import in_memory
 from kce.merging.class_count import count_classes, same_dataset_pairs
 from kce.registry.validation import takes_cannot_link
 from kce.system.rng import generator
@@ -19,7 +20,7 @@ from kce.types import MergePlan
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from kce.types import Clusterer, Features
+    from kce.types import Clusterer, FeatureStream
 
 
 _log = logging.getLogger("kce.merging.plans")
@@ -94,7 +95,7 @@ def at_random(categories: Iterable[str], sizes: Sequence[int], seed: int) -> Mer
 
 
 def by_clusters(
-    features: Features,
+    features: FeatureStream,
     clusterer: Clusterer,
     vote: Literal["means", "rows"] = "means",
     name: str = "",
@@ -106,7 +107,7 @@ def by_clusters(
     its own. Where another number of classes was made than was asked for, the plan says so, and a warning in the log.
 
     Args:
-        features: Features of the known categories.
+        features: Features of the known categories, which are read in one pass; all at once for a vote of rows.
         clusterer: Clusters one row for each category or all rows, see `vote`.
         vote: What is clustered. "means": one row for each category, so there is nothing to vote on: the clusterer gets
             the mean features of each category, in order of category; a ``kce.types.ConstrainedClusterer`` also gets, as
@@ -127,18 +128,16 @@ def by_clusters(
         raise KCEError(f"unknown vote {vote!r}", 'choose "means" or "rows"')
     if not len(features):
         raise BadData("there are no features to cluster", "check that the table holds the known categories")
-    if not np.isfinite(features.x).all():
-        raise BadData("the features to cluster are not all finite (NaN or infinite)", "extract the features again")
     labels, codes = np.unique(features.label, return_inverse=True)
     categories = labels.tolist()
     if vote == "means":
-        means = _category_means(features.x, codes, len(categories))
+        means = _category_means(features, codes, len(categories))
         constrained = takes_cannot_link(clusterer)
         cannot_link = same_dataset_pairs(_category_datasets(features, codes)) if constrained else None
         numbers = _cluster(clusterer, means.astype(np.float32), cannot_link)
     else:
         order = np.lexsort((np.unique(features.key, return_inverse=True)[1], codes))
-        clusters = _cluster(clusterer, features.x[order])
+        clusters = _cluster(clusterer, _finite(in_memory(features).x)[order])
         shares = _cluster_shares(codes[order], clusters, len(categories))
         numbers = np.array([_largest_share(share) for share in shares])
     # Noise is not a cluster: each of its categories gets a number that no other has.
@@ -161,10 +160,10 @@ def by_clusters(
     return MergePlan(classes, votes, made, asked)
 
 
-def estimate_class_count(features: Features) -> int:
+def estimate_class_count(features: FeatureStream) -> int:
     """Count the classes that the categories of these features fall into; see ``kce.merging.class_count``."""
     categories, codes = np.unique(features.label, return_inverse=True)
-    return count_classes(_category_means(features.x, codes, len(categories)), _category_datasets(features, codes))
+    return count_classes(_category_means(features, codes, len(categories)), _category_datasets(features, codes))
 
 
 def same_partition(one: MergePlan, other: MergePlan) -> bool:
@@ -189,11 +188,26 @@ def _numbered(word: str, categories: list[str], numbers: list[int]) -> dict[str,
     return {category: f"{word}-{places[number]:02d}" for category, number in zip(categories, numbers, strict=True)}
 
 
-def _category_means(x: NDArray[np.float32], codes: NDArray[np.int_], count: int) -> NDArray[np.float64]:
-    return np.stack([x[codes == code].mean(axis=0, dtype=np.float64) for code in range(count)])
+def _category_means(rows: FeatureStream, codes: NDArray[np.int_], count: int) -> NDArray[np.float64]:
+    """The mean features of each category, from one pass over the rows: (count, dim)."""
+    sums, start = np.zeros((count, 0)), 0
+    for batch in rows.batches():
+        x, own = _finite(batch.x), codes[start : start + len(batch)]
+        if not start:
+            sums = np.zeros((count, batch.dim))
+        for code in np.unique(own).tolist():
+            sums[code] += x[own == code].sum(axis=0, dtype=np.float64)
+        start += len(batch)
+    return sums / np.bincount(codes, minlength=count)[:, None]
 
 
-def _category_datasets(features: Features, codes: NDArray[np.int_]) -> NDArray[np.str_]:
+def _finite(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not np.isfinite(x).all():
+        raise BadData("the features to cluster are not all finite (NaN or infinite)", "extract the features again")
+    return x
+
+
+def _category_datasets(features: FeatureStream, codes: NDArray[np.int_]) -> NDArray[np.str_]:
     return features.dataset[np.unique(codes, return_index=True)[1]]
 
 

@@ -15,6 +15,8 @@ from kce.evaluation.scoring import open_evaluators, read_evaluation_rows, score_
 from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
 from kce.features.extract import extract_features, features_provenance
+from kce.features.reduction import align_rows, reduce_rows
+from kce.features.streams import StoredRows, in_memory
 from kce.features.table import has_table, open_table
 from kce.merging.aligner_inputs import collect_reals, sample_viewed_rows
 from kce.merging.plan_file import check_plan, read_plan, write_plan
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from kce.pipeline.recipe import Recipe
     from kce.pipeline.run_faces import RunFaces
     from kce.registry.registry import Registry
-    from kce.types import Features, MergePlan, Progress
+    from kce.types import FeatureStream, MergePlan, Progress
 
 _log = logging.getLogger("kce.pipeline.run")
 
@@ -248,17 +250,18 @@ class _Stages:
             for view in views:
                 yield self._new_pixels(sample, size, view), f"{table}+{view}"
 
-    def _known_rows(self) -> Features:
+    def _known_rows(self) -> StoredRows:
         """Features of the known categories, with the reals and views that the aligner needs."""
         tables = {
-            table: open_table(self._extract_or_find(pixels, table), table) for pixels, table in self._first_tables()
+            table: StoredRows.all_of(open_table(self._extract_or_find(pixels, table), table))
+            for pixels, table in self._first_tables()
         }
         views, fallback = self.faces.views, self.faces.fallback_reals
-        rows = replace(tables["known"].read_all(), views={view: tables[f"known+{view}"].read_all() for view in views})
+        rows = replace(tables["known"], views={view: tables[f"known+{view}"] for view in views})
         if not fallback:
             return rows
-        viewed = {view: collect_reals(tables[f"reals+{view}"].read_all(), fallback) for view in views}
-        return replace(rows, reals=replace(collect_reals(tables["reals"].read_all(), fallback), views=viewed))
+        viewed = {view: collect_reals(tables[f"reals+{view}"], fallback) for view in views}
+        return replace(rows, reals=replace(collect_reals(tables["reals"], fallback), views=viewed))
 
     # The plan ----------------------------------------------------------------------------------------------------
 
@@ -320,18 +323,13 @@ class _Stages:
         recipe = self.recipe
         rows = self._known_rows()
         unlearned = find_unlearned(rows, recipe.seed)
-        with self._component("aligner", recipe.aligner) as aligner:
-            rows = rows.with_x(aligner.align(rows))
-        self.progress("reducing and clustering", 0, 1)
-        with self._component("reducer", recipe.reducer) as reducer:
-            rows = rows.with_x(reducer.fit_transform(rows.x))
-        parameters = {}
-        if self.registry.takes("clusterer", recipe.clusterer, "n_clusters"):
-            k = names if recipe.k == "name" else recipe.k
-            parameters["n_clusters"] = estimate_class_count(rows) if k == "estimate" else int(k)
-        part = self.registry.resolve_seeded("clusterer", recipe.clusterer, recipe.seed, **parameters)
-        with isolation.component(part, self.registry, recipe.timeout) as clusterer:
-            plan = by_clusters(rows, clusterer, recipe.vote, part.spec, part.parameters.get("n_clusters"))
+        with (
+            self._component("aligner", recipe.aligner) as aligner,
+            self._component("reducer", recipe.reducer) as reducer,
+        ):
+            aligned = align_rows(aligner, rows)
+            self.progress("reducing and clustering", 0, 1)
+            plan = self._cluster(reduce_rows(reducer, aligned), names)
         self.progress("reducing and clustering", 1, 1)
         if unlearned:
             _log.warning(
@@ -342,6 +340,15 @@ class _Stages:
         votes = {name: f"{vote}; {UNLEARNED_NOTE}" if name in unlearned else vote for name, vote in plan.votes.items()}
         return replace(plan, votes=votes)
 
+    def _cluster(self, rows: FeatureStream, names: int) -> MergePlan:
+        recipe, parameters = self.recipe, {}
+        if self.registry.takes("clusterer", recipe.clusterer, "n_clusters"):
+            k = names if recipe.k == "name" else recipe.k
+            parameters["n_clusters"] = estimate_class_count(rows) if k == "estimate" else int(k)
+        part = self.registry.resolve_seeded("clusterer", recipe.clusterer, recipe.seed, **parameters)
+        with isolation.component(part, self.registry, recipe.timeout) as clusterer:
+            return by_clusters(rows, clusterer, recipe.vote, part.spec, part.parameters.get("n_clusters"))
+
     # Scores ------------------------------------------------------------------------------------------------------
 
     def _score(self, plan: MergePlan) -> RunReport:
@@ -349,7 +356,7 @@ class _Stages:
         rows = read_evaluation_rows(open_table(self.folder / FEATURES, "unknown"), evaluate.per_category, seed)
         self.progress("scoring", 0, 1)
         with self._component("reducer", evaluate.reducer) as reducer:
-            reduced = rows.with_x(reducer.fit_transform(rows.x))
+            reduced = in_memory(reduce_rows(reducer, rows))
         with open_evaluators(self.registry, evaluate.evaluators, seed, self.recipe.timeout) as evaluators:
             scored = score_features(reduced, evaluators, seed=seed, plan=plan, resamples=evaluate.resamples)
         self.progress("scoring", 1, 1)

@@ -19,6 +19,13 @@ class NoReducer:
         """Copy the features: (n, dim)."""
         return x.copy()  # a caller that changes the result must not change the input
 
+    def partial_fit(self, x: NDArray[np.float32]) -> None:
+        """Do nothing: there is nothing to learn."""
+
+    def transform(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Copy the features: (n, dim)."""
+        return x.copy()
+
 
 @hookimpl
 def kce_reducers() -> dict[str, Callable[..., Any]]:
