@@ -11,8 +11,8 @@ import numpy as np
 from kce.errors import BadData, KCEError
 from kce.evaluation.formatting import describe_unknown_recordings
 from kce.evaluation.intervals import bootstrap_interval
-from kce.features.reduction import reduce_rows
-from kce.features.streams import StoredRows, in_memory
+from kce.features.reduction import load_rows, reduce_rows
+from kce.features.streams import StoredRows
 from kce.features.table import FeatureTable, open_table, split_table_address
 from kce.registry import isolation
 from kce.system.rng import generator, hash_order
@@ -44,7 +44,7 @@ def score_table(
     path, table = split_table_address(address)
     with open_evaluators(registry, specs, seed) as evaluators, isolation.component(part, registry) as reduce:
         rows = StoredRows.all_of(open_table(path, table))
-        reduced = in_memory(reduce_rows(reduce, rows))
+        reduced = load_rows(reduce_rows(reduce, rows), next(iter(evaluators.values()), None))
         return score_features(reduced, evaluators, seed=seed, resamples=resamples)
 
 

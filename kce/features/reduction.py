@@ -23,12 +23,12 @@ def align_rows(aligner: Any, rows: FeatureStream) -> FeatureStream:
         The aligned rows, without reals and views; those of an aligner of streams are aligned whenever they are read.
 
     Raises:
-        BadData: If the aligner needs all rows and memory cannot hold them.
+        KCEError: If the aligner needs all rows and memory cannot hold them.
     """
     if takes_stream("aligner", aligner):
         aligner.fit(rows)
         return ChangedRows(rows, aligner.transform)
-    features = in_memory(rows)
+    features = load_rows(rows, aligner)
     return features.with_x(aligner.align(features))
 
 
@@ -43,7 +43,7 @@ def reduce_rows(reducer: Any, rows: FeatureStream) -> FeatureStream:
         The reduced rows: in memory, but for a reducer of batches that keeps as many dimensions as there are.
 
     Raises:
-        BadData: If the reducer needs all rows and memory cannot hold them.
+        KCEError: If the reducer needs all rows and memory cannot hold them.
     """
     if takes_stream("reducer", reducer):
         for batch in rows.batches():
@@ -53,5 +53,20 @@ def reduce_rows(reducer: Any, rows: FeatureStream) -> FeatureStream:
     if hasattr(reducer, "fit_transform_rows"):
         x = reducer.fit_transform_rows(rows)
     else:
-        x = reducer.fit_transform(in_memory(rows).x)
+        x = reducer.fit_transform(load_rows(rows, reducer).x)
     return Features(rows.key, rows.label, rows.group, x)
+
+
+def load_rows(rows: FeatureStream, component: Any) -> Features:
+    """Read all rows for a component that needs them at once.
+
+    Args:
+        rows: The rows.
+        component: As ``kce.registry.isolation.component`` provides it; it knows how much memory it needs besides.
+
+    Raises:
+        KCEError: If there is too little memory, with the numbers.
+    """
+    if not isinstance(rows, Features) and hasattr(component, "check_price"):
+        component.check_price(len(rows), rows.dim)
+    return in_memory(rows)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from kce.errors import BadData, KCEError
-from kce.features.streams import in_memory
+from kce.features.reduction import load_rows
 from kce.merging.class_count import count_classes, same_dataset_pairs
 from kce.registry.validation import takes_cannot_link
 from kce.system.rng import generator
@@ -137,7 +137,7 @@ def by_clusters(
         numbers = _cluster(clusterer, means.astype(np.float32), cannot_link)
     else:
         order = np.lexsort((np.unique(features.key, return_inverse=True)[1], codes))
-        clusters = _cluster(clusterer, _finite(in_memory(features).x)[order])
+        clusters = _cluster(clusterer, _finite(load_rows(features, clusterer).x)[order])
         shares = _cluster_shares(codes[order], clusters, len(categories))
         numbers = np.array([_largest_share(share) for share in shares])
     # Noise is not a cluster: each of its categories gets a number that no other has.

@@ -3,11 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import IncrementalPCA
 
-from kce.features.reduction import reduce_rows
+from kce.errors import KCEError
+from kce.features.reduction import align_rows, reduce_rows
 from kce.features.store import write_table
 from kce.features.streams import ChangedRows, StoredRows, in_memory
 from kce.features.table import open_table
@@ -85,3 +87,20 @@ def test_a_reducer_of_batches_holds_no_more(tmp_path: Path) -> None:
     assert max(reducer.fitted) - min(reducer.fitted) <= 1
     # scikit-learn's own fits as it is; its batches must have as many rows as components
     assert in_memory(reduce_rows(IncrementalPCA(5), rows)).x.shape == (10_000, 5)
+
+
+class Whole:
+    """A component that asks for all rows, and for more memory than there is."""
+
+    align = fit_transform = None
+
+    def check_price(self, n: int, dim: int) -> None:
+        raise KCEError(f"{n} x {dim}", "take fewer")
+
+
+def test_what_memory_cannot_hold_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = stored(tmp_path / "f.h5", table_rows())
+    monkeypatch.setattr(StoredRows, "batches", None)
+    for use in (align_rows, reduce_rows):
+        with pytest.raises(KCEError, match="50 x 6"):
+            use(Whole(), stream)
