@@ -84,7 +84,7 @@ def kce_evaluators() -> Factories:
 
 @hookspec
 def kce_engines() -> Factories:
-    """Return engines, which run the jobs of a study on one machine or many; see ``kce.types.Engine``."""
+    """Return engines, which run jobs on one machine or many; see ``kce.types.Engine``."""
 
 
 KINDS = ("dataset", "detector", "backbone", "aligner", "reducer", "clusterer", "evaluator", "engine")

@@ -1,7 +1,7 @@
-"""A short, fixed import path for engines: workers call ``"kce.jobs:begin"``, which is in ``kce.study.jobs``."""
+"""A short, fixed import path for engines: workers call ``"kce.jobs:begin"``, of ``kce.system.engine_worker``."""
 
 from __future__ import annotations
 
-from kce.study.jobs import begin
+from kce.system.engine_worker import begin
 
 __all__ = ["begin"]

@@ -560,7 +560,7 @@ class Evaluator(Protocol):
 
 @runtime_checkable
 class Engine(Protocol):
-    """Runs the jobs of a study, in other processes than that of the study.
+    """Runs jobs in other processes than the one that submits them: runs of a study, pieces of a cut.
 
     Attributes:
         slots: How many jobs can run at the same time, at least 1.

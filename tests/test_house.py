@@ -33,7 +33,7 @@ BELOW = {
     "audit": "contract system features evaluation merging",
     "pipeline": "contract system registry faces training features evaluation merging audit",
     "study": "contract system registry faces training features evaluation merging pipeline",
-    "jobs": "study",
+    "jobs": "system",
     "report": "contract system registry data faces training features evaluation merging pipeline study",
     "bench": "contract system registry faces features evaluation merging audit pipeline report",
     "demo": "contract system registry faces pipeline report",

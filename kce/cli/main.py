@@ -242,6 +242,10 @@ def cut(
     workers: Annotated[
         int | None, typer.Option(help="Number of processes.", show_default="one per core and GiB of memory")
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="What cuts, as in `kce list engine`: ray = many machines.", show_default="this command"),
+    ] = None,
     skip_failing: Annotated[
         bool,
         typer.Option("--skip-failing", help="Record files that the system fails to read as unreadable, and go on."),
@@ -280,6 +284,7 @@ def cut(
                     per_category=per_category,
                     seed=seed,
                     workers=workers,
+                    engine=engine,
                     skip_failing=skip_failing,
                     pack=pack,
                     accept_losses=accept_losses,

@@ -8,7 +8,6 @@ and is started again reuses all complete results, and does the rest.
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 from collections import deque
@@ -18,12 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kce.data.limits import MAX_FAILURES, MEMORY_LIMIT, MEMORY_OF_WORKER, TIME_LIMIT, TIME_PER_FRAME
+from kce.data.limits import MAX_FAILURES, MEMORY_OF_WORKER
 from kce.data.losses import Finder, Losses
 from kce.data.suffixes import is_video
 from kce.errors import BadData, KCEError, MachineFault
 from kce.faces.crop import CroppedFace, make_cropper
 from kce.faces.cut_settings import CutSettings, refuse_lower_limits
+from kce.faces.cut_worker import start_workers
+from kce.faces.engine_pool import EnginePool, LostMachine
 from kce.faces.face_store import FaceStore, open_store
 from kce.faces.file_names import LOCK, content_hash, face_path
 from kce.faces.journal import CutRecord, CutResult
@@ -40,7 +41,7 @@ from kce.faces.selection import (
 )
 from kce.faces.tables import FaceRow, Problem
 from kce.registry import defaults
-from kce.registry.registry import Registry
+from kce.registry.registry import Registry, nearest_registry
 from kce.system.documents import Document
 from kce.system.lock import file_lock, make_folder
 from kce.system.machine_faults import summarize_faults
@@ -50,10 +51,11 @@ from kce.system.version import __version__
 from kce.system.worker_pool import InlineWorkers, TaskLost, Workers, default_worker_count, lost_fault
 
 if TYPE_CHECKING:
+    from kce.faces.cut_worker import CropperArguments
+    from kce.registry.registry import ResolvedComponent
     from kce.types import Progress, Remark, Sample
 
-
-_log = logging.getLogger("kce.faces.cut")
+    Pool = Workers | InlineWorkers | EnginePool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +106,7 @@ def cut(
     seed: int = 0,
     margin: float = 1.25,
     workers: int | None = None,
+    engine: str | None = None,
     skip_failing: bool = False,
     registry_folder: str | os.PathLike[str] | None = None,
     accept_losses: bool = False,
@@ -132,6 +135,8 @@ def cut(
         margin: Side of the square around the centre of the face, in units of the longer side of the face.
         workers: Number of processes; 0 = this process alone, where a file has no limits and a decoder that crashes
             ends everything. Default: one per processor, at most 8 and one per GiB of memory that is available.
+        engine: The engine whose machines do it, "name:key=value,...", instead of processes of this one; all must see
+            the dataset, and the registry with its plugins, under the same paths. The faces are the same.
         skip_failing: Whether files whose failure is not their own are recorded as unreadable, instead of an error.
         accept_losses: Whether to go on with the samples that are left where files are lost (``kce.data.losses``).
         pack: Whether the faces are packed in tar files (``kce.data.shards``). A folder stays as it was begun.
@@ -150,8 +155,12 @@ def cut(
         KCEError: A setting is out of range, another process is writing in the folder, or the disk is full.
     """
     _check_options(frames, per_category, margin, workers)
+    if engine is not None and workers is not None:
+        raise KCEError("workers are processes of this machine, and an engine has its own", f"say {engine} alone")
     registry_path = str(Path(registry_folder or Path.cwd()).resolve())
-    component = Registry.load(registry_path).resolve("detector", detector)
+    registry = Registry.load(registry_path)
+    component = registry.resolve("detector", detector)
+    machines = registry.resolve("engine", engine) if engine is not None else None
     settings = CutSettings(component.spec, frames, seed, float(margin), __version__)
     finder = Finder()
     samples = list_samples(dataset, finder, progress)
@@ -167,7 +176,9 @@ def cut(
         with closing(open_store(root, record.all_rows, pack=pack)) as store:
             verify_faces(quotas, record, store, progress)
             if any(quota.next for quota in quotas):
-                with _start_workers(workers, (detector, registry_path, frames, margin)) as pool:
+                arguments = (detector, registry_path, frames, margin)
+                pool = _start_workers(workers, arguments) if machines is None else _on_machines(machines, arguments)
+                with pool:
                     record.begin(limits)
                     failures = _cut_samples(quotas, record, store, pool, frames, progress, skip_failing)
                 if failures:
@@ -185,23 +196,22 @@ def cut(
     return report
 
 
-def _start_workers(workers: int | None, arguments: tuple[str, str, int, float]) -> Workers | InlineWorkers:
+def _start_workers(workers: int | None, arguments: CropperArguments) -> Workers | InlineWorkers:
     if workers == 0:
         return InlineWorkers(make_cropper, arguments)
-    limit = TIME_LIMIT + TIME_PER_FRAME * arguments[2]
+    return start_workers(workers or default_worker_count(MEMORY_OF_WORKER), arguments)
 
-    def tell(path: str, seconds: float) -> None:
-        _log.info("%s has taken %.0f seconds so far; it may take %.0f", path, seconds, limit)
 
-    count = workers or default_worker_count(MEMORY_OF_WORKER)
-    return Workers(count, make_cropper, arguments, limit=limit, memory=MEMORY_LIMIT, on_slow=tell)
+def _on_machines(engine: ResolvedComponent, arguments: CropperArguments) -> EnginePool:
+    names = nearest_registry(Path(arguments[1]))
+    return EnginePool(engine.build(), arguments, [str(names)] if names else [])
 
 
 def _cut_samples(
     quotas: list[CategoryQuota],
     record: CutRecord,
     store: FaceStore,
-    pool: Workers | InlineWorkers,
+    pool: Pool,
     frames: int,
     progress: Progress,
     skip_failing: bool,
@@ -265,7 +275,7 @@ def _faces_or_fault(
 ) -> tuple[list[CroppedFace], list[str]] | MachineFault:
     """What a worker found in a file and what is wrong with it; or the fault of the machine that prevented it."""
     fault = result if isinstance(result, MachineFault) else lost_fault(result, str(sample.path))
-    if fault and not skip_failing:
+    if fault and (not skip_failing or isinstance(fault, LostMachine)):
         return fault
     if fault:
         return [], [f"unreadable: {fault.message.removeprefix(f'{sample.path}: ')}"]

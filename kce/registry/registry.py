@@ -104,7 +104,7 @@ class Registry:
             KCEError: A ``registry.toml`` cannot be read.
         """
         here = Path(folder) if folder is not None else Path.cwd()
-        user = _nearest(here)
+        user = nearest_registry(here)
         entries = read_registry(REGISTRY, {})
         if user is not None:
             entries = read_registry(user, entries)
@@ -365,8 +365,8 @@ def _check_kind(kind: str) -> None:
         raise UnknownName.among("kind of component", kind, KINDS)
 
 
-def _nearest(folder: Path) -> Path | None:
-    """The user's registry: the nearest in or above `folder`. A checkout's is the shipped one, so it is ignored here."""
+def nearest_registry(folder: Path) -> Path | None:
+    """Find the user's registry: the nearest in or above `folder`. A checkout's is the shipped one, and is ignored."""
     folder = folder.resolve()
     for above in (folder, *folder.parents):
         candidate = above / "registry.toml"

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import signal
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -57,21 +54,6 @@ def run_job(
         pixels = PixelCache(Path(cache[0]), cache[1]) if cache else None
         run(path, chosen, Registry.load(registry), until, others, progress=progress, cache=pixels)
     return warnings
-
-
-def begin() -> int:
-    """Turn this process into a worker, which ignores Ctrl-C and ends with its parent; returns its process id."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(os, "setpgrp"):
-        os.setpgrp()
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    return os.getpid()
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)  # runs save their state regularly, and nobody is left to stop this one gently
 
 
 @contextmanager

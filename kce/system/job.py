@@ -15,7 +15,7 @@ from kce.system.signals import handling_signal
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a study, as an engine receives it; calling it does the work in the calling process.
+    """One piece of work, as an engine receives it; calling it does the work in the calling process.
 
     A job is a function's name and plain parameters, so it can go to any machine that sees the same files.
 

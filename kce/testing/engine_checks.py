@@ -1,4 +1,4 @@
-"""The checks of engines, which run the jobs of a study."""
+"""The checks of engines, which run jobs in other processes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def futures(subject: Subject) -> None:
 
 @check("engine")
 def other_process(subject: Subject) -> None:
-    """Jobs run in other processes than that of the study."""
+    """Jobs run in other processes than the one that submits them."""
     with built(subject) as engine:
         if engine.submit(Job("where", "os:getpid", {})).result() == os.getpid():
             raise Failure("a job runs in the process that submits it")

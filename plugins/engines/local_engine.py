@@ -1,4 +1,4 @@
-"""The engine `local`: the runs of a study on this machine."""
+"""The engine `local`: jobs in processes of this machine."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Local:
     """Runs jobs in processes of this machine, one for each GPU or, without a GPU, for each core.
 
     Args:
-        runs: Runs at a time; 0 = one for each GPU, or for each core.
-        threads: Threads of each run; 0 = the cores divided by the number of runs.
-        retries: How often a run is started again if its process is killed, for example because memory ran out.
+        runs: Jobs at a time; 0 = one for each GPU, or for each core.
+        threads: Threads of each job; 0 = the cores divided by the number of jobs.
+        retries: How often a job is started again if its process is killed, for example because memory ran out.
 
     Attributes:
-        slots: Runs at a time.
+        slots: Jobs at a time.
     """
 
     def __init__(self, runs: int = 0, threads: int = 0, retries: int = 2) -> None:

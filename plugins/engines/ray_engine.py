@@ -1,4 +1,4 @@
-"""The engine `ray`: the runs of a study on a Ray cluster of many machines, or of workers on this one."""
+"""The engine `ray`: jobs on a Ray cluster of many machines, or of workers on this one."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 class Ray:
     """Runs jobs as Ray tasks; needs the extra `kce-toolkit[ray]`.
 
-    All machines must see the face folder and the study's folder under the same paths, and have KCE installed. Each run
-    requests one GPU if the cluster has any.
+    All machines must see the same folders under the same paths (the dataset, the faces, the study, your registry), and
+    have the same KCE installed. Each run of a study requests one GPU if the cluster has any; cutting requests none.
 
     Args:
         address: Address of an existing cluster ("auto", or "ray://host:10001"); empty = a new one on this machine,
-            which ends with the study and listens on 127.0.0.1 only.
-        runs: Runs at a time, on a new cluster; 0 = one for each GPU, or for each core.
-        threads: Cores that a run requests.
-        retries: How often a run is started again if its worker or machine is lost; it continues from its folder.
+            which ends with the command and listens on 127.0.0.1 only.
+        runs: Jobs at a time, on a new cluster; 0 = one for each GPU, or for each core.
+        threads: Cores that a job requests; a job that cuts faces has as many processes.
+        retries: How often a job is started again if its worker or machine is lost; a run continues from its folder.
 
     Attributes:
-        slots: Runs at a time.
+        slots: Jobs at a time.
     """
 
     def __init__(self, address: str = "", runs: int = 0, threads: int = 1, retries: int = 3) -> None:
@@ -44,6 +44,7 @@ class Ray:
             raise KCEError("Ray is not installed", 'pip install "kce-toolkit[ray]", or use the engine local') from error
         self._ray, self._retries, self._threads = ray, retries, threads
         own: dict[str, Any] = {}
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         if not address:
             # It holds sockets, whose paths must be short: the system's temporary folder, not the study's.
             self._folder = tempfile.TemporaryDirectory(prefix="kce-ray-", ignore_cleanup_errors=True)
@@ -114,6 +115,8 @@ class Ray:
         if waiting:
             self._ray.wait([reference for _, reference in waiting], num_returns=len(waiting), timeout=60)
         self._ray.shutdown()
+        if self._folder is not None:
+            self._folder.cleanup()
 
 
 @hookimpl
