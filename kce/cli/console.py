@@ -349,7 +349,7 @@ def study_board(
     Without a terminal, a line is printed for each job that ends instead.
 
     Args:
-        at_work: Returns what a running job does, as `what`, `done` and `total`; empty where that is not known.
+        at_work: Returns what a running job does, as `machine`, `what`, `done` and `total`; empty if it is not known.
         expected: Seconds that a job should take, by its name, for those that have much to do.
 
     Yields:
@@ -370,8 +370,9 @@ def study_board(
             if task.state in ("done", "failed") and name not in ended:
                 ended.add(name)
                 why = f": {task.error.splitlines()[0]}" if task.error else f" in {task.seconds:.0f} s"
-                warned = "".join(f"\n  note: {line}" for line in task.result or ())
-                line = terminal_text(f"[{len(ended)}/{len(tasks)}] {task.state} {name}{why}{warned}")
+                warned = "".join(f"\n  note: {line}" for line in (task.result.warnings if task.result else ()))
+                where = f" on {task.machine}" if task.machine else ""
+                line = terminal_text(f"[{len(ended)}/{len(tasks)}] {task.state} {name}{where}{why}{warned}")
                 console.print(line, style=None, markup=False, emoji=False, highlight=False, soft_wrap=True)
         running = {name: task for name, task in tasks.items() if task.state == "running"}
         for name in [name for name in shown if name not in running]:
@@ -380,7 +381,8 @@ def study_board(
             progress = at_work(task)
             if name not in shown:
                 shown[name] = bars.add_task(name, total=None)
-            what = visible_text(f"  {name}: {progress['what']}" if progress else f"  {name}")
+            doing = f"  {name} on {progress['machine']}: {progress['what']}" if progress else f"  {name}"
+            what = visible_text(doing)
             bars.update(shown[name], description=what, completed=progress.get("done", 0), total=progress.get("total"))
         bars.update(whole, description=_summarise(tasks, expected), completed=len(ended), total=len(tasks))
 

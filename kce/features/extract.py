@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.errors import KCEError
+from kce.features.pieces import PieceWriter
 from kce.features.store import write_table
 from kce.features.table import has_table
 from kce.training.device import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from kce.faces.folder import Faces
     from kce.faces.loader import Pixels
+    from kce.features.store import TableWriter
     from kce.registry.registry import Registry
     from kce.training.settings import Precision
     from kce.types import Progress
@@ -48,6 +50,7 @@ def extract_features(
     batch_size: int = DEFAULT_BATCH_SIZE,
     precision: Precision = "auto",
     devices: int = 1,
+    rows: range | None = None,
     progress: Progress = lambda *_: None,
 ) -> None:
     """Write the features of every face into a table; resumes an extraction that was killed.
@@ -64,6 +67,8 @@ def extract_features(
         batch_size: Faces at a time on each device.
         precision: One of ``kce.training.settings.PRECISIONS``; the rows are float32 in each of them.
         devices: GPUs, or processes on the CPU, which take the batches in turn; the first of them writes.
+        rows: Only these, one of ``kce.features.pieces.split_rows``, while other processes do others; an extraction
+            without it publishes the table. None = all.
         progress: Called with the faces done and to do.
 
     Raises:
@@ -73,7 +78,7 @@ def extract_features(
     precision = resolve_precision(precision)
     provenance = features_provenance(pixels.faces, weights, precision, pixels.view)
     if not has_table(to, table, provenance):
-        arguments = (pixels, weights, registry, to, table, provenance, batch_size)
+        arguments = (pixels, weights, registry, to, table, provenance, batch_size, rows)
         run_on_devices(_extraction_loop, arguments, precision, devices, progress)
 
 
@@ -101,6 +106,7 @@ def _extraction_loop(
     table: str,
     provenance: dict[str, str],
     batch_size: int,
+    piece: range | None,
     progress: Progress,
     stopped: Callable[[], bool],
 ) -> None:
@@ -108,17 +114,20 @@ def _extraction_loop(
     import torch
 
     faces, task = pixels.faces, f"features /{table}"
+    first, end = (piece.start, piece.stop) if piece is not None else (0, len(faces))
     with ExitStack() as stack:
-        # Only the first process writes, so only it knows how many rows there are.
-        writer = stack.enter_context(write_table(to, table, provenance)) if fabric.global_rank == 0 else None
+        writer: TableWriter | None = None
+        if fabric.global_rank == 0:  # only the first process writes, so only it knows how many rows there are
+            own_rows = piece and PieceWriter(to, table, provenance, piece, batch_size)
+            writer = stack.enter_context(own_rows or write_table(to, table, provenance))
         state = torch.tensor([writer.done, int(writer.finished)] if writer else [0, 0])
         done, finished = sum_over_processes(fabric, fabric.to_device(state)).tolist()
         if finished:
             return
         backbone = fabric.to_device(load_backbone(weights, registry)).eval().to(memory_format=torch.channels_last)
-        rounds = range(done, len(faces), batch_size * fabric.world_size)
-        own = (_span(first + fabric.global_rank * batch_size, batch_size, len(faces)) for first in rounds)
-        progress(task, done, len(faces))
+        rounds = range(done, end, batch_size * fabric.world_size)
+        own = (_span(start + fabric.global_rank * batch_size, batch_size, end) for start in rounds)
+        progress(task, done - first, end - first)
         for start, (_, images) in zip(rounds, pixels.prefetch(own), strict=True):
             x = None
             try:
@@ -129,10 +138,10 @@ def _extraction_loop(
             if x is None:  # only after the `except` block does nothing refer to the batch's tensors any more
                 raise _out_of_memory(fabric, backbone, images)
             for number, part in enumerate(gather_rows(fabric, x, batch_size)):
-                rows = _span(start + number * batch_size, batch_size, len(faces))
+                rows = _span(start + number * batch_size, batch_size, end)
                 if writer and len(rows):
                     writer.append(faces.key[rows], faces.category[rows], faces.group[rows], part[: len(rows)])
-                    progress(task, int(rows[-1]) + 1, len(faces))
+                    progress(task, int(rows[-1]) + 1 - first, end - first)
             if sum_over_processes(fabric, fabric.to_device(torch.tensor(float(stopped())))) > 0:
                 raise KeyboardInterrupt
         if writer:

@@ -113,6 +113,33 @@ def run(
         return stages.do(until)
 
 
+def extract_piece(
+    folder: Path,
+    registry: Registry,
+    table: str,
+    rows: range,
+    progress: Progress = lambda *_: None,
+    cache: PixelCache | None = None,
+) -> None:
+    """Extract some rows of a run's table, while other processes extract others; ``run`` then finds and publishes them.
+
+    Args:
+        folder: The run's folder, with its recipe and the model that the table is made with.
+        registry: Where components are looked up.
+        table: "known" or "unknown".
+        rows: The rows, one of ``kce.features.pieces.split_rows``.
+        progress: Called while it works.
+        cache: As for ``run``.
+    """
+    require_inside(folder, *FILES)
+    recipe = read_recipe(folder / RECIPE)
+    all_faces = read_faces(Path(recipe.faces))
+    known, unknown = check_recipe(recipe, all_faces, registry)
+    faces = select_faces(all_faces, recipe, registry, known, unknown)
+    shared = cache.of(all_faces) if cache else None
+    _Stages(folder, recipe, registry, faces, (), 1, progress, shared).extract_rows(table, rows)
+
+
 def _refuse_other_choices(path: Path, recipe: Recipe) -> None:
     """Raise Refused if other choices have made something in the folder."""
     if not path.is_file() or not _holds_work(path.parent):
@@ -182,13 +209,20 @@ class _Stages:
         if "final" in stages:
             self._train(self.recipe.backbone, plan, "final")
         if "unknown" in stages:
-            size = self.sizes[self.recipe.backbone]
-            self._extract(self._new_pixels(self.faces.unknown, size), "final", "unknown")
+            self._extract(self._unknown_pixels(), FINAL, "unknown")
         if "scores" not in stages:
             return {"plan": dict(plan.classes)}
         report = self._score(plan)
         write_document(self.folder / REPORT, report)
         return document_to_table(report)
+
+    def extract_rows(self, table: str, rows: range) -> None:
+        """Extract some rows of the table "known" or "unknown", without publishing them."""
+        if table == "known":
+            if (self.folder / "first.safetensors").is_file():  # not needed where there is a plan already
+                self._extract(self._pixels_of(self.faces.known, self.sizes[self.recipe.first]), "first", table, rows)
+        else:
+            self._extract(self._unknown_pixels(), FINAL, table, rows)
 
     # Networks and features ---------------------------------------------------------------------------------------
 
@@ -200,6 +234,9 @@ class _Stages:
         """What is seen in a view is a sample, for which no place is kept for every face of the folder."""
         shared = self.cache.cache.of(faces) if self.cache and view else self.cache
         return Pixels(faces, size, view=view, cache=shared)
+
+    def _unknown_pixels(self) -> Pixels:
+        return self._new_pixels(self.faces.unknown, self.sizes[self.recipe.backbone])
 
     def _held_out_remarks(self) -> list[str]:
         """What to know of the accuracy on held-out faces."""
@@ -221,11 +258,21 @@ class _Stages:
             settings = replace(settings, images=None)
         train(backbone, pixels, plan, settings, self.registry, weights, self.run_folders, self.devices, self.progress)
 
-    def _extract(self, pixels: Pixels, network: str, table: str) -> None:
+    def _extract(self, pixels: Pixels, network: str, table: str, rows: range | None = None) -> None:
         weights, to = self.folder / f"{network}.safetensors", self.folder / FEATURES
         batch_size = self.recipe.train.batch_size  # what could be trained on fits where nothing is trained
-        precision = self.recipe.train.precision
-        extract_features(pixels, weights, self.registry, to, table, batch_size, precision, self.devices, self.progress)
+        extract_features(
+            pixels,
+            weights,
+            self.registry,
+            to,
+            table,
+            batch_size,
+            self.recipe.train.precision,
+            self.devices,
+            rows,
+            self.progress,
+        )
 
     def _extract_or_find(self, pixels: Pixels, table: str) -> Path:
         """The file with the first model's features of these faces: another run's, if they were made there."""

@@ -31,6 +31,7 @@ class Task:
         error: Why it failed; empty if it did not.
         result: What the job returned.
         started: ``time.monotonic()`` at its start.
+        machine: The machine that does it or did it, as far as it is known.
     """
 
     job: Job
@@ -41,6 +42,7 @@ class Task:
     error: str = ""
     result: Any = None
     started: float = field(default=0.0, repr=False)
+    machine: str = ""
 
 
 def run_tasks(

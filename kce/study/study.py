@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +15,16 @@ from kce.errors import BadData, KCEError, UnknownName
 from kce.faces import pixel_cache
 from kce.faces.cut import cut
 from kce.faces.folder import read_faces
+from kce.features.pieces import split_rows
 from kce.features.table import find_table
 from kce.merging.plan_file import read_plan, write_plan
 from kce.merging.plans import by_name, plan_partition, unmerged_plan
 from kce.pipeline.recipe import cluster_choices, recipe_to_table
+from kce.pipeline.run import FEATURES
 from kce.pipeline.run_report import count_faces
 from kce.registry import isolation
 from kce.study import comparison, cost, grid, preflight
-from kce.study.jobs import PROGRESS
+from kce.study.jobs import progress_path
 from kce.study.scheduler import Task, run_tasks
 from kce.study.study_file import read_study
 from kce.study.study_report import StudyReport
@@ -41,18 +43,23 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("kce.study.study")
 
+PIECE_ROWS = 2**14
+"""Rows that a piece of an extraction has at least: starting a job takes some seconds."""
+
 RUNS = "runs"
 STATE_FILE = "study.json"
 
 
 @dataclass(frozen=True)
 class JobState:
-    """The state of one job in ``study.json``; `seconds` are rounded."""
+    """The state of one job in ``study.json``; `seconds` are rounded, `doing` is what a running one is at."""
 
     state: str
     seconds: float
     error: str = ""
     warnings: tuple[str, ...] = ()
+    machine: str = ""
+    doing: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,8 +123,14 @@ class StudyPlan:
         """Return the folder of a run."""
         return self.folder / RUNS / run.name
 
-    def make_tasks(self) -> dict[str, Task]:
-        """Make a task for each job. Plans come before any final training, so that equal plans are known in time."""
+    def make_tasks(self, slots: int = 1) -> dict[str, Task]:
+        """Make a task for each job. Plans come before any final training, so that equal plans are known in time.
+
+        Args:
+            slots: Jobs at a time; so many pieces are made of a large extraction, but at least two: a study that goes on
+                with fewer slots then still finds the rows of pieces.
+        """
+        faces = count_faces(self.faces) if self.faces is not None else {}
         owners, plan_owners = self._first_model_owners(), _plan_owners(self.runs)
         tasks: dict[str, Task] = {}
         for run in self.runs:
@@ -126,15 +139,49 @@ class StudyPlan:
                 owner = owners[run.extracts]
                 known = f"{owner.name}: known features"
                 if owner is run:
-                    tasks[known] = Task(self._job(run, known, "known"))
+                    rows = sum(faces.get(category, 0) for category in run.known)
+                    model = Task(self._job(run, f"{run.name}: first model", "first"))
+                    pieces = self._pieces(run, "known", rows, slots, model, tasks)
+                    tasks[known] = Task(self._job(run, known, "known"), pieces)
                 plan = f"{run.name}: plan"
                 before = [f"{plan_owners[run.name].name}: plan"] if run.name in plan_owners else []
                 tasks[plan] = Task(self._job(run, plan, "plan"), (known, *before))
                 needs.append(plan)
             elif run.trains in owners:  # its final model is the first model of another run
                 needs.append(f"{owners[run.trains].name}: known features")
-            tasks[run.name] = Task(self._job(run, run.name, "scores"), needs, partial(self._final_model_key, run))
+            key = partial(self._final_model_key, run)
+            rows = sum(faces.get(category, 0) for category in run.recipe.unknown)
+            model = Task(self._job(run, f"{run.name}: final model", "final"), needs, key)
+            pieces = self._pieces(run, "unknown", rows, slots, model, tasks)
+            tasks[run.name] = Task(self._job(run, run.name, "scores"), pieces or needs, key)
         return tasks
+
+    def _pieces(
+        self, run: StudyRun, table: str, rows: int, slots: int, model: Task, tasks: dict[str, Task]
+    ) -> list[str]:
+        """Add the tasks of the pieces of a table, after that of its model; return their names.
+
+        They leave shards in the run's folder, and the job that needs the table publishes it. There are none of a small
+        table, or of one that exists.
+        """
+        count = min(max(slots, 2), rows // PIECE_ROWS)
+        with suppress(KCEError):  # a damaged file is reported by the run that needs it
+            if count < 2 or find_table(self.run_folder(run) / FEATURES, table):
+                return []
+        tasks[model.job.name] = model
+        names = []
+        for piece in split_rows(rows, count, run.recipe.train.batch_size):
+            name = f"{run.name}: {table} rows {piece.start + 1} to {piece.stop}"
+            parameters = {
+                "folder": str(self.run_folder(run)),
+                "registry": str(self.registry.folder),
+                "table": table,
+                "rows": [piece.start, piece.stop],
+                "cache": self._pixel_cache,
+            }
+            tasks[name] = Task(Job(name, "kce.study.jobs:piece_job", parameters), [model.job.name])
+            names.append(name)
+        return names
 
     def _job(self, run: StudyRun, name: str, until: str) -> Job:
         related = (other for other in self.runs if (other.group, other.seed) == (run.group, run.seed))
@@ -147,9 +194,13 @@ class StudyPlan:
                 "registry": str(self.registry.folder),
                 "until": until,
                 "other_runs": [str(self.run_folder(other)) for other in related if other is not run],
-                "cache": (str(self.folder / pixel_cache.FOLDER), self.cache) if self.cache else None,
+                "cache": self._pixel_cache,
             },
         )
+
+    @property
+    def _pixel_cache(self) -> tuple[str, int] | None:
+        return (str(self.folder / pixel_cache.FOLDER), self.cache) if self.cache else None
 
     def _final_model_key(self, run: StudyRun) -> Hashable:
         """What the final model is made from, now that the plan is known: of runs with equal keys one trains it."""
@@ -264,7 +315,13 @@ def estimate_cost(plan: StudyPlan, slots: int, progress: Progress = lambda *_: N
     if networks:
         progress("measuring backbones", len(networks), len(networks))
     faces, rows = (count_faces(plan.faces), plan.faces.nbytes) if plan.faces is not None else ({}, 0)
-    return cost.estimate_study_cost(plan.runs, faces, speeds, slots, plan.folder, existing, rows, plan.cache)
+    estimate = cost.estimate_study_cost(plan.runs, faces, speeds, slots, plan.folder, existing, rows, plan.cache)
+    tasks = plan.make_tasks(slots)
+    in_pieces = {
+        name for name in estimate.jobs if any("rows" in tasks[need].job.parameters for need in tasks[name].needs)
+    }
+    # The work of those is done by their pieces, so how long they took would say nothing of the time that is left.
+    return replace(estimate, jobs={name: took for name, took in estimate.jobs.items() if name not in in_pieces})
 
 
 def _existing_outputs(plan: StudyPlan) -> set[Any]:
@@ -296,7 +353,7 @@ def run_study(plan: StudyPlan, engine: Engine, report: Callable[[Mapping[str, Ta
         KCEError: If another process works in the folder.
         KeyboardInterrupt: When interrupted; the same command continues.
     """
-    tasks = plan.make_tasks()
+    tasks = plan.make_tasks(engine.slots)
     for run in plan.runs:
         path = Path(run.recipe.plan)
         if path.suffix == ".toml":  # without the categories that the run evaluates
@@ -304,10 +361,7 @@ def run_study(plan: StudyPlan, engine: Engine, report: Callable[[Mapping[str, Ta
             write_plan(plan.run_folder(run) / "plan.toml", grid.restrict_plan(path, run.known))
 
     def record(tasks: Mapping[str, Task]) -> None:
-        jobs = {
-            name: JobState(task.state, round(task.seconds, 1), task.error, tuple(task.result or ()))
-            for name, task in tasks.items()
-        }
+        jobs = {name: _job_state(task) for name, task in tasks.items()}
         write_document(plan.folder / STATE_FILE, StudyState(plan.study.title, plan.remarks, jobs))
         report(tasks)
 
@@ -315,6 +369,15 @@ def run_study(plan: StudyPlan, engine: Engine, report: Callable[[Mapping[str, Ta
     with folder_lock(plan.folder, "study"):
         run_tasks(tasks, engine, record)
     return tasks
+
+
+def _job_state(task: Task) -> JobState:
+    """The state of a job for ``study.json``; the task keeps the machine, which is not known before it is at work."""
+    progress = read_progress(task) if task.state == "running" else {}
+    task.machine = str(task.result.machine if task.result else progress.get("machine", task.machine))
+    warnings = task.result.warnings if task.result else ()
+    doing = str(progress.get("what", ""))
+    return JobState(task.state, round(task.seconds, 1), task.error, warnings, task.machine, doing)
 
 
 def finish_study(plan: StudyPlan, tasks: Mapping[str, Task], estimate: cost.StudyCost) -> dict[str, Any]:
@@ -339,9 +402,9 @@ def finish_study(plan: StudyPlan, tasks: Mapping[str, Task], estimate: cost.Stud
 
 
 def read_progress(task: Task) -> dict[str, Any]:
-    """Return the progress of a running job, {"what", "done", "total"}; empty if it has not written any yet."""
+    """Return the progress of a running job, {"machine", "what", "done", "total"}; empty before it has written any."""
     try:
-        progress = json.loads(read_regular_text(Path(task.job.parameters["folder"]) / PROGRESS))
+        progress = json.loads(read_regular_text(progress_path(task.job.parameters)))
     except (OSError, ValueError, BadData):
         return {}
     return progress if isinstance(progress, dict) else {}

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -359,33 +357,3 @@ def test_a_ray_cluster_whose_worker_is_killed_cuts_the_files_of_a_local_cut(
     assert quick(corpus, tmp_path / "a", home, workers=None, engine=engine, progress=kill, **settings) == report
     assert killed
     assert contents(tmp_path / "a") == contents(tmp_path / "whole")
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("unshare") or os.geteuid() != 0, reason="needs to hide a folder from a process")
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_ray_worker_that_loses_the_shared_folder_is_named_and_the_other_cuts_its_files(
-    corpus: Corpus, tmp_path: Path, home: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two nodes of a real cluster; over the folder of one lies an empty file system, as where nothing is mounted."""
-    pytest.importorskip("ray")
-    ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--num-cpus=1", "--disable-usage-stats"]
-    hidden = f'mount -t tmpfs none "{corpus.root}" && exec "$@"'
-    monkeypatch.setattr(engine_pool, "_PATIENCE", 0.5)
-    quick(corpus, tmp_path / "whole", home, detector="half:slow=0.05")
-    address = "127.0.0.1:26379"
-    try:
-        head = [*ray, "--head", "--node-ip-address=127.0.0.1", f"--port={address.partition(':')[2]}"]
-        subprocess.run([*head, "--include-dashboard=false"], check=True, capture_output=True, timeout=120)
-        blind = ["unshare", "-m", "bash", "-c", hidden, "bash", *ray, f"--address={address}"]
-        subprocess.run(blind, check=True, capture_output=True, timeout=120)
-        with caplog.at_level(logging.WARNING):
-            quick(
-                corpus, tmp_path / "a", home,
-                workers=None, engine=f"ray:address='{address}'", detector="half:slow=0.05",
-            )  # fmt: skip
-    finally:
-        subprocess.run([*ray[:3], "stop", "--force"], check=False, capture_output=True, timeout=120)
-    assert contents(tmp_path / "a") == contents(tmp_path / "whole")
-    (said,) = [record.getMessage() for record in caplog.records if "has a fault" in record.getMessage()]
-    assert said.startswith(f"{socket.gethostname()} has a fault")

@@ -8,18 +8,22 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
 from kce.errors import BadData, KCEError
 from kce.faces.folder import read_detector
+from kce.features import pieces
+from kce.features.table import open_table
 from kce.registry.registry import Registry
 from kce.report.report import write_report
 from kce.study import comparison, cost, study
@@ -29,6 +33,9 @@ from kce.training.weights import file_sha256, read_weights_metadata
 from tests.registry.test_registry import write
 from tests.support import browser
 from tests.support.corpus import KNOWN, UNKNOWN, face_folder
+
+if TYPE_CHECKING:
+    from kce.system.job import Job
 
 REGISTRY = Registry.load(Path("/"))
 STUDY = """
@@ -258,6 +265,110 @@ def test_a_ray_cluster_whose_worker_is_killed_ends_with_the_results_of_the_local
     assert {task.state for task in tasks.values()} == {"done"}
     found = study.finish_study(plan, tasks, study.estimate_cost(plan, 2))
     assert outcome(found) == outcome(local[1])
+
+
+class Here:
+    """An engine that does each job at once, in this process."""
+
+    slots = 2
+
+    def submit(self, job: Job) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(job())
+        return done
+
+    def stop(self) -> None:
+        pass
+
+
+def piece_study(faces: Path, to: Path, monkeypatch: pytest.MonkeyPatch) -> study.StudyPlan:
+    """One plan and group of the study, whose tables of 96 and 32 rows have pieces of at least 16."""
+    monkeypatch.setattr(study, "PIECE_ROWS", 16)
+    monkeypatch.setattr(pieces, "_SHARD_ROWS", 8)
+    text = STUDY.replace("held_out", "batch_size = 8\nheld_out")
+    text = text[: text.index("[plan.none]")] + text[text.index("[plan.kmeans]") : text.index("[plan.kmeans-ag")]
+    text = text.replace("[plan.kmeans]", '[plan.kmeans]\nbackbones = ["tiny"]')
+    text += '[[group]]\nname = 1\nunknown = ["C_Unseen", "C_Strange"]\n'
+    return study.prepare_study(str(written(to, text)), to / "out", REGISTRY, faces=faces)
+
+
+def rows_of(folder: Path) -> dict[str, Any]:
+    """Every table of a study's runs."""
+    found: dict[str, Any] = {}
+    for path in folder.rglob("features.h5"):
+        for table in h5_tables(path):
+            rows = open_table(path, table).read_all()
+            columns = [rows.key, rows.label, rows.group, rows.x]
+            found[f"{path.relative_to(folder)}:/{table}"] = [column.tolist() for column in columns]
+    return found
+
+
+@pytest.fixture(scope="module")
+def without_pieces(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("one-go")
+    with pytest.MonkeyPatch.context() as patch:
+        plan = piece_study(faces, folder, patch)
+        patch.setattr(study, "PIECE_ROWS", 1000)
+        carry_out(plan, Here())
+    return folder
+
+
+def carry_out(plan: study.StudyPlan, engine: Any, report: Any = lambda _: None) -> None:
+    try:
+        tasks = study.run_study(plan, engine, report)
+    finally:
+        engine.stop()
+    assert {task.state for task in tasks.values()} == {"done"}
+
+
+def test_an_extraction_in_pieces_has_the_rows_of_one_in_one_go(
+    without_pieces: Path, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = piece_study(faces, tmp_path, monkeypatch)
+    run = "group-1/seed-0/tiny/kmeans"
+    assert list(plan.make_tasks(2)) == [
+        f"{run}: first model",
+        f"{run}: known rows 1 to 48",
+        f"{run}: known rows 49 to 96",
+        f"{run}: known features",
+        f"{run}: plan",
+        f"{run}: final model",
+        f"{run}: unknown rows 1 to 16",
+        f"{run}: unknown rows 17 to 32",
+        run,
+    ]
+    carry_out(plan, Here())
+    assert rows_of(tmp_path / "out") == rows_of(without_pieces / "out")
+    assert not list((tmp_path / "out").rglob("*.parts"))
+    state = json.loads((tmp_path / "out" / "study.json").read_text())
+    assert {job["machine"] for job in state["jobs"].values()} == {socket.gethostname()}
+    # What is published has no pieces: the same command finds nothing to do.
+    assert list(plan.make_tasks(2)) == [f"{run}: known features", f"{run}: plan", run]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("engine", "process"), [("local:runs=1,threads=1", "spawn_main"), ("ray:runs=2", "ray::group-1")]
+)
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_worker_that_is_killed_in_a_piece_changes_no_row(
+    without_pieces: Path, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, process: str
+) -> None:
+    if engine.startswith("ray"):
+        pytest.importorskip("ray")
+    plan = piece_study(faces, tmp_path, monkeypatch)
+    killed: list[int] = []
+
+    def kill(tasks: Any) -> None:
+        if not killed and any(task.state == "running" and "rows" in task.job.parameters for task in tasks.values()):
+            at_work = psutil.Process().children(recursive=True)
+            killed.extend([worker.pid for worker in at_work if process in " ".join(worker.cmdline())][:1])
+            for worker in killed:
+                os.kill(worker, signal.SIGKILL)
+
+    carry_out(plan, REGISTRY.build("engine", engine), kill)
+    assert killed
+    assert rows_of(tmp_path / "out") == rows_of(without_pieces / "out")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
