@@ -15,6 +15,8 @@ _HOME = {
     "Image": "types",
     "Job": "system.job",
     "Moments": "features.moments",
+    "code_means": "features.moments",
+    "shrunk_covariance": "features.moments",
     "MergePlan": "types",
     "FolderRemark": "types",
     "Remark": "types",
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
     from kce.errors import KCEError as KCEError
     from kce.errors import recoverable as recoverable
     from kce.features.moments import Moments as Moments
+    from kce.features.moments import code_means as code_means
+    from kce.features.moments import shrunk_covariance as shrunk_covariance
     from kce.hookspecs import API as API
     from kce.hookspecs import hookimpl as hookimpl
     from kce.registry.registry import Registry as Registry

@@ -9,11 +9,16 @@ import numpy as np
 from kce.errors import BadData
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
+
+    Coded = tuple[NDArray[np.floating], NDArray[np.intp]]  # x (n, dim), and the code of each row (n,)
 
 _EXACT_DIM = 512
 """Up to so many features products are in double precision, which costs little there."""
 _PRODUCT_ROWS = 4096  # of one product in single precision: the sum over products is in double precision
+_PROJECTED_ROWS = 1024  # in double precision at a time
 _SAFE = (1e-12, 1e12)  # the products of deviations within these bounds neither overflow nor vanish in float32
 
 
@@ -116,11 +121,82 @@ class Moments:
                 result += between.T @ between
             result *= scale**2
         if not np.isfinite(result).all():
-            raise BadData("the features are too large to compute with", "check how the features were extracted")
+            raise BadData(
+                "the features are too large to compute with, or not finite", "check how the features were extracted"
+            )
         return result
 
     def _offsets(self) -> NDArray[np.float64]:
         return self._sums / self.counts[:, None] * (self._scale or 1.0)
+
+
+def code_means(batches: Iterable[Coded], count: int) -> NDArray[np.float64]:
+    """Compute the mean of the rows of each code, in one pass; less work than ``Moments``, which sums products too.
+
+    Args:
+        batches: x (n, dim) and the code of each row (n,), batch by batch.
+        count: Number of codes.
+
+    Returns:
+        (count, dim); NaN for a code without rows. (count, 0) if there is no batch.
+
+    Example:
+        >>> import numpy as np
+        >>> code_means([(np.array([[1.0], [3.0]]), np.array([0, 0])), (np.array([[4.0]]), np.array([1]))], 2).tolist()
+        [[2.0], [4.0]]
+    """
+    sums, rows = np.zeros((count, 0)), np.zeros(count, np.int64)
+    for x, codes in batches:
+        if not rows.any():
+            sums = np.zeros((count, x.shape[1]))
+        for code in np.unique(codes).tolist():
+            sums[code] += x[codes == code].sum(axis=0, dtype=np.float64)
+        rows += np.bincount(codes, minlength=count)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(sums / rows[:, None])
+
+
+def shrunk_covariance(
+    moments: Moments, batches: Iterable[Coded], axes: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Compute the covariance within codes with the shrinkage of Ledoit and Wolf (2004), in a second pass over the rows.
+
+    It is scikit-learn's ``ledoit_wolf`` of the rows less the mean of their code, which no one has to hold.
+
+    Args:
+        moments: Those of the same rows.
+        batches: The rows: x (n, dim) and the code of each (n,), batch by batch.
+        axes: (dim, k) what the rows are projected on; default: they are not.
+
+    Returns:
+        (k, k), or (dim, dim) without axes.
+
+    Example:
+        >>> import numpy as np
+        >>> x, codes = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0]]), np.array([0, 0, 1])
+        >>> shrunk_covariance(Moments.of(x, codes, 2), [(x, codes)]).round(3).tolist()
+        [[0.5, 0.0], [0.0, 0.167]]
+    """
+    fourth = 0.0  # sum over rows of the squared length to the second
+    means = moments.means
+    for x, codes in batches:
+        for start in range(0, len(x), _PROJECTED_ROWS):
+            part = slice(start, start + _PROJECTED_ROWS)
+            residuals = x[part] - means[codes[part]]
+            if axes is not None:
+                residuals = residuals @ axes
+            fourth += float(np.square(np.square(residuals).sum(axis=1)).sum())
+    count = int(moments.counts.sum())
+    covariance = moments.scatter() / count
+    if axes is not None:
+        covariance = axes.T @ covariance @ axes
+    dim = len(covariance)
+    variance = float(np.trace(covariance)) / dim
+    squares = float(np.square(covariance).sum())
+    spread = (squares - dim * variance**2) / dim
+    error = min(max((fourth / count - squares) / (dim * count), 0.0), spread)
+    shrinkage = error / spread if error > 0 else 0.0
+    return np.asarray((1 - shrinkage) * covariance + shrinkage * variance * np.eye(dim))
 
 
 def _scale_of(deviations: NDArray[np.floating]) -> float:

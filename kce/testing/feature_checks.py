@@ -12,10 +12,12 @@ from kce.testing.base import Failure, Subject, check, raises_clear_error
 from kce.testing.probes import (
     BLOBS,
     ROWS,
+    RowStream,
     blob_features,
     built,
     call_component,
     check_component_answer,
+    component_input,
     identical,
     shuffled,
 )
@@ -59,11 +61,41 @@ def row_for_row(subject: Subject) -> None:
         if pairs not in (len(set(numbers.tolist())), len(set(labels.tolist()))):
             raise Failure(f"its clusters mix the rows of {BLOBS} well separated groups")
         return
-    gaps = _gaps(answer)
-    np.fill_diagonal(gaps, np.inf)
-    right = given.label[gaps.argmin(axis=1)] == given.label
-    if right.mean() < 0.9:
-        raise Failure(f"only {right.mean():.0%} of rows are next to a row of their own group")
+    _check_neighbours(answer, given)
+
+
+@check("aligner", "reducer")
+def batches(subject: Subject) -> None:
+    """If it takes rows in batches, their size does not matter.
+
+    An aligner with `fit` and `transform` aligns rows as `align` does, within rounding. A reducer with `partial_fit` and
+    `transform` returns, row for row, as many dimensions as `fit_transform`.
+    """
+    given = blob_features()
+    with built(subject) as component:
+        if not validation.takes_stream(subject.kind, component):
+            return
+        whole = call_component(subject.kind, component, given)
+    for size in (given.dim, len(given) // 2):
+        with built(subject) as component:
+            answer = _answer_in_batches(subject.kind, component, given, size)
+        check_component_answer(subject.kind, component, given, answer)
+        validation.check_finite(subject.kind, answer)
+        if answer.shape != whole.shape:
+            raise Failure(f"in batches of {size} rows its answer has the shape {answer.shape}, not {whole.shape}")
+        if subject.kind == "reducer":
+            _check_neighbours(answer, given)
+        elif not np.allclose(whole, answer, rtol=1e-3, atol=1e-3 * float(np.abs(whole).max())):
+            raise Failure(f"in batches of {size} rows it aligns rows differently than all at once")
+
+
+def _answer_in_batches(kind: str, component: Any, given: Features, size: int) -> Any:
+    if kind == "aligner":
+        component.fit(RowStream(component_input(kind, component, given), size))
+        return np.concatenate([component.transform(batch) for batch in given.batches(size)])
+    for batch in given.batches(size):
+        component.partial_fit(batch.x)
+    return np.concatenate([component.transform(batch.x) for batch in given.batches(size)])
 
 
 @check(*ROWS)
@@ -254,6 +286,14 @@ def _answers_or_raises(subject: Subject, given: Features, what: str) -> None:
 
 def _same_scores(one: Mapping[str, Any], other: Mapping[str, Any], rtol: float) -> bool:
     return one.keys() == other.keys() and all(np.isclose(one[name], other[name], rtol=rtol) for name in one)
+
+
+def _check_neighbours(reduced: Any, given: Features) -> None:
+    gaps = _gaps(reduced)
+    np.fill_diagonal(gaps, np.inf)
+    right = given.label[gaps.argmin(axis=1)] == given.label
+    if right.mean() < 0.9:
+        raise Failure(f"only {right.mean():.0%} of rows are next to a row of their own group")
 
 
 def _gaps(x: Any) -> Any:

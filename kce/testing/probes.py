@@ -13,7 +13,7 @@ import numpy as np
 from kce.registry import validation
 from kce.registry.validation import METHODS
 from kce.system.job import Job
-from kce.types import Features
+from kce.types import BATCH_ROWS, Features, FeatureTexts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,6 +39,30 @@ def blob_features(count: int = 48, dim: int = 16, seed: int = 0) -> Features:
         np.array([f"clip:{n // 8:04}" for n in serial], dtype=np.str_),
         x.astype(np.float32),
     )
+
+
+class RowStream(FeatureTexts):
+    """Rows that can be read in batches alone, as those of a stored table: ``kce.FeatureStream``.
+
+    Args:
+        rows: The rows, with their reals and views.
+        size: Rows of a batch, at most.
+    """
+
+    def __init__(self, rows: Features, size: int) -> None:
+        self._rows, self._size = rows, size
+        self.key, self.label, self.group, self.dim = rows.key, rows.label, rows.group, rows.dim
+        self.reals = None if rows.reals is None else RowStream(rows.reals, size)
+        self.views = {name: RowStream(view, size) for name, view in rows.views.items()}
+
+    def batches(self, rows: int = BATCH_ROWS) -> Iterator[Features]:
+        """Yield all rows in order, in batches of about `rows` or of the stream's own size, whichever is less."""
+        yield from self._rows.batches(min(rows, self._size))
+
+    def take(self, rows: NDArray[Any]) -> Features:
+        """Return the rows at these indices, or under this mask, in that order."""
+        taken = self._rows.take(rows)
+        return taken.with_x(taken.x)
 
 
 def pictures() -> list[NDArray[np.uint8]]:

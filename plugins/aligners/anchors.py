@@ -1,8 +1,13 @@
-"""Aligners that subtract a mean of each dataset: of its reals, or of all its categories."""
+"""Aligners that subtract a mean of each dataset: of its reals, or of all its categories.
+
+They need means and covariances, which are summed over batches of rows, and never all rows at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kce import BadData, KCEError, hookimpl
@@ -11,16 +16,74 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from kce import Features
+    from kce import Features, FeatureStream
 
     Field = NDArray[np.float64]
 
+_ROWS = 1024  # aligned at a time, in double precision
+_TAKEN_ROWS = 4096  # of the originals of a view, read at a time
 
-class RealAnchor:
+
+@dataclass(frozen=True, eq=False)
+class _Alignment:
+    """What each row becomes: less the centre of its category, along some axes, divided by the length of its category.
+
+    Attributes:
+        codes: Category -> its number.
+        centres: (categories, dim).
+        lengths: (categories,), none 0; None = 1.
+        axes: (dim, axes); None = those of the rows.
+    """
+
+    codes: Mapping[str, int]
+    centres: Field
+    lengths: Field | None = None
+    axes: Field | None = None
+
+    def apply(self, features: Features) -> NDArray[np.float32]:
+        import numpy as np
+
+        codes = _codes(features.label, self.codes)
+        x = features.x - self.centres[codes]
+        if self.axes is not None:
+            x = x @ self.axes
+        if self.lengths is not None:
+            x /= self.lengths[codes][:, None]
+        return np.asarray(x, np.float32)
+
+
+class _AnchorAligner(ABC):
+    """An aligner that treats all rows of a category alike; see ``_Alignment``."""
+
+    _alignment: _Alignment | None = None
+
+    def align(self, features: Features) -> NDArray[np.float32]:
+        """Align all rows: (n, dim or fewer) float32. Raises as ``fit``."""
+        self.fit(features)
+        return self.transform(features)
+
+    def fit(self, rows: FeatureStream) -> None:
+        """Learn the means of the categories and their datasets, and what else the aligner needs."""
+        self._alignment = self._learn(rows)
+
+    def transform(self, features: Features) -> NDArray[np.float32]:
+        """Align some of the rows: (n, dim or fewer) float32. Raises BadData for a category that `fit` has not seen."""
+        import numpy as np
+
+        if self._alignment is None:
+            raise KCEError("this aligner has learned from no rows", "call `fit` before `transform`")
+        parts = [self._alignment.apply(batch) for batch in features.batches(_ROWS)]
+        return np.concatenate(parts) if parts else self._alignment.apply(features)
+
+    @abstractmethod
+    def _learn(self, rows: FeatureStream) -> _Alignment: ...
+
+
+class RealAnchor(_AnchorAligner):
     """Subtracts the mean of the dataset's reals from every row.
 
     Whatever affects all pictures of a dataset equally affects its reals too, and cancels out of the difference, as with
-    a control group. What affects the traces of forgery themselves stays.
+    a control group. What affects the traces of forgery themselves stays. Raises BadData for a dataset without reals.
 
     Args:
         unit: Whether to divide each category's rows by the length of their mean, so that only the direction of a
@@ -32,15 +95,17 @@ class RealAnchor:
     def __init__(self, unit: bool = False) -> None:
         self.unit = unit
 
-    def align(self, features: Features) -> NDArray[np.float32]:
-        """Align the rows: (n, dim) float32. Raises BadData for a dataset without reals."""
-        import numpy as np
+    def _learn(self, rows: FeatureStream) -> _Alignment:
+        from kce import code_means
 
-        x = _anchored(features, features)
-        return np.asarray(x / _lengths(features, x) if self.unit else x, np.float32)
+        datasets = _datasets(rows)
+        codes, anchors = _numbered(datasets), _anchors(_reals(rows), datasets.values())
+        if not self.unit or not codes:
+            return _Alignment(codes, anchors)
+        return _Alignment(codes, anchors, _lengths(code_means(_coded(codes, rows), len(codes)) - anchors))
 
 
-class CodecDelta:
+class CodecDelta(_AnchorAligner):
     """Subtracts the dataset's reals, and suppresses the directions in which re-encoding shifts features.
 
     Faces are seen in further views: saved as JPEG again, downscaled. How a category's anchored mean (``real-anchor``)
@@ -49,6 +114,7 @@ class CodecDelta:
     within categories (Ledoit-Wolf) and s its mean variance: directions that storage moves, and those that vary within
     a category, count for little. Then each category's rows are divided by the length of their mean, since storage
     changes its length more than its direction; without this step weak traces come together, whatever made them.
+    Raises BadData for a dataset without reals, or without the views.
 
     Args:
         views: Views of the pictures, by the names of ``kce.faces.reencode``.
@@ -79,174 +145,217 @@ class CodecDelta:
         self.views = tuple(views)
         self.base, self.r, self.ridge, self.unit = base, r, ridge, unit
 
-    def align(self, features: Features) -> NDArray[np.float32]:
-        """Align the rows: (n, dim) float32. Raises BadData for a dataset without reals, or without the views."""
+    def _learn(self, rows: FeatureStream) -> _Alignment:
         import numpy as np
 
-        x = _anchored(features, features)
-        if not len(x):
-            return x.astype(np.float32)
-        within = _within_category_covariance(features, x)
-        dim = len(within)
-        spread = within + self.ridge * max(np.trace(within) / dim, 1e-12) * np.eye(dim)
-        deltas = self._deltas(features)
-        values, axes = np.linalg.eigh(self.base * spread + self.r * deltas.T @ deltas / len(deltas))
-        x = x @ (axes / np.sqrt(np.maximum(values, values[-1] * 1e-9))) @ axes.T
-        return np.asarray(x / _lengths(features, x) if self.unit else x, np.float32)
+        from kce import Moments, shrunk_covariance
 
-    def _deltas(self, features: Features) -> Field:
+        datasets = _datasets(rows)
+        codes, anchors = _numbered(datasets), _anchors(_reals(rows), datasets.values())
+        if not codes:
+            return _Alignment(codes, anchors)
+        moments = Moments(len(codes), rows.dim)
+        for x, own in _coded(codes, rows):
+            moments.add(x, own)
+        within = shrunk_covariance(moments, _coded(codes, rows))
+        within += self.ridge * max(np.trace(within) / rows.dim, 1e-12) * np.eye(rows.dim)
+        deltas = self._deltas(rows, datasets)
+        values, axes = np.linalg.eigh(self.base * within + self.r * deltas.T @ deltas / len(deltas))
+        weights = axes / np.sqrt(np.maximum(values, values[-1] * 1e-9)) @ axes.T
+        lengths = _lengths((moments.means - anchors) @ weights) if self.unit else None
+        return _Alignment(codes, anchors, lengths, weights)
+
+    def _deltas(self, rows: FeatureStream, datasets: Mapping[str, str]) -> Field:
         """Compute how each category's anchored mean moves in every view: (categories x views, dim)."""
         import numpy as np
 
+        from kce import code_means
+
         moves = []
         for name in self.views:
-            if features.reals is None or name not in features.views or name not in features.reals.views:
+            if name not in rows.views or name not in _reals(rows).views:
                 raise BadData(f"there is no view {name!r} of the features", "use `kce run`, which makes the views")
-            seen = features.views[name]
-            original = features.take(_rows_of_view(features, seen))
-            _, codes = np.unique(original.label, return_inverse=True)
-            moved = _anchored(seen, features, name) - _anchored(original, features)
-            moves.append(_means(moved, codes))
+            seen = rows.views[name]
+            places = _rows_of_view(rows, seen)
+            present, codes = np.unique(rows.label[places], return_inverse=True)
+            own = [datasets[label] for label in present.tolist()]
+            after = code_means(_batches_of(seen, np.arange(len(seen)), codes), len(present))
+            before = code_means(_batches_of(rows, places, codes), len(present))
+            moves.append(after - _anchors(_reals(rows).views[name], own) - (before - _anchors(_reals(rows), own)))
         return np.concatenate(moves)
 
 
-class WhitenedAnchor:
+class WhitenedAnchor(_AnchorAligner):
     """Subtracts the dataset's reals, and whitens by the scatter within categories, as Fisher's discriminant does.
 
     Anchored rows (``real-anchor``) are projected on the principal axes that hold more than an average share of their
     variance, and whitened by the pooled covariance within categories, reals among them (Ledoit-Wolf): an axis along
     which faces of one category differ among themselves counts for little. Then each category's rows are divided by the
     length of their mean to the `power`, since storage weakens traces, and weak ones would come together.
+    Raises BadData for a dataset without reals, and if every category is a single point.
 
     Args:
         power: Power of the length, in [0, 1]: 0 keeps lengths, 1 leaves only directions.
         components: Number of principal axes, at most.
-        seed: Random seed of the principal components.
     """
 
     reals = True
 
-    def __init__(self, power: float = 0.5, components: int = 64, seed: int = 0) -> None:
+    def __init__(self, power: float = 0.5, components: int = 64) -> None:
         if not 0 <= power <= 1:
             raise KCEError(f"power = {power!r} is out of range", "it goes from 0 to 1")
         if components < 1:
             raise KCEError(f"components = {components} is out of range", "use at least 1")
-        self.power, self.components, self.seed = power, components, seed
+        self.power, self.components = power, components
 
-    def align(self, features: Features) -> NDArray[np.float32]:
-        """Align the rows: (n, axes) float32.
-
-        Raises:
-            BadData: For a dataset without reals, and if every category is a single point.
-        """
+    def _learn(self, rows: FeatureStream) -> _Alignment:
         import numpy as np
 
-        x = _anchored(features, features)
-        if not len(x) or features.reals is None:  # without reals _anchored has raised; this tells the type checker
-            return x.astype(np.float32)
-        own = _anchored(features.reals, features)
-        labels = np.concatenate([features.label, features.reals.label])
-        z = _whitened(np.concatenate([x, own]), labels, self.components, self.seed)[: len(x)]
-        return np.asarray(z / _lengths(features, z) ** self.power, np.float32)
+        from kce import Moments, shrunk_covariance
+
+        reals = _reals(rows)
+        datasets = {**_datasets(reals), **_datasets(rows)}
+        codes, anchors = _numbered(datasets), _anchors(reals, datasets.values())
+        if not len(rows):
+            return _Alignment(codes, anchors)
+        moments = Moments(len(codes), rows.dim)
+        for x, own in _coded(codes, rows, reals):
+            moments.add(x, own)
+        axes = _widest_axes(moments, anchors, self.components)
+        within, anchored = (
+            float(np.einsum("ij,ij->", axes, scatter @ axes))
+            for scatter in (moments.scatter(), moments.scatter(anchors))
+        )
+        if not within > 1e-9 * anchored:
+            raise BadData(
+                "every category is a single point, so there is no scatter to whiten by", "use more faces of each"
+            )
+        variance, eigenvectors = np.linalg.eigh(shrunk_covariance(moments, _coded(codes, rows, reals), axes))
+        whitening = axes @ (eigenvectors / np.sqrt(variance))
+        lengths = _lengths((moments.means - anchors) @ whitening) ** self.power
+        return _Alignment(codes, anchors, lengths, whitening)
 
 
-class DatasetCentre:
+class DatasetCentre(_AnchorAligner):
     """Subtracts the centre of the dataset, the mean of its categories' means, from every row.
 
     It needs no reals. But if two datasets hold different forgeries, that difference is subtracted too, and the mean of
     a dataset's only category becomes zero, whatever its forgery.
     """
 
-    def align(self, features: Features) -> NDArray[np.float32]:
-        """Align the rows: (n, dim) float32."""
+    def _learn(self, rows: FeatureStream) -> _Alignment:
         import numpy as np
 
-        categories, codes = np.unique(features.label, return_inverse=True)
-        if not len(categories):
-            return features.x.copy()
-        means = _means(features.x, codes)
-        first = np.unique(codes, return_index=True)[1]
-        datasets, dataset = np.unique(features.dataset[first], return_inverse=True)
-        centres = np.stack([means[dataset == number].mean(axis=0) for number in range(len(datasets))])
-        return np.asarray(features.x - centres[dataset[codes]], np.float32)
+        from kce import code_means
+
+        by_category = _datasets(rows)
+        codes = _numbered(by_category)
+        if not codes:
+            return _Alignment(codes, np.zeros((0, rows.dim)))
+        means = code_means(_coded(codes, rows), len(codes))
+        names, dataset = np.unique(list(by_category.values()), return_inverse=True)
+        centres = np.stack([means[dataset == number].mean(axis=0) for number in range(len(names))])
+        return _Alignment(codes, centres[dataset])
 
 
-def _anchored(rows: Features, features: Features, view: str = "") -> Field:
-    """Subtract the mean of the dataset's reals, in the same view, from every row: (n, dim) float64."""
+def _reals(rows: FeatureStream) -> FeatureStream:
+    if rows.reals is None:
+        raise BadData("these features have no reals to subtract", "use `kce run`, which adds the reals of the datasets")
+    return rows.reals
+
+
+def _datasets(rows: FeatureStream) -> dict[str, str]:
+    """Category -> its dataset."""
     import numpy as np
 
-    if features.reals is None:
-        raise BadData("these features have no reals to subtract", "use `kce run`, which adds the reals of the datasets")
-    reals = features.reals.views[view] if view else features.reals
-    with_reals, codes = np.unique(reals.dataset, return_inverse=True)
-    datasets, dataset = np.unique(rows.dataset, return_inverse=True)
-    missing = sorted(set(datasets.tolist()) - set(with_reals.tolist()))
-    if missing:
+    labels, first = np.unique(rows.label, return_index=True)
+    return dict(zip(labels.tolist(), rows.dataset[first].tolist(), strict=True))
+
+
+def _numbered(categories: Mapping[str, str]) -> dict[str, int]:
+    return {category: number for number, category in enumerate(categories)}
+
+
+def _codes(labels: NDArray[np.str_], codes: Mapping[str, int]) -> NDArray[np.intp]:
+    """The number of each label (n,). Raises BadData for one that has none."""
+    import numpy as np
+
+    present, inverse = np.unique(labels, return_inverse=True)
+    if missing := [label for label in present.tolist() if label not in codes]:
+        raise BadData(f"the aligner has seen no rows of {', '.join(missing)}", "let it learn from all categories")
+    return np.array([codes[label] for label in present.tolist()], np.intp)[inverse]
+
+
+def _coded(codes: Mapping[str, int], *tables: FeatureStream) -> Iterator[tuple[Any, NDArray[np.intp]]]:
+    """Yield x and the numbers of the categories, of all rows of these tables."""
+    for table in tables:
+        for batch in table.batches():
+            yield batch.x, _codes(batch.label, codes)
+
+
+def _anchors(reals: FeatureStream, datasets: Any) -> Field:
+    """The mean of the reals of each of these datasets: (datasets, dim). Raises BadData for one without reals."""
+    import numpy as np
+
+    from kce import code_means
+
+    of_label = _datasets(reals)
+    names = sorted(set(of_label.values()))
+    if missing := sorted(set(datasets) - set(names)):
         raise BadData(
             f"there are no reals of {', '.join(missing)}",
             "add them to the face folder, or use an aligner that needs none",
         )
-    if not len(rows):
-        return rows.x.astype(np.float64)
-    centres = _means(reals.x, codes)[np.searchsorted(with_reals, datasets)]
-    return np.asarray(rows.x - centres[dataset], np.float64)
+    number = {name: place for place, name in enumerate(names)}
+    means = code_means(_coded({label: number[name] for label, name in of_label.items()}, reals), len(names))
+    return means[[number[name] for name in datasets]] if datasets else np.zeros((0, reals.dim))
 
 
-def _rows_of_view(features: Features, view: Features) -> NDArray[np.intp]:
-    """Find the rows of the features that hold the faces of a view, in the view's order."""
+def _rows_of_view(rows: FeatureStream, view: FeatureStream) -> NDArray[np.intp]:
+    """Find the rows that hold the faces of a view, in the view's order."""
     import numpy as np
 
-    order = np.argsort(features.key, kind="stable")
-    rows = order[np.searchsorted(features.key, view.key, sorter=order).clip(max=len(order) - 1)]
-    if not (features.key[rows] == view.key).all():
+    order = np.argsort(rows.key, kind="stable")
+    places = order[np.searchsorted(rows.key, view.key, sorter=order).clip(max=len(order) - 1)]
+    if not (rows.key[places] == view.key).all():
         raise BadData("a view has faces that the features lack", "extract the features again")
-    return np.asarray(rows)
+    return np.asarray(places)
 
 
-def _within_category_covariance(features: Features, x: Field) -> Field:
-    """Compute the pooled covariance within categories, with the shrinkage of Ledoit and Wolf (2004): (dim, dim)."""
+def _batches_of(
+    rows: FeatureStream, places: NDArray[np.intp], codes: NDArray[np.intp]
+) -> Iterator[tuple[Any, NDArray[np.intp]]]:
+    """Yield x at these places with the code of each, in the order in which they are stored."""
     import numpy as np
-    from sklearn.covariance import ledoit_wolf
 
-    _, codes = np.unique(features.label, return_inverse=True)
-    return np.asarray(ledoit_wolf(x - _means(x, codes)[codes], assume_centered=True)[0])
+    order = np.argsort(places, kind="stable")
+    for start in range(0, len(order), _TAKEN_ROWS):
+        chosen = order[start : start + _TAKEN_ROWS]
+        yield rows.take(places[chosen]).x, codes[chosen]
 
 
-def _whitened(x: Field, labels: NDArray[Any], components: int, seed: int) -> Field:
-    """Project rows on the principal axes above average, and whiten by the scatter within labels: (n, axes)."""
+def _widest_axes(moments: Any, anchors: Field, most: int) -> Field:
+    """The principal axes of the anchored rows that hold more than an average share of their variance: (dim, axes)."""
     import numpy as np
-    from sklearn.covariance import ledoit_wolf
-    from sklearn.decomposition import PCA
+    from scipy.linalg import eigh
 
-    pca = PCA(min(components, *x.shape), random_state=seed).fit(x)
+    count, dim = int(moments.counts.sum()), anchors.shape[1]
+    mean = moments.counts @ (moments.means - anchors) / count
+    scatter = moments.scatter(anchors + mean)
+    average = float(np.trace(scatter)) / count / dim
+    values, axes = eigh(scatter, subset_by_index=[dim - min(most, count, dim), dim - 1])
     # With many features, an axis with less than the average share of the variance is noise that whitening amplifies.
-    average = float(x.var(axis=0).sum()) / x.shape[1]
-    kept = pca.explained_variance_ > (average if x.shape[1] > components else 1e-9 * average)
-    z = x @ pca.components_[kept].T
-    _, codes = np.unique(labels, return_inverse=True)
-    residuals = z - _means(z, codes)[codes]
-    if not float(np.square(residuals).mean()) > 1e-9 * float(np.square(z).mean()):
-        raise BadData("every category is a single point, so there is no scatter to whiten by", "use more faces of each")
-    variance, eigenvectors = np.linalg.eigh(ledoit_wolf(residuals, assume_centered=True)[0])
-    return np.asarray(z @ (eigenvectors / np.sqrt(variance)))
+    kept = values / (count - 1) > (average if dim > most else 1e-9 * average)
+    axes = axes[:, kept][:, ::-1]
+    return np.asarray(axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]))
 
 
-def _lengths(features: Features, x: Field) -> Field:
-    """Compute the length of each row's category mean: (n, 1), never 0."""
+def _lengths(means: Field) -> Field:
+    """The length of each mean, 1 where it is 0: (n,)."""
     import numpy as np
 
-    if not len(x):
-        return np.ones((0, 1))
-    _, codes = np.unique(features.label, return_inverse=True)
-    lengths = np.linalg.norm(_means(x, codes), axis=1)
-    return np.where(lengths > 0, lengths, 1.0)[codes][:, None]
-
-
-def _means(x: NDArray[Any], codes: NDArray[np.intp]) -> Field:
-    """Compute the mean of the rows of each code: (codes, dim) float64."""
-    import numpy as np
-
-    return np.stack([x[codes == code].mean(axis=0, dtype=np.float64) for code in range(codes.max() + 1)])
+    lengths = np.linalg.norm(means, axis=1)
+    return np.where(lengths > 0, lengths, 1.0)
 
 
 @hookimpl

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.covariance import ledoit_wolf
 
 from kce.errors import BadData
-from kce.features.moments import Moments
+from kce.features.moments import Moments, code_means, shrunk_covariance
 
 
 @settings(max_examples=40, deadline=None)
@@ -56,3 +57,30 @@ def test_numbers_that_are_too_large_are_an_error() -> None:
         moments.add(np.full((2, 2), 1e200))
     with pytest.raises(BadData, match="too large"):
         moments.scatter()
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    n=st.integers(2, 300),
+    dim=st.sampled_from([1, 5, 40]),
+    codes=st.integers(1, 4),
+    kept=st.integers(0, 5),
+    cut=st.integers(0, 300),
+    seed=st.integers(0, 99),
+)
+def test_covariance_within_codes_is_shrunk_as_scikit_learn_does(
+    n: int, dim: int, codes: int, kept: int, cut: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    code = rng.integers(codes, size=n)
+    x = (30 * rng.standard_normal((codes, dim))[code] + rng.gamma(1.0, 2.0, (n, dim))).astype(np.float32)
+    axes = np.linalg.qr(rng.standard_normal((dim, min(kept, dim))))[0] if kept else None
+    batches = [(x[part], code[part]) for part in (slice(cut), slice(cut, None)) if len(x[part])]
+    means = code_means(batches, codes)
+    filled = np.bincount(code, minlength=codes) > 0
+    assert np.allclose(means[filled], [x[code == one].mean(axis=0, dtype=np.float64) for one in np.flatnonzero(filled)])
+    assert np.isnan(means[~filled]).all()
+    residuals = x - means[code]
+    wanted = ledoit_wolf(residuals if axes is None else residuals @ axes, assume_centered=True)[0]
+    shrunk = shrunk_covariance(Moments.of(x, code, codes), iter(batches), axes)
+    assert np.allclose(shrunk, wanted, rtol=1e-5, atol=1e-7 * max(np.abs(wanted).max(), 1e-9))

@@ -112,16 +112,21 @@ def common_checks() -> str:
     )
 
 
+FURTHER_PROTOCOLS = {"aligner": (types.StreamAligner,), "clusterer": (types.ConstrainedClusterer,)}
+"""Kind -> what a component of it may do besides."""
+
+
 def kinds() -> str:
     chapters = []
     for kind in KINDS:
-        protocol = inspect.getsource(getattr(types, kind.capitalize())).removeprefix("@runtime_checkable\n")
+        protocols = [getattr(types, kind.capitalize()), *FURTHER_PROTOCOLS.get(kind, ())]
+        sources = "\n\n".join(inspect.getsource(one).removeprefix("@runtime_checkable\n") for one in protocols)
         own = [[f"`{check.name}`", check.text] for check in checks(kind) if check.kinds == (kind,)]
         shared = [check.name for check in checks(kind) if 1 < len(set(check.kinds)) < len(KINDS)]
         files = scaffold.package_files(kind, f"my-{kind}", "The author", 2026, InstallSource())
         example = files[f"kce_my_{kind}.py"].decode()
         parts = [
-            f"### {kind}\n\nHook: `kce_{kind}s`. The protocol, from `kce/types.py`:\n\n```python\n{protocol}```",
+            f"### {kind}\n\nHook: `kce_{kind}s`. The protocol, from `kce/types.py`:\n\n```python\n{sources}```",
             f"Checks it shares with other kinds: {code(shared)}." if shared else "",
             "Checks of this kind only:\n\n" + table(["check", "what must hold"], own) if own else "",
             f"A complete one, as `kce new {kind} my-{kind}` writes it:\n\n```python\n{example}```",

@@ -234,6 +234,34 @@ class AllPairs(Center):
         return super().fit_transform(x)
 
 
+class TurnsBatches(Center):
+    def partial_fit(self, x: Any) -> None:
+        pass
+
+    def transform(self, x: Any) -> Any:
+        return x[::-1, :4].copy()
+
+
+class LastBatch:
+    """An aligner that subtracts the mean of all rows; in batches, that of the last one."""
+
+    def align(self, features: Any) -> Any:
+        self.fit(features)
+        return self.transform(features)
+
+    def fit(self, rows: Any) -> None:
+        for batch in rows.batches():
+            self.mean = batch.x.mean(axis=0)
+
+    def transform(self, features: Any) -> Any:
+        return features.x - self.mean
+
+
+class WholeTable(LastBatch):
+    def fit(self, rows: Any) -> None:
+        self.mean = rows.x.mean(axis=0)
+
+
 class Hangs(Sound):
     def fit_predict(self, x: Any) -> Any:
         time.sleep(10_000)
@@ -392,6 +420,9 @@ FAULTS: list[tuple[str, Callable[..., Any], set[str]]] = [
     ("clusterer", UsesManyThreads, {"thread-limit"}),
     ("clusterer", WrongShape, {"shape"}),
     ("reducer", LosesARow, {"shape"}),
+    ("reducer", TurnsBatches, {"batches"}),
+    ("aligner", LastBatch, {"batches"}),
+    ("aligner", WholeTable, {"batches"}),
     ("clusterer", WrongType, {"type"}),
     ("clusterer", Floats, {"type"}),
     ("reducer", View, {"own-memory"}),

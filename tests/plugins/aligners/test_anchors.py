@@ -12,6 +12,9 @@ import pytest
 from kce.bench import synthetic
 from kce.bench.world_parameters import FeatureWorldParameters
 from kce.errors import BadData, KCEError
+from kce.features.store import write_table
+from kce.features.streams import StoredRows
+from kce.features.table import open_table
 from kce.registry.registry import Registry
 from kce.testing import conforms
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 REGISTRY = Registry.load(Path("/"))
 NAMES = ("real-anchor", "whitened-anchor", "codec-delta", "dataset-centre")
+
+SPECS = (*NAMES, "real-anchor:unit=true", "codec-delta:unit=false", "whitened-anchor:power=0.0,components=9", "none")
 
 test_without_units = conforms("aligner", "codec-delta", unit=False)
 test_with_units = conforms("aligner", "real-anchor", unit=True)
@@ -36,6 +41,42 @@ def given(made: synthetic.FeatureWorld) -> Features:
     seen = {name: rows.take(np.arange(fakes, fakes + reals)) for name, rows in made.views.items()}
     views = {name: rows.take(np.arange(fakes)) for name, rows in made.views.items()}
     return replace(made.features, reals=replace(made.reals, views=seen), views=views)
+
+
+def stored(path: Path, rows: Features, name: str = "known") -> StoredRows:
+    """The rows with their reals and views as a run stores them."""
+    with write_table(path, name, {"made": "here"}) as writer:
+        writer.append(rows.key, rows.label, rows.group, rows.x)
+        writer.publish()
+    return replace(
+        StoredRows.all_of(open_table(path, name)),
+        reals=None if rows.reals is None else stored(path, rows.reals, "reals"),
+        views={view: stored(path, table, f"{name}+{view}") for view, table in rows.views.items()},
+    )
+
+
+@pytest.mark.parametrize("dials", [{}, {"dim": 520, "rows": 12, "shift": 3.0, "stretch": 1.0}], ids=["exact", "wide"])
+def test_a_stored_table_is_aligned_batch_by_batch_as_its_rows_are(tmp_path: Path, dials: dict[str, float]) -> None:
+    rows = given(world(**dials))
+    stream = stored(tmp_path / "features.h5", rows)
+    for spec in SPECS:
+        aligner = REGISTRY.build("aligner", spec)
+        aligner.fit(stream)
+        batchwise = np.concatenate([aligner.transform(batch) for batch in stream.batches(33)])
+        whole = REGISTRY.build("aligner", spec).align(rows)
+        assert np.allclose(batchwise, whole, atol=1e-5 * np.abs(whole).max()), spec
+
+
+def test_a_category_that_was_not_seen_cannot_be_aligned() -> None:
+    rows = given(world())
+    for spec in NAMES:
+        aligner = REGISTRY.build("aligner", spec)
+        with pytest.raises(KCEError, match="learned from no rows"):
+            aligner.transform(rows)
+        known = rows.label != rows.categories[0]
+        aligner.fit(replace(rows.take(known), views={name: view.take(known) for name, view in rows.views.items()}))
+        with pytest.raises(BadData, match=rows.categories[0]):
+            aligner.transform(rows)
 
 
 def moved(rows: Features, by: dict[str, np.ndarray]) -> Features:
