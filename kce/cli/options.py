@@ -28,7 +28,7 @@ Cache = Annotated[
     ),
 ]
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kMGT]?)B", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]+)?) ?([kMGT]?)B", re.IGNORECASE)
 
 
 def parse_size(text: str) -> int:

@@ -100,6 +100,9 @@ class SharedPixels:
         except (OSError, KCEError) as error:
             _warn(self.cache.folder, error)
             places = 0
+        else:
+            text = "%s of %s faces of %s px have a place in %s"
+            _log.info(text, f"{places:,}", f"{len(self.keys):,}", size, self.cache.folder)
         return PixelFile(path, size, identity.intdigest(), *_places(self.keys, _keys(faces), places))
 
 

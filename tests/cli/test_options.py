@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from kce.cli.main import app
-from kce.cli.options import repeat_options
+from kce.cli.options import parse_size, repeat_options
+from kce.errors import KCEError
 from kce.pipeline.recipe import Recipe
 
 SEVERAL, FLAGS = {"--unknown", "--evaluator"}, {"--json"}
@@ -50,3 +51,15 @@ def test_the_help_of_a_run_has_the_defaults_of_the_code() -> None:
     for option in ("epochs", "batch_size", "lr", "weight_decay", "loss", "held_out", "checkpoint"):
         entry = shown.partition(f" --{option.replace('_', '-')} ")[2].partition(" --")[0]
         assert f"[default: {getattr(recipe.train, option)}]" in entry
+
+
+@pytest.mark.parametrize(("text", "size"), [("7B", 7), ("2 kB", 2048), ("1.5mb", 3 * 2**19), ("20GB", 20 * 2**30)])
+def test_sizes_are_in_units_of_1024(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "20", "GB", "-1GB", "1e3GB", "20 gigabytes", "1,5GB", "٢GB", "nanGB"])
+def test_what_is_not_a_size_is_refused(text: str) -> None:
+    with pytest.raises(KCEError, match="is not a size") as error:
+        parse_size(text)
+    assert "20GB" in error.value.hint

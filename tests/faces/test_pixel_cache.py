@@ -116,6 +116,12 @@ def test_sizes_views_and_other_faces_have_their_own_files(faces: Faces, place: P
     assert len(place.files) == 4
 
 
+def test_it_is_said_how_many_faces_have_a_place(faces: Faces, place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "kce"):
+        place._replace(limit=3 * place_bytes(SIZE)).pixels(faces).read(every(faces))
+    assert caplog.messages == [f"3 of {len(faces)} faces of {SIZE} px have a place in {place.folder}"]
+
+
 @pytest.mark.parametrize("room", [0, 1, 7, 10**6])
 def test_the_files_never_take_more_than_the_limit(faces: Faces, tmp_path: Path, decoded: list[int], room: int) -> None:
     place = Place(tmp_path / "pixel-cache", room * place_bytes(SIZE) + 5)
