@@ -28,7 +28,7 @@ import xxhash
 from kce.errors import KCEError
 from kce.faces.folder import THREADS
 from kce.system.lock import file_lock
-from kce.system.os_errors import system_failure
+from kce.system.os_errors import describe_os_error
 from kce.system.regular import make_folder_inside, open_in_place
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class SharedPixels:
         try:
             places = _make_room(self.cache, path, len(self.keys), place_bytes(size))
         except (OSError, KCEError) as error:
-            _warn(self.cache.folder, error)
+            _warn(self.cache.folder, "no decoded faces are stored", error)
             places = 0
         else:
             text = "%s of %s faces of %s px have a place in %s"
@@ -153,7 +153,7 @@ class PixelFile:
             _in_threads(read_some, np.flatnonzero(self._places[rows] >= 0))
         except (OSError, KCEError) as error:
             self._readable = self._writable = False
-            _warn(self._path.parent, error)
+            _warn(self._path.parent, "decoded faces cannot be read", error)
         return found
 
     def write(self, rows: NDArray[np.int64], pixels: NDArray[np.uint8]) -> None:
@@ -171,7 +171,7 @@ class PixelFile:
                     file.write(pixels[number])
         except (OSError, KCEError) as error:
             self._writable = False  # what is there is still good
-            _warn(self._path.parent, error)
+            _warn(self._path.parent, "no more decoded faces are stored", error)
 
     def _digest(self, row: int, pixels: NDArray[np.uint8]) -> bytes:
         return xxhash.xxh3_128_digest(pixels.data, seed=int(self._seeds[row]))
@@ -269,10 +269,10 @@ def _in_threads(work: Callable[[NDArray[np.int64]], None], numbers: NDArray[np.i
             pass
 
 
-def _warn(folder: Path, error: OSError | KCEError) -> None:
+def _warn(folder: Path, what: str, error: OSError | KCEError) -> None:
     """Say once for each cache why faces are decoded again from now on."""
     if folder in _warned:
         return
     _warned.add(folder)
-    reason = error if isinstance(error, KCEError) else system_failure("it cannot be used", error)
-    _log.warning("the cache of decoded faces in %s is left: %s; faces are decoded instead", folder, reason.message)
+    reason = error.message if isinstance(error, KCEError) else describe_os_error(error)[0]
+    _log.warning("%s in %s: %s; faces are decoded instead", what, folder, reason)
