@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ import xxhash
 
 from kce.data.shards import MAX_FACE, PackedFace, ShardFile, face_id, scan_shard, shard_name, shard_sizes
 from kce.errors import BadData, MachineFault
-from kce.system.machine_faults import AGAIN
+from kce.system.machine_faults import AGAIN, read_fault
 from kce.system.os_errors import system_failure
 from kce.system.regular import read_regular, require_file_inside
 
@@ -79,17 +79,19 @@ class PackedFaces:
         """The PNG file of a face.
 
         Raises:
-            MachineFault: No shard has it.
+            MachineFault: No shard has it, or the shard is gone or cannot be read.
             BadData: The shard is cut short or damaged there.
-            OSError: The shard is gone or cannot be read.
         """
         face = self.find(file)
         if face is None:
             raise MachineFault(f"{self._folder / file}: is missing, no shard has it", f"{WRITE_AGAIN}; {AGAIN}")
-        return self.read_face(file, face)
+        try:
+            return self.read_face(file, face)
+        except OSError as error:
+            raise read_fault(error, self._folder / shard_name(face.shard)) from error
 
     def read_face(self, file: str, face: PackedFace) -> bytes:
-        """The same for a face whose place is known."""
+        """The same for a face whose place is known; what the system refuses is an OSError."""
         png = self._open(face.shard).read_at(face.offset, face.size)
         if xxhash.xxh64_intdigest(png) == face.hash:
             return png
@@ -122,23 +124,38 @@ def packed_faces(folder: Path, *, read_again: bool = False) -> PackedFaces | Non
         return known[1]
 
 
+def packed_reader(folder: Path) -> Callable[[str], bytes] | None:
+    """A function that reads the PNG file of a face by its path in the folder; None if nothing is packed there.
+
+    It may be called by several threads at once, and raises as ``PackedFaces.read`` does. It is meant for a number of
+    faces: it looks whether the shards have changed only where a face is not as it should be.
+    """
+    packed = packed_faces(folder)
+    if packed is None:
+        return None
+
+    def read(file: str) -> bytes:
+        try:
+            return packed.read(file)
+        except (BadData, MachineFault):
+            if packed.is_current():
+                raise
+            again = packed_faces(folder, read_again=True)
+            if again is None:
+                raise
+            return again.read(file)
+
+    return read
+
+
 def read_packed(path: Path) -> bytes | None:
     """The PNG file of a face by its path in a face folder; None if nothing is packed in that folder.
 
     Raises:
-        MachineFault, BadData, OSError: As ``PackedFaces.read`` does.
+        MachineFault, BadData: As ``PackedFaces.read`` does.
     """
-    folder, file = path.parent.parent, f"{path.parent.name}/{path.name}"
-    packed = packed_faces(folder)
-    if packed is None:
-        return None
-    try:
-        return packed.read(file)
-    except (BadData, MachineFault):
-        if packed.is_current():
-            raise
-        again = packed_faces(folder, read_again=True)
-        return again.read(file) if again else None
+    read = packed_reader(path.parent.parent)
+    return read(f"{path.parent.name}/{path.name}") if read else None
 
 
 def is_packed(path: str) -> bool:

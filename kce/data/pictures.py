@@ -90,8 +90,7 @@ def read_picture_file(path: str | os.PathLike[str]) -> bytes:
             raise
         from kce.data.packed import read_packed
 
-        with reading(path):
-            packed = read_packed(Path(path))
+        packed = read_packed(Path(path))
         if packed is None:
             raise
         return packed

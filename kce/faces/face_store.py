@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from kce.data.packed import INDEX
+from kce.data.packed import INDEX, packed_reader
+from kce.data.pictures import read_picture_file
 from kce.data.shards import shard_sizes
 from kce.errors import Refused
 from kce.faces.file_names import content_hash
@@ -72,6 +73,20 @@ class SingleFiles:
 
     def close(self) -> None:
         """See ``FaceStore``."""
+
+
+def face_reader(root: Path) -> Callable[[str], bytes]:
+    """A function that reads the PNG file of a face by its path in the folder, in several threads at once.
+
+    It raises BadData for one that is damaged or that a link outside of the folder leads to, and MachineFault for one
+    that is missing or cannot be read.
+    """
+
+    def read_single(file: str) -> bytes:
+        require_file_inside(root, file)
+        return read_picture_file(root / file)
+
+    return packed_reader(root) or read_single
 
 
 def open_store(root: Path, rows: Callable[[], Iterable[FaceRow]], *, pack: bool) -> FaceStore:

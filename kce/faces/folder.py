@@ -17,13 +17,14 @@ import numpy as np
 import xxhash
 
 from kce.data.finished_tables import FACES, SETTINGS, check_finished_table
-from kce.data.pictures import decode_image, read_picture_file, resize
+from kce.data.pictures import decode_image, resize
 from kce.errors import BadData
 from kce.faces.columns import CodedColumn, CodedTexts, PackedTexts, TextColumn
+from kce.faces.face_store import face_reader
 from kce.faces.file_names import INSIDE, content_hash
 from kce.faces.tables import CUT_AGAIN, FaceRow, read_csv_table
 from kce.labels import Meaning, clashes
-from kce.system.regular import read_regular_text, require_file_inside, require_inside
+from kce.system.regular import read_regular_text, require_inside
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -230,10 +231,10 @@ def load_pixels(
     """
     files, hashes = faces.file[rows].tolist(), faces.hash[rows].tolist()
     pixels = np.empty((len(files), size, size, 3), np.uint8)
+    read = face_reader(faces.root)
 
     def load_one(i: int) -> None:
-        require_file_inside(faces.root, files[i])
-        data = read_picture_file(faces.root / files[i])
+        data = read(files[i])
         pixels[i] = resize(change(decode_image(data, faces.root / files[i])), size)
         if unchanged is not None:
             unchanged[i] = content_hash(data) == hashes[i]

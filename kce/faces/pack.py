@@ -21,7 +21,6 @@ import xxhash
 
 from kce.data.finished_tables import FACES, PROBLEMS, SETTINGS, SETTINGS_COPY, hash_file
 from kce.data.packed import INDEX, as_table
-from kce.data.pictures import read_picture_file
 from kce.data.shards import (
     FACES_PER_SHARD,
     PackedFace,
@@ -33,6 +32,7 @@ from kce.data.shards import (
     shard_sizes,
 )
 from kce.errors import BadData, KCEError, Refused
+from kce.faces.face_store import face_reader
 from kce.faces.file_names import LEFT_OUT, content_hash
 from kce.faces.folder import read_faces
 from kce.faces.shard_store import write_index, write_shard
@@ -41,7 +41,7 @@ from kce.system.atomic import atomic_replace, write_json
 from kce.system.documents import Document
 from kce.system.lock import folder_lock
 from kce.system.os_errors import system_failure
-from kce.system.regular import is_within, open_regular, read_regular_text, require_file_inside, require_inside
+from kce.system.regular import is_within, open_regular, read_regular_text, require_inside
 
 if TYPE_CHECKING:
     from kce.types import Progress
@@ -143,9 +143,10 @@ def _in_parts(rows: Iterable[FaceRow], size: int) -> Iterator[tuple[FaceRow, ...
 
 
 def _read_all(source: Path, rows: Iterable[FaceRow]) -> Iterator[tuple[FaceRow, bytes]]:
+    read_face = face_reader(source)
+
     def read(row: FaceRow) -> bytes:
-        require_file_inside(source, row.file)
-        png = read_picture_file(source / row.file)
+        png = read_face(row.file)
         if content_hash(png) != row.hash:
             raise BadData(
                 f"{source / row.file} is not as it was cut: its hash is not the one in {FACES}",

@@ -20,11 +20,13 @@ from typing import Any
 
 import psutil
 
+from kce.data.pictures import read_picture_file
+from kce.faces.folder import read_faces
 from kce.features.table import open_table
 from tests.conftest import REPOSITORY
 from tests.support.corpus import small_recipe, small_study
 
-KINDS = ("cut", "bench", "run", "study")
+KINDS = ("cut", "cut packed", "bench", "run", "study")
 MOST_KILLS = 3  # of one round
 _VARIABLE = ("seconds", "peak_mib", "folder", "report", "estimate", "history")
 
@@ -46,8 +48,10 @@ class Inputs:
 
     def command(self, kind: str, to: Path) -> list[str]:
         """The words of the command."""
+        cut = ["cut", "folder", "--root", self.at / "pictures", "--to", to, "--detector", "whole", "--workers", 2]
         words = {
-            "cut": ["cut", "folder", "--root", self.at / "pictures", "--to", to, "--detector", "whole", "--workers", 2],
+            "cut": cut,
+            "cut packed": [*cut, "--pack"],
             "bench": ["bench", "clusterers", "--clusterer", "kmeans", "dbscan", "hdbscan", "--world", "small:rows=10",
                       "--seeds", 1, "--workers", 2, "--to", to],
             "run": ["run", to, "--recipe", self._recipe, "--threads", 1],
@@ -118,6 +122,13 @@ def _cut_results(folder: Path) -> Any:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
+def _packed_results(folder: Path) -> Any:
+    """The tables and the faces; where a worker was killed, their order in the shards is another."""
+    faces = read_faces(folder)
+    tables = [(folder / name).read_bytes() for name in ("faces.csv", "problems.csv", "cut.toml")]
+    return tables, [read_picture_file(folder / file) for file in faces.file.tolist()]
+
+
 def _bench_results(folder: Path) -> Any:
     lines = (folder / "cells.jsonl").read_text(encoding="utf-8").splitlines()
     return {cell["id"]: _constant(cell) for cell in map(json.loads, lines)}
@@ -145,7 +156,8 @@ def _constant(document: Any) -> Any:
 
 
 RESULTS: dict[str, Callable[[Path], Any]] = {
-    "cut": _cut_results, "bench": _bench_results, "run": _run_results, "study": _study_results,
+    "cut": _cut_results, "cut packed": _packed_results, "bench": _bench_results, "run": _run_results,
+    "study": _study_results,
 }  # fmt: skip
 
 
