@@ -333,7 +333,7 @@ def test_what_one_attends_to_is_what_both_maps_say() -> None:
     [
         ("f3net-tiny", torch.bfloat16),
         ("f3net-tiny", torch.float16),
-        ("f3net:size=64", torch.bfloat16),
+        pytest.param("f3net:size=64", torch.bfloat16, marks=pytest.mark.slow),
         pytest.param("f3net:size=64", torch.float16, marks=pytest.mark.slow),
     ],
 )
