@@ -46,9 +46,9 @@ PRECISIONS: tuple[Precision, ...] = ("32", "bf16")
 NETWORKS = ("tiny:size=64", "resnet18:size=64")
 BATCH = 8
 ROUNDS = 5
-WORLD = "world:artefact=0.1,images=24,identities=12"
+WORLD = "world:artefact=0.1,images=32,identities=12"
 UNKNOWN = ("FaceForensics++_NeuralTextures", "ForgeryNet_StarGAN2", "ForgeryNet_SC-FEGAN", "ForgeryNet_DiscoFaceGAN")
-PLAN_NETWORK = "tiny:size=32,width=8"
+PLAN_NETWORK = "tiny:size=24,width=8"
 
 
 def speed(spec: str, registry: Registry) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def _plan(folder: Path, precision: Precision, seed: int, epochs: int, registry: 
         backbone=PLAN_NETWORK,
         reducer="pca:n_components=16",
         seed=seed,
-        train=TrainSettings(epochs=epochs, lr=0.003, held_out=0.0, precision=precision),
+        train=TrainSettings(epochs=epochs, lr=0.005, held_out=0.0, precision=precision),
     )
     plan: Mapping[str, str] = run(folder / "runs" / f"{precision}-{seed}", recipe, registry, "plan")["plan"]
     return plan
