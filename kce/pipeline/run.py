@@ -17,10 +17,11 @@ from kce.faces.loader import Pixels
 from kce.features.extract import extract_features, features_provenance
 from kce.features.reduction import align_rows, reduce_rows
 from kce.features.streams import StoredRows, in_memory
-from kce.features.table import has_table, open_table
+from kce.features.table import find_table, has_table, open_table
 from kce.merging.aligner_inputs import collect_reals, sample_viewed_rows
 from kce.merging.plan_file import check_plan, read_plan, write_plan
 from kce.merging.plans import at_random, by_clusters, by_name, estimate_class_count, unmerged_plan
+from kce.pipeline.networks import Networks
 from kce.pipeline.recipe import PLANS, cluster_choices, compared_choices, read_recipe, write_recipe
 from kce.pipeline.recipe_checks import check_recipe
 from kce.pipeline.rehearsal import rehearse
@@ -53,8 +54,7 @@ RECIPE = "recipe.toml"
 REPORT = "report.json"
 FILES = (FEATURES, PLAN, RECIPE, REPORT, "train.csv", "tensorboard", "report.html")
 """What a run reads and writes in its folder, beside weights."""
-FINAL = "final"
-_MAX_SIZE = 4096  # pixels; a batch of 32 such faces takes 6 GB before the first layer
+FIRST, FINAL = "first", "final"
 
 
 def run(
@@ -106,9 +106,10 @@ def run(
         faces = select_faces(all_faces, recipe, registry, known, unknown)
         shared = cache.of(all_faces) if cache else None
         stages = _Stages(folder, recipe, registry, faces, other_runs, devices, progress, shared)
-        if not (folder / f"{FINAL}.safetensors").is_file():
+        if stages.is_long(until):
             check_precision(precision)
-            rehearse(recipe, faces, registry, stages.dims, plan=STAGES.index(until) >= STAGES.index("plan"))
+            dims = {spec: stages.networks.shape(spec).dim for spec in (recipe.first, recipe.backbone)}
+            rehearse(recipe, faces, registry, dims, plan=STAGES.index(until) >= STAGES.index("plan"))
         write_recipe(folder / RECIPE, recipe, registry)  # only now: what cannot work leaves nothing in the folder
         return stages.do(until)
 
@@ -179,18 +180,19 @@ class _Stages:
         self.folder, self.recipe, self.registry, self.faces = folder, recipe, registry, faces
         self.run_folders = [folder, *other_runs]
         self.devices, self.progress, self.cache = devices, progress, cache
-        backbones = {recipe.backbone, recipe.first}
-        for spec in backbones:
-            isolation.check_backbone(registry.resolve("backbone", spec), registry, recipe.timeout)
-        networks = {spec: registry.build("backbone", spec) for spec in backbones}
-        self.sizes = {spec: int(network.size) for spec, network in networks.items()}
-        self.dims = {spec: int(network.dim) for spec, network in networks.items()}
-        for spec, size in self.sizes.items():
-            if not 0 < size <= _MAX_SIZE:
-                raise KCEError(
-                    f"the backbone {spec} takes faces of {size} pixels", f"its size can be from 1 to {_MAX_SIZE}"
-                )
+        weights = [other / f"{name}.safetensors" for other in self.run_folders for name in (FIRST, FINAL)]
+        self.networks = Networks(registry, weights, recipe.timeout)
         self._pixels: dict[tuple[int, int], Pixels] = {}
+
+    def is_long(self, until: str) -> bool:
+        """Whether a network is trained, or faces are seen by the first one: then later stages are tried beforehand."""
+        clusters = self.recipe.clusters and not self._plan_path.is_file()
+        known = any(find_table(other / FEATURES, "known") for other in self.run_folders)
+        return (
+            (clusters and not (self.folder / f"{FIRST}.safetensors").is_file())
+            or (clusters and not known and until != "first")
+            or (until in STAGES[STAGES.index("final") :] and not (self.folder / f"{FINAL}.safetensors").is_file())
+        )
 
     def do(self, until: str) -> dict[str, Any]:
         """Do what is not done yet, in the order of the stages."""
@@ -199,7 +201,7 @@ class _Stages:
             _log.warning(remark)
         self._copy_plan()
         if self.recipe.clusters and not self._plan_path.is_file():
-            self._train(self.recipe.first, unmerged_plan(self.faces.categories), "first")
+            self._train(self.recipe.first, unmerged_plan(self.faces.categories), FIRST)
             if "known" in stages:
                 for pixels, table in self._first_tables():
                     self._extract_or_find(pixels, table)
@@ -219,8 +221,9 @@ class _Stages:
     def extract_rows(self, table: str, rows: range) -> None:
         """Extract some rows of the table "known" or "unknown", without publishing them."""
         if table == "known":
-            if (self.folder / "first.safetensors").is_file():  # not needed where there is a plan already
-                self._extract(self._pixels_of(self.faces.known, self.sizes[self.recipe.first]), "first", table, rows)
+            if (self.folder / f"{FIRST}.safetensors").is_file():  # not needed where there is a plan already
+                pixels = self._pixels_of(self.faces.known, self.networks.shape(self.recipe.first).size)
+                self._extract(pixels, FIRST, table, rows)
         else:
             self._extract(self._unknown_pixels(), FINAL, table, rows)
 
@@ -236,7 +239,7 @@ class _Stages:
         return Pixels(faces, size, view=view, cache=shared)
 
     def _unknown_pixels(self) -> Pixels:
-        return self._new_pixels(self.faces.unknown, self.sizes[self.recipe.backbone])
+        return self._new_pixels(self.faces.unknown, self.networks.shape(self.recipe.backbone).size)
 
     def _held_out_remarks(self) -> list[str]:
         """What to know of the accuracy on held-out faces."""
@@ -251,10 +254,10 @@ class _Stages:
 
     def _train(self, backbone: str, plan: MergePlan, name: str) -> None:
         weights = self.folder / f"{name}.safetensors"
-        settings, pixels = self.recipe.train, self._pixels_of(self.faces.trained, self.sizes[backbone])
+        settings, pixels = self.recipe.train, self._pixels_of(self.faces.trained, self.networks.shape(backbone).size)
         reals = set(pixels.faces.category.counts()) - set(plan.classes)  # those of each dataset are a class
         plan = replace(plan, classes={**plan.classes, **{category: category for category in reals}})
-        if name == "first":  # a number of images is the final model's
+        if name == FIRST:  # a number of images is the final model's
             settings = replace(settings, images=None)
         train(backbone, pixels, plan, settings, self.registry, weights, self.run_folders, self.devices, self.progress)
 
@@ -281,12 +284,12 @@ class _Stages:
         for folder in self.run_folders:
             if has_table(folder / FEATURES, table, provenance):
                 return folder / FEATURES
-        self._extract(pixels, "first", table)
+        self._extract(pixels, FIRST, table)
         return self.folder / FEATURES
 
     def _first_tables(self) -> Iterator[tuple[Pixels, str]]:
         """Faces -> table, of the first model: known faces, and the reals and views that the aligner needs."""
-        size, views = self.sizes[self.recipe.first], self.faces.views
+        size, views = self.networks.shape(self.recipe.first).size, self.faces.views
         yield self._pixels_of(self.faces.known, size), "known"
         tables = [(self.faces.known, "known")]
         if self.faces.fallback_reals:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from kce.errors import KCEError, UnknownName
@@ -39,16 +42,33 @@ def resolve_precision(asked: Precision) -> Precision:
     Raises:
         UnknownName: If there is no such precision.
     """
-    import torch
-
     if asked not in PRECISIONS:
         raise UnknownName.among("precision", str(asked), PRECISIONS)
     if asked != "auto":
         return asked
-    if not torch.cuda.is_available():
+    if not _has_gpu():
         return "32"
     # bfloat16 that an older GPU only emulates is slower than float16.
     return "bf16" if _has_bf16() else "16"
+
+
+def _has_gpu() -> bool:
+    """Whether torch has a GPU; where no driver is installed it is not loaded for that, which takes hundreds of MB."""
+    if sys.platform == "linux" and "torch" not in sys.modules and not _has_gpu_driver():
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+def _has_gpu_driver() -> bool:
+    if Path("/dev/kfd").exists():  # AMD
+        return True
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def check_precision(precision: str) -> None:

@@ -78,7 +78,7 @@ def train(
 
     Returns:
         The metadata of the weights: "provenance", "backbone", "architecture" (the backbone's spec without its initial
-        weights), "classes", "images" and "history".
+        weights), "size" and "dim" of the backbone, "classes", "images" and "history".
 
     Raises:
         Refused: If `to` was made with different settings.
@@ -148,7 +148,8 @@ def _training_loop(  # noqa: PLR0915 - one straight loop reads better than its p
     # The caller's random state is left as it is; ours depends on the seed alone.
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        network = build_classifier(registry.build("backbone", metadata["backbone"]), len(metadata["classes"]))
+        component = registry.build("backbone", metadata["backbone"])
+        network = build_classifier(component, len(metadata["classes"]))
         network = with_sync_batchnorm(network.to(memory_format=torch.channels_last), fabric)
         adam = torch.optim.AdamW(network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
         model, optimizer = fabric.setup(network, adam)
@@ -199,7 +200,8 @@ def _training_loop(  # noqa: PLR0915 - one straight loop reads better than its p
             tensors = state.best_weights if settings.checkpoint == "best" else network.state_dict()
             # Without times, so that the same training always writes the same file; they are in train.csv.
             history = [{name: row[name] for name in row if name != "images_per_second"} for row in state.rows]
-            write_weights_file(to, tensors, {**metadata, "history": history})
+            shape = {"size": int(component.size), "dim": int(component.dim)}
+            write_weights_file(to, tensors, {**metadata, **shape, "history": history})
             state.remove()
 
 

@@ -63,24 +63,24 @@ def read_weights_file(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, An
     Raises:
         BadData: If there is no such file, or it is not a weights file of KCE.
     """
-    with _opened(path) as (file, metadata):
+    with _opened(path, "pt") as (file, metadata):
         return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118 - not a mapping
 
 
 def read_weights_metadata(path: Path) -> dict[str, Any]:
     """Read the metadata of a weights file alone. Raises BadData as ``read_weights_file`` does."""
-    with _opened(path) as (_, metadata):
+    with _opened(path, "np") as (_, metadata):  # without loading torch
         return metadata
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+def _opened(path: Path, framework: str) -> Iterator[tuple[Any, dict[str, Any]]]:
     from safetensors import SafetensorError, safe_open
 
     require_file_inside(path.parent, path.name)
     try:
         require_regular(path)
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework=framework) as file:
             yield file, _checked_metadata(json.loads((file.metadata() or {})["kce"]), path)
     except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         if is_system_error(error):

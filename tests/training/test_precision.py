@@ -21,6 +21,7 @@ from kce.features.table import find_table, open_table
 from kce.merging.plans import unmerged_plan
 from kce.registry.registry import Registry
 from kce.study.cost import measure_backbone
+from kce.training import device
 from kce.training.device import check_precision, make_fabric, resolve_precision
 from kce.training.settings import TrainSettings
 from kce.training.steps import training_step
@@ -74,6 +75,10 @@ def test_auto_is_32_on_the_cpu_and_on_a_gpu_what_it_is_made_for(
         assert resolve_precision(asked) == asked  # type: ignore[arg-type]
     with pytest.raises(UnknownName, match="no precision named 'fp8'"):
         resolve_precision("fp8")  # type: ignore[arg-type]
+
+
+def test_where_no_driver_is_torch_finds_no_gpu_either() -> None:
+    assert device._has_gpu_driver() or not torch.cuda.is_available()
 
 
 @pytest.mark.parametrize(("precision", "given"), [("32", "32-true"), ("bf16", "bf16-mixed"), ("16", "16-mixed")])
