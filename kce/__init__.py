@@ -27,6 +27,8 @@ _HOME = {
     "hookimpl": "hookspecs",
     "API": "hookspecs",
     "Registry": "registry.registry",
+    "ResampleBlock": "evaluation.resampling",
+    "Resamples": "evaluation.resampling",
     "Clip": "data.adapter",
     "Tree": "data.adapter",
     "Unparsed": "data.adapter",
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
     from kce.errors import BadData as BadData
     from kce.errors import KCEError as KCEError
     from kce.errors import recoverable as recoverable
+    from kce.evaluation.resampling import ResampleBlock as ResampleBlock
+    from kce.evaluation.resampling import Resamples as Resamples
     from kce.features.moments import Moments as Moments
     from kce.features.moments import code_means as code_means
     from kce.features.moments import shrunk_covariance as shrunk_covariance

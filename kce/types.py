@@ -542,6 +542,11 @@ class Evaluator(Protocol):
     """Scores a feature table, or a plan. Intervals are made by KCE, which resamples groups and calls it again.
 
     An optional attribute `intervals = False` says that resampling makes no sense for its scores.
+
+    An optional method `score_resamples(features, resamples, plan=None)` scores all resamples at once, for scores that
+    follow from sums over recordings. It is given the rows and ``kce.Resamples``, which say what is in each resample,
+    and returns the names that ``score`` returns with a float array (resamples.count,) each: what ``score`` returns for
+    the rows of each resample, within rounding.
     """
 
     def score(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]:

@@ -37,7 +37,7 @@ BELOW = {
     "report": "contract system registry data faces training features evaluation merging pipeline study",
     "bench": "contract system registry faces features evaluation merging audit pipeline report",
     "demo": "contract system registry faces pipeline report",
-    "testing": "contract system registry",
+    "testing": "contract system registry evaluation",
     "cli": (
         "contract system registry data faces features evaluation merging audit pipeline study report bench demo testing"
     ),

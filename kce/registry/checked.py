@@ -48,6 +48,7 @@ class Traits:
         views: Views that an aligner needs.
         cannot_link: Whether the `fit_predict` of a clusterer takes `cannot_link`.
         streams: Whether an aligner or reducer is given the rows in batches.
+        resamples: Whether an evaluator scores all resamples at once.
         takes_rows: Whether a reducer is given the stream itself; only those that are called directly.
     """
 
@@ -56,6 +57,7 @@ class Traits:
     views: tuple[str, ...] = ()
     cannot_link: bool = False
     streams: bool = False
+    resamples: bool = False
     takes_rows: bool = False
 
     @classmethod
@@ -67,6 +69,7 @@ class Traits:
             tuple(getattr(component, "views", cls.views)),
             validation.takes_cannot_link(component),
             validation.takes_stream(kind, component),
+            callable(getattr(component, validation.SCORE_RESAMPLES, None)),
             hasattr(component, "fit_transform_rows"),
         )
 
@@ -173,6 +176,16 @@ class CheckedEvaluator(_Checked):
         return self._call(features, plan)  # type: ignore[no-any-return]
 
 
+class CheckedResamplingEvaluator(CheckedEvaluator):
+    """The same for an evaluator that scores all resamples at once."""
+
+    def score_resamples(
+        self, features: Features, resamples: Any, plan: MergePlan | None = None
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Return {name: values (resamples.count,)} for ``kce.Resamples``."""
+        return self._call(features, resamples, plan, method=validation.SCORE_RESAMPLES)  # type: ignore[no-any-return]
+
+
 _CHECKED: dict[str, Callable[[Callable[..., Any], Traits, Price], Any]] = {
     "aligner": CheckedAligner,
     "reducer": CheckedReducer,
@@ -189,6 +202,8 @@ def checked_component(call: Callable[..., Any], traits: Traits, price: Price) ->
     """Return the object of a kind of component that makes its calls through `call`."""
     if traits.cannot_link:
         return CheckedConstrainedClusterer(call, traits, price)
+    if traits.resamples:
+        return CheckedResamplingEvaluator(call, traits, price)
     if traits.takes_rows:
         return CheckedRowsReducer(call, traits, price)
     return (_STREAMING[price.kind] if traits.streams else _CHECKED[price.kind])(call, traits, price)

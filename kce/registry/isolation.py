@@ -139,7 +139,7 @@ def _origin(part: ResolvedComponent, registry: Registry) -> Origin:
 def _direct_call(built: Any, origin: Origin) -> Callable[..., Any]:
     def call(*arguments: Any, method: str = "", **keywords: Any) -> Any:
         answer = getattr(built, method or validation.METHODS[origin.kind])(*arguments, **keywords)
-        return _checked_answer(answer, method, arguments[0], origin)
+        return _checked_answer(answer, method, arguments, origin)
 
     return call
 
@@ -147,10 +147,14 @@ def _direct_call(built: Any, origin: Origin) -> Callable[..., Any]:
 _LEARNING = ("fit", "partial_fit")  # methods whose answer means nothing: often it is the component itself
 
 
-def _checked_answer(answer: Any, method: str, given: Any, origin: Origin) -> Any:
+def _checked_answer(answer: Any, method: str, arguments: tuple[Any, ...], origin: Origin) -> Any:
     if method in _LEARNING:
         return None
-    _check(answer, given, origin)
+    if method == validation.SCORE_RESAMPLES:
+        with _naming(origin):
+            validation.check_resampled_scores(answer, arguments[1].count)
+    else:
+        _check(answer, arguments[0], origin)
     return answer
 
 
@@ -214,7 +218,7 @@ class _ThirdParty:
             method = getattr(self._component, message.method or validation.METHODS[self._origin.kind])
             answer = method(*message.arguments, **message.keywords)
         self._called = True
-        answer = _checked_answer(answer, message.method, message.arguments[0], self._origin)
+        answer = _checked_answer(answer, message.method, message.arguments, self._origin)
         if answer is None:
             return Reply(None, effects)
         try:

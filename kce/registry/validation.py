@@ -27,6 +27,9 @@ METHODS = {
 """Kind -> the method that is called. Datasets are iterated over, backbones called, engines given jobs."""
 
 
+SCORE_RESAMPLES = "score_resamples"
+"""The optional method by which an evaluator scores all resamples at once."""
+
 _STREAM_METHODS = {"aligner": ("fit", "transform"), "reducer": ("partial_fit", "transform")}
 
 
@@ -125,6 +128,19 @@ def check_scores(answer: Any, features: Features) -> None:  # noqa: ARG001 - all
             raise CheckFailed("type", f"the name of a score is {name!r}, not text")
         if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
             raise CheckFailed("type", f"its score {name!r} is {_type_name(value)}, not a number")
+
+
+def check_resampled_scores(answer: Any, count: int) -> None:
+    """Check the answer of an evaluator's `score_resamples`: name -> finite float (count,)."""
+    if not isinstance(answer, Mapping):
+        raise CheckFailed("type", f"its answer is {_type_name(answer)}, not {{name: array}}")
+    for name, values in answer.items():
+        _check_array(values)
+        if values.dtype.kind != "f" or values.shape != (count,):
+            text = f"{values.shape} of {values.dtype}, not {count} floats"
+            raise CheckFailed("shape", f"its score {name!r} of {count} resamples is {text}")
+        if not np.isfinite(values).all():
+            raise CheckFailed("finite", f"its score {name!r} of a resample is NaN or infinite")
 
 
 def check_boxes(answer: Any, image: Image) -> None:

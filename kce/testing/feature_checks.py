@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kce.evaluation.resampling import Resamples
 from kce.registry import validation
 from kce.testing.base import Failure, Subject, check, raises_clear_error
 from kce.testing.probes import (
@@ -264,6 +265,25 @@ def score_names(subject: Subject) -> None:
         validation.check_scores(component.score(blob_features(), _plan()), blob_features())
     if one != other:
         raise Failure(f"for one table it returns {', '.join(one)}, for another {', '.join(other)}")
+
+
+@check("evaluator")
+def resampled_scores(subject: Subject) -> None:
+    """If it has `score_resamples`, that returns what `score` returns for the rows of each resample, within rounding."""
+    given = blob_features(96, 8)
+    wide = given.with_x((given.x + 3 * np.random.default_rng(3).standard_normal(given.x.shape)).astype(np.float32))
+    unequal = np.where(np.arange(len(given)) % 5 == 0, given.group, given.group[::-1])
+    given = Features(wide.key, wide.label, unequal, wide.x)
+    resamples = Resamples(given, 5, seed=0)
+    with built(subject) as component:
+        if not hasattr(component, validation.SCORE_RESAMPLES):
+            return
+        quick = component.score_resamples(given, resamples, _plan())
+        validation.check_resampled_scores(quick, resamples.count)
+        for number, rows in enumerate(resamples.by_rows()):
+            one = component.score(given.take(rows), _plan())
+            if not _same_scores(one, {name: values[number] for name, values in quick.items()}, 1e-6):
+                raise Failure("`score_resamples` returns other scores than `score` does for the rows of a resample")
 
 
 def _plan() -> MergePlan:

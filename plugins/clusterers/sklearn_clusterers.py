@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from kce import KCEError, hookimpl, recoverable
 
@@ -26,12 +26,21 @@ class _Clusterer:
     Attributes:
         name: Its name.
         n_clusters: Number of clusters it is asked for; None if it finds their number.
+        dtype: Type of the numbers it computes with. float32 takes half the memory, and suits what only compares
+            distances; covariances of few rows in many dimensions and the radii of BIRCH, which are small differences
+            of large numbers, need float64.
     """
 
-    def __init__(self, name: str, fit_predict: Callable[[Any], Any], n_clusters: int | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        fit_predict: Callable[[Any], Any],
+        n_clusters: int | None = None,
+        dtype: Literal["float32", "float64"] = "float64",
+    ) -> None:
         if n_clusters is not None and n_clusters < 1:
             raise ValueError("n_clusters must be at least 1")
-        self.name, self._fit_predict, self.n_clusters = name, fit_predict, n_clusters
+        self.name, self._fit_predict, self.n_clusters, self.dtype = name, fit_predict, n_clusters, dtype
 
     def fit_predict(self, x: NDArray[np.float32]) -> NDArray[np.int_]:
         """Cluster x (n, dim) into numbers (n,), -1 for noise. Raises KCEError if scikit-learn refuses the rows."""
@@ -45,10 +54,9 @@ class _Clusterer:
             )
         if len(x) == 1:
             return np.zeros(1, dtype=np.int64)
-        # In float32 the covariance of few rows in many dimensions is not positive definite.
         with recoverable(self.name), warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
-            labels = self._fit_predict(np.asarray(x, dtype=np.float64))
+            labels = self._fit_predict(np.asarray(x, dtype=self.dtype))
         for message in dict.fromkeys(str(warning.message) for warning in warned):
             if not message.startswith(_FEWER_CLUSTERS):
                 _log.warning("%s: %s", self.name, " ".join(message.split()))
@@ -65,7 +73,8 @@ def kmeans(n_clusters: int = 8, n_init: int = 10, seed: int = 0) -> _Clusterer:
     """
     from sklearn.cluster import KMeans
 
-    return _Clusterer("kmeans", KMeans(n_clusters, n_init=n_init, random_state=seed).fit_predict, n_clusters)
+    inner = KMeans(n_clusters, n_init=n_init, random_state=seed)
+    return _Clusterer("kmeans", inner.fit_predict, n_clusters, "float32")
 
 
 def gaussian_mixture(
@@ -172,7 +181,7 @@ def minibatch_kmeans(n_clusters: int = 8, batch_size: int = 1024, n_init: int = 
     from sklearn.cluster import MiniBatchKMeans
 
     inner = MiniBatchKMeans(n_clusters, batch_size=batch_size, n_init=n_init, random_state=seed)
-    return _Clusterer("minibatch-kmeans", inner.fit_predict, n_clusters)
+    return _Clusterer("minibatch-kmeans", inner.fit_predict, n_clusters, "float32")
 
 
 def bisecting_kmeans(
@@ -189,7 +198,7 @@ def bisecting_kmeans(
     from sklearn.cluster import BisectingKMeans
 
     inner = BisectingKMeans(n_clusters, n_init=n_init, bisecting_strategy=bisecting_strategy, random_state=seed)
-    return _Clusterer("bisecting-kmeans", inner.fit_predict, n_clusters)
+    return _Clusterer("bisecting-kmeans", inner.fit_predict, n_clusters, "float32")
 
 
 def birch(n_clusters: int = 8, threshold: float = 0.5, branching_factor: int = 50) -> _Clusterer:

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from kce import Features, MergePlan
+    from kce import Features, MergePlan, ResampleBlock, Resamples
+
+_ROUNDING = 1e-13
+"""Share of the scatter below which that within labels is rounding."""
+
+_NUMBERS_AT_A_TIME = 2**20
+"""Numbers of float64 in the largest arrays that sums over recordings are made of: 8 MiB each."""
 
 _ROWS_AT_A_TIME = 200
 """Rows whose distances to all rows are in memory together."""
@@ -41,15 +47,95 @@ class CalinskiHarabasz:
         member = np.zeros((k, n))
         member[codes, np.arange(n)] = 1.0
         centres = member @ x / counts[:, None]
-        between = float(counts @ np.einsum("ij,ij->i", centres, centres))
+        between = counts @ np.einsum("ij,ij->i", centres, centres)
         x -= centres[codes]
-        within = float(np.einsum("ij,ij->", x, x))
-        index = between / within * (n - k) / (k - 1) if within else 1.0
-        return {
-            "calinski_harabasz": index,
-            "variance_share": between / (between + within) if between else 0.0,
-            "adjusted": (index - 1) * (k - 1) / (n - float((counts**2).sum()) / n),
-        }
+        within = np.einsum("ij,ij->", x, x)
+        return {name: float(value) for name, value in _scatter_scores(between, within, counts).items()}
+
+    def score_resamples(
+        self,
+        features: Features,
+        resamples: Resamples,
+        plan: MergePlan | None = None,  # noqa: ARG002
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Score all resamples from sums over recordings; {name: (resamples.count,)}, as ``score`` of their rows."""
+        import numpy as np
+
+        counts = np.bincount(resamples.label, np.diff(resamples.start)).astype(np.int64)
+        _check_labels("calinski-harabasz", len(features), len(counts))
+        parts = [_resampled_scatter(features.x, resamples, block, counts) for block in resamples.blocks()]
+        between, within = np.concatenate(parts, axis=1)
+        return _scatter_scores(between, within, counts)
+
+
+def _scatter_scores(between: Any, within: Any, counts: NDArray[np.int_]) -> dict[str, Any]:
+    """Compute the scores of ``CalinskiHarabasz`` from the traces of scatter, numbers or arrays of equal shape."""
+    import numpy as np
+
+    n, k = counts.sum(), len(counts)
+    total = between + within
+    scattered = within > _ROUNDING * total
+    index = np.where(scattered, between / np.where(scattered, within, 1.0) * (n - k) / (k - 1), 1.0)
+    return {
+        "calinski_harabasz": index,
+        "variance_share": between / np.where(total > 0, total, 1.0),
+        "adjusted": (index - 1) * (k - 1) / (n - (counts.astype(np.float64) ** 2).sum() / n),
+    }
+
+
+def _resampled_scatter(
+    x: NDArray[np.float32], resamples: Resamples, block: ResampleBlock, counts: NDArray[np.int_]
+) -> NDArray[np.float64]:
+    """Compute the scatter between and within labels in each resample of a block, (2, b).
+
+    A few columns are taken at a time, so that what is held besides x does not grow with its width. Rows are centred on
+    their labels, and labels on the first one, so that no scatter is a difference of large numbers.
+    """
+    import numpy as np
+
+    n, b = len(x), len(block.times)
+    rows = np.split(np.arange(n), np.cumsum(counts)[:-1])
+    units = np.split(np.arange(len(resamples.label)), np.flatnonzero(np.diff(resamples.label)) + 1)
+    squares = np.zeros((n, 1))
+    between, within = np.zeros((2, b))
+    width = max(_NUMBERS_AT_A_TIME // max(int(counts.max()), b), 16)
+    for column in range(0, x.shape[1], width):
+        total = np.zeros((b, min(width, x.shape[1] - column)))
+        origin = None
+        for label, (own, its) in enumerate(zip(rows, units, strict=True)):
+            y = x[resamples.rows[own], column : column + width].astype(np.float64)
+            mean = y.mean(axis=0)
+            y -= mean
+            origin = mean if origin is None else origin
+            mean = mean - origin
+            squares[own, 0] += np.einsum("ij,ij->i", y, y)
+            sums = _resampled_sums(y, resamples, block, label, its)
+            moved = np.einsum("ij,ij->i", sums, sums) / len(own)
+            within -= moved
+            between += len(own) * (mean @ mean) + 2 * (sums @ mean) + moved
+            sums += len(own) * mean
+            total += sums
+        between -= np.einsum("ij,ij->i", total, total) / n
+    for label, (own, its) in enumerate(zip(rows, units, strict=True)):
+        within += _resampled_sums(squares[own], resamples, block, label, its)[:, 0]
+    return np.stack([np.maximum(between, 0.0), np.maximum(within, 0.0)])
+
+
+def _resampled_sums(
+    y: NDArray[np.float64], resamples: Resamples, block: ResampleBlock, label: int, units: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Sum y (rows of a label, any) over the label's rows in each resample: (b, any)."""
+    import numpy as np
+
+    start = resamples.start[units] - resamples.start[units[0]]
+    sums = block.times[:, units[0] : units[-1] + 1].astype(np.float64) @ np.add.reduceat(y, start, axis=0)
+    kept = block.kept[:, label]
+    cut = np.flatnonzero(kept)
+    if len(cut):
+        running = np.cumsum(y, axis=0)
+        first = start[block.last[cut, label] - units[0]]
+        sums[cut] += running[first + kept[cut] - 1] - running[first] + y[first]
+    return np.asarray(sums)
 
 
 class PermutedLabels:

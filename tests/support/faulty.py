@@ -311,6 +311,16 @@ class ScoresNaN:
         return {"how": float("nan")}
 
 
+class IgnoresResamples:
+    """Scores of resamples that are those of the rows themselves."""
+
+    def score(self, features: Any, plan: Any = None) -> Any:
+        return {"mean": float(features.x.mean(dtype=np.float64))}
+
+    def score_resamples(self, features: Any, resamples: Any, plan: Any = None) -> Any:
+        return {"mean": np.full(resamples.count, self.score(features)["mean"])}
+
+
 class Sized:
     """A figure that depends on what categories are called, and one label is as good as any."""
 
@@ -449,6 +459,7 @@ FAULTS: list[tuple[str, Callable[..., Any], set[str]]] = [
     ("reducer", Singleton, {"builds"}),
     ("evaluator", Words, {"type"}),
     ("evaluator", ScoresNaN, {"finite"}),
+    ("evaluator", IgnoresResamples, {"resampled-scores"}),
     ("evaluator", Sized, {"label-names", "one-label", "nan-and-infinity"}),
     ("detector", Outside, {"range"}),
     ("detector", Inverted, {"shape"}),

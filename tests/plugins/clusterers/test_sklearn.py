@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
 
 from kce import BadData, Features, KCEError, Registry
 
@@ -242,3 +244,25 @@ def test_calinski_harabasz_is_quick_enough_to_resample() -> None:
     for _ in range(200):
         evaluator.score(rows)
     assert time.process_time() - start < 2  # 0.3 on an idle core
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+@pytest.mark.parametrize("name", ["kmeans", "minibatch-kmeans", "bisecting-kmeans"])
+def test_clusterers_by_distance_compute_in_the_precision_of_the_rows_and_find_the_same(
+    name: str, offset: float
+) -> None:
+    random = np.random.default_rng(0)
+    truth = random.integers(6, size=3000)
+    x = (offset + 8 * random.standard_normal((6, 16))[truth] + random.standard_normal((3000, 16))).astype(np.float32)
+    clusterer = build("clusterer", name, n_clusters=6)
+    types = []
+    inner = clusterer._fit_predict
+    clusterer._fit_predict = lambda rows: types.append(rows.dtype) or inner(rows)
+    assert adjusted_rand_score(truth, clusterer.fit_predict(x)) == 1.0
+    assert types == [np.float32]
+
+
+def test_kmeans_is_scikit_learn_s_on_the_same_rows() -> None:
+    x = np.random.default_rng(0).standard_normal((500, 8)).astype(np.float32)
+    expected = KMeans(7, n_init=10, random_state=3).fit_predict(x)
+    assert np.array_equal(build("clusterer", "kmeans", n_clusters=7, seed=3).fit_predict(x), expected)

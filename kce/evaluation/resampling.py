@@ -1,0 +1,166 @@
+"""The bootstrap over recordings: what is in each resample, said by recording, without a copy of any row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kce.system.rng import generator
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from kce.types import Features
+
+_BLOCK = 2**24
+"""Numbers in the table of one block: 64 MiB."""
+
+_DRAWN = 2**21
+"""Numbers that are drawn before they are counted."""
+
+
+@dataclass(frozen=True, eq=False)
+class ResampleBlock:
+    """Some of the resamples, b of them, by what they take of each unit of ``Resamples``.
+
+    Attributes:
+        times: (b, units) int32, how often a unit is taken with all its rows.
+        last: (b, labels) int, the unit of each label that is taken last, cut short.
+        kept: (b, labels) int, how many rows of that unit are taken then, its first ones; 0 if none needs to be cut.
+
+    Example:
+        >>> import numpy as np
+        >>> from kce import ResampleBlock
+        >>> block = ResampleBlock(np.array([[2, 0]], np.int32), np.array([[1]]), np.array([[1]]))
+        >>> sums, firsts = np.array([5.0, 7.0]), np.array([3.0, 4.0])  # of each unit, and of its first row
+        >>> (block.times @ sums + firsts[block.last[:, 0]]).tolist()
+        [14.0]
+    """
+
+    times: NDArray[np.int32]
+    last: NDArray[np.intp]
+    kept: NDArray[np.intp]
+
+
+class Resamples:
+    """Bootstrap resamples of rows: whole recordings, taken at random within each label until it has all its rows again.
+
+    A unit is the rows of one recording that have one label; units are numbered label by label, labels in the order of
+    their names. Every pass over the resamples gives the same ones.
+
+    Args:
+        features: The rows.
+        count: Number of resamples.
+        seed: Random seed.
+
+    Attributes:
+        count: Number of resamples.
+        rows: (n,) row numbers, unit by unit; those of unit u are `rows[start[u] : start[u + 1]]`.
+        start: (units + 1,) int.
+        label: (units,) int, the label of each unit.
+
+    Example:
+        >>> import numpy as np
+        >>> from kce import Features, Resamples
+        >>> label, group = np.array(["A_x", "A_x", "A_x", "B_y"]), np.array(["1", "2", "1", "3"])
+        >>> features = Features(np.array(list("abcd")), label, group, np.zeros((4, 2), np.float32))
+        >>> resamples = Resamples(features, count=2, seed=0)
+        >>> resamples.rows.tolist(), resamples.start.tolist(), resamples.label.tolist()
+        ([0, 2, 1, 3], [0, 2, 3, 4], [0, 0, 1])
+        >>> for block in resamples.blocks():
+        ...     print(block.times.tolist(), block.last.tolist(), block.kept.tolist())
+        [[0, 2, 1], [0, 2, 1]] [[0, 2], [0, 2]] [[1, 0], [1, 0]]
+        >>> [rows.tolist() for rows in resamples.by_rows()]
+        [[1, 1, 0, 3], [1, 1, 0, 3]]
+    """
+
+    def __init__(self, features: Features, count: int, seed: int) -> None:
+        labels = np.unique(features.label, return_inverse=True)[1]
+        recordings = np.unique(features.recording, return_inverse=True)[1]
+        self.rows = np.lexsort((recordings, labels))
+        labels, recordings = labels[self.rows], recordings[self.rows]
+        first = np.flatnonzero(np.diff(labels, prepend=-1) | np.diff(recordings, prepend=-1))
+        self.start = np.append(first, len(self.rows))
+        self.label = labels[first]
+        self.count, self._seed = count, seed
+        sizes = np.diff(self.start)
+        self._sizes = np.split(sizes, np.flatnonzero(np.diff(self.label)) + 1)
+
+    def blocks(self) -> Iterator[ResampleBlock]:
+        """Yield all resamples, as many at a time as their table has space for."""
+        first = np.cumsum([0, *map(len, self._sizes)])
+        drawn = self._draws()
+        for count in _parts(self.count, _BLOCK // len(self.label)):
+            shape = count, len(self._sizes)
+            block = ResampleBlock(
+                np.empty((count, len(self.label)), np.int32), np.empty(shape, np.intp), np.empty(shape, np.intp)
+            )
+            done = 0
+            for few in _parts(count, _DRAWN // len(self.rows)):
+                part = slice(done, done + few)
+                picks = zip(*(next(drawn) for _ in range(few)), strict=True)
+                for label, (picked, sizes) in enumerate(zip(picks, self._sizes, strict=True)):
+                    times, last, block.kept[part, label] = _count_taken(np.stack(picked), sizes)
+                    block.times[part, first[label] : first[label + 1]] = times
+                    block.last[part, label] = first[label] + last
+                done += few
+            yield block
+
+    def by_rows(self) -> Iterator[NDArray[np.intp]]:
+        """Yield each resample as row numbers (n,): of every label as many as it has rows."""
+        first = np.cumsum([0, *map(len, self._sizes)])
+        for picks in self._draws():
+            parts = []
+            for label, (picked, sizes) in enumerate(zip(picks, self._sizes, strict=True)):
+                filled = np.cumsum(sizes[picked])
+                taken = picked[: np.searchsorted(filled, sizes.sum()) + 1]
+                own, end = sizes[taken], filled[: len(taken)]
+                place = np.arange(end[-1]) + np.repeat(self.start[first[label] + taken] - end + own, own)
+                parts.append(self.rows[place[: sizes.sum()]])
+            yield np.concatenate(parts)
+
+    def _draws(self) -> Iterator[list[NDArray[np.int32]]]:
+        """For each resample, of each label: units in the order they are taken, at least as many as are needed."""
+        rng = generator(self._seed, "bootstrap")
+        rows = [int(sizes.sum()) for sizes in self._sizes]
+        most = [-(-count // int(sizes.min())) for count, sizes in zip(rows, self._sizes, strict=True)]
+        for _ in range(self.count):
+            # As many as there are rows, whatever is needed: a seed gives the same resamples in every version.
+            picks = [
+                rng.integers(len(sizes), size=count, dtype=np.int32)
+                for count, sizes in zip(rows, self._sizes, strict=True)
+            ]
+            yield [picked[:needed] for picked, needed in zip(picks, most, strict=True)]
+
+
+def _parts(count: int, at_most: int) -> Iterator[int]:
+    """Lengths, of at most so many but at least 1, that add up to `count`."""
+    at_most = max(at_most, 1)
+    for done in range(0, count, at_most):
+        yield min(at_most, count - done)
+
+
+def _count_taken(
+    picked: NDArray[np.int32], sizes: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Count what is taken of the units of a label, of `sizes` (units,), until it has as many rows as before.
+
+    Args:
+        picked: (b, enough) units in the order they are taken.
+        sizes: (units,) their rows.
+
+    Returns:
+        How often each is taken whole (b, units), which is cut short (b,), and how many rows of it are taken (b,).
+    """
+    b, units = len(picked), len(sizes)
+    count, resample = sizes.sum(), np.arange(b)
+    filled = np.cumsum(sizes[picked], axis=1)
+    whole = filled <= count
+    place = whole.sum(axis=1)
+    times = np.bincount((picked + units * resample[:, None])[whole], minlength=b * units).reshape(b, units)
+    kept = count - np.where(place > 0, filled[resample, place - 1], 0)
+    last = picked[resample, np.minimum(place, picked.shape[1] - 1)]
+    return times, last, kept
