@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 COMMANDS: dict[str, list[str]] = {
+    "decode once": ["tests.benchmarks.decode_once"],
     "pca": ["tests.benchmarks.pca", "60000", "270000", "540000"],
 }
 """Name -> module and arguments."""
