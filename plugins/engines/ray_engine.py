@@ -58,7 +58,8 @@ class Ray:
             ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise KCEError(
-                f"no Ray cluster at {address or 'this machine'}: {error}", "check it with `ray status`"
+                f"no Ray cluster at {address or 'this machine'}: {error}",
+                "check it with `ray status`; a cluster that wants a token needs RAY_AUTH_MODE=token here, too",
             ) from error
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         self._gpus = bool(resources.get("GPU"))

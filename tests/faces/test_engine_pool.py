@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+import random
+import secrets
+import shutil
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import count
+from contextlib import contextmanager, suppress
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -349,11 +355,49 @@ def test_a_ray_cluster_whose_worker_is_killed_cuts_the_files_of_a_local_cut(
 
     def kill(what: str, done: int, _: int | None) -> None:
         if what == "cutting faces" and done and not killed:
-            worker = next(workers_at_work(os.getpid(), "ray::cutting"))
-            killed.append(worker.pid)
-            worker.kill()
+            for worker in islice(workers_at_work(os.getpid(), "ray::cutting"), 1):  # none between two pieces
+                killed.append(worker.pid)
+                worker.kill()
 
     engine = "ray:runs=2"
     assert quick(corpus, tmp_path / "a", home, workers=None, engine=engine, progress=kill, **settings) == report
     assert killed
+    assert contents(tmp_path / "a") == contents(tmp_path / "whole")
+
+
+@contextmanager
+def ray_nodes(environment: dict[str, str], *starts: tuple[list[str], list[str]]) -> Iterator[None]:
+    """The nodes of a Ray cluster, with one core each: what comes before the words that start it, and its options."""
+    ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--num-cpus=1", "--disable-usage-stats"]
+    with tempfile.TemporaryDirectory(prefix="kce-ray-", ignore_cleanup_errors=True) as sockets:  # their paths are short
+        try:
+            for before, options in starts:
+                words = [*before, *ray, *options, *([f"--temp-dir={sockets}"] if "--head" in options else [])]
+                subprocess.run(words, env=environment, check=True, capture_output=True, timeout=120)
+            yield
+        finally:
+            for process in psutil.process_iter():  # those whose words name this folder are of this cluster
+                with suppress(psutil.Error):
+                    if any(sockets in word for word in process.cmdline()):
+                        process.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("unshare") or os.geteuid() != 0, reason="needs to hide a folder from a process")
+def test_a_ray_worker_that_loses_the_shared_folder_is_named_and_the_other_cuts_its_files(
+    corpus: Corpus, tmp_path: Path, home: Path
+) -> None:
+    """Two nodes of a real cluster; over the folder of one lies an empty file system, as where nothing is mounted."""
+    pytest.importorskip("ray")
+    quick(corpus, tmp_path / "whole", home, detector="half:slow=0.05")
+    ports = random.SystemRandom().sample(range(20_000, 30_000), 2)
+    head = ["--head", "--node-ip-address=127.0.0.1", f"--port={ports[0]}", f"--ray-client-server-port={ports[1]}"]
+    hide = ["unshare", "-m", "bash", "-c", f'mount -t tmpfs none "{corpus.root}" && exec "$@"', "bash"]
+    address = f"127.0.0.1:{ports[0]}"
+    environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    with ray_nodes(environment, ([], [*head, "--include-dashboard=false"]), (hide, [f"--address={address}"])):
+        command = script(corpus, tmp_path / "a", home, engine=f"ray:address='{address}'", detector="half:slow=0.05")
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(f"{socket.gethostname()} has a fault, and its files are tried again: ") == 1
     assert contents(tmp_path / "a") == contents(tmp_path / "whole")
