@@ -20,6 +20,8 @@ from typing import Any
 COMMANDS: dict[str, list[str]] = {
     "decode once": ["tests.benchmarks.decode_once"],
     "pca": ["tests.benchmarks.pca", "60000", "270000", "540000"],
+    "intervals": ["tests.benchmarks.intervals", "64", "2048"],
+    "kmeans": ["tests.benchmarks.kmeans", "60000", "64", "3"],
 }
 """Name -> module and arguments."""
 
