@@ -55,8 +55,10 @@ class PackedFaces:
 
     def __init__(self, folder: Path, table: NDArray[Any]) -> None:
         self._folder = folder
-        table = table[is_last(table)]
-        self._table = table[np.argsort(table["id"])]
+        if not (table["id"][1:] > table["id"][:-1]).all():  # an index that is current is sorted already
+            table = table[is_last(table)]
+            table = table[np.argsort(table["id"])]
+        self._table = table
         self._ids = self._table["id"].copy()  # searched in one piece
         where = folder.absolute()  # the working folder may change
         self._open = lru_cache(maxsize=_OPEN)(lambda number: ShardFile(where / shard_name(number)))
@@ -167,7 +169,7 @@ def is_packed(path: str) -> bool:
 
 
 def find_packed(folder: Path) -> NDArray[Any]:
-    """All packed faces of a folder, in the order of the shards; a face may be there twice.
+    """All packed faces of a folder; of a face that is there twice, the last one counts.
 
     Returns:
         A structured array with a row for each, of the type ``TABLE``.
@@ -178,6 +180,8 @@ def find_packed(folder: Path) -> NDArray[Any]:
     """
     sizes = shard_sizes(folder)
     recorded, index = read_index(folder)
+    if recorded == sizes:
+        return index
     same = [number for number, size in sizes.items() if recorded.get(number) == size]
     parts = [index[np.isin(index["shard"], same)]]
     parts += [as_table(scan_shard(folder / shard_name(number), number).faces) for number in sizes.keys() - set(same)]
@@ -206,7 +210,7 @@ def encode_index(table: NDArray[Any], sizes: dict[int, int]) -> bytes:
     return json.dumps(head).encode() + b"\n" + rows
 
 
-def _hash_of(shards: Any, rows: bytes) -> str:
+def _hash_of(shards: Any, rows: bytes | memoryview) -> str:
     total = xxhash.xxh3_128(json.dumps(shards).encode())
     total.update(rows)
     return total.hexdigest()
@@ -220,9 +224,10 @@ def read_index(folder: Path) -> tuple[dict[int, int], NDArray[Any]]:
         data = read_regular(folder / INDEX, _MAX_INDEX)
     except FileNotFoundError:
         return nothing
-    line, _, rows = data.partition(b"\n")
+    start = data.find(b"\n") + 1
+    rows = memoryview(data)[start:]
     try:
-        head = json.loads(line)
+        head = json.loads(data[:start])
         shards = {int(number): int(size) for number, size in head["shards"]}
         table = np.frombuffer(rows, TABLE)
         good = head["schema"] == _SCHEMA and head["hash"] == _hash_of(head["shards"], rows)

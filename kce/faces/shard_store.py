@@ -173,7 +173,7 @@ class ShardStore:
         if any(face.row != xxhash.xxh64_intdigest(encode_row(rows[face.id]._asdict())) for face in faces):
             return False
         shard = ShardFile(self._root / shard_name(number))
-        end = end_of_face(shard, faces[-1]) if faces else 0
+        end = end_of_face(shard, max(faces, key=lambda face: face.offset)) if faces else 0
         return size == end + len(END) and shard.read_at(end, len(END)) == END
 
     def _write_again(self, number: int, faces: Sequence[PackedFace], rows: Mapping[int, FaceRow]) -> NDArray[Any]:
