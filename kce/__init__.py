@@ -17,6 +17,7 @@ _HOME = {
     "Moments": "features.moments",
     "code_means": "features.moments",
     "shrunk_covariance": "features.moments",
+    "principal_axes": "features.moments",
     "MergePlan": "types",
     "FolderRemark": "types",
     "Remark": "types",
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from kce.evaluation.resampling import Resamples as Resamples
     from kce.features.moments import Moments as Moments
     from kce.features.moments import code_means as code_means
+    from kce.features.moments import principal_axes as principal_axes
     from kce.features.moments import shrunk_covariance as shrunk_covariance
     from kce.hookspecs import API as API
     from kce.hookspecs import hookimpl as hookimpl

@@ -199,6 +199,32 @@ def shrunk_covariance(
     return np.asarray((1 - shrinkage) * covariance + shrinkage * variance * np.eye(dim))
 
 
+def principal_axes(scatter: NDArray[np.float64], count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Find the axes along which rows vary most.
+
+    Args:
+        scatter: (dim, dim) scatter of the rows, as of ``Moments``, or their covariance.
+        count: Axes to find, at most dim of them are.
+
+    Returns:
+        (axes,) the scatter along each axis, falling; and (axes, dim) the axes, of length 1. The sign is that of
+        scikit-learn: the largest entry of an axis is positive.
+
+    Example:
+        >>> import numpy as np
+        >>> along, axes = principal_axes(np.diag([1.0, 9.0, 4.0]), 2)
+        >>> along.tolist(), axes.tolist()
+        ([9.0, 4.0], [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    """
+    from scipy.linalg import eigh
+
+    dim = len(scatter)
+    values, vectors = eigh(scatter, subset_by_index=[max(dim - count, 0), dim - 1])
+    axes = vectors[:, ::-1].T
+    largest = axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)]
+    return np.maximum(values[::-1], 0.0), axes * np.sign(largest)[:, None]
+
+
 def _scale_of(deviations: NDArray[np.floating]) -> float:
     """A power of two that brings unusually large or small deviations near 1; else 1."""
     largest = float(np.abs(deviations).max())

@@ -80,22 +80,19 @@ class PCA:
 
     def _fit(self) -> None:
         import numpy as np
-        from scipy.linalg import eigh
+
+        from kce import principal_axes
 
         rows = 0 if self._moments is None else int(self._moments.counts[0])
         if self._moments is None or rows < 2:
             raise KCEError(f"PCA cannot be made from {rows} rows", "use more rows, or the reducer `none`")
         scatter = self._moments.scatter()
-        dim, total = len(scatter), float(np.trace(scatter))
+        total = float(np.trace(scatter))
         if not total > 0:
             raise KCEError("PCA cannot be made from rows that are all equal", "check how the features were extracted")
-        count = min(self.n_components, rows, dim)
-        values, vectors = eigh(scatter, subset_by_index=[dim - count, dim - 1])
-        components = vectors[:, ::-1].T
-        largest = components[np.arange(count), np.abs(components).argmax(axis=1)]
-        self.components_: NDArray[np.float64] = components * np.sign(largest)[:, None]
-        self.explained_variance_: NDArray[np.float64] = np.maximum(values[::-1], 0.0) / (rows - 1)
-        self.explained_variance_ratio_ = self.explained_variance_ * (rows - 1) / total
+        along, self.components_ = principal_axes(scatter, min(self.n_components, rows))
+        self.explained_variance_: NDArray[np.float64] = along / (rows - 1)
+        self.explained_variance_ratio_ = along / total
         self.mean_: NDArray[np.float64] = self._moments.means[0]
         self._fitted = True
 
