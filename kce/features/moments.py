@@ -175,7 +175,7 @@ def shrunk_covariance(
         >>> import numpy as np
         >>> x, codes = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0]]), np.array([0, 0, 1])
         >>> shrunk_covariance(Moments.of(x, codes, 2), [(x, codes)]).round(3).tolist()
-        [[0.5, 0.0], [0.0, 0.167]]
+        [[0.556, 0.0], [0.0, 0.111]]
     """
     fourth = 0.0  # sum over rows of the squared length to the second
     means = moments.means
