@@ -240,7 +240,7 @@ def estimate_study_cost(
         slots: Runs at a time.
         to: The study's folder.
         existing: Keys of the outputs that exist.
-        rows: Bytes of the face folder's table, of which every run has a copy, and another one while it splits them.
+        rows: Bytes of the face folder's table, which every run reads.
         cache: Bytes that decoded faces may take on the disk.
     """
     import psutil
@@ -256,7 +256,7 @@ def estimate_study_cost(
             known = sum(counts.get(category, 0) for category in run.known)
             decoded = min(_unmerged(run) * speed.size**2 * 3, BUDGET)
             reducing = known * speeds[first_network(run)].dim * 4 * _COPIES if run.extracts else 0
-            largest = max(largest, _PROCESS + 2 * rows + max(decoded + 4 * speed.weights, reducing))
+            largest = max(largest, _PROCESS + rows + max(decoded + 4 * speed.weights, reducing))
     keys = [
         (run, RunKeys(run.extracts, known_features_key(run), run.trains, unknown_features_key(run)))
         for run in _measured(grid, speeds)

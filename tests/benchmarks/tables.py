@@ -38,12 +38,13 @@ from kce.features.extract import features_provenance
 from kce.features.store import write_table
 from kce.merging.plans import unmerged_plan
 from kce.registry.registry import Registry
+from kce.training.device import resolve_precision
 from kce.training.sampling import choose_examples, weights_provenance
 from kce.training.settings import TrainSettings
 from kce.training.weights import write_weights_file
 faces, folder, dim = read_faces(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 known = faces.take(~faces.category.isin(sys.argv[5:]))
-settings, registry = TrainSettings(), Registry.load(Path("/"))
+settings, registry = TrainSettings(precision=resolve_precision("auto")), Registry.load(Path("/"))
 plan = unmerged_plan(sorted(known.category.counts()))
 chosen = choose_examples(known, plan, settings)
 provenance = weights_provenance(sys.argv[4], known, *chosen, settings, registry)
@@ -52,7 +53,8 @@ folder.mkdir()
 write_weights_file(folder / "first.safetensors", {}, metadata)
 rng, codes = np.random.default_rng(0), known.category.codes
 centres = rng.normal(size=(codes.max() + 1, dim))
-with write_table(folder / "features.h5", "known", features_provenance(known, folder / "first.safetensors")) as writer:
+made = features_provenance(known, folder / "first.safetensors", settings.precision)
+with write_table(folder / "features.h5", "known", made) as writer:
     for start in range(0, len(known), 4096):
         rows = slice(start, start + 4096)
         x = centres[codes[rows]] + rng.normal(size=(len(codes[rows]), dim))
