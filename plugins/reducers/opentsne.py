@@ -93,6 +93,7 @@ class TSNE:
     def _map(self, x: NDArray[np.float32], sampled: NDArray[np.intp]) -> NDArray[np.float32]:
         import numpy as np
         import openTSNE
+        from openTSNE.affinity import PerplexityBasedNN
 
         first = x[sampled].astype(np.float64)
         if not np.ptp(first, axis=0).any():
@@ -100,16 +101,17 @@ class TSNE:
         interpolates = (
             len(first) >= _MANY and self.n_components < 3
         )  # faster from so many rows on; in 1 or 2 dimensions
+        # scikit-learn compares all pairs on all threads by itself; told of jobs, it warns in a worker process.
+        perplexity = min(self.perplexity, (len(first) - 1) / 3)
+        affinities = PerplexityBasedNN(first, perplexity, method="exact", knn_kwargs={"algorithm": "brute"})
         fitted = openTSNE.TSNE(
             n_components=self.n_components,
-            perplexity=min(self.perplexity, (len(first) - 1) / 3),
-            neighbors="exact",
             random_state=self.seed,
             # Little of interpolation is parallel, and threads that meet 750 times wait for each other.
             n_jobs=1 if interpolates or len(first) < _WORTH_THREADS else _threads(),
             # "auto" would look at the rows that are placed at a time instead of those of the map.
             negative_gradient_method="fft" if interpolates else "bh",
-        ).fit(first)
+        ).fit(first, affinities=affinities)
         result = np.empty((len(x), self.n_components), np.float32)
         others = np.ones(len(x), dtype=bool)
         others[sampled] = False

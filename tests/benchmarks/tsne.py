@@ -19,6 +19,7 @@ import multiprocessing
 import resource
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,8 +134,8 @@ def main() -> None:
 
         def measure(work: Any, n: int, dim: int) -> Any:
             write_rows(path, n, dim)
-            with processes.Pool(1) as pool:
-                measured = pool.apply(work, (path, chosen.sample))
+            with ProcessPoolExecutor(1, processes) as pool:
+                measured = pool.submit(work, path, chosen.sample).result()
             path.unlink()
             return measured
 
