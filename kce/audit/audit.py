@@ -11,7 +11,7 @@ from kce.audit.audit_report import AuditReport
 from kce.audit.dataset_mixing import mixing_scores
 from kce.audit.proposals import list_changes, propose_plan
 from kce.audit.relations import find_relations, shared_method_names
-from kce.audit.traces import Traces, compute_traces, concatenate_tables
+from kce.audit.traces import JoinedTables, Traces, compute_traces
 from kce.errors import BadData
 from kce.labels import label_parts
 from kce.merging.plan_file import check_plan, write_plan
@@ -21,14 +21,14 @@ from kce.system.lock import folder_lock
 if TYPE_CHECKING:
     from kce.audit.auroc import Auroc
     from kce.audit.relations import CategoryPair
-    from kce.types import Features, MergePlan
+    from kce.types import FeatureStream, MergePlan
 
 DIFFER, AGREE = "same name, differ", "different names, agree"
 """The two kinds of findings."""
 
 
 def audit_tables(
-    tables: Sequence[Features], seed: int, plan: MergePlan | None = None
+    tables: Sequence[FeatureStream], seed: int, plan: MergePlan | None = None
 ) -> tuple[dict[str, Any], MergePlan]:
     """Audit the names of the categories in some tables.
 
@@ -45,9 +45,11 @@ def audit_tables(
         BadData: If there are forgeries of one dataset only, features do not vary, keys are duplicate, dims are unequal,
             or the plan does not fit.
     """
-    features = concatenate_tables(tables)
-    _check_datasets(features)
-    traces = compute_traces(features, seed)
+    rows = JoinedTables(tables)
+    _check_datasets(rows)
+    unknown = int((rows.group == "").sum())
+    traces = compute_traces(rows)
+    del rows  # the texts of all rows
     forged = [traces.labels[number] for number in traces.forged]
     if plan is not None:
         check_plan(plan, forged)
@@ -56,7 +58,7 @@ def audit_tables(
     proposed = propose_plan(pairs, start, {name: traces.parts[name].dataset for name in forged})
     examined = plan or proposed
     report = {
-        "n": len(features),
+        "n": len(traces.x),
         "seed": seed,
         "datasets": [_describe_dataset(traces, name) for name in traces.datasets],
         "categories": [
@@ -83,7 +85,7 @@ def audit_tables(
         ],
         "proposals": list_changes(proposed, start),
         "plan": dict(proposed.classes),
-        "unknown_recordings": int((features.group == "").sum()),
+        "unknown_recordings": unknown,
     }
     return report, proposed
 
@@ -95,8 +97,8 @@ def write_audit(folder: Path, report: dict[str, Any], plan: MergePlan) -> None:
         write_plan(folder / "plan.toml", plan)
 
 
-def _check_datasets(features: Features) -> None:
-    datasets = sorted({part.dataset for part in label_parts(features).values() if not part.real})
+def _check_datasets(rows: JoinedTables) -> None:
+    datasets = sorted({part.dataset for part in label_parts(rows).values() if not part.real})
     if len(datasets) < 2:
         raise BadData(
             f"forgeries of one dataset only: {datasets[0]}" if datasets else "no forgeries: every label is of reals",

@@ -5,7 +5,8 @@ All scores are {"value", "n", "seed", "interval"}, with 95 % intervals from a bo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def mixing_scores(traces: Traces, members: Sequence[int], seed: int) -> dict[str
     with_reals = {traces.dataset_of(label) for label in traces.forged if traces.reals_of(label) is not None}
     without_reals = [traces.datasets[number] for number in numbers if number not in with_reals]
     scores["chance"] = 1 / len(numbers)
-    for ending, x in (("", traces.unanchored[rows]), ("_anchored", traces.x[rows])):
+    for ending, x in (("", traces.unanchored(rows)), ("_anchored", traces.x[rows].astype(np.float64))):
         if ending and without_reals:
             continue
         correct, lisi = _probe(x, dataset, group, seed), _ilisi(x, dataset, group)
@@ -110,17 +111,15 @@ def _mean_over_datasets(values: Field, dataset: Codes, group: Codes, seed: int) 
     return _with_interval(value, np.array(draws), len(values), seed)
 
 
-def _bootstrap_weights(dataset: Codes, group: Codes, seed: int) -> list[Field]:
-    """How often each row is in each resample of its dataset's recordings, with replacement."""
+def _bootstrap_weights(dataset: Codes, group: Codes, seed: int) -> Iterator[Field]:
+    """Yield how often each row is in each resample of its dataset's recordings, with replacement."""
     rng = generator(seed, "recordings of a cluster")
     recordings = [np.unique(group[dataset == code]) for code in range(int(dataset.max()) + 1)]
-    weights = []
     for _ in range(_RESAMPLES):
         times = np.zeros((len(recordings), int(group.max()) + 1))
         for code, own in enumerate(recordings):
             times[code, own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)))
-        weights.append(times[dataset, group])
-    return weights
+        yield times[dataset, group]
 
 
 def _forgery_share(traces: Traces, members: Sequence[int], seed: int) -> dict[str, Any] | None:
@@ -133,16 +132,16 @@ def _forgery_share(traces: Traces, members: Sequence[int], seed: int) -> dict[st
     pairs = datasets[:, None] != datasets[None, :]
     anchors = np.array([traces.reals_of(member) for member in members])
 
+    anchored = _Blocks.of(traces.x[rows], label, group)
+    unanchored = _Blocks.of(traces.unanchored(rows), label, group)
+
     def share(weight: Field) -> float:
         if np.bincount(label, weight)[[*members, *reals]].min() == 0:  # a resample without one of them
             return float("nan")
-        x, unanchored = (
-            _weighted_means(x[rows], label, weight, len(traces.labels)) for x in (traces.x, traces.unanchored)
-        )
-        trace = x[list(members)] - x[anchors]
+        trace = anchored.means(weight, members) - anchored.means(weight, anchors)
+        place = unanchored.means(weight, members)
         common = max(float((trace @ trace.T)[pairs].mean()), 0.0)
-        place = unanchored[list(members)]
-        noise = _scatter_of_means(traces.unanchored[rows], label, group, weight, members)
+        noise = unanchored.scatter(weight, members)
         gaps = ((place[:, None] - place[None]) ** 2).sum(axis=2) - noise[:, None] - noise[None]
         apart = max(float(gaps[pairs].mean()) / 2, 0.0)
         return common / (common + apart) if common + apart else float("nan")
@@ -154,23 +153,43 @@ def _forgery_share(traces: Traces, members: Sequence[int], seed: int) -> dict[st
     return _with_interval(value, draws, len(rows), seed) if enough else None
 
 
-def _weighted_means(x: Field, label: Codes, weight: Field, count: int) -> Field:
-    """Weighted mean of each label's rows; NaN for a label without rows."""
-    sums = group_means(np.column_stack([x * weight[:, None], weight]), label, count)
-    return np.asarray(sums[:, :-1] / sums[:, -1:])
+@dataclass(frozen=True, eq=False)
+class _Blocks:
+    """Sums of the rows of each label and recording, which every resample takes together.
 
+    Attributes:
+        first: (blocks,) one row of each.
+        label: (blocks,) its label.
+        counts: (blocks,) its rows.
+        sums: (blocks, axes) their sum.
+    """
 
-def _scatter_of_means(x: Field, label: Codes, group: Codes, weight: Field, members: Sequence[int]) -> Field:
-    """What the scatter of recordings adds to the squared distance of each member's mean."""
-    scatter = []
-    for member in members:
-        own = label == member
-        rows, w = x[own], weight[own]
-        recording = np.unique(group[own], return_inverse=True)[1]
-        parts = np.zeros((int(recording.max()) + 1, x.shape[1]))
-        np.add.at(parts, recording, (rows - (w @ rows) / w.sum()) * w[:, None] / w.sum())
-        scatter.append(float((parts**2).sum()))
-    return np.array(scatter)
+    first: Codes
+    label: Codes
+    counts: Codes
+    sums: Field
+
+    @classmethod
+    def of(cls, x: NDArray[np.floating], label: Codes, group: Codes) -> _Blocks:
+        """Sum rows x (n, axes) with their labels and recordings (n,)."""
+        codes = label * (int(group.max()) + 1) + group
+        _, first, block, counts = np.unique(codes, return_index=True, return_inverse=True, return_counts=True)
+        return cls(first, label[first], counts, group_means(x, block, len(first)) * counts[:, None])
+
+    def means(self, weight: Field, labels: Sequence[int] | Codes) -> Field:
+        """The mean of each of these labels, of rows with this weight (n,), equal in a block: (labels, axes)."""
+        own = (self.label == np.asarray(labels)[:, None]) * weight[self.first]
+        return np.asarray(own @ self.sums / (own @ self.counts)[:, None])
+
+    def scatter(self, weight: Field, labels: Sequence[int]) -> Field:
+        """What the scatter of recordings adds to the squared distance of each label's mean: (labels,)."""
+        scatter = []
+        for label, mean in zip(labels, self.means(weight, labels), strict=True):
+            own = self.label == label
+            w, counts = weight[self.first[own]], self.counts[own]
+            parts = (self.sums[own] - counts[:, None] * mean) * (w / (w @ counts))[:, None]
+            scatter.append(float(np.square(parts).sum()))
+        return np.array(scatter)
 
 
 def _with_interval(value: float, draws: NDArray[np.float64], n: int, seed: int) -> dict[str, Any]:

@@ -277,13 +277,13 @@ def _trace(traces: Traces, number: int) -> _Trace:
     recordings = np.unique(traces.group[traces.dataset == traces.dataset_of(number)])
     own, anchor = traces.rows_of(number), traces.rows_of(reals)
     parts = [_contributions(traces, rows, recordings) for rows in (own, anchor)]
-    mean = traces.x[own].mean(axis=0) - traces.x[anchor].mean(axis=0)
+    mean = traces.x[own].mean(axis=0, dtype=np.float64) - traces.x[anchor].mean(axis=0, dtype=np.float64)
     return _Trace(mean, parts[0] - parts[1], recordings, len(own) + len(anchor))
 
 
 def _contributions(traces: Traces, rows: Codes, recordings: Codes) -> Field:
     """What each recording adds to the mean of these rows, less its share: (recordings, axes)."""
-    x = traces.x[rows]
+    x = traces.x[rows].astype(np.float64)
     sums = np.zeros((len(recordings), x.shape[1]))
     np.add.at(sums, np.searchsorted(recordings, traces.group[rows]), (x - x.mean(axis=0)) / len(rows))
     count = len(np.unique(traces.group[rows]))

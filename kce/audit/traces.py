@@ -6,27 +6,29 @@ dataset alike (camera, storage, face size) cancels out of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kce.errors import BadData
+from kce.features.moments import Moments, shrunk_covariance
 from kce.labels import REAL, concatenate_texts, label_parts, text_array
-from kce.system.rng import generator
-from kce.types import Features
+from kce.types import FeatureTexts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kce.labels import LabelParts
+    from kce.types import FeatureStream
 
     Field = NDArray[np.float64]
     Codes = NDArray[np.int64]
 
 MAX_AXES = 64
 """Of the common basis: a covariance of more axes would need more rows than audited tables have."""
+_PROJECTED_ROWS = 1024  # in double precision at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,8 @@ class Traces:
         x: (n, axes) anchored and whitened. From each row the anchor of its dataset is subtracted: the mean of its
             reals, or of its categories where it has none. Rows scatter about their category's mean by about 1 along
             every axis.
-        unanchored: (n, more axes) the rows with their anchors, with additional axes along which the anchors differ.
+        beyond: (n, further axes) the same along axes outside the basis, along which the anchors differ.
+        anchors: (datasets, axes and further axes) the anchor of each dataset.
     """
 
     labels: list[str]
@@ -52,8 +55,13 @@ class Traces:
     label: Codes
     dataset: Codes
     group: Codes
-    x: Field
-    unanchored: Field
+    x: NDArray[np.float32]
+    beyond: NDArray[np.float32]
+    anchors: Field
+
+    def unanchored(self, rows: Codes) -> Field:
+        """Return these rows with their anchors: (n, axes and further axes)."""
+        return np.asarray(np.hstack([self.x[rows], self.beyond[rows]]) + self.anchors[self.dataset[rows]])
 
     @property
     def forged(self) -> list[int]:
@@ -83,47 +91,97 @@ class Traces:
         return [i for i, name in enumerate(self.labels) if self.parts[name].dataset == dataset and i != number]
 
 
-def concatenate_tables(tables: Sequence[Features]) -> Features:
-    """Join the rows of several tables, sorted by key. Raises BadData for unequal dims and for duplicate keys."""
-    dims = sorted({table.x.shape[1] for table in tables})
-    if len(dims) > 1:
-        raise BadData(f"the tables have features of {dims} dimensions", "audit tables of one backbone together")
-    key, label, group = (
-        concatenate_texts(getattr(table, name) for table in tables) for name in ("key", "label", "group")
-    )
-    order = np.argsort(key, kind="stable")
-    duplicates = np.flatnonzero(key[order][1:] == key[order][:-1])
-    if len(duplicates):
-        raise BadData(
-            f"the key {key[order][duplicates[0]]} occurs twice", "name each table once, and no rows in two tables"
-        )
-    x = np.concatenate([table.x for table in tables])
-    return Features(key[order], label[order], group[order], x[order])
-
-
-def compute_traces(features: Features, seed: int) -> Traces:
-    """Anchor and whiten the rows of a table; their order does not matter.
+class JoinedTables(FeatureTexts):
+    """The rows of several tables, one after the other, read in batches.
 
     Args:
-        features: The categories and, as far as there are any, the reals of their datasets.
-        seed: Random seed of the principal components.
+        tables: At least one.
+
+    Attributes:
+        dim: Features of a row.
 
     Raises:
-        BadData: If keys are duplicate, or the features do not vary within a dataset or a category.
+        BadData: For unequal dims and for duplicate keys.
     """
-    features = concatenate_tables([features])
-    parts = label_parts(features)
-    labels, label = np.unique(features.label, return_inverse=True)
-    datasets = sorted({part.dataset for part in parts.values()})
-    dataset = np.searchsorted(datasets, [parts[name].dataset for name in labels.tolist()])[label]
-    unknown = [f"\0{name}" for name in datasets]
-    group = np.where(features.group == "", text_array([unknown[number] for number in dataset.tolist()]), features.group)
-    centres = np.stack([features.x[label == number].mean(axis=0, dtype=np.float64) for number in range(len(labels))])
+
+    def __init__(self, tables: Sequence[FeatureStream]) -> None:
+        dims = sorted({table.dim for table in tables})
+        if len(dims) > 1:
+            raise BadData(f"the tables have features of {dims} dimensions", "audit tables of one backbone together")
+        self._tables, (self.dim,) = tables, dims
+        self.key, self.label, self.group = (
+            concatenate_texts(getattr(table, name) for table in tables) for name in ("key", "label", "group")
+        )
+        self.order = np.argsort(self.key, kind="stable")
+        ordered = self.key[self.order]
+        duplicates = np.flatnonzero(ordered[1:] == ordered[:-1])
+        if len(duplicates):
+            raise BadData(
+                f"the key {ordered[duplicates[0]]} occurs twice", "name each table once, and no rows in two tables"
+            )
+
+    def batches(self, codes: Codes) -> Iterator[tuple[NDArray[np.float32], Codes]]:
+        """Yield x of all rows in order, with the code (n,) of each."""
+        start = 0
+        for table in self._tables:
+            for batch in table.batches():
+                yield batch.x, codes[start : start + len(batch)]
+                start += len(batch)
+
+
+def compute_traces(tables: JoinedTables) -> Traces:
+    """Anchor and whiten the rows of some tables, whose order does not matter, in three passes over them.
+
+    Args:
+        tables: The categories and, as far as there are any, the reals of their datasets.
+
+    Raises:
+        BadData: If the features do not vary within a dataset or a category.
+    """
+    parts = label_parts(tables)
+    labels, label = np.unique(tables.label, return_inverse=True)
     label_parts_in_order = [parts[name] for name in labels.tolist()]
-    anchors = np.stack([_anchor(centres, label_parts_in_order, name) for name in datasets])
-    x, unanchored = _whitened(features.x, anchors, dataset, label, seed)
-    recording = np.unique(group, return_inverse=True)[1]
-    return Traces(labels.tolist(), parts, datasets, label, dataset, recording, x, unanchored)
+    datasets = sorted({part.dataset for part in parts.values()})
+    dataset_of_label = np.searchsorted(datasets, [part.dataset for part in label_parts_in_order])
+    moments = Moments(len(labels), tables.dim)
+    for batch, codes in tables.batches(label):
+        moments.add(batch, codes)
+    anchors = np.stack([_anchor(moments.means, label_parts_in_order, name) for name in datasets])
+    basis = _Basis.of(moments, anchors[dataset_of_label], tables.batches(label))
+    axes = np.hstack([basis.axes, basis.beyond(anchors)])
+    projected = np.empty((len(tables), axes.shape[1]), np.float32)
+    place = np.empty(len(tables), np.int64)
+    place[tables.order] = np.arange(len(tables))
+    start = 0
+    for batch, codes in tables.batches(label):
+        for first in range(0, len(batch), _PROJECTED_ROWS):
+            part = slice(first, first + _PROJECTED_ROWS)
+            rows = place[start + first : start + first + len(batch[part])]
+            projected[rows] = (batch[part] - anchors[dataset_of_label[codes[part]]]) @ axes
+        start += len(batch)
+    label = label[tables.order]
+    kept = basis.axes.shape[1]
+    return Traces(
+        labels.tolist(),
+        parts,
+        datasets,
+        label,
+        dataset_of_label[label],
+        _recordings(tables, dataset_of_label[label], datasets),
+        projected[:, :kept],
+        projected[:, kept:],
+        (anchors - anchors.mean(axis=0)) @ axes,
+    )
+
+
+def _recordings(tables: JoinedTables, dataset: Codes, datasets: list[str]) -> Codes:
+    """The number of each row's recording, sorted by key; unknown ones of one dataset (n,) share a number."""
+    known = tables.group[tables.order]
+    unknown = known == ""
+    if unknown.any():
+        own = [f"\0{name}" for name in datasets]
+        known = np.where(unknown, text_array([own[number] for number in dataset.tolist()]), known)
+    return np.unique(known, return_inverse=True)[1]
 
 
 def group_means(x: Field, codes: Codes, count: int) -> Field:
@@ -150,40 +208,60 @@ def _anchor(centres: Field, parts: list[LabelParts], dataset: str) -> Field:
     return np.asarray(centres[reals or own].mean(axis=0))
 
 
-def _whitened(x: NDArray[np.float32], anchors: Field, dataset: Codes, label: Codes, seed: int) -> tuple[Field, Field]:
-    """The rows without their anchors, and with them, in whitened axes of the common basis."""
-    from sklearn.covariance import ledoit_wolf
-    from sklearn.decomposition import PCA
+@dataclass(frozen=True, eq=False)
+class _Basis:
+    """The basis that all categories share.
 
-    anchored = x - anchors.astype(np.float32)[dataset]  # the only copy of x
-    scale = float(np.sqrt(np.mean(np.square(anchored, dtype=np.float64))))
-    if scale <= 1e-6 * float(np.abs(anchors).max()) or not scale:
-        raise BadData(
-            "the features are constant: nothing varies within a dataset", "check how the features were extracted"
+    Attributes:
+        directions: (dim, axes) the principal axes of the anchored rows above average, of length 1.
+        axes: (dim, axes) what anchored rows are multiplied by to be whitened.
+        widest: Standard deviation within categories along the widest axis.
+    """
+
+    directions: Field
+    axes: Field
+    widest: float
+
+    @classmethod
+    def of(cls, moments: Moments, anchors: Field, batches: Iterator[tuple[NDArray[np.float32], Codes]]) -> _Basis:
+        """Compute it from the moments of the labels, the anchor of each, (labels, dim), and a pass over the rows."""
+        count, dim = int(moments.counts.sum()), anchors.shape[1]
+        about_anchors = moments.scatter(anchors)
+        scale = float(np.sqrt(np.trace(about_anchors) / count / dim))
+        if scale <= 1e-6 * float(np.abs(anchors).max()) or not scale:
+            raise BadData(
+                "the features are constant: nothing varies within a dataset", "check how the features were extracted"
+            )
+        mean = moments.counts @ (moments.means - anchors) / count
+        directions = _widest_directions(moments.scatter(anchors + mean), count)
+        within, anchored = (
+            float(np.einsum("ij,ij->", directions, scatter @ directions))
+            for scatter in (moments.scatter(), about_anchors)
         )
-    anchored /= scale
-    axes = min(MAX_AXES, *anchored.shape)
-    pca = PCA(axes, random_state=int(generator(seed, "basis").integers(2**31))).fit(anchored)
+        if not within > 1e-9 * anchored:
+            raise BadData("every category is a single point", "audit features that vary from row to row")
+        variance, eigenvectors = np.linalg.eigh(shrunk_covariance(moments, batches, directions))
+        return cls(directions, directions @ (eigenvectors / np.sqrt(variance)), float(np.sqrt(variance.max())))
+
+    def beyond(self, anchors: Field) -> Field:
+        """The axes outside the basis along which the anchors (datasets, dim) differ: (dim, further axes).
+
+        Such differences are as visible to a classifier as the rest; they are given in units of the widest axis.
+        """
+        offsets = (anchors - anchors.mean(axis=0)) / self.widest
+        outside = offsets - offsets @ self.directions @ self.directions.T
+        size, directions = np.linalg.svd(outside, full_matrices=False)[1:]
+        return np.asarray(directions[size > 1e-6].T / self.widest)
+
+
+def _widest_directions(scatter: Field, count: int) -> Field:
+    """The principal axes with more than an average share of the variance: (dim, axes)."""
+    from scipy.linalg import eigh
+
+    dim = len(scatter)
+    axes, possible = min(MAX_AXES, count, dim), min(count, dim)
+    variance, directions = eigh(scatter, subset_by_index=[dim - axes, dim - 1])
+    rest = (float(np.trace(scatter)) - variance.sum()) / (possible - axes) if axes < possible else 0.0
     # With many features, an axis with less than the average share of the variance is noise that whitening amplifies.
-    average = float(pca.noise_variance_ * (anchored.shape[1] - axes) + pca.explained_variance_.sum())
-    average /= anchored.shape[1]
-    kept = pca.explained_variance_ > (average if anchored.shape[1] > MAX_AXES else 1e-9 * average)
-    basis = pca.components_[kept].astype(np.float64)
-    z = (anchored @ basis.T.astype(np.float32)).astype(np.float64)
-    residuals = z - group_means(z, label, int(label.max()) + 1)[label]
-    if not float(np.square(residuals).mean()) > 1e-9 * float(np.square(z).mean()):
-        raise BadData("every category is a single point", "audit features that vary from row to row")
-    covariance = ledoit_wolf(residuals, assume_centered=True)[0]
-    variance, eigenvectors = np.linalg.eigh(covariance)
-    whitening = eigenvectors / np.sqrt(variance)
-    offsets = (anchors - anchors.mean(axis=0)) / scale
-    outside = offsets - offsets @ basis.T @ basis
-    # Differences of the anchors outside the basis are as visible to a classifier as the rest; they are given in units
-    # of the widest axis.
-    size, directions = np.linalg.svd(outside, full_matrices=False)[1:]
-    beyond = directions[size > 1e-6] / np.sqrt(variance.max())
-    unanchored = np.hstack(
-        [z @ whitening + (offsets @ basis.T @ whitening)[dataset], anchored @ beyond.T.astype(np.float32)]
-    )
-    unanchored[:, basis.shape[0] :] += (offsets @ beyond.T)[dataset]
-    return z @ whitening, unanchored
+    average = (rest * (dim - axes) + variance.sum()) / dim
+    return np.asarray(directions[:, variance > (average if dim > MAX_AXES else 1e-9 * average)])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kce.audit.trace_tests import LEAST_RECORDINGS, zero_trace_p_values
-from kce.audit.traces import compute_traces, concatenate_tables
+from kce.audit.traces import JoinedTables, compute_traces
 from kce.errors import BadData
 from kce.evaluation.intervals import LEVEL
 from kce.merging.aligner_inputs import sample_per_category
@@ -37,7 +37,7 @@ def find_unlearned(features: FeatureStream, seed: int) -> list[str]:
     if features.reals is None:
         return []
     try:
-        traces = compute_traces(concatenate_tables([_sample(features, seed), _sample(features.reals, seed)]), seed)
+        traces = compute_traces(JoinedTables([_sample(features, seed), _sample(features.reals, seed)]))
     except BadData:  # nothing varies, which clustering such features will report
         return []
     testable = [

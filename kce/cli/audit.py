@@ -27,13 +27,14 @@ def audit(
     to them. For a dataset without reals, the registry can name another dataset's.
     """
     from kce.audit.audit import audit_tables, write_audit
+    from kce.features.streams import StoredRows
     from kce.features.table import open_table
     from kce.merging.aligner_inputs import with_fallback_reals
     from kce.merging.plan_file import read_plan
     from kce.registry.registry import Registry
 
     given = read_plan(plan) if plan else None
-    rows = with_fallback_reals([open_table(table).read_all() for table in tables], Registry.load())
+    rows = with_fallback_reals([StoredRows.all_of(open_table(table)) for table in tables], Registry.load())
     report, proposed = audit_tables(rows, seed, given)
     if to:
         write_audit(to, report, proposed)

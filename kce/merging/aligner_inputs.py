@@ -56,7 +56,7 @@ def find_fallback_reals(faces: Faces, datasets: set[str], registry: Registry) ->
     return sources
 
 
-def with_fallback_reals(tables: Sequence[Features], registry: Registry) -> list[Features]:
+def with_fallback_reals(tables: Sequence[Rows], registry: Registry) -> list[Rows]:
     """Add the reals that the registry names for datasets without reals, labelled as those datasets' own.
 
     Args:
@@ -76,7 +76,8 @@ def with_fallback_reals(tables: Sequence[Features], registry: Registry) -> list[
     }
     result = list(tables)
     for table, own in zip(tables, parts, strict=True):
-        reals = table.take(np.array([own[label].real for label in table.label.tolist()], bool))
+        real = np.flatnonzero([own[label].real for label in table.label.tolist()])
+        reals = table.select(real, table.key[real], table.label[real])
         available = set(reals.dataset.tolist())
         served = {dataset: source for dataset, source in fallback.items() if source in available}
         if served:
