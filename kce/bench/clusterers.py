@@ -25,6 +25,8 @@ from kce.bench.worlds import (
 )
 from kce.errors import BadData, KCEError
 from kce.evaluation.agreement import agreement_scores, partition_stability
+from kce.features.reduction import align_rows, reduce_rows
+from kce.features.streams import in_memory
 from kce.pipeline.recipe import library_versions
 from kce.registry import defaults, isolation
 from kce.registry.registry import Registry
@@ -39,7 +41,7 @@ from kce.system.worker_pool import TaskLost, Workers
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from kce.types import Features, Progress
+    from kce.types import FeatureStream, Progress
 
 TIME_LIMIT = 300.0
 """Seconds for a cell, including the making of its world."""
@@ -356,13 +358,14 @@ def _requested_clusters(
     return {"known": classes, "unknown": cache.get(("estimate",)), "own": None}[cell.k]
 
 
-def _align_and_reduce(cell: ClusterCell, rows: Features, registry: Registry) -> NDArray[np.float32]:
-    resolved = registry.resolve_seeded("aligner", cell.aligner, cell.seed)
-    with isolation.component(resolved, registry, isolate=False) as aligner:
-        rows = rows.with_x(aligner.align(rows))
-    resolved = registry.resolve_seeded("reducer", cell.reducer, cell.seed)
-    with isolation.component(resolved, registry, isolate=False) as reducer:
-        return np.asarray(reducer.fit_transform(rows.x), np.float32)
+def _align_and_reduce(cell: ClusterCell, rows: FeatureStream, registry: Registry) -> NDArray[np.float32]:
+    aligned_by = registry.resolve_seeded("aligner", cell.aligner, cell.seed)
+    reduced_by = registry.resolve_seeded("reducer", cell.reducer, cell.seed)
+    with (
+        isolation.component(aligned_by, registry, isolate=False) as aligner,
+        isolation.component(reduced_by, registry, isolate=False) as reducer,
+    ):
+        return np.asarray(in_memory(reduce_rows(reducer, align_rows(aligner, rows))).x, np.float32)
 
 
 def estimate_cluster_count(x: NDArray[np.float32]) -> int:

@@ -17,6 +17,7 @@ from kce.bench.world_parameters import feature_world_parameters
 from kce.errors import BadData, KCEError, UnknownName
 from kce.faces.cut import cut
 from kce.faces.folder import read_faces
+from kce.features.streams import StoredRows
 from kce.features.table import find_table, open_table, split_table_address
 from kce.labels import label_parts
 from kce.pipeline.recipe import recipe_from_table
@@ -28,7 +29,7 @@ from kce.system.regular import read_regular_text
 from kce.system.shipped import RECIPES
 
 if TYPE_CHECKING:
-    from kce.types import Features, Progress
+    from kce.types import FeatureStream, Progress
 
 SUITE_FILE = RECIPES / "feature_worlds.toml"
 SUITE = "suite"
@@ -46,12 +47,12 @@ class BenchData:
 
     Attributes:
         name: Name in results: "plain@1", or the address of a table.
-        rows: Features of forgeries, with reals and views if there are any.
+        rows: Features of forgeries, with reals and views if there are any; those of a table are read in batches.
         truths: Name of a truth -> the true class of each row, (n,) str; the first one decides the ranks.
     """
 
     name: str
-    rows: Features
+    rows: FeatureStream
     truths: Mapping[str, Any]
 
 
@@ -125,10 +126,10 @@ def _is_table(text: str) -> bool:
 
 def _load_table(address: str, truth: str) -> BenchData:
     path, table = split_table_address(address)
-    rows = open_table(path, table).read_all()
+    rows = StoredRows.all_of(open_table(path, table))
     by_label = label_parts(rows)
-    forged = np.array([not by_label[label].real for label in rows.label.tolist()], bool)
-    rows = rows.take(forged)
+    forged = np.flatnonzero([not by_label[label].real for label in rows.label.tolist()])
+    rows = rows.select(forged, rows.key[forged], rows.label[forged])
     if len(rows.categories) < 2:
         raise BadData(
             f"{address} has {len(rows.categories)} forged categories: there is nothing to cluster",
@@ -138,18 +139,18 @@ def _load_table(address: str, truth: str) -> BenchData:
     return BenchData(address, _with_reals_and_views(rows, path, table), _list_truths(rows, methods))
 
 
-def _with_reals_and_views(rows: Features, path: Path, table: str) -> Features:
+def _with_reals_and_views(rows: StoredRows, path: Path, table: str) -> StoredRows:
     """Add the reals and views that a run stored in the same file, if it did."""
 
-    def read_views(name: str) -> dict[str, Features]:
+    def open_views(name: str) -> dict[str, StoredRows]:
         tables = {view: find_table(path, f"{name}+{view}") for view in synthetic.VIEWS}
-        return {view: found.read_all() for view, found in tables.items() if found is not None}
+        return {view: StoredRows.all_of(found) for view, found in tables.items() if found is not None}
 
     reals = find_table(path, "reals")
     return replace(
         rows,
-        reals=None if reals is None else replace(reals.read_all(), views=read_views("reals")),
-        views=read_views(table),
+        reals=None if reals is None else replace(StoredRows.all_of(reals), views=open_views("reals")),
+        views=open_views(table),
     )
 
 
@@ -167,7 +168,7 @@ def _read_truth(truth: str, categories: list[str]) -> dict[str, str]:
     return {category: methods[category] for category in categories}
 
 
-def _list_truths(rows: Features, methods: Mapping[str, str]) -> dict[str, Any]:
+def _list_truths(rows: FeatureStream, methods: Mapping[str, str]) -> dict[str, Any]:
     """The true class of each row: by method if that is known, else by label; further by dataset and by name."""
     by_label = label_parts(rows)
     labels = rows.label.tolist()

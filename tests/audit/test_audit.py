@@ -15,10 +15,13 @@ import pytest
 
 from kce.audit.audit import AGREE, DIFFER, audit_tables
 from kce.audit.audit_report import AuditReport
+from kce.audit.traces import JoinedTables, compute_traces
 from kce.bench import synthetic
 from kce.bench.world_parameters import FeatureWorldParameters
 from kce.errors import BadData, KCEError
 from kce.features.store import write_table
+from kce.features.streams import StoredRows
+from kce.features.table import open_table
 from kce.labels import label_parts
 from kce.merging.aligner_inputs import with_fallback_reals
 from kce.merging.plan_file import read_plan
@@ -195,6 +198,30 @@ def test_one_dataset_constant_features_and_keys_that_stand_twice_are_refused() -
         audit_tables([made.features, made.reals.with_x(made.reals.x[:, :9])], 0)
     with pytest.raises(KCEError):
         audit_tables([made.features, made.reals], 0, MergePlan({"nobody": "x"}))
+
+
+def test_stored_tables_are_read_as_their_rows_are_and_lend_their_reals(at: Path) -> None:
+    made = world(1, dim=520, rows=20)
+    (at / "registry.toml").write_text('[dataset.set1]\nuse = "folder:folder"\nreals = "set2"\n', encoding="utf-8")
+    tables = [made.features, made.reals.take(made.reals.dataset != "set1")]
+    for name, rows in zip(("known", "reals"), tables, strict=True):
+        with write_table(at / "features.h5", name, {"made": "here"}) as writer:
+            writer.append(rows.key, rows.label, rows.group, rows.x)
+            writer.publish()
+    stored = [StoredRows.all_of(open_table(at / "features.h5", name)) for name in ("known", "reals")]
+    one = compute_traces(JoinedTables(with_fallback_reals(tables, Registry.load(at))))
+    other = compute_traces(JoinedTables(with_fallback_reals(stored, Registry.load(at))))
+    assert one.labels == other.labels
+    assert "set1_real" in one.labels
+    for name in ("label", "dataset", "group"):
+        assert np.array_equal(getattr(one, name), getattr(other, name))
+    rows = np.arange(len(one.x))
+    assert np.allclose(one.x, other.x, atol=1e-3)
+    assert np.allclose(one.unanchored(rows), other.unanchored(rows), atol=1e-3)
+    scatter = np.concatenate(
+        [one.x[one.label == label] - one.x[one.label == label].mean(axis=0) for label in np.unique(one.label)]
+    )
+    assert 0.8 < float(scatter.var()) < 1.2
 
 
 def test_the_command_prints_one_document_and_writes_a_plan_to_edit(kce: Kce, at: Path) -> None:
