@@ -184,7 +184,7 @@ def _recordings(tables: JoinedTables, dataset: Codes, datasets: list[str]) -> Co
     return np.unique(known, return_inverse=True)[1]
 
 
-def group_means(x: Field, codes: Codes, count: int) -> Field:
+def group_means(x: NDArray[np.floating], codes: Codes, count: int) -> Field:
     """Compute the mean of each code's rows.
 
     Args:
