@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -72,9 +73,9 @@ class Resamples:
         ([0, 2, 1, 3], [0, 2, 3, 4], [0, 0, 1])
         >>> for block in resamples.blocks():
         ...     print(block.times.tolist(), block.last.tolist(), block.kept.tolist())
-        [[0, 2, 1], [0, 2, 1]] [[0, 2], [0, 2]] [[1, 0], [1, 0]]
+        [[0, 2, 1], [1, 1, 1]] [[0, 2], [1, 2]] [[1, 0], [0, 0]]
         >>> [rows.tolist() for rows in resamples.by_rows()]
-        [[1, 1, 0, 3], [1, 1, 0, 3]]
+        [[1, 1, 0, 3], [0, 2, 1, 3]]
     """
 
     def __init__(self, features: Features, count: int, seed: int) -> None:
@@ -93,47 +94,62 @@ class Resamples:
         """Yield all resamples, as many at a time as their table has space for."""
         first = np.cumsum([0, *map(len, self._sizes)])
         drawn = self._draws()
-        for count in _parts(self.count, _BLOCK // len(self.label)):
+        for count in self._block_lengths():
             shape = count, len(self._sizes)
             block = ResampleBlock(
                 np.empty((count, len(self.label)), np.int32), np.empty(shape, np.intp), np.empty(shape, np.intp)
             )
             done = 0
-            for few in _parts(count, _DRAWN // len(self.rows)):
-                part = slice(done, done + few)
-                picks = zip(*(next(drawn) for _ in range(few)), strict=True)
+            while done < count:
+                picks = next(drawn)
+                part = slice(done, done + len(picks[0]))
                 for label, (picked, sizes) in enumerate(zip(picks, self._sizes, strict=True)):
-                    times, last, block.kept[part, label] = _count_taken(np.stack(picked), sizes)
+                    times, last, block.kept[part, label] = _count_taken(picked, sizes)
                     block.times[part, first[label] : first[label + 1]] = times
                     block.last[part, label] = first[label] + last
-                done += few
+                done += len(picks[0])
             yield block
 
     def by_rows(self) -> Iterator[NDArray[np.intp]]:
         """Yield each resample as row numbers (n,): of every label as many as it has rows."""
         first = np.cumsum([0, *map(len, self._sizes)])
-        for picks in self._draws():
-            parts = []
-            for label, (picked, sizes) in enumerate(zip(picks, self._sizes, strict=True)):
-                filled = np.cumsum(sizes[picked])
-                taken = picked[: np.searchsorted(filled, sizes.sum()) + 1]
-                own, end = sizes[taken], filled[: len(taken)]
-                place = np.arange(end[-1]) + np.repeat(self.start[first[label] + taken] - end + own, own)
-                parts.append(self.rows[place[: sizes.sum()]])
-            yield np.concatenate(parts)
+        for drawn in self._draws():
+            for picks in zip(*drawn, strict=True):
+                parts = []
+                for label, (picked, sizes) in enumerate(zip(picks, self._sizes, strict=True)):
+                    filled = np.cumsum(sizes[picked])
+                    taken = picked[: np.searchsorted(filled, sizes.sum()) + 1]
+                    own, end = sizes[taken], filled[: len(taken)]
+                    place = np.arange(end[-1]) + np.repeat(self.start[first[label] + taken] - end + own, own)
+                    parts.append(self.rows[place[: sizes.sum()]])
+                yield np.concatenate(parts)
+
+    def _block_lengths(self) -> Iterator[int]:
+        few = self._few
+        return _parts(self.count, max(_BLOCK // len(self.label) // few, 1) * few)
+
+    @property
+    def _few(self) -> int:
+        return max(_DRAWN // (2 * len(self.label)), 1)
 
     def _draws(self) -> Iterator[list[NDArray[np.int32]]]:
-        """For each resample, of each label: units in the order they are taken, at least as many as are needed."""
+        """For a few resamples at a time, of each label: units in the order they are taken, (few, at least enough).
+
+        How many are drawn at a time decides what is drawn; it does not depend on the length of blocks.
+        """
         rng = generator(self._seed, "bootstrap")
-        rows = [int(sizes.sum()) for sizes in self._sizes]
-        most = [-(-count // int(sizes.min())) for count, sizes in zip(rows, self._sizes, strict=True)]
-        for _ in range(self.count):
-            # As many as there are rows, whatever is needed: a seed gives the same resamples in every version.
-            picks = [
-                rng.integers(len(sizes), size=count, dtype=np.int32)
-                for count, sizes in zip(rows, self._sizes, strict=True)
-            ]
-            yield [picked[:needed] for picked, needed in zip(picks, most, strict=True)]
+        for count in self._block_lengths():
+            for few in _parts(count, self._few):
+                yield [_draw_enough(few, sizes, rng) for sizes in self._sizes]
+
+
+def _draw_enough(few: int, sizes: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.int32]:
+    """Draw units of a label, of `sizes` (units,) rows, until each of a few resamples has as many rows as the label."""
+    picked = np.empty((few, 0), np.int32)
+    step = len(sizes) + 4 * math.isqrt(len(sizes)) + 1  # mostly enough
+    while not picked.shape[1] or (sizes[picked].sum(axis=1) < sizes.sum()).any():
+        picked = np.hstack([picked, rng.integers(len(sizes), size=(few, step), dtype=np.int32)])
+    return picked
 
 
 def _parts(count: int, at_most: int) -> Iterator[int]:

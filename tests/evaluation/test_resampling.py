@@ -17,7 +17,6 @@ from kce.evaluation.resampling import Resamples
 from kce.evaluation.scoring import open_evaluators, score_features
 from kce.registry import isolation
 from kce.registry.registry import Registry
-from kce.system.rng import generator
 from kce.types import Features, MergePlan
 from tests.evaluation.test_scoring import world
 from tests.registry.test_registry import write
@@ -53,23 +52,20 @@ def some_rows(seed: int, labels: int, recordings: int, n: int, dim: int, offset:
     return Features(key, np.char.add("l", label.astype(str)), group, x.astype(np.float32))
 
 
-def drawn_as_ever(features: Features, count: int, seed: int) -> list[NDArray[np.intp]]:
-    """The definition: recordings are drawn one after the other until the label is full, the last one cut short."""
-    rng = generator(seed, "bootstrap")
-    names = np.unique(features.label)
-    result = []
-    for _ in range(count):
-        parts = []
-        for name in names:
-            own = np.flatnonzero(features.label == name)
-            recording = features.recording[own]
-            groups = [own[recording == unit] for unit in np.unique(recording)]
-            rows: list[int] = []
-            for pick in rng.integers(len(groups), size=len(own)).tolist():
-                rows += groups[pick].tolist()
-            parts.append(np.array(rows[: len(own)]))
-        result.append(np.concatenate(parts))
-    return result
+def check_is_resample(rows: NDArray[np.intp], features: Features) -> None:
+    """The definition: recordings one after the other until the label is full, the last one cut short."""
+    taken = rows.tolist()
+    for name in np.unique(features.label):
+        own = np.flatnonzero(features.label == name)
+        units = {
+            int(unit[0]): unit.tolist() for unit in (own[features.recording[own] == r] for r in features.recording[own])
+        }
+        part, taken = taken[: len(own)], taken[len(own) :]
+        while part:
+            unit = units[part[0]]
+            assert part[: len(unit)] == unit[: len(part)]
+            part = part[len(unit) :]
+    assert not taken
 
 
 @given(st.integers(0, 10**6), st.integers(1, 4), st.integers(2, 30), st.integers(0, 60))
@@ -80,8 +76,8 @@ def test_resamples_are_drawn_as_defined_and_blocks_say_the_same(
     rows = some_rows(seed, labels, recordings, n, dim=1)
     resamples = Resamples(rows, 4, seed)
     by_rows = list(resamples.by_rows())
-    for one, other in zip(by_rows, drawn_as_ever(rows, 4, seed), strict=True):
-        assert np.array_equal(one, other)
+    for one in by_rows:
+        check_is_resample(one, rows)
     block = list(resamples.blocks())
     assert len(block) == 1
     for number, expected in enumerate(by_rows):
@@ -94,11 +90,19 @@ def test_resamples_are_drawn_as_defined_and_blocks_say_the_same(
         assert np.array_equal(counts, np.bincount(expected, minlength=len(rows)))
 
 
+def test_every_recording_is_taken_as_often_as_any_other() -> None:
+    n = 2000
+    texts = np.array([f"k{number}" for number in range(30)])
+    rows = Features(texts, np.repeat(["a", "b"], 15), np.repeat(texts[:10], 3), np.zeros((30, 1), np.float32))
+    times = np.concatenate([block.times for block in Resamples(rows, n, seed=0).blocks()])
+    assert np.abs(times.mean(axis=0) - 1).max() < 5 / np.sqrt(n)
+
+
 def test_a_table_of_resamples_is_made_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     resamples = Resamples(some_rows(0, 3, 20, 60, dim=1), 10, seed=0)
+    monkeypatch.setattr(resampling, "_DRAWN", 2 * len(resamples.label))  # one at a time
     (whole,) = resamples.blocks()
     monkeypatch.setattr(resampling, "_BLOCK", 3 * len(resamples.label) + 1)
-    monkeypatch.setattr(resampling, "_DRAWN", 2 * len(resamples.rows))
     parts = list(resamples.blocks())
     assert [len(part.times) for part in parts] == [3, 3, 3, 1]
     for name in ("times", "last", "kept"):
