@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 COMMANDS: dict[str, list[str]] = {
+    "audit and aligners": ["tests.benchmarks.audit_memory", "2048", "30000", "60000", "270000"],
     "decode once": ["tests.benchmarks.decode_once"],
     "pca": ["tests.benchmarks.pca", "60000", "270000", "540000"],
     "intervals": ["tests.benchmarks.intervals", "64", "2048"],
