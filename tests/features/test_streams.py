@@ -1,19 +1,24 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import IncrementalPCA
 
-from kce.errors import KCEError
+from kce.errors import BadData, KCEError
 from kce.features.reduction import align_rows, reduce_rows
 from kce.features.store import write_table
 from kce.features.streams import ChangedRows, StoredRows, in_memory
 from kce.features.table import open_table
+from kce.registry.registry import Registry
 from kce.types import Features, batch_bounds
+
+REGISTRY = Registry.load(Path("/"))
 
 
 def table_rows(n: int = 50, dim: int = 6) -> Features:
@@ -104,3 +109,42 @@ def test_what_memory_cannot_hold_is_not_read(tmp_path: Path, monkeypatch: pytest
     for use in (align_rows, reduce_rows):
         with pytest.raises(KCEError, match="50 x 6"):
             use(Whole(), stream)
+
+
+def test_what_is_wrong_in_the_last_batch_is_told(tmp_path: Path) -> None:
+    rows = table_rows(9000)
+    stream = stored(tmp_path / "f.h5", rows)
+    with h5py.File(tmp_path / "f.h5", "r+") as file:
+        file["known/x"][8999] = np.nan
+    with pytest.raises(BadData, match=r"the features of k8999 are not finite") as error:
+        reduce_rows(Counting(), stream)
+    assert error.value.hint
+
+
+def test_a_table_that_is_cut_short_while_it_is_read_is_told(tmp_path: Path) -> None:
+    rows = table_rows(40_000, 64)
+    stream = stored(tmp_path / "f.h5", rows)
+    batches = stream.batches()
+    next(batches)
+    os.truncate(tmp_path / "f.h5", 4_000_000)
+    with pytest.raises(BadData, match="damaged or cut short") as error:
+        for _ in batches:
+            pass
+    assert error.value.hint
+
+
+@pytest.mark.parametrize("aligner", ["none", "dataset-centre"])
+def test_odd_rows_are_reduced_or_refused_alike_in_memory_and_as_a_stream(tmp_path: Path, aligner: str) -> None:
+    rows = table_rows(40, 12)
+    constant, same = rows.x.copy(), np.ones_like(rows.x)
+    constant[:, 3] = 7
+    for number, x in enumerate((constant, same, rows.x[:5])):
+        given_rows = rows.take(np.arange(len(x))).with_x(x)
+        answers = []
+        for source in (given_rows, stored(tmp_path / f"{number}.h5", given_rows)):
+            try:
+                align = REGISTRY.build("aligner", aligner)
+                answers.append(in_memory(reduce_rows(REGISTRY.build("reducer", "pca"), align_rows(align, source))).x)
+            except KCEError as error:
+                answers.append(np.array(error.message))
+        assert np.array_equal(*answers)
