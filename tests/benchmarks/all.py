@@ -18,11 +18,20 @@ from pathlib import Path
 from typing import Any
 
 COMMANDS: dict[str, list[str]] = {
-    "audit and aligners": ["tests.benchmarks.audit_memory", "2048", "30000", "60000", "270000"],
-    "decode once": ["tests.benchmarks.decode_once"],
     "pca": ["tests.benchmarks.pca", "60000", "270000", "540000"],
-    "intervals": ["tests.benchmarks.intervals", "64", "2048"],
+    "stages": ["tests.benchmarks.stages"],
+    "audit and aligners": ["tests.benchmarks.audit_memory", "2048", "30000", "60000", "270000"],
     "kmeans": ["tests.benchmarks.kmeans", "60000", "64", "3"],
+    "intervals": ["tests.benchmarks.intervals", "64", "2048"],
+    "tsne": ["tests.benchmarks.tsne"],
+    "tables": ["tests.benchmarks.tables"],
+    "packed": ["tests.benchmarks.packed"],
+    "decode once": ["tests.benchmarks.decode_once"],
+    "networks": ["tests.benchmarks.network_rate"],
+    "network memory": ["tests.benchmarks.network_memory"],
+    "f3net": ["tests.benchmarks.f3net_cost"],
+    "precision": ["tests.benchmarks.precision"],
+    "report page": ["tests.benchmarks.report_page"],
 }
 """Name -> module and arguments."""
 

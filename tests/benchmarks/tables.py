@@ -29,7 +29,7 @@ import sys
 from kce.faces.folder import read_faces
 read_faces(sys.argv[1]).content_hash()
 """
-_FIRST_MODEL = """
+FIRST_MODEL = """
 import sys
 from pathlib import Path
 import numpy as np
@@ -116,7 +116,7 @@ def main(rows: int = ROWS, run_rows: int = RUN_ROWS) -> None:
             Path(at) / "known", categories, run_rows * len(categories) // (len(categories) - len(unknown))
         )
         run, backbone = Path(at) / "run", "tiny:size=16,width=1"
-        measure("-c", _FIRST_MODEL, str(known), str(run), str(_DIM), backbone, *unknown)
+        measure("-c", FIRST_MODEL, str(known), str(run), str(_DIM), backbone, *unknown)
         held_out = [word for category in unknown for word in ("--unknown", category)]
         choices = ("--backbone", backbone, "--reducer", "none", "--until", "plan")
         result["run"] = measure("-m", "kce", "run", str(run), "--faces", str(known), *held_out, *choices)
