@@ -67,7 +67,7 @@ def cut_piece(
     frames: int,
     margin: float,
     needs: Sequence[str] = (),
-    patience: float = 0.0,
+    wait_seconds: float = 0.0,
 ) -> PieceResult:
     """Crop the faces of some files; the function of an engine's job.
 
@@ -81,11 +81,11 @@ def cut_piece(
         frames: Frames per video.
         margin: Side of the crop.
         needs: Other files that the machine must see.
-        patience: Seconds to wait for files that are not there: a machine without the shared folder would otherwise be
+        wait_seconds: Time to wait for files that are not there: a machine without the shared folder would otherwise be
             the first to be free for the next piece, and fail at that, too.
     """
     host = socket.gethostname()
-    unseen = wait_for_files([*needs, *paths], patience)
+    unseen = wait_for_files([*needs, *paths], wait_seconds)
     for path in needs:
         if path in unseen:
             return PieceResult(host, [Unseen(unseen[path])] * len(paths))
@@ -105,12 +105,12 @@ def cut_piece(
     return PieceResult(host, [Unseen(unseen[path]) if path in unseen else results[path] for path in paths])
 
 
-def wait_for_files(paths: Iterable[str], patience: float) -> dict[str, MachineFault]:
-    """Wait until files can be opened; return the faults of those that still cannot after `patience` seconds.
+def wait_for_files(paths: Iterable[str], wait_seconds: float) -> dict[str, MachineFault]:
+    """Wait until files can be opened; return the faults of those that still cannot after `wait_seconds` seconds.
 
     A disk that does not answer would block this process for ever, so another thread looks.
     """
-    until = time.monotonic() + patience
+    until = time.monotonic() + wait_seconds
     left = list(dict.fromkeys(paths))
     while True:
         faults = {path: MachineFault(f"{path}: its disk does not answer", "is it mounted?") for path in left}

@@ -23,7 +23,7 @@ _log = logging.getLogger("kce.faces.cut")
 _FILES, _FRAMES = 8, 80  # of a piece at most; one video may have more frames. The pictures of a piece are sent at once
 _PIECES = 2  # for each slot: one at work and one that waits for it
 _ATTEMPTS = 4  # at a file that fails for no fault of its own, on whatever machine the engine chooses
-_PATIENCE = 5.0  # seconds to wait for a file that is not there, times the number of the attempt
+_WAIT = 5.0  # seconds to wait for a file that is not there, times the number of the attempt
 
 
 class LostMachine(MachineFault):
@@ -104,7 +104,7 @@ class EnginePool:
         parameters = {
             "paths": [path for _, path in piece.tasks],
             "needs": self._needs,
-            "patience": _PATIENCE * piece.attempt,
+            "wait_seconds": _WAIT * piece.attempt,
             **self._parameters,
         }
         job = Job(name, "kce.faces.cut_worker:cut_piece", parameters, gpus=0)

@@ -88,7 +88,7 @@ def cutting(monkeypatch: pytest.MonkeyPatch) -> Callable[[Machines], None]:
     """Makes a cut use these machines, and wait for no file."""
 
     def use(machines: Machines) -> None:
-        monkeypatch.setattr(engine_pool, "_PATIENCE", 0.0)
+        monkeypatch.setattr(engine_pool, "_WAIT", 0.0)
         monkeypatch.setattr(
             "kce.faces.cut._on_machines",
             lambda _, arguments: EnginePool(machines, arguments),  # type: ignore[arg-type]

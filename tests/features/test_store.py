@@ -95,7 +95,6 @@ def test_the_file_is_what_the_contract_says(tmp_path: Path) -> None:
         group = file["known"]
         assert set(group) == {"key", "label", "group", "x"}
         assert (group["x"].dtype, group["x"].shape, group["x"].compression) == (np.float32, (50, 8), None)
-        assert group["x"].shuffle
         assert group["key"].asstr()[3] == "가나다/영상 [3].png"
         assert group.attrs["mark"] == provenance_hash(MADE)
         assert json.loads(group.attrs["provenance"]) == MADE

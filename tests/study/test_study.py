@@ -230,7 +230,7 @@ def test_a_failing_plan_stops_no_other_and_its_reason_is_reported(faces: Path, t
     found = done(written(tmp_path, text), faces, tmp_path / "out")
     broken = {name: error for name, error in found["failed"].items() if "broken" in name}
     assert set(broken) == {"group-1/seed-0/tiny/broken: plan", "group-1/seed-0/tiny/broken"} == set(found["failed"])
-    assert "t-SNE to 99" in broken["group-1/seed-0/tiny/broken: plan"]
+    assert "n_components" in broken["group-1/seed-0/tiny/broken: plan"]
     assert {line["plan"]: line["n"] for line in found["plans"] if line["backbone"] == "tiny"} == {
         "none": 1, "broken": 0, "none-equal": 1, "name": 1, "random": 1, "kmeans": 1, "kmeans-again": 1,
     }  # fmt: skip

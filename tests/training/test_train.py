@@ -464,7 +464,11 @@ except KCEError as error:
     print(error)
     sys.exit(2)
 """
-    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    # Each thread's own pool of memory would take 64 MB of the address space, or not, as threads happen to meet.
+    environment = {**os.environ, "MALLOC_ARENA_MAX": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 2, done.stderr
     assert "memory ran out at 96 faces of 64 px a step on cpu" in done.stdout
     fits = int(re.search(r"a batch of (\d+) faces may fit", done.stdout)[1])  # type: ignore[index]
