@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from kce.errors import BadData, KCEError
+from kce.features.moments import code_means
 from kce.features.reduction import load_rows
 from kce.merging.class_count import count_classes, same_dataset_pairs
 from kce.registry.validation import takes_cannot_link
@@ -190,15 +191,14 @@ def _numbered(word: str, categories: list[str], numbers: list[int]) -> dict[str,
 
 def _category_means(rows: FeatureStream, codes: NDArray[np.int_], count: int) -> NDArray[np.float64]:
     """The mean features of each category, from one pass over the rows: (count, dim)."""
-    sums, start = np.zeros((count, 0)), 0
-    for batch in rows.batches():
-        x, own = _finite(batch.x), codes[start : start + len(batch)]
-        if not start:
-            sums = np.zeros((count, batch.dim))
-        for code in np.unique(own).tolist():
-            sums[code] += x[own == code].sum(axis=0, dtype=np.float64)
-        start += len(batch)
-    return sums / np.bincount(codes, minlength=count)[:, None]
+
+    def coded() -> Iterator[tuple[NDArray[np.float32], NDArray[np.int_]]]:
+        start = 0
+        for batch in rows.batches():
+            yield _finite(batch.x), codes[start : start + len(batch)]
+            start += len(batch)
+
+    return code_means(coded(), count)
 
 
 def _finite(x: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -63,7 +63,11 @@ TEXTS = {
     "dfdc_train_part_0/metadata.json": '{"awnfpubqmo.mp4": {"label": "FAKE", "split": "train", "original": '
     '"lnhkjhyhvw.mp4"}, "lnhkjhyhvw.mp4": {"label": "REAL", "split": "train"}}'
 }
-HEAVY = {"xception", "resnet34", "resnet50", "f3net", "f3net-both", "f3net-fad", "f3net-lfs", "tsne", "ray"}
+HEAVY = {
+    *("xception", "timm", "resnet18", "resnet34", "resnet50", "f3net", "f3net-both", "f3net-fad", "f3net-lfs"),
+    *("tsne", "affinity-propagation", "mean-shift", "optics", "ray"),
+}
+"""Checked with the slow tests; of each kind smaller ones are checked in every run."""
 GIVEN = {
     ("backbone", "timm"): "timm:model=resnet18,size=32",
     **{("backbone", name): f"{name}:size=64" for name in ("xception", "resnet18", "resnet34", "resnet50")},

@@ -161,6 +161,7 @@ def test_names_from_other_people_are_text_and_never_code(folder: Path, tmp_path:
         assert seen.errors == []
 
 
+@pytest.mark.slow
 @browser.needed
 def test_twenty_thousand_points_fit_into_a_page_and_are_drawn(folder: Path, tmp_path: Path) -> None:
     """The faces are as many different ones as a photograph has: noise would be larger, flat ones smaller."""

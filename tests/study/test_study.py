@@ -239,6 +239,7 @@ def test_a_failing_plan_stops_no_other_and_its_reason_is_reported(faces: Path, t
 
 
 # Ray leaves its log files to the garbage collector.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_ray_cluster_whose_worker_is_killed_ends_with_the_results_of_the_local_engine(
     local: tuple[Path, dict[str, Any]], faces: Path, tmp_path: Path
@@ -371,7 +372,13 @@ def test_a_worker_that_is_killed_in_a_piece_changes_no_row(
     assert rows_of(tmp_path / "out") == rows_of(without_pieces / "out")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+_SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, pytest.param(signal.SIGTERM, marks=_SLOW), pytest.param(signal.SIGKILL, marks=_SLOW)],
+)
 def test_a_stopped_study_continues_and_has_the_same_results(
     local: tuple[Path, dict[str, Any]], faces: Path, tmp_path: Path, number: int
 ) -> None:
