@@ -37,10 +37,10 @@ def reduce_rows(reducer: Any, rows: FeatureStream) -> FeatureStream:
 
     Args:
         reducer: A reducer as ``kce.registry.isolation.component`` provides it; or any ``kce.types.Reducer``.
-        rows: The rows, which are read twice if the reducer takes them in batches.
+        rows: The rows.
 
     Returns:
-        The reduced rows: in memory, but for a reducer of batches that keeps as many dimensions as there are.
+        The reduced rows, without reals and views; those of a reducer of batches are reduced whenever they are read.
 
     Raises:
         KCEError: If the reducer needs all rows and memory cannot hold them.
@@ -48,8 +48,7 @@ def reduce_rows(reducer: Any, rows: FeatureStream) -> FeatureStream:
     if takes_stream("reducer", reducer):
         for batch in rows.batches():
             reducer.partial_fit(batch.x)
-        reduced = ChangedRows(rows, lambda batch: reducer.transform(batch.x))
-        return reduced if reduced.dim == rows.dim else in_memory(reduced)
+        return ChangedRows(rows, lambda batch: reducer.transform(batch.x))
     if hasattr(reducer, "fit_transform_rows"):
         x = reducer.fit_transform_rows(rows)
     else:

@@ -20,7 +20,7 @@ from kce.features.streams import StoredRows, in_memory
 from kce.features.table import find_table, has_table, open_table
 from kce.merging.aligner_inputs import collect_reals, sample_viewed_rows
 from kce.merging.plan_file import check_plan, read_plan, write_plan
-from kce.merging.plans import at_random, by_clusters, by_name, estimate_class_count, unmerged_plan
+from kce.merging.plans import at_random, by_clusters, by_name, estimate_class_count, mean_rows, unmerged_plan
 from kce.pipeline.networks import Networks
 from kce.pipeline.recipe import PLANS, cluster_choices, compared_choices, read_recipe, write_recipe
 from kce.pipeline.recipe_checks import check_recipe
@@ -391,7 +391,9 @@ class _Stages:
         return replace(plan, votes=votes)
 
     def _cluster(self, rows: FeatureStream, names: int) -> MergePlan:
-        recipe, parameters = self.recipe, {}
+        recipe, parameters = self.recipe, dict[str, int]()
+        if recipe.vote == "means":
+            rows = mean_rows(rows)  # read once, whatever is asked of them
         if self.registry.takes("clusterer", recipe.clusterer, "n_clusters"):
             k = names if recipe.k == "name" else recipe.k
             parameters["n_clusters"] = estimate_class_count(rows) if k == "estimate" else int(k)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kce.errors import BadData, KCEError
 from kce.merging.plan_file import check_plan, read_plan, write_plan
-from kce.merging.plans import at_random, by_clusters, by_name, same_partition, unmerged_plan
+from kce.merging.plans import at_random, by_clusters, by_name, mean_rows, same_partition, unmerged_plan
 from kce.types import Features, MergePlan
 
 # Sun et al. 2023: the categories, which group evaluates each (0: none does), and the rules by which names were merged.
@@ -243,6 +243,16 @@ def test_rows_vote_by_majority_and_a_tie_goes_to_the_first_cluster() -> None:
     plan = by_clusters(table(of), Near({0: 7, 1: 4, 2: -1}), "rows")  # type: ignore[arg-type]
     assert same_partition(plan, MergePlan({"a": "0", "b": "1", "tied": "0", "noisy": "1"}))
     assert plan.votes["a"] == "67% of rows in cluster-01, 33% of rows in cluster-02"
+
+
+@given(order=st.permutations(range(10)))
+def test_the_means_of_categories_say_all_that_a_plan_by_means_asks(order: list[int]) -> None:
+    rows = table(WORLD).take(np.array(order))
+    means = mean_rows(rows)
+    assert means.categories == means.label.tolist() == rows.categories
+    assert set(means.key.tolist()) <= set(rows.key.tolist())
+    near = Near({0: 0, 1: 1, 2: 2})
+    assert by_clusters(means, near) == by_clusters(rows, near)
 
 
 def test_means_vote_by_distance() -> None:
