@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kce.errors import BadData
-from kce.features.moments import Moments, shrunk_covariance
+from kce.features.moments import Moments, principal_axes, shrunk_covariance
 from kce.labels import REAL, concatenate_texts, label_parts, text_array
 from kce.types import FeatureTexts
 
@@ -256,12 +256,10 @@ class _Basis:
 
 def _widest_directions(scatter: Field, count: int) -> Field:
     """The principal axes with more than an average share of the variance: (dim, axes)."""
-    from scipy.linalg import eigh
-
     dim = len(scatter)
     axes, possible = min(MAX_AXES, count, dim), min(count, dim)
-    variance, directions = eigh(scatter, subset_by_index=[dim - axes, dim - 1])
+    variance, directions = principal_axes(scatter, axes)
     rest = (float(np.trace(scatter)) - variance.sum()) / (possible - axes) if axes < possible else 0.0
     # With many features, an axis with less than the average share of the variance is noise that whitening amplifies.
     average = (rest * (dim - axes) + variance.sum()) / dim
-    return np.asarray(directions[:, variance > (average if dim > MAX_AXES else 1e-9 * average)])
+    return np.asarray(directions.T[:, variance > (average if dim > MAX_AXES else 1e-9 * average)])

@@ -337,17 +337,17 @@ def _batches_of(
 def _widest_axes(moments: Any, anchors: Field, most: int) -> Field:
     """The principal axes of the anchored rows that hold more than an average share of their variance: (dim, axes)."""
     import numpy as np
-    from scipy.linalg import eigh
+
+    from kce import principal_axes
 
     count, dim = int(moments.counts.sum()), anchors.shape[1]
     mean = moments.counts @ (moments.means - anchors) / count
     scatter = moments.scatter(anchors + mean)
     average = float(np.trace(scatter)) / count / dim
-    values, axes = eigh(scatter, subset_by_index=[dim - min(most, count, dim), dim - 1])
+    values, axes = principal_axes(scatter, min(most, count))
     # With many features, an axis with less than the average share of the variance is noise that whitening amplifies.
     kept = values / (count - 1) > (average if dim > most else 1e-9 * average)
-    axes = axes[:, kept][:, ::-1]
-    return np.asarray(axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]))
+    return np.asarray(axes[kept].T)
 
 
 def _lengths(means: Field) -> Field:
