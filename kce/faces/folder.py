@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,6 +125,11 @@ class Faces:
 
     def content_hash(self) -> str:
         """Hash of the keys, categories, groups and pictures, in order (32 hex digits)."""
+        return self._content_hash
+
+    @cached_property
+    def _content_hash(self) -> str:
+        """Computed once: a run asks for it whenever it looks for features, and half a million rows take seconds."""
         total = xxhash.xxh3_128()
         for column in (self.key, self.category, self.group, self.hash):
             for number, texts in enumerate(column.batches()):
@@ -229,7 +235,8 @@ def load_pixels(
     Raises:
         BadData: A PNG file cannot be read; the message names it.
     """
-    files, hashes = faces.file[rows].tolist(), faces.hash[rows].tolist()
+    files = faces.file[rows].tolist()
+    hashes = faces.hash[rows].tolist() if unchanged is not None else []
     pixels = np.empty((len(files), size, size, 3), np.uint8)
     read = face_reader(faces.root)
 

@@ -84,8 +84,9 @@ class Moments:
         if self._scale != 1.0:
             deviations *= self._dtype(1 / self._scale)
         for code, rows in parts:
-            self._sums[code] += deviations[rows].sum(axis=0, dtype=np.float64)
-            self.counts[code] += len(deviations[rows])
+            own = deviations[rows]
+            self._sums[code] += own.sum(axis=0, dtype=np.float64)
+            self.counts[code] += len(own)
         for start in range(0, len(deviations), _PRODUCT_ROWS):
             part = deviations[start : start + _PRODUCT_ROWS]
             with np.errstate(over="ignore", invalid="ignore"):  # `scatter` tells of it

@@ -54,14 +54,15 @@ def select_faces(faces: Faces, recipe: Recipe, registry: Registry, known: list[s
     Raises:
         KCEError: The aligner or the loss needs reals that are not there.
     """
-    known_faces = faces.take(faces.category.isin(known))
+    is_known = faces.category.isin(known)
+    known_faces = faces.take(is_known)
     datasets = set(known_faces.dataset.counts())
     fallback_reals, views = _aligner_inputs(faces, datasets, recipe, registry) if recipe.clusters else ({}, ())
     real_rows = sample_real_rows(faces, known_faces, datasets | set(fallback_reals.values()), recipe.seed)
     reals = faces.take(real_rows)
     trained = known_faces
     if recipe.train.loss == "within-dataset":
-        is_trained = faces.category.isin(known)
+        is_trained = is_known.copy()
         is_trained[real_rows[reals.dataset.isin(datasets)]] = True
         trained = faces.take(is_trained)
         _check_rivals(trained)
