@@ -249,8 +249,11 @@ class Features(FeatureTexts):
         """Return the rows at these indices, or under this mask, in that order; reals and views stay as they are."""
         return Features(self.key[rows], self.label[rows], self.group[rows], self.x[rows], self.reals, self.views)
 
-    def select(self, rows: NDArray[Any], key: NDArray[np.str_], label: NDArray[np.str_]) -> Features:
-        """Return the rows at these indices under other keys and labels, without reals and views."""
+    def select(
+        self, rows: NDArray[Any], key: NDArray[np.str_] | None = None, label: NDArray[np.str_] | None = None
+    ) -> Features:
+        """Return the rows at these indices, perhaps under other keys and labels, without reals and views."""
+        key, label = (self.key[rows] if key is None else key), (self.label[rows] if label is None else label)
         return Features(key, label, self.group[rows], self.x[rows])
 
     def with_x(self, x: NDArray[np.float32]) -> Features:

@@ -14,6 +14,7 @@ import numpy as np
 
 from kce.errors import BadData
 from kce.features.moments import Moments, principal_axes, shrunk_covariance
+from kce.features.streams import coded_batches
 from kce.labels import REAL, concatenate_texts, label_parts, text_array
 from kce.types import FeatureTexts
 
@@ -122,11 +123,7 @@ class JoinedTables(FeatureTexts):
 
     def batches(self, codes: Codes) -> Iterator[tuple[NDArray[np.float32], Codes]]:
         """Yield x of all rows in order, with the code (n,) of each."""
-        start = 0
-        for table in self._tables:
-            for batch in table.batches():
-                yield batch.x, codes[start : start + len(batch)]
-                start += len(batch)
+        return coded_batches(self._tables, codes)
 
 
 def compute_traces(tables: JoinedTables) -> Traces:

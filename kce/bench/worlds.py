@@ -129,7 +129,7 @@ def _load_table(address: str, truth: str) -> BenchData:
     rows = StoredRows.all_of(open_table(path, table))
     by_label = label_parts(rows)
     forged = np.flatnonzero([not by_label[label].real for label in rows.label.tolist()])
-    rows = rows.select(forged, rows.key[forged], rows.label[forged])
+    rows = rows.select(forged)
     if len(rows.categories) < 2:
         raise BadData(
             f"{address} has {len(rows.categories)} forged categories: there is nothing to cluster",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kce.errors import BadData
 from kce.types import BATCH_ROWS, Features, FeatureTexts, batch_bounds
 
 if TYPE_CHECKING:
@@ -67,8 +68,11 @@ class StoredRows(FeatureTexts):
         stored = indices if self.rows is None else self.rows[indices]
         return Features(self.key[rows], self.label[rows], self.group[rows], next(self.table.read_x([stored])))
 
-    def select(self, rows: NDArray[np.int64], key: NDArray[np.str_], label: NDArray[np.str_]) -> StoredRows:
-        """Return a stream of the rows at these indices under other keys and labels, without reals and views."""
+    def select(
+        self, rows: NDArray[np.int64], key: NDArray[np.str_] | None = None, label: NDArray[np.str_] | None = None
+    ) -> StoredRows:
+        """Return a stream of the rows at these indices, perhaps under other keys and labels; see ``kce.Features``."""
+        key, label = (self.key[rows] if key is None else key), (self.label[rows] if label is None else label)
         return StoredRows(self.table, key, label, self.group[rows], rows if self.rows is None else self.rows[rows])
 
 
@@ -117,6 +121,17 @@ class ChangedRows(FeatureTexts):
         return taken.with_x(self.change(taken))
 
 
+def coded_batches(
+    tables: Iterable[FeatureStream], codes: NDArray[np.intp]
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.intp]]]:
+    """Yield x of all rows of some tables, in order, with the code of each; `codes` are those of all of them (n,)."""
+    start = 0
+    for table in tables:
+        for batch in table.batches():
+            yield batch.x, codes[start : start + len(batch)]
+            start += len(batch)
+
+
 def in_memory(rows: FeatureStream) -> Features:
     """Read all rows, with their reals and views. Raises BadData if memory cannot hold them."""
     if isinstance(rows, Features):
@@ -127,12 +142,20 @@ def in_memory(rows: FeatureStream) -> Features:
 
 
 def collect(rows: FeatureStream) -> NDArray[np.float32]:
-    """Read x of all rows: (n, dim) float32."""
+    """Read x of all rows: (n, dim) float32. Raises BadData if memory cannot hold them."""
     x = None
     done = 0
     for batch in rows.batches():
         if x is None:
-            x = np.empty((len(rows), batch.dim), np.float32)
+            x = _empty(len(rows), batch.dim)
         x[done : done + len(batch)] = batch.x
         done += len(batch)
     return np.empty((0, rows.dim), np.float32) if x is None else x
+
+
+def _empty(count: int, dim: int) -> NDArray[np.float32]:
+    try:
+        return np.empty((count, dim), np.float32)
+    except MemoryError as error:
+        size = count * dim * 4 / 2**30
+        raise BadData(f"{count:,} rows of {dim:,} features need {size:.1f} GiB of memory", "take fewer rows") from error

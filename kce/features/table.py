@@ -138,13 +138,7 @@ class FeatureTable:
 
     def read_all(self) -> Features:
         """Read all rows. Raises BadData as ``read_texts`` and ``read_x``, and if memory cannot hold the rows."""
-        key, label, group = self.read_texts()
-        x = self._allocate(self.length)
-        bounds = list(batch_bounds(self.length, BATCH_ROWS))
-        pieces = (np.arange(start, stop) for start, stop in bounds)
-        for (start, stop), part in zip(bounds, self.read_x(pieces), strict=True):
-            x[start:stop] = part
-        return Features(key, label, group, x)
+        return Features(*self.read_texts(), next(self.read_x([np.arange(self.length)])))
 
     def _allocate(self, rows: int) -> NDArray[np.float32]:
         try:

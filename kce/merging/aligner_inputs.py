@@ -77,7 +77,7 @@ def with_fallback_reals(tables: Sequence[Rows], registry: Registry) -> list[Rows
     result = list(tables)
     for table, own in zip(tables, parts, strict=True):
         real = np.flatnonzero([own[label].real for label in table.label.tolist()])
-        reals = table.select(real, table.key[real], table.label[real])
+        reals = table.select(real)
         available = set(reals.dataset.tolist())
         served = {dataset: source for dataset, source in fallback.items() if source in available}
         if served:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from kce.errors import BadData, KCEError
 from kce.features.moments import code_means
 from kce.features.reduction import load_rows
+from kce.features.streams import coded_batches
 from kce.merging.class_count import count_classes, same_dataset_pairs
 from kce.registry.validation import takes_cannot_link
 from kce.system.rng import generator
@@ -201,14 +202,7 @@ def _numbered(word: str, categories: list[str], numbers: list[int]) -> dict[str,
 
 def _category_means(rows: FeatureStream, codes: NDArray[np.int_], count: int) -> NDArray[np.float64]:
     """The mean features of each category, from one pass over the rows: (count, dim)."""
-
-    def coded() -> Iterator[tuple[NDArray[np.float32], NDArray[np.int_]]]:
-        start = 0
-        for batch in rows.batches():
-            yield _finite(batch.x), codes[start : start + len(batch)]
-            start += len(batch)
-
-    return code_means(coded(), count)
+    return code_means(((_finite(x), own) for x, own in coded_batches([rows], codes)), count)
 
 
 def _finite(x: NDArray[np.float32]) -> NDArray[np.float32]:

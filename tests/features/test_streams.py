@@ -51,7 +51,7 @@ def test_a_stream_is_its_rows(tmp_path: Path, chosen: list[int], size: int) -> N
     path = tmp_path / "features.h5"
     stream = StoredRows.all_of(open_table(path, "known")) if path.exists() else stored(path, rows)
     picked = np.array(chosen, np.int64)
-    part = stream.select(picked, rows.key[picked], rows.label[picked])
+    part = stream.select(picked)
     for one, other in (
         (stream, rows),
         (part, rows.take(picked)),
@@ -148,3 +148,15 @@ def test_odd_rows_are_reduced_or_refused_alike_in_memory_and_as_a_stream(tmp_pat
             except KCEError as error:
                 answers.append(np.array(error.message))
         assert np.array_equal(*answers)
+
+
+def test_rows_that_memory_cannot_hold_are_an_error_with_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = ChangedRows(table_rows(), lambda batch: batch.x)
+
+    def lacking(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(np, "empty", lacking)
+    with pytest.raises(BadData, match=r"50 rows of 6 features need 0.0 GiB") as error:
+        in_memory(rows)
+    assert error.value.hint
