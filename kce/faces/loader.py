@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 BUDGET = 2**29  # bytes of decoded faces that are kept
 
 
+def fits_in_memory(count: int, size: int, budget: int) -> bool:
+    """Whether so many decoded faces of a size are kept in memory, of which they may take so many bytes.
+
+    >>> fits_in_memory(43_000, 64, BUDGET), fits_in_memory(44_000, 64, BUDGET)
+    (True, False)
+    """
+    return count * 3 * size**2 <= budget
+
+
 class Pixels:
     """The faces of a folder at one size, as uint8 arrays.
 
@@ -44,7 +53,7 @@ class Pixels:
         self._budget = budget
         self._cache = cache
         self._file: PixelFile | None = None
-        fits = len(faces) * size * size * 3 <= budget
+        fits = fits_in_memory(len(faces), size, budget)
         # The system allocates memory only for rows that are written.
         self._kept = np.empty((len(faces), size, size, 3), np.uint8) if fits else None
         self._decoded = np.zeros(len(faces), bool)

@@ -96,7 +96,7 @@ class SharedPixels:
         identity = _identity(size, view, self.keys)
         path = self.cache.folder / f"{size}px-{identity.hexdigest()}{_SUFFIX}"
         try:
-            places = _make_room(self.cache, path, len(self.keys), place_bytes(size))
+            places = _make_room(self.cache, path, len(self.keys), size)
         except (OSError, KCEError) as error:
             _warn(self.cache.folder, "no decoded faces are stored", error)
             places = 0
@@ -229,16 +229,17 @@ def _identity(size: int, view: str, keys: NDArray[np.uint64]) -> xxhash.xxh3_128
     return identity
 
 
-def _make_room(cache: PixelCache, path: Path, count: int, each: int) -> int:
+def _make_room(cache: PixelCache, path: Path, count: int, size: int) -> int:
     """Give a file its size, as far as the other files of the cache leave room; return how many faces it has room for.
 
     Places that nothing was written to take no room on the disk, where the file system can do that.
     """
     make_folder_inside(cache.folder.parent, cache.folder.name)
+    each = place_bytes(size)
 
     def room() -> int:
         others = sum(other.lstat().st_size for other in cache.folder.glob(f"*{_SUFFIX}") if other != path)
-        return min(count, max(cache.limit - others, 0) // each)
+        return faces_that_fit(cache.limit - others, size, count)
 
     with suppress(FileNotFoundError):
         status, places = path.lstat(), room()

@@ -158,6 +158,10 @@ def _refuse_other_choices(path: Path, recipe: Recipe) -> None:
         )
 
 
+def _weights(folder: Path, network: str) -> Path:
+    return folder / f"{network}.safetensors"
+
+
 def _holds_work(folder: Path) -> bool:
     """Whether a run has made more in the folder than its recipe, finished or not."""
     return any(any(folder.glob(pattern)) for pattern in ("*.safetensors*", f"{FEATURES}*", PLAN))
@@ -180,7 +184,7 @@ class _Stages:
         self.folder, self.recipe, self.registry, self.faces = folder, recipe, registry, faces
         self.run_folders = [folder, *other_runs]
         self.devices, self.progress, self.cache = devices, progress, cache
-        weights = [other / f"{name}.safetensors" for other in self.run_folders for name in (FIRST, FINAL)]
+        weights = [_weights(other, name) for other in self.run_folders for name in (FIRST, FINAL)]
         self.networks = Networks(registry, weights, recipe.timeout)
         self._pixels: dict[tuple[int, int], Pixels] = {}
 
@@ -189,9 +193,9 @@ class _Stages:
         clusters = self.recipe.clusters and not self._plan_path.is_file()
         known = any(find_table(other / FEATURES, "known") for other in self.run_folders)
         return (
-            (clusters and not (self.folder / f"{FIRST}.safetensors").is_file())
+            (clusters and not _weights(self.folder, FIRST).is_file())
             or (clusters and not known and until != "first")
-            or (until in STAGES[STAGES.index("final") :] and not (self.folder / f"{FINAL}.safetensors").is_file())
+            or (until in STAGES[STAGES.index("final") :] and not _weights(self.folder, FINAL).is_file())
         )
 
     def do(self, until: str) -> dict[str, Any]:
@@ -209,7 +213,7 @@ class _Stages:
             return {}
         plan = self._plan()
         if "final" in stages:
-            self._train(self.recipe.backbone, plan, "final")
+            self._train(self.recipe.backbone, plan, FINAL)
         if "unknown" in stages:
             self._extract(self._unknown_pixels(), FINAL, "unknown")
         if "scores" not in stages:
@@ -221,7 +225,7 @@ class _Stages:
     def extract_rows(self, table: str, rows: range) -> None:
         """Extract some rows of the table "known" or "unknown", without publishing them."""
         if table == "known":
-            if (self.folder / f"{FIRST}.safetensors").is_file():  # not needed where there is a plan already
+            if _weights(self.folder, FIRST).is_file():  # not needed where there is a plan already
                 pixels = self._pixels_of(self.faces.known, self.networks.shape(self.recipe.first).size)
                 self._extract(pixels, FIRST, table, rows)
         else:
@@ -253,7 +257,7 @@ class _Stages:
         ]
 
     def _train(self, backbone: str, plan: MergePlan, name: str) -> None:
-        weights = self.folder / f"{name}.safetensors"
+        weights = _weights(self.folder, name)
         settings, pixels = self.recipe.train, self._pixels_of(self.faces.trained, self.networks.shape(backbone).size)
         reals = set(pixels.faces.category.counts()) - set(plan.classes)  # those of each dataset are a class
         plan = replace(plan, classes={**plan.classes, **{category: category for category in reals}})
@@ -262,7 +266,7 @@ class _Stages:
         train(backbone, pixels, plan, settings, self.registry, weights, self.run_folders, self.devices, self.progress)
 
     def _extract(self, pixels: Pixels, network: str, table: str, rows: range | None = None) -> None:
-        weights, to = self.folder / f"{network}.safetensors", self.folder / FEATURES
+        weights, to = _weights(self.folder, network), self.folder / FEATURES
         batch_size = self.recipe.train.batch_size  # what could be trained on fits where nothing is trained
         extract_features(
             pixels,
@@ -271,15 +275,15 @@ class _Stages:
             to,
             table,
             batch_size,
-            self.recipe.train.precision,
-            self.devices,
-            rows,
-            self.progress,
+            precision=self.recipe.train.precision,
+            devices=self.devices,
+            rows=rows,
+            progress=self.progress,
         )
 
     def _extract_or_find(self, pixels: Pixels, table: str) -> Path:
         """The file with the first model's features of these faces: another run's, if they were made there."""
-        weights, precision = self.folder / "first.safetensors", self.recipe.train.precision
+        weights, precision = _weights(self.folder, FIRST), self.recipe.train.precision
         provenance = features_provenance(pixels.faces, weights, precision, pixels.view)
         for folder in self.run_folders:
             if has_table(folder / FEATURES, table, provenance):

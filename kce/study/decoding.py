@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kce.faces.loader import BUDGET
+from kce.faces.loader import BUDGET, fits_in_memory
 from kce.faces.pixel_cache import faces_that_fit, place_bytes
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def estimate_decoding(
         size, known = sizes[run.recipe.first], _count(counts, run.known)
         trained = _decoded_by_training(run, None, known, size) if taken(keys.first) else 0
         extracted = known if taken(keys.known) else 0
-        both = max(trained, extracted) if _is_kept(known, size) else trained + extracted
+        both = max(trained, extracted) if fits_in_memory(known, size, BUDGET) else trained + extracted
         note(size, both, run.known)
     for run, keys in runs:
         size, known = sizes[run.recipe.backbone], _count(counts, run.known)
@@ -112,11 +112,7 @@ def _sum(times: Mapping[int, int], used: Mapping[int, int], folder: int, limit: 
 def _decoded_by_training(run: StudyRun, images: int | None, known: int, size: int) -> int:
     train = run.recipe.train
     seen = min((images or len(run.known) * (train.per_class or 0)) + round(train.held_out * known), known)
-    return seen if _is_kept(known, size) else seen * train.epochs
-
-
-def _is_kept(faces: int, size: int) -> bool:
-    return faces * 3 * size**2 <= BUDGET
+    return seen if fits_in_memory(known, size, BUDGET) else seen * train.epochs
 
 
 def _count(counts: Mapping[str, int], categories: Collection[str]) -> int:
