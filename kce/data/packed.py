@@ -186,7 +186,7 @@ def find_packed(folder: Path) -> NDArray[Any]:
     parts = [index[np.isin(index["shard"], same)]]
     parts += [as_table(scan_shard(folder / shard_name(number), number).faces) for number in sizes.keys() - set(same)]
     table = np.concatenate(parts)
-    # Faces that a shard has lost stay, so that whoever asks for them is told which shard it is.
+    # Faces that a shard has lost stay, so that the error for them names the shard.
     lost = index[np.isin(index["shard"], list(sizes)) & ~np.isin(index["id"], table["id"])]
     table = np.concatenate([table, lost])
     return table[np.lexsort((table["offset"], table["shard"]))]

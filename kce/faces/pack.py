@@ -97,15 +97,15 @@ def pack_faces(
     table = read_faces(source)  # which checks it
     if len({face_id(file) for file in table.file.tolist()}) < len(table):
         raise BadData(f"{source / FACES}: two faces have the same file", "give each face a file of its own")
-    count, mark = len(table), hash_file(source / FACES)
+    count, source_hash = len(table), hash_file(source / FACES)
     del table
     try:
         with folder_lock(to, "pack"):
-            _refuse_other_content(to, mark)
+            _refuse_other_content(to, source_hash)
             if not (to / FACES).is_file():
-                write_json(to / PACKING, {"schema": 1, "faces": mark})
+                write_json(to / PACKING, {"schema": 1, "faces": source_hash})
             faces, kept = _pack_all(source, to, count, progress)
-            if hash_file(source / FACES) != mark:
+            if hash_file(source / FACES) != source_hash:
                 raise KCEError(
                     f"{source / FACES} was changed while its faces were packed", "pack again, into a new folder"
                 )
@@ -180,22 +180,22 @@ def _refuse_nested(source: Path, to: Path) -> None:
         raise Refused(f"{to} and {source} are one folder, or one is inside the other", "pack into a folder beside it")
 
 
-def _refuse_other_content(to: Path, mark: str) -> None:
+def _refuse_other_content(to: Path, source_hash: str) -> None:
     require_inside(to, *(path.name for path in to.iterdir() if path.is_symlink()))
     hint = "pack into a new folder"
     if (to / FACES).is_file():
         if not (to / INDEX).exists() and not shard_sizes(to):
             raise Refused(f"{to} has faces as single files", hint)
-        if hash_file(to / FACES) != mark:
+        if hash_file(to / FACES) != source_hash:
             raise Refused(f"{to} has other faces: its {FACES} is not that of the folder to pack", hint)
     elif (to / PACKING).is_file():
-        if _mark_in(to / PACKING) != mark:
+        if _hash_in(to / PACKING) != source_hash:
             raise Refused(f"packing another {FACES} into {to} was interrupted", f"{hint}, or empty this one")
     elif any(not path.name.startswith(".") for path in to.iterdir()):
         raise Refused(f"{to} is not empty and not a packed face folder", hint)
 
 
-def _mark_in(path: Path) -> str:
+def _hash_in(path: Path) -> str:
     try:
         return str(json.loads(read_regular_text(path))["faces"])
     except (ValueError, KeyError, TypeError) as error:

@@ -101,7 +101,7 @@ class TSNE:
         interpolates = (
             len(first) >= _MANY and self.n_components < 3
         )  # faster from so many rows on; in 1 or 2 dimensions
-        # scikit-learn compares all pairs on all threads by itself; told of jobs, it warns in a worker process.
+        # scikit-learn compares all pairs on all threads by itself; with n_jobs it would warn in a worker process.
         perplexity = min(self.perplexity, (len(first) - 1) / 3)
         affinities = PerplexityBasedNN(first, perplexity, method="exact", knn_kwargs={"algorithm": "brute"})
         fitted = openTSNE.TSNE(

@@ -268,12 +268,12 @@ def test_a_machine_that_does_not_see_the_registry_cuts_nothing_with_another_dete
 # ------------------------------------------------------------------------------------------------- kills and interrupts
 
 
-def workers_at_work(parent: int, mark: str) -> Iterator[psutil.Process]:
+def workers_at_work(parent: int, word: str) -> Iterator[psutil.Process]:
     """The processes below another one that have the processes which cut."""
     for process in psutil.Process(parent).children(recursive=True):
         try:
             words = " ".join(process.cmdline())
-            if mark in words and process.children():
+            if word in words and process.children():
                 yield process
         except psutil.Error:
             continue

@@ -111,7 +111,7 @@ def test_what_memory_cannot_hold_is_not_read(tmp_path: Path, monkeypatch: pytest
             use(Whole(), stream)
 
 
-def test_what_is_wrong_in_the_last_batch_is_told(tmp_path: Path) -> None:
+def test_nan_in_the_last_batch_is_an_error_that_names_the_face(tmp_path: Path) -> None:
     rows = table_rows(9000)
     stream = stored(tmp_path / "f.h5", rows)
     with h5py.File(tmp_path / "f.h5", "r+") as file:
@@ -121,7 +121,7 @@ def test_what_is_wrong_in_the_last_batch_is_told(tmp_path: Path) -> None:
     assert error.value.hint
 
 
-def test_a_table_that_is_cut_short_while_it_is_read_is_told(tmp_path: Path) -> None:
+def test_a_table_that_is_cut_short_while_it_is_read_is_an_error(tmp_path: Path) -> None:
     rows = table_rows(40_000, 64)
     stream = stored(tmp_path / "f.h5", rows)
     batches = stream.batches()

@@ -30,8 +30,8 @@ test_without_units = conforms("aligner", "codec-delta", unit=False)
 test_with_units = conforms("aligner", "real-anchor", unit=True)
 
 
-def world(**dials: float) -> synthetic.FeatureWorld:
-    result = {"dim": 48, "rows": 20, "categories": 8, "methods": 4, "datasets": 2, **dials}
+def world(**parameters: float) -> synthetic.FeatureWorld:
+    result = {"dim": 48, "rows": 20, "categories": 8, "methods": 4, "datasets": 2, **parameters}
     return synthetic.make_feature_world(FeatureWorldParameters(**result), 5)  # type: ignore[arg-type]
 
 
@@ -55,9 +55,11 @@ def stored(path: Path, rows: Features, name: str = "known") -> StoredRows:
     )
 
 
-@pytest.mark.parametrize("dials", [{}, {"dim": 520, "rows": 12, "shift": 3.0, "stretch": 1.0}], ids=["exact", "wide"])
-def test_a_stored_table_is_aligned_batch_by_batch_as_its_rows_are(tmp_path: Path, dials: dict[str, float]) -> None:
-    rows = given(world(**dials))
+@pytest.mark.parametrize(
+    "parameters", [{}, {"dim": 520, "rows": 12, "shift": 3.0, "stretch": 1.0}], ids=["exact", "wide"]
+)
+def test_a_stored_table_is_aligned_batch_by_batch_as_its_rows_are(tmp_path: Path, parameters: dict[str, float]) -> None:
+    rows = given(world(**parameters))
     stream = stored(tmp_path / "features.h5", rows)
     for spec in SPECS:
         aligner = REGISTRY.build("aligner", spec)
