@@ -23,7 +23,7 @@ COMMANDS: dict[str, list[str]] = {
     "audit and aligners": ["tests.benchmarks.audit_memory", "2048", "30000", "60000", "270000"],
     "kmeans": ["tests.benchmarks.kmeans", "60000", "64", "3"],
     "intervals": ["tests.benchmarks.intervals", "64", "2048"],
-    "tsne": ["tests.benchmarks.tsne"],
+    "tsne": ["tests.benchmarks.tsne", "--dim", "64", "2048", "--quality", "100000"],
     "tables": ["tests.benchmarks.tables"],
     "packed": ["tests.benchmarks.packed"],
     "decode once": ["tests.benchmarks.decode_once"],
