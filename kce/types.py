@@ -340,6 +340,8 @@ class MergePlan:
         votes: Per category, the reason for its class.
         made: How the plan was made.
         asked: Number of classes that was asked for, which need not be the number that was made; None = none was.
+        edited_from: Hash of the plan that was made, if a person changed its classes since; "unknown" if it is not known
+            whether one did; empty = it is as it was made. `made` and `votes` are then those of the plan that was made.
 
     Example:
         >>> plan = MergePlan({"One_Swap": "swap", "Two_Swap": "swap", "Two_Lips": "lips"})
@@ -347,12 +349,20 @@ class MergePlan:
         ['lips', 'swap']
         >>> plan.members("swap")
         ['One_Swap', 'Two_Swap']
+        >>> plan.edited
+        False
     """
 
     classes: Mapping[str, str]
     votes: Mapping[str, str] = field(default_factory=dict)
     made: str = ""
     asked: int | None = None
+    edited_from: str = ""
+
+    @property
+    def edited(self) -> bool:
+        """Whether a person changed which categories belong together, or may have."""
+        return bool(self.edited_from)
 
     @property
     def names(self) -> list[str]:

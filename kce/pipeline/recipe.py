@@ -10,6 +10,7 @@ from platform import python_version
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from kce.errors import KCEError
+from kce.merging.plan_file import PlanOrigin, plan_origin
 from kce.registry import defaults, distributions
 from kce.registry.specs import format_spec
 from kce.system.documents import (
@@ -24,6 +25,7 @@ from kce.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from kce.registry.registry import Registry
+    from kce.types import MergePlan
 
 PLANS = ("none", "name", "random", "clusters")
 CHOSEN_KINDS = ("backbone", "aligner", "reducer", "clusterer")
@@ -56,6 +58,7 @@ class Resolved:
         evaluation_reducer: The reducer before the scores.
         versions: Package -> version, of everything whose version can change a result.
         origins: "kind name" -> the package or file the component came from.
+        plan: Where the plan comes from, and whether a person edited it; absent before there is one.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {"evaluation reducer": "evaluation_reducer", "from": "origins"}
@@ -69,6 +72,7 @@ class Resolved:
     evaluators: tuple[str, ...]
     versions: Mapping[str, str]
     origins: Mapping[str, str]
+    plan: PlanOrigin | None = None
 
 
 @dataclass(frozen=True)
@@ -180,12 +184,12 @@ def choose_recipe(folder: Path, file: Path | None, **choices: Any) -> Recipe:
     return recipe
 
 
-def write_recipe(path: Path, recipe: Recipe, registry: Registry) -> None:
-    """Write the choices, and under ``[resolved]`` what they came to."""
-    write_document(path, replace(recipe, resolved=_resolved(recipe, registry)))
+def write_recipe(path: Path, recipe: Recipe, registry: Registry, plan: MergePlan | None = None) -> None:
+    """Write the choices, and under ``[resolved]`` what they came to; `plan` is the plan, if there is one already."""
+    write_document(path, replace(recipe, resolved=_resolved(recipe, registry, plan)))
 
 
-def _resolved(recipe: Recipe, registry: Registry) -> Resolved:
+def _resolved(recipe: Recipe, registry: Registry, plan: MergePlan | None) -> Resolved:
     def spec_of(kind: str, spec: str) -> str:
         return registry.resolve_seeded(kind, spec, recipe.seed).spec
 
@@ -204,6 +208,7 @@ def _resolved(recipe: Recipe, registry: Registry) -> Resolved:
         origins={
             f"{kind} {entry.name}": distributions.plugin_origin(registry, entry.plugin) for kind, entry in entries
         },
+        plan=plan_origin(plan) if plan else None,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,10 @@ from kce.features.reduction import align_rows, reduce_rows
 from kce.features.streams import StoredRows, in_memory
 from kce.features.table import find_table, has_table, open_table
 from kce.merging.aligner_inputs import collect_reals, sample_viewed_rows
-from kce.merging.plan_file import check_plan, read_plan, write_plan
+from kce.merging.plan_file import check_plan, mark_edit, plan_origin, read_plan, write_plan
 from kce.merging.plans import at_random, by_clusters, by_name, estimate_class_count, mean_rows, unmerged_plan
 from kce.pipeline.networks import Networks
+from kce.pipeline.plan_edits import edit_remarks, refuse_late_edit
 from kce.pipeline.recipe import PLANS, cluster_choices, compared_choices, read_recipe, write_recipe
 from kce.pipeline.recipe_checks import check_recipe
 from kce.pipeline.rehearsal import rehearse
@@ -103,6 +104,7 @@ def run(
     require_inside(folder, *FILES)
     with lock.folder_lock(folder, "run"):
         _refuse_other_choices(folder / RECIPE, recipe)
+        refuse_late_edit(folder / PLAN, _weights(folder, FINAL))
         faces = select_faces(all_faces, recipe, registry, known, unknown)
         shared = cache.of(all_faces) if cache else None
         stages = _Stages(folder, recipe, registry, faces, other_runs, devices, progress, shared)
@@ -110,7 +112,7 @@ def run(
             check_precision(precision)
             dims = {spec: stages.networks.shape(spec).dim for spec in (recipe.first, recipe.backbone)}
             rehearse(recipe, faces, registry, dims, plan=STAGES.index(until) >= STAGES.index("plan"))
-        write_recipe(folder / RECIPE, recipe, registry)  # only now: what cannot work leaves nothing in the folder
+        stages.record_recipe()  # only now: what cannot work leaves nothing in the folder
         return stages.do(until)
 
 
@@ -212,6 +214,7 @@ class _Stages:
         if "plan" not in stages:
             return {}
         plan = self._plan()
+        self.record_recipe()
         if "final" in stages:
             self._train(self.recipe.backbone, plan, FINAL)
         if "unknown" in stages:
@@ -221,6 +224,11 @@ class _Stages:
         report = self._score(plan)
         write_document(self.folder / REPORT, report)
         return document_to_table(report)
+
+    def record_recipe(self) -> None:
+        """Write the recipe, with what it came to so far."""
+        plan = read_plan(self._plan_path) if self._plan_path.is_file() else None
+        write_recipe(self.folder / RECIPE, self.recipe, self.registry, plan)
 
     def extract_rows(self, table: str, rows: range) -> None:
         """Extract some rows of the table "known" or "unknown", without publishing them."""
@@ -337,15 +345,21 @@ class _Stages:
             if folder != self.folder and path.is_file():
                 other = read_recipe(folder / RECIPE)
                 if other.plan == "clusters" and cluster_choices(other) == choices:
-                    return read_plan(path)
+                    plan = read_plan(path)
+                    if not plan.edited:  # what a person made of it is that run's alone
+                        return plan
         return None
 
     def _plan(self) -> MergePlan:
         """The plan of the folder if there is one, edited or not, else a new one."""
         if self._plan_path.is_file():
-            return self._checked_plan(self._plan_path)
-        plan = self._new_plan()
-        write_plan(self._plan_path, plan)
+            plan = self._checked_plan(self._plan_path)
+            mark_edit(self._plan_path, plan)
+        else:
+            plan = self._new_plan()
+            write_plan(self._plan_path, plan)
+        for remark in edit_remarks(plan):
+            _log.warning(remark)
         return plan
 
     def _checked_plan(self, path: Path) -> MergePlan:
@@ -416,11 +430,11 @@ class _Stages:
         with open_evaluators(self.registry, evaluate.evaluators, seed, self.recipe.timeout) as evaluators:
             scored = score_features(reduced, evaluators, seed=seed, plan=plan, resamples=evaluate.resamples)
         self.progress("scoring", 1, 1)
-        scored["remarks"] += self._held_out_remarks()
+        scored["remarks"] += [*edit_remarks(plan), *self._held_out_remarks()]
         return RunReport(
             folder=str(self.folder),
             plan=dict(plan.classes),
-            made=plan.made,
+            **asdict(plan_origin(plan)),
             classes=len(plan.names),
             precision=self.recipe.train.precision,
             asked=plan.asked,

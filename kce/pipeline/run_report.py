@@ -19,7 +19,7 @@ class RunReport(Document):
     Attributes:
         folder: The run's folder.
         plan: Category -> class.
-        made: How the plan came about.
+        made: How the plan was made; of a plan that a person edited, how the one was made that was edited.
         classes: How many classes it has.
         known: Category -> faces that were there to train on.
         unknown: Category -> faces of the categories that were held out.
@@ -32,6 +32,9 @@ class RunReport(Document):
         asked: How many classes were asked for; None where no number was.
         dims: Dimensions of the features that were scored, after the reducer.
         unknown_recordings: Rows that were scored and whose recording is unknown.
+        edited: Whether a person changed which categories belong together, or may have.
+        plan_hash: Hash of the plan, by ``kce.merging.plan_file.partition_hash``.
+        made_hash: Hash of the plan as it was made; "unknown" if that is not known.
         precision: In what the networks computed: 32, bf16 or 16; empty in reports of earlier versions.
     """
 
@@ -54,6 +57,9 @@ class RunReport(Document):
     dims: int = 0
     unknown_recordings: int = 0
     precision: str = ""
+    edited: bool = False
+    plan_hash: str = ""
+    made_hash: str = ""
 
 
 def count_faces(faces: Faces) -> dict[str, int]:

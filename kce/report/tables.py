@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kce.evaluation.formatting import MISSING, describe_unknown_recordings, format_interval, format_number
+from kce.merging.plan_file import describe_edit
 from kce.registry import defaults
 from kce.report.charts import ReportTable
 
@@ -19,10 +20,11 @@ def report_tables(source: ReportSource) -> list[ReportTable]:
     if source.kind == "run":
         asked, classes = document["asked"], document["classes"]
         note = "" if asked in (None, classes) else f" Asked for {asked} classes; the plan has {classes}."
-        return [_scores(document), _plans({"class": document["plan"]}, note)]
+        return [_scores(document), _plans({"class": document["plan"]}, note + _edited_note({"": document}))]
     if source.kind == "demo":
-        plans = {run.plan: dict(run.report["plan"]) for run in source.runs if run.plan != "none"}
-        return [_demo(document["plans"]), _plans(plans)]
+        reports = {run.plan: run.report for run in source.runs if run.plan != "none"}
+        plans = {plan: dict(report["plan"]) for plan, report in reports.items()}
+        return [_demo(document["plans"], _edited_note(reports)), _plans(plans, _edited_note(reports))]
     makers = (_study, _claims, _published, _differences, _runs, _failed)
     tables = [make(document) for make in makers]
     return [table for table in tables if table.rows]
@@ -73,7 +75,16 @@ def _plans(plans: Mapping[str, Mapping[str, str]], note: str = "") -> ReportTabl
     return _table("plan", "Merge plan", note, ["category", *plans], rows, 1 + len(plans))
 
 
-def _demo(plans: Mapping[str, Mapping[str, Any]]) -> ReportTable:
+def _edited_note(reports: Mapping[str, Mapping[str, Any]]) -> str:
+    """A sentence for each plan that a person edited; `reports` are those of runs by the name of their plan."""
+    return "".join(
+        f" {f'{plan}: ' if plan else ''}{describe_edit(report['made'], report['made_hash'])}."
+        for plan, report in reports.items()
+        if report["edited"]
+    )
+
+
+def _demo(plans: Mapping[str, Mapping[str, Any]], edited: str) -> ReportTable:
     rows = [
         [plan, str(line["classes"]), f"{line['calinski_harabasz']:.1f}", format_interval(line["interval"], ".1f"),
          f"{line['variance_share']:.1%}", str(line["n"]), str(line["seed"]),
@@ -83,7 +94,7 @@ def _demo(plans: Mapping[str, Mapping[str, Any]]) -> ReportTable:
     head = ["plan", "classes", "Calinski-Harabasz", "95 % interval", "share of variance", "n", "seed", "ARI"]
     note = (
         "Every plan is scored on the same n faces of categories that no model has seen. ARI: agreement of the plan "
-        "with the true methods (1 = identical, 0 = chance)."
+        f"with the true methods (1 = identical, 0 = chance).{edited}"
     )
     records = [
         {"plan": plan, **_bounds(line["interval"]), **{key: value for key, value in line.items() if key != "interval"}}
@@ -114,6 +125,8 @@ def _study(document: Mapping[str, Any]) -> ReportTable:
         "of the mean over that of the plan by name. Adjusted: 0 at chance, whatever the number of rows. Above chance: "
         "runs whose index is reached by at most 5 % of label permutations."
     )
+    if edited := sorted({run["plan"] for run in document["runs"] if run["edited"]}):
+        note += f" PLANS OF SOME RUNS WERE EDITED BY A PERSON: {', '.join(edited)}."
     if missing:
         listed = "; ".join(f"group {name}: {', '.join(categories)}" for name, categories in missing.items())
         note += f" TRAINED ON FEWER CATEGORIES THAN THE STUDY DEFINES; missing: {listed}."
@@ -201,11 +214,12 @@ def _runs(document: Mapping[str, Any]) -> ReportTable:
         scores, intervals = run["scores"][defaults.INDEX], run["intervals"][defaults.INDEX]
         p = run["scores"].get(defaults.PERMUTATION, {}).get("p")
         rows.append(
-            [str(run["group"]), run["backbone"], run["plan"], str(run["seed"]), _made_of_asked(run),
+            [str(run["group"]), run["backbone"], run["plan"] + (" (edited)" if run["edited"] else ""),
+             str(run["seed"]), _made_of_asked(run),
              f"{scores[defaults.INDEX_SCORE]:.1f}", format_interval(intervals[defaults.INDEX_SCORE], ".1f"),
              f"{scores['variance_share']:.1%}", f"{scores['adjusted']:.4f}", format_number(p, ".3g"), str(run["n"])]
         )  # fmt: skip
-        record = {key: run[key] for key in ("group", "backbone", "plan", "seed", "component")}
+        record = {key: run[key] for key in ("group", "backbone", "plan", "seed", "component", "made", "edited")}
         record |= {"classes": run["found_classes"], "classes_asked": run["classes"], "images": run["images"]}
         for evaluator, values in run["scores"].items():
             for score, value in values.items():

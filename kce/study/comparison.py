@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.evaluation.paired_tests import holm_adjusted, judge_claim, mean_with_interval, paired_difference, relative_gain
+from kce.merging.plan_file import describe_edit
 from kce.pipeline.run_report import RunReport
 from kce.registry import defaults
 from kce.system.documents import document_to_table, read_document
@@ -63,6 +64,15 @@ def describe_precisions(reports: Mapping[str, Mapping[str, Any]]) -> list[str]:
         return []
     listed = ", ".join(f"{count} in {precision}" for precision, count in sorted(counts.items()))
     return [f"the runs computed in different precisions: {listed}; set precision in [run.train] to make them equal"]
+
+
+def describe_edited_plans(reports: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return a remark for each run whose plan a person edited."""
+    return [
+        f"run {name}: {describe_edit(report['made'], report['made_hash'])}"
+        for name, report in reports.items()
+        if report["edited"]
+    ]
 
 
 def collect_scores(runs: Sequence[StudyRun], reports: Mapping[str, Mapping[str, Any]]) -> StudyScores:
@@ -119,6 +129,8 @@ def _run_scores(report: Mapping[str, Any]) -> dict[str, Any]:
         "scores": report["scores"],
         "intervals": report["intervals"],
         "precision": report["precision"],
+        "made": report["made"],
+        "edited": report["edited"],
     }
 
 

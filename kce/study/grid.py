@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from kce.errors import KCEError, UnknownName
 from kce.merging.plan_file import read_plan
 from kce.merging.plans import by_name
-from kce.types import MergePlan
 
 if TYPE_CHECKING:
     from kce.pipeline.recipe import Recipe
     from kce.registry.registry import Registry
     from kce.study.study_file import GroupName, PlanChoices, Study, StudyGroup
     from kce.training.settings import TrainSettings
+    from kce.types import MergePlan
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,8 @@ def restrict_plan(path: Path, known: Sequence[str]) -> MergePlan:
     missing = sorted(set(known) - set(classes))
     if missing:
         raise KCEError(f"the plan {path} does not name {missing[0]}", "a plan gives every known category one class")
-    return MergePlan(classes, {c: vote for c, vote in plan.votes.items() if c in classes}, plan.made)
+    votes = {category: vote for category, vote in plan.votes.items() if category in classes}
+    return replace(plan, classes=classes, votes=votes)
 
 
 def count_trainings(runs: Sequence[StudyRun]) -> int:

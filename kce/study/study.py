@@ -390,7 +390,11 @@ def finish_study(plan: StudyPlan, tasks: Mapping[str, Task], estimate: cost.Stud
     reports = comparison.read_run_reports(plan.runs, plan.folder / RUNS)
     document = {
         **comparison.compare_plans(plan.study, plan.runs, reports),
-        "remarks": [*plan.remarks, *comparison.describe_precisions(reports)],
+        "remarks": [
+            *plan.remarks,
+            *comparison.describe_edited_plans(reports),
+            *comparison.describe_precisions(reports),
+        ],
         "estimate": estimate.summary(),
         "seconds": round(sum(task.seconds for task in tasks.values()), 1),
         "failed": {name: task.error for name, task in tasks.items() if task.state == "failed"},

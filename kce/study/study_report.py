@@ -128,6 +128,8 @@ class RunSummary:
         intervals: Evaluator -> score -> interval.
         unknown_recordings: Rows that were scored and whose recording is unknown.
         precision: In what its networks computed; empty in reports of earlier versions.
+        made: How its plan was made; of an edited one, how the plan was made that was edited.
+        edited: Whether a person edited its plan, or may have.
     """
 
     run: str
@@ -147,6 +149,8 @@ class RunSummary:
     intervals: Mapping[str, Mapping[str, Interval | None]]
     unknown_recordings: int = 0
     precision: str = ""
+    made: str = ""
+    edited: bool = False
 
 
 @dataclass(frozen=True)

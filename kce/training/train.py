@@ -102,6 +102,7 @@ def train(
             "backbone": part.spec,
             "architecture": format_spec(part.entry.name, parameters),
             "classes": plan.names,
+            "plan": dict(sorted(plan.classes.items())),
             "images": len(examples.rows),
         }
         class_mask = within_dataset_mask(pixels.faces, plan, settings)

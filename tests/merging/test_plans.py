@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kce.errors import BadData, KCEError
-from kce.merging.plan_file import check_plan, read_plan, write_plan
+from kce.merging.plan_file import (
+    check_plan,
+    describe_edit,
+    mark_edit,
+    partition_hash,
+    plan_origin,
+    read_plan,
+    write_plan,
+)
 from kce.merging.plans import at_random, by_clusters, by_name, mean_rows, same_partition, unmerged_plan
 from kce.types import Features, MergePlan
 
@@ -349,6 +358,59 @@ def test_a_plan_written_by_hand_needs_no_schema_but_no_other_one_either(tmp_path
     (tmp_path / "plan.toml").write_text('schema = 2\n[classes]\na = "x"\n', encoding="utf-8")
     with pytest.raises(BadData, match="has schema 2"):
         read_plan(tmp_path / "plan.toml")
+
+
+CLASSES = {"a": "x", "b": "x", "c": "y", "d": "z"}
+
+
+@given(st.dictionaries(st.sampled_from("abcd"), st.sampled_from("xyz"), min_size=4), st.booleans())
+def test_only_what_belongs_together_counts_as_an_edit(
+    tmp_path_factory: pytest.TempPathFactory, classes: dict[str, str], comments: bool
+) -> None:
+    path = tmp_path_factory.mktemp("plan") / "plan.toml"
+    plan = MergePlan(CLASSES, {"a": "for a reason"}, "by name")
+    write_plan(path, plan)
+    assert not read_plan(path).edited
+    top = path.read_text(encoding="utf-8").partition("[classes]")[0]
+    lines = [f'  "{category}"   =   "new {name}"' for category, name in reversed(classes.items())]
+    path.write_text(top + "[classes]\n" + ("\n\n# mine\n" if comments else "\n").join(lines), encoding="utf-8")
+    back = read_plan(path)
+    assert back.edited == (not same_partition(MergePlan(classes), plan))
+    assert (back.made, plan_origin(back).made_hash) == ("by name", partition_hash(plan))
+    # A copy still says so, and once the edit is undone nothing does.
+    write_plan(path.with_name("copy.toml"), back)
+    assert read_plan(path.with_name("copy.toml")).edited_from == back.edited_from
+    write_plan(path, replace(back, classes=CLASSES))
+    assert not read_plan(path).edited
+
+
+def test_the_file_says_that_it_was_edited_and_keeps_its_comments(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    write_plan(path, MergePlan(CLASSES, {"a": "for a reason"}, "by name"))
+    made = path.read_text(encoding="utf-8")
+    path.write_text(made.replace('c = "y"', 'c = "x" # I know better'), encoding="utf-8")
+    mark_edit(path, read_plan(path))
+    marked = path.read_text(encoding="utf-8")
+    assert "\nedited = true\n" in marked
+    assert "# I know better" in marked
+    assert "# for a reason" in marked
+    mark_edit(path, read_plan(path))
+    assert path.read_text(encoding="utf-8") == marked
+    path.write_text(marked.replace('c = "x" # I know better', 'c = "y"'), encoding="utf-8")
+    mark_edit(path, read_plan(path))
+    assert path.read_text(encoding="utf-8") == made
+
+
+def test_a_plan_without_its_hash_is_not_taken_for_what_made_it(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text('made = "by clusters"\n[classes]\na = "x"\n', encoding="utf-8")
+    plan = read_plan(path)
+    assert plan.edited
+    assert "is not known" in describe_edit(plan.made, plan.edited_from)
+    write_plan(path, plan)
+    assert read_plan(path).edited_from == "unknown"
+    path.write_text('[classes]\na = "x"\n', encoding="utf-8")  # written by a person, and claims nothing else
+    assert not read_plan(path).edited
 
 
 def test_no_plan_and_no_text(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from kce.faces.cut import cut
 from kce.faces.folder import read_faces
 from kce.features.table import find_table, open_table
 from kce.merging.aligner_inputs import collect_reals, find_fallback_reals
-from kce.merging.plan_file import read_plan, write_plan
+from kce.merging.plan_file import partition_hash, plan_origin, read_plan, write_plan
 from kce.merging.plans import MergePlan
 from kce.pipeline.recipe import Evaluate, Recipe, read_recipe, write_recipe
 from kce.pipeline.recipe_checks import check_choices
@@ -172,6 +173,44 @@ def test_a_plan_edited_by_hand_is_the_plan(chosen: Recipe, tmp_path: Path) -> No
     (tmp_path / "mine.toml").write_text((tmp_path / "a" / "plan.toml").read_text())
     other = run(tmp_path / "b", replace(chosen, plan=str(tmp_path / "mine.toml")), REGISTRY, until="plan")
     assert other["plan"] == classes
+
+
+def test_an_edited_plan_says_so_everywhere_and_comes_too_late_after_the_final_training(
+    chosen: Recipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, quick = tmp_path / "run", replace(chosen, train=replace(chosen.train, epochs=1))
+    run(folder, quick, REGISTRY, until="plan")
+    plan = read_plan(folder / "plan.toml")
+    written = (folder / "plan.toml").read_text(encoding="utf-8")
+    classes = dict.fromkeys(KNOWN, "left") | {KNOWN[0]: "right"}
+    for category, name in classes.items():
+        written = re.sub(rf'^(.?{re.escape(category)}.? = )".*?"', rf'\1"{name}"', written, flags=re.MULTILINE)
+    (folder / "plan.toml").write_text(written, encoding="utf-8")
+    report = run(folder, quick, REGISTRY)
+    assert report["plan"] == classes
+    assert (report["edited"], report["made"]) == (True, plan.made)
+    assert report["plan_hash"] != report["made_hash"] == partition_hash(plan)
+    assert any("edited by a person" in remark for remark in report["remarks"])
+    assert any("edited by a person" in record.getMessage() for record in caplog.records)
+    recorded = read_recipe(folder / "recipe.toml").resolved
+    assert recorded is not None
+    assert recorded.plan == plan_origin(read_plan(folder / "plan.toml"))
+    assert recorded.plan.edited
+    write_report(folder, files=True)
+    assert "edited by a person" in (folder / "tables" / "plan.tex").read_text(encoding="utf-8")
+    # Nobody else takes it for a plan by clusters.
+    other = run(tmp_path / "other", quick, REGISTRY, "plan", [folder])
+    assert other["plan"] == dict(plan.classes)
+    # Another edit cannot reach the model any more; names alone can change.
+    (folder / "plan.toml").write_text(written.replace('"right"', '"rightmost"'), encoding="utf-8")
+    run(folder, quick, REGISTRY)
+    (folder / "plan.toml").write_text(written.replace('"right"', '"left"'), encoding="utf-8")
+    kept = (folder / "recipe.toml").read_bytes()
+    with pytest.raises(Refused, match="edited after the final model was trained") as refused:
+        run(folder, quick, REGISTRY)
+    assert f"{KNOWN[0]}: was 'right', now 'left'" in refused.value.message
+    assert "undo the edit" in refused.value.hint
+    assert (folder / "recipe.toml").read_bytes() == kept
 
 
 def test_a_stopped_run_goes_on_and_ends_alike(
