@@ -37,9 +37,11 @@ BELOW = {
     "report": "contract system registry data faces training features evaluation merging pipeline study",
     "bench": "contract system registry faces features evaluation merging audit pipeline report",
     "demo": "contract system registry faces pipeline report",
+    "schemas": "contract system faces merging pipeline study audit report bench",
     "testing": "contract system registry evaluation",
     "cli": (
-        "contract system registry data faces features evaluation merging audit pipeline study report bench demo testing"
+        "contract system registry data faces features evaluation merging audit pipeline study report bench demo "
+        "schemas testing"
     ),
     "__main__": "cli",
 }

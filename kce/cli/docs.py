@@ -17,9 +17,16 @@ _TOPIC = re.compile(r"^- \[(.+?)\]\((.+?)\.md\): (.+)$", re.MULTILINE)
 
 def docs(
     topic: Annotated[str | None, typer.Argument(help="A topic; without one, the topics are listed.")] = None,
+    schema: Annotated[
+        str | None, typer.Option(help="Print the JSON Schema of a file's layout; `kce docs layouts` lists them.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a topic of the manual."""
+    if schema is not None:
+        from kce import schemas
+
+        return print_json(schemas.schema(schema))
     known = topics()
     if topic is None:
         rows = [{"topic": name, "about": about} for name, about in known.items()]

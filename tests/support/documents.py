@@ -16,13 +16,15 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 import kce
-from kce import types
+from kce import schemas, types
 from kce.audit.audit_report import AuditReport
 from kce.cli.main import app
 from kce.data.catalog import describe_dataset
 from kce.data.losses import Losses
 from kce.data.scan import ScanReport
+from kce.faces.tables import FaceRow
 from kce.hookspecs import KINDS
+from kce.merging.plan_file import PlanFile
 from kce.pipeline.recipe import Evaluate, Recipe
 from kce.pipeline.run_report import RunReport
 from kce.registry import scaffold
@@ -30,6 +32,7 @@ from kce.registry.provenance import InstallSource
 from kce.registry.registry import Registry, describe_component
 from kce.registry.registry_file import RegistryTable
 from kce.study.study_file import Study
+from kce.system.field_docs import field_meanings
 from kce.system.shipped import DOCS
 from kce.testing import checks
 from kce.testing.runner import PLUGIN_CHECKS
@@ -147,9 +150,7 @@ def adapter() -> str:
 
 
 def tree_attributes() -> str:
-    return table(
-        ["attribute", "meaning"], [[f"`{name}`", text] for name, text in section(kce.Tree, "Attributes").items()]
-    )
+    return table(["attribute", "meaning"], [[f"`{name}`", text] for name, text in field_meanings(kce.Tree).items()])
 
 
 def recipe_keys() -> str:
@@ -165,7 +166,7 @@ def recipe_keys() -> str:
 
 
 def _keys(model: Any, *left_out: str) -> str:
-    meanings = section(model, "Attributes")
+    meanings = field_meanings(model)
     keys = [key for key in dataclasses.fields(model) if key.name not in left_out]
     return table(["key", "default", "meaning"], [[f"`{k.name}`", _toml(k.default), meanings[k.name]] for k in keys])
 
@@ -179,16 +180,9 @@ def _toml(value: Any) -> str:
 
 def study_keys() -> str:
     """The keys at the top of a study file."""
-    meanings = section(Study, "Attributes")
+    meanings = field_meanings(Study)
     keys = [key for key in msgspec.structs.fields(Study) if key.name in meanings]
     return table(["key", "meaning"], [[f"`{key.encode_name}`", meanings[key.name]] for key in keys])
-
-
-def section(documented: Any, title: str) -> dict[str, str]:
-    """The entries of one section of a docstring in Google's format, each on one line."""
-    body = inspect.cleandoc(documented.__doc__).partition(f"\n{title}:\n")[2].partition("\n\n")[0]
-    entries = re.findall(r"^    (\w+): (.*(?:\n     .*)*)", body, re.MULTILINE)
-    return {name: " ".join(text.replace("``", "`").split()) for name, text in entries}
 
 
 def public_names() -> str:
@@ -204,6 +198,19 @@ def audit_keys() -> str:
     return _meanings(AuditReport)
 
 
+def schema_names() -> str:
+    rows = [[f"`{name}`", about] for name, about in schemas.schema_names().items()]
+    return table(["schema", "of"], rows)
+
+
+def plan_keys() -> str:
+    return _meanings(PlanFile)
+
+
+def face_columns() -> str:
+    return _meanings(FaceRow)
+
+
 def scan_keys() -> str:
     return _meanings(ScanReport, Losses)
 
@@ -213,7 +220,7 @@ def run_keys() -> str:
 
 
 def _meanings(*models: Any) -> str:
-    meanings = [item for model in models for item in section(model, "Attributes").items()]
+    meanings = [item for model in models for item in field_meanings(model).items()]
     return table(["key", "meaning"], [[f"`{key}`", text] for key, text in meanings])
 
 
@@ -244,15 +251,18 @@ PARTS: dict[str, Callable[[], str]] = {
     "command-help": command_help,
     "commands": command_table,
     "components": components,
+    "face-columns": face_columns,
     "hooks": hooks,
     "kinds": kinds,
     "map": package_map,
     "names": names,
+    "plan-keys": plan_keys,
     "public-names": public_names,
     "recipe-keys": recipe_keys,
     "registry-keys": registry_keys,
     "run-keys": run_keys,
     "scan-keys": scan_keys,
+    "schema-names": schema_names,
     "study-keys": study_keys,
     "tree-attributes": tree_attributes,
 }
