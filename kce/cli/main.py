@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kce.cli import audit, bench, docs, pack_faces, run, study
+from kce.cli import audit, bench, docs, init, pack_faces, run, study
 from kce.cli import plugins as plugin_commands
 from kce.cli.console import (
     App,
@@ -375,3 +375,4 @@ app.command()(plugin_commands.check)
 app.command()(plugin_commands.new)
 app.command()(docs.docs)
 app.add_typer(bench.bench)
+app.add_typer(init.init)
