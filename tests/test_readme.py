@@ -52,4 +52,4 @@ def test_it_shows_what_the_demo_prints() -> None:
     (shown,) = blocks(README, "text")
     assert shown.startswith("The plan found:")
     for plan in ("none", "name", "random", "clusters"):
-        assert f"\n {plan} " in shown
+        assert f"\n{plan} " in shown

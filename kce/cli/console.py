@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar, cast
 
@@ -268,20 +268,26 @@ def print_json(document: Any) -> None:
     print(json.dumps(document, indent=1), file=_answers())
 
 
-def print_table(head: list[str], rows: list[list[str]]) -> None:
-    """Print a table as the command's result; on a terminal it fits the width."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def print_table(
+    head: list[str], rows: list[list[str]], *, prose: Collection[str] = (), secondary: Sequence[str] = ()
+) -> None:
+    """Print a table as the command's result; on a terminal it fits the width, as ``table_lines`` says.
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in head:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(visible_text(cell)) for cell in row))  # as text: a name like "[원천]" is no markup
-    # A pipe or a file has no width of its own: there no row is folded.
-    Console(file=_answers(), width=None if _answers().isatty() else 250).print(table)
+    Args:
+        head: Title of each column.
+        rows: The cells.
+        prose: Titles of columns of sentences, which may be wrapped between words.
+        secondary: Titles of columns that a narrow terminal may do without, the least important last.
+    """
+    from rich.console import Console
+
+    from kce.cli.table_layout import table_lines
+
+    output = _answers()
+    width = Console(file=output).width if output.isatty() else None  # a pipe or a file has no width
+    cells = [[visible_text(cell) for cell in row] for row in rows]
+    for line in ("", *table_lines(head, cells, width, prose, secondary), ""):
+        print_line(line)
 
 
 def print_markdown(text: str) -> None:

@@ -32,7 +32,7 @@ def docs(
         rows = [{"topic": name, "about": about} for name, about in known.items()]
         if as_json:
             return print_json(rows)
-        print_table(["topic", "about"], [[row["topic"], row["about"]] for row in rows])
+        print_table(["topic", "about"], [[row["topic"], row["about"]] for row in rows], prose=["about"])
         return print_line("Read one with `kce docs TOPIC`.")
     if topic not in known:
         raise UnknownName.among("topic of the manual", topic, known, "`kce docs` says what each is about")

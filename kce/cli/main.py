@@ -106,6 +106,8 @@ def list_(
             ]
             for row, fact in zip(rows, facts, strict=True)
         ],
+        prose=["media", "licence"],
+        secondary=["source", "plugin"],
     )
     for row in rows:
         if row["error"]:

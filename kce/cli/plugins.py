@@ -36,6 +36,8 @@ def list_plugins(registry: Registry, as_json: bool) -> None:
             ]
             for row in rows
         ],
+        prose=["offers"],
+        secondary=["author", "API"],
     )
     for row in rows:
         if row["error"]:
@@ -100,7 +102,8 @@ def check(
         print_json(runner.rows(results))
     else:
         several = len({(result.kind, result.name) for result in results}) > 1
-        print_table(*(runner.summary_table(results) if several else runner.detail_table(results)))
+        table = runner.summary_table(results) if several else runner.detail_table(results)
+        print_table(*table, prose=["detail"], secondary=["plugin"])
         for result in results:
             if result.result in ("failed", "known fault") and (several or result.result == "failed"):
                 print_line(f"{result.kind} {result.name}: {result.check}: {result.result}: {result.detail}")
