@@ -6,9 +6,18 @@ are first used, so that ``import kce`` costs nothing.
 
 from __future__ import annotations
 
+import sys
+
 from kce.system.version import __version__ as __version__
 
+_COMMANDS = {name: f"api.{name}" for name in ("cut", "pack", "report", "run", "scan", "score")}
+"""The commands as functions."""
+
 _HOME = {
+    **_COMMANDS,
+    "load_features": "features.arrays",
+    "open_features": "features.arrays",
+    "save_features": "features.arrays",
     "Box": "types",
     "Features": "types",
     "FeatureStream": "types",
@@ -48,6 +57,12 @@ TYPE_CHECKING = False  # as typing has it, whose import takes longer than all th
 if TYPE_CHECKING:
     from typing import Any
 
+    from kce.api.cut import cut as cut
+    from kce.api.pack import pack as pack
+    from kce.api.report import report as report
+    from kce.api.run import run as run
+    from kce.api.scan import scan as scan
+    from kce.api.score import score as score
     from kce.data.adapter import Clip as Clip
     from kce.data.adapter import Tree as Tree
     from kce.data.adapter import Unparsed as Unparsed
@@ -59,6 +74,9 @@ if TYPE_CHECKING:
     from kce.errors import recoverable as recoverable
     from kce.evaluation.resampling import ResampleBlock as ResampleBlock
     from kce.evaluation.resampling import Resamples as Resamples
+    from kce.features.arrays import load_features as load_features
+    from kce.features.arrays import open_features as open_features
+    from kce.features.arrays import save_features as save_features
     from kce.features.moments import Moments as Moments
     from kce.features.moments import code_means as code_means
     from kce.features.moments import principal_axes as principal_axes
@@ -87,3 +105,18 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f"kce.{_HOME[name]}"), name)
     globals()[name] = value
     return value
+
+
+class _FrontDoor(type(sys)):  # type: ignore[misc]
+    """This module: where a package has the name of a command, such as ``kce.report``, the name is the command's.
+
+    Python binds a package that is imported as an attribute of this module, whenever that happens. The packages are
+    found all the same, as ``from kce.report import ...`` looks for them among the loaded modules.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _COMMANDS and isinstance(value, type(sys))):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _FrontDoor

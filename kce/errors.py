@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
-from typing import Self
+from typing import Any, Self
 
 _MAX_SHOWN = 200  # letters of a name that a message repeats
 
@@ -17,6 +17,7 @@ class KCEError(Exception):
     Attributes:
         message: What is wrong.
         hint: What to do about it; may be empty.
+        result: What a function of ``kce`` had made before the error, as it would have returned it; None = nothing.
 
     Example:
         >>> raise KCEError("the folder is empty", "give the folder that holds real/ and fake/")
@@ -29,6 +30,7 @@ class KCEError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.result: Any = None
 
     def __str__(self) -> str:
         return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
@@ -170,3 +172,17 @@ def recoverable(what: str, hint: str = "`kce show` lists its parameters") -> Ite
         yield
     except ValueError as error:
         raise KCEError(f"{what}: {error}", hint) from error
+
+
+def optional_library(name: str) -> Any:
+    """Import a library that KCE can do without; the extra of that name brings it.
+
+    Raises:
+        KCEError: It is not installed.
+    """
+    from importlib import import_module
+
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise KCEError(f"{name} is not installed", f'pip install "kce-toolkit[{name}]"') from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -11,7 +12,7 @@ from kce.errors import BadData
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 REAL = "real"
 """The method of the reals of a dataset: their label is ``<dataset>_real``."""
@@ -117,6 +118,60 @@ def text_array(texts: Sequence[str]) -> NDArray[np.str_]:
     array: NDArray[Any] = np.empty(len(texts), dtype=object)
     array[:] = same
     return array
+
+
+def feature_columns(
+    x: ArrayLike, label: ArrayLike, key: ArrayLike | None, group: ArrayLike | None
+) -> tuple[NDArray[np.str_], NDArray[np.str_], NDArray[np.str_], NDArray[np.float32]]:
+    """Return the columns key, label, group and x of ``kce.Features``, checked; see ``Features.from_arrays``.
+
+    A missing group (None, NaN) is unknown; a missing label or key is an error.
+
+    >>> columns = feature_columns([[0.5]], ["One_Swap"], None, [None])
+    >>> [column.tolist() for column in columns]
+    [['row-0'], ['One_Swap'], [''], [[0.5]]]
+    """
+    import numpy as np
+
+    try:
+        with np.errstate(over="ignore"):  # what overflows is infinite, and refused below
+            values = np.array(x, np.float32)
+    except (ValueError, TypeError) as error:
+        raise BadData(f"x is not a table of numbers: {error}", "give rows of equally many numbers") from error
+    if values.ndim != 2 or not values.shape[1]:
+        raise BadData(f"x has shape {values.shape}, not (n, dim)", "give one row of numbers for each face")
+    count = len(values)
+    texts = {
+        "key": [f"row-{n}" for n in range(count)] if key is None else _texts("key", key),
+        "label": _texts("label", label),
+        "group": [""] * count if group is None else _texts("group", group, missing=""),
+    }
+    for name, column in texts.items():
+        if len(column) != count:
+            raise BadData(f"{len(column)} values of {name} for {count} rows of x", "give one for each row")
+    if len(set(texts["key"])) < count:
+        twice = next(one for one, times in Counter(texts["key"]).items() if times > 1)
+        raise BadData(f"the key {twice} occurs twice", "every row needs its own key")
+    finite = np.isfinite(values).all(axis=1)
+    if not finite.all():
+        bad = texts["key"][int(np.argmin(finite))]
+        raise BadData(f"the features of {bad} are not finite (NaN or infinite)", "leave that row out")
+    return text_array(texts["key"]), text_array(texts["label"]), text_array(texts["group"]), values
+
+
+def _texts(name: str, values: ArrayLike, missing: str | None = None) -> list[str]:
+    """A column of texts; whole numbers are written out, and what is missing becomes `missing`."""
+    column: list[Any] = list(values.tolist() if hasattr(values, "tolist") else values)  # type: ignore[arg-type]
+    texts = []
+    for row, value in enumerate(column):
+        absent = value is None or value != value  # noqa: PLR0124 - NaN alone is not itself
+        if absent and missing is not None:
+            texts.append(missing)
+        elif isinstance(value, str | int) and not isinstance(value, bool) and (value != "" or missing == ""):
+            texts.append(str(value))
+        else:
+            raise BadData(f"row {row}: {value!r} is not a {name}", f"give a text for the {name} of each row")
+    return texts
 
 
 def encode_texts(texts: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
+from kce.errors import optional_library
 from kce.labels import datasets, recordings
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     import numpy as np
+    import pandas as pd
     import torch
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 Image: TypeAlias = "NDArray[np.uint8]"
 """A picture: uint8 (height, width, 3), RGB.
@@ -226,6 +229,8 @@ class Features(FeatureTexts):
         ['a', 'c']
         >>> [len(batch) for batch in features.batches(2)]
         [1, 2]
+        >>> Features.from_arrays([[0.0, 1.0], [2.0, 3.0]], ["One_Swap", "One_real"]).key.tolist()
+        ['row-0', 'row-1']
     """
 
     key: NDArray[np.str_]
@@ -235,10 +240,50 @@ class Features(FeatureTexts):
     reals: Features | None = None
     views: Mapping[str, Features] = field(default_factory=dict)
 
+    @classmethod
+    def from_arrays(
+        cls, x: ArrayLike, label: ArrayLike, key: ArrayLike | None = None, group: ArrayLike | None = None
+    ) -> Features:
+        """Make features of arrays, lists or columns of a DataFrame.
+
+        Args:
+            x: (n, dim) numbers.
+            label: (n,) the category of each row, ``<dataset>_<method>``, or ``<dataset>_real`` for reals.
+            key: (n,) unique; by default row-0, row-1 ...
+            group: (n,) the real recording behind each row; by default unknown, and then every row counts as a recording
+                of its own, so that intervals may be too narrow.
+
+        Raises:
+            BadData: Lengths differ, x is not a table of finite numbers, or a key occurs twice.
+        """
+        from kce.labels import feature_columns
+
+        return cls(*feature_columns(x, label, key, group))
+
     @property
     def dim(self) -> int:
         """Features of a row."""
         return int(self.x.shape[1])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a pandas DataFrame with the columns key, label, group and x0, x1 ...
+
+        Raises:
+            KCEError: pandas is not installed.
+        """
+        pd = optional_library("pandas")
+        texts = pd.DataFrame({name: getattr(self, name).tolist() for name in ("key", "label", "group")})
+        return pd.concat([texts, pd.DataFrame(self.x, columns=[f"x{n}" for n in range(self.dim)])], axis=1)
+
+    def save(self, address: str | PathLike[str]) -> None:
+        """Write the rows as ``FEATURES.h5:/TABLE``; other tables of the file stay. Reals and views are not stored.
+
+        Raises:
+            KCEError: As ``kce.save_features``.
+        """
+        from kce import save_features  # its package needs this module
+
+        save_features(self, address)
 
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[Features]:
         """Yield all rows in order, in batches of about `rows`; see ``FeatureStream``."""

@@ -39,9 +39,10 @@ BELOW = {
     "demo": "contract system registry faces pipeline report",
     "schemas": "contract system faces merging pipeline study audit report bench",
     "testing": "contract system registry evaluation",
+    "api": "contract system registry data faces features evaluation merging audit pipeline study report bench demo",
     "cli": (
         "contract system registry data faces features evaluation merging audit pipeline study report bench demo "
-        "schemas testing"
+        "schemas testing api"
     ),
     "__main__": "cli",
 }

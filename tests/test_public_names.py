@@ -38,7 +38,7 @@ def docstring(module: str, name: str) -> str:
 
 
 @pytest.mark.parametrize(("package", "name"), NAMES)
-def test_a_public_name_has_a_docstring_with_an_example_that_runs(package: str, name: str) -> None:
+def test_a_public_name_has_a_docstring_with_an_example_that_runs(at: Path, package: str, name: str) -> None:
     module = home(package, name)
     text = docstring(module, name)
     assert text.partition("\n")[0].endswith("."), text

@@ -22,20 +22,18 @@ from kce.evaluation.formatting import format_interval
 from kce.system.interrupts import EndingWhenInterrupted, RaisingWhenInterrupted
 from kce.system.machine_faults import fault_of
 from kce.system.os_errors import describe_os_error
-from kce.system.signals import capturing_log, handling_signal
+from kce.system.signals import handling_signal
 from kce.system.streams import flush_or_drop, prepare_streams
 from kce.system.text import visible_text
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from rich.console import Console
-    from rich.progress import TaskID
-
     from kce import types
-    from kce.study.scheduler import Task
+    from kce.api.results import Result
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+R = TypeVar("R", bound="Result")
 
 
 class _Plain:
@@ -206,6 +204,23 @@ def _fail(message: str, hint: str) -> NoReturn:
     sys.exit(2)
 
 
+def present(call: Callable[[], R], show: Callable[[R], None], as_json: bool) -> None:
+    """Call a function of ``kce.api`` and print its result, also one that was made before an error."""
+    from kce.api.progress import shown_log
+
+    def print_result(result: R) -> None:
+        print_json(result.to_dict()) if as_json else show(result)
+
+    try:
+        with shown_log():
+            result = call()
+    except KCEError as error:
+        if error.result is not None:
+            print_result(error.result)
+        raise
+    print_result(result)
+
+
 def terminal_text(text: str) -> str:
     """Return the text as a terminal may have it: names of others move no cursor and change no colour."""
     return visible_text(text, keep="\n\t")
@@ -308,111 +323,8 @@ def print_markdown(text: str) -> None:
 
 @contextlib.contextmanager
 def progress_bars() -> Iterator[types.Progress]:
-    """Show bars on standard error, one for each thing that is being done, with rate and time left."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    """Show bars, and above them what KCE logs, for a command that is no function of ``kce.api``."""
+    from kce.api.progress import shown_log, shown_progress
 
-    console = Console(stderr=True)
-    bars = Progress(
-        SpinnerColumn(finished_text=" "),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}", markup=False),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    )
-    tasks: dict[str, TaskID] = {}
-    started = contextlib.ExitStack()
-
-    def show_progress(what: str, done: int, total: int | None) -> None:
-        if not tasks:  # no empty line for a command that ends before it has anything to show
-            started.enter_context(bars)
-        if what not in tasks:
-            tasks[what] = bars.add_task(visible_text(what), total=total, completed=done, rate="")
-        task = next(t for t in bars.tasks if t.id == tasks[what])
-        bars.update(tasks[what], completed=done, total=total, rate=f"{task.speed:.0f}/s" if task.speed else "")
-
-    with started, _log_on(console):
-        yield show_progress
-
-
-@contextlib.contextmanager
-def study_board(
-    at_work: Callable[[Task], Mapping[str, Any]], expected: Mapping[str, float]
-) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Show how the jobs of a study progress, on standard error: counts, time left, and what each running one does.
-
-    Without a terminal, a line is printed for each job that ends instead.
-
-    Args:
-        at_work: Returns what a running job does, as `machine`, `what`, `done` and `total`; empty if it is not known.
-        expected: Seconds that a job should take, by its name, for those that have much to do.
-
-    Yields:
-        A function that is called with all tasks by name whenever one changes.
-    """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    bars = Progress(*columns, console=console, disable=not console.is_terminal)
-    whole = bars.add_task("study", total=None)
-    shown: dict[str, TaskID] = {}
-    ended: set[str] = set()
-
-    def show_tasks(tasks: Mapping[str, Task]) -> None:
-        for name, task in tasks.items():
-            if task.state in ("done", "failed") and name not in ended:
-                ended.add(name)
-                why = f": {task.error.splitlines()[0]}" if task.error else f" in {task.seconds:.0f} s"
-                warned = "".join(f"\n  note: {line}" for line in (task.result.warnings if task.result else ()))
-                where = f" on {task.machine}" if task.machine else ""
-                line = terminal_text(f"[{len(ended)}/{len(tasks)}] {task.state} {name}{where}{why}{warned}")
-                console.print(line, style=None, markup=False, emoji=False, highlight=False, soft_wrap=True)
-        running = {name: task for name, task in tasks.items() if task.state == "running"}
-        for name in [name for name in shown if name not in running]:
-            bars.remove_task(shown.pop(name))
-        for name, task in running.items():
-            progress = at_work(task)
-            if name not in shown:
-                shown[name] = bars.add_task(name, total=None)
-            doing = f"  {name} on {progress['machine']}: {progress['what']}" if progress else f"  {name}"
-            what = visible_text(doing)
-            bars.update(shown[name], description=what, completed=progress.get("done", 0), total=progress.get("total"))
-        bars.update(whole, description=_summarise(tasks, expected), completed=len(ended), total=len(tasks))
-
-    with bars:
-        yield show_tasks
-
-
-def _summarise(tasks: Mapping[str, Task], expected: Mapping[str, float]) -> str:
-    from kce.study.scheduler import seconds_left
-
-    states = [task.state for task in tasks.values()]
-    counts = ", ".join(f"{states.count(state)} {state}" for state in ("done", "running", "waiting", "failed"))
-    if not {"running", "waiting"} & set(states):
-        return counts
-    hours, minutes = divmod(round(seconds_left(tasks, expected) / 60), 60)
-    left = f"about {hours} h {minutes:02} min" if hours else f"about {minutes} min" if minutes else "less than a minute"
-    return f"{counts}, {left} left"
-
-
-def _log_on(console: Console) -> contextlib.AbstractContextManager[None]:
-    """Print what KCE logs above the bars, a line each."""
-    import logging
-
-    def show(line: str) -> None:
-        console.print(terminal_text(line), style=None, markup=False, emoji=False, highlight=False, soft_wrap=True)
-
-    return capturing_log(show, logging.INFO)
+    with shown_log(), shown_progress(progress=True) as show:
+        yield show

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from kce.cli import plugins as plugin_commands
 from kce.cli.console import (
     App,
     command_with_defaults,
+    present,
     print_json,
     print_line,
     print_losses,
@@ -27,7 +28,8 @@ from kce.evaluation.formatting import format_interval
 from kce.registry import defaults
 
 if TYPE_CHECKING:
-    from kce.faces.cut import CutReport
+    from kce.api.cut import CutResult
+    from kce.api.scan import ScanResult
 
 # Read when torch is loaded. Its threads would wait for each other at full speed, on cores that decoding needs: when
 # they spin less, small networks get their faces 1.05 to 1.15 times as fast, and are no slower without decoding.
@@ -157,37 +159,26 @@ def scan(
     as_json: AsJson = False,
 ) -> None:
     """Show what a dataset on disk holds, and what is wrong with it."""
-    from kce.data import scan as scanning
-    from kce.data.catalog import suggest_dataset
-    from kce.data.links import following_links
-    from kce.data.losses import ScanFailed
-    from kce.registry.registry import Registry
-    from kce.registry.specs import parse_spec
-    from kce.system.documents import document_to_table
+    from kce.api.scan import scan as call
 
-    registry = Registry.load()
-    with suggest_dataset(registry, dataset, root), following_links(follow_links or ()):
-        adapter = registry.build("dataset", dataset, root=root)
-        failed: ScanFailed | None = None
-        report: scanning.ScanReport | None = None
-        try:
-            with progress_bars() as progress:
-                report = scanning.scan(
-                    adapter, root, csv, progress, decode=decode, split=split, seed=seed, accept_losses=accept_losses
-                )
-        except ScanFailed as error:
-            failed, report = error, error.report  # what was found is shown all the same
-        if report:
-            table = document_to_table(report)
-            print_json(table) if as_json else _print_scan(table)
-            if report.unknown_recordings and registry.takes("dataset", dataset, "group"):
-                name = parse_spec(dataset)[0]
-                say(f"hint: if file names tell the recording, say how: kce scan '{name}:group=\"<video>_<frame>\"' ...")
-        if failed:
-            raise failed
+    present(
+        lambda: call(
+            dataset,
+            root=root,
+            csv=csv,
+            decode=decode,
+            split=split,
+            seed=seed,
+            follow_links=follow_links,
+            accept_losses=accept_losses,
+        ),
+        _print_scan,
+        as_json,
+    )
 
 
-def _print_scan(report: dict[str, Any]) -> None:
+def _print_scan(found: ScanResult) -> None:
+    report = found.to_dict()
     print_line(
         f"{report['dataset']} in {report['root']}: {report['samples']} samples, {report['ignored']} files ignored"
     )
@@ -218,17 +209,19 @@ def _print_scan(report: dict[str, Any]) -> None:
     if made := report["split"]:
         print_table(["split", "samples"], [[name, str(n)] for name, n in report["by_split"].items()])
         leaks = [f"{leak['kind']} {', '.join(leak['names'])}: {', '.join(leak['splits'])}" for leak in report["leaks"]]
-        found = f"{made['mode']} split: {made['dropped']} samples dropped, {len(leaks)} leaks"
+        summary = f"{made['mode']} split: {made['dropped']} samples dropped, {len(leaks)} leaks"
         if unknown := made["unknown"]:
             print_line(
-                f"{found} among the {report['samples'] - unknown} samples that name a recording or a person; whether "
+                f"{summary} among the {report['samples'] - unknown} samples that name a recording or a person; whether "
                 f"recordings of the other {unknown} are in several splits is not known"
             )
         else:
-            print_line(found)
+            print_line(summary)
         print_problems("leaks", leaks)
     print_losses(report)
     print_problems("corrupt", report["corrupt"] or [])
+    if found.hint:
+        say(f"hint: {found.hint}")
 
 
 def cut(
@@ -264,61 +257,45 @@ def cut(
     Several datasets may go into one folder. Started again, the command continues where it stopped. A folder whose faces
     are packed stays packed, with and without --pack.
     """
-    from kce.data.catalog import suggest_dataset
-    from kce.data.links import following_links
-    from kce.data.losses import ScanFailed
-    from kce.faces.cut import FacelessCategory
-    from kce.faces.cut import cut as cut_faces
-    from kce.registry.registry import Registry
-    from kce.system.documents import document_to_table
+    from kce.api.cut import CutResult
+    from kce.api.cut import cut as call
 
-    registry = Registry.load()
-    with suggest_dataset(registry, dataset, root), following_links(follow_links or ()):
-        adapter = registry.build("dataset", dataset, root=root)
-        failed: FacelessCategory | None = None
-        try:
-            with progress_bars() as progress:
-                report = cut_faces(
-                    adapter,
-                    to,
-                    detector=detector,
-                    frames=frames,
-                    per_category=per_category,
-                    seed=seed,
-                    workers=workers,
-                    engine=engine,
-                    skip_failing=skip_failing,
-                    pack=pack,
-                    accept_losses=accept_losses,
-                    progress=progress,
-                )
-        except ScanFailed as error:
-            print_losses(vars(error.report))  # what was found is shown all the same
-            raise
-        except FacelessCategory as error:
-            failed, report = error, error.report
-    if as_json:
-        print_json(document_to_table(report))
-    else:
-        _print_cut(report, to, per_category)
-    if failed:
-        raise failed
+    present(
+        lambda: call(
+            dataset,
+            root=root,
+            to=to,
+            detector=detector,
+            per_category=per_category,
+            frames=frames,
+            seed=seed,
+            workers=workers,
+            engine=engine,
+            skip_failing=skip_failing,
+            pack=pack,
+            follow_links=follow_links,
+            accept_losses=accept_losses,
+        ),
+        lambda made: _print_cut(made, per_category) if isinstance(made, CutResult) else print_losses(made.to_dict()),
+        as_json,
+    )
 
 
-def _print_cut(report: CutReport, to: Path, per_category: int | None) -> None:
-    print_line(f"{report.faces} faces in {to}")
-    print_table(["category", "faces"], [[name, str(count)] for name, count in sorted(report.by_category.items())])
-    print_line(f"{report.no_face} no face, {report.unreadable} unreadable, {report.too_short} too short")
-    if report.several_faces:
+def _print_cut(made: CutResult, per_category: int | None) -> None:
+    report = made.to_dict()
+    print_line(f"{made.faces} faces in {made.folder}")
+    print_table(["category", "faces"], [[name, str(count)] for name, count in sorted(made.by_category.items())])
+    print_line(f"{report['no_face']} no face, {report['unreadable']} unreadable, {report['too_short']} too short")
+    if report["several_faces"]:
         print_line(
-            f"{report.several_faces} pictures or frames with several faces: the largest was cut; "
+            f"{report['several_faces']} pictures or frames with several faces: the largest was cut; "
             "the column faces of faces.csv has their number"
         )
-    print_problems("problems", list(report.problems))
-    print_losses(vars(report))
-    for category in sorted(category for category, count in report.by_category.items() if not count):
+    print_problems("problems", made.problems)
+    print_losses(report)
+    for category in sorted(category for category, count in made.by_category.items() if not count):
         say(f"warning: not one face could be cut of {category}; problems.csv says why")
-    for category, count in sorted(report.short_categories.items()):
+    for category, count in sorted(report["short_categories"].items()):
         say(f"warning: {category} has {count} faces, fewer than the {per_category} asked for")
 
 

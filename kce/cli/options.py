@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from kce.errors import KCEError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
@@ -27,20 +24,6 @@ Cache = Annotated[
         help="Disk space for decoded faces, such as 20GB, so that each is decoded once.", show_default="none are stored"
     ),
 ]
-
-_SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]+)?) ?([kMGT]?)B", re.IGNORECASE)
-
-
-def parse_size(text: str) -> int:
-    """The bytes of a size such as 20GB, in units of 1024, as everywhere in KCE.
-
-    >>> parse_size("1.5GB")
-    1610612736
-    """
-    match = _SIZE.fullmatch(text.strip())
-    if not match:
-        raise KCEError(f"{text!r} is not a size", "write a number and kB, MB, GB or TB, such as 20GB")
-    return int(float(match[1]) * 2 ** (10 * " KMGT".index(match[2].upper() or " ")))
 
 
 def repeat_options(

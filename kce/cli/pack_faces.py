@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kce.cli.console import print_json, print_line, progress_bars
+from kce.cli.console import present, print_line
 from kce.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from kce.api.pack import PackResult
 
 
 def pack(
@@ -21,12 +24,13 @@ def pack(
     The new folder has the same png files and the same faces.csv, and every command reads it like the other. Started
     again, the command continues where it stopped.
     """
-    from kce.faces.pack import pack_faces
-    from kce.system.documents import document_to_table
+    from kce.api.pack import pack as call
 
-    with progress_bars() as progress:
-        report = pack_faces(folder, to, progress=progress)
-    if as_json:
-        return print_json(document_to_table(report))
-    print_line(f"{report.faces} faces in {report.shards} files in {to}, {report.size / 2**20:.0f} MiB")
-    return None
+    present(lambda: call(folder, to=to), _print_packed, as_json)
+
+
+def _print_packed(packed: PackResult) -> None:
+    report = packed.to_dict()
+    print_line(
+        f"{report['faces']} faces in {report['shards']} files in {packed.folder}, {report['size'] / 2**20:.0f} MiB"
+    )

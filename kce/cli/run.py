@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kce.cli.console import print_json, print_line, print_scores, print_table, progress_bars
-from kce.cli.options import AsJson, Cache, Seed, parse_size
+from kce.cli.console import present, print_line, print_scores, print_table
+from kce.cli.options import AsJson, Cache, Seed
 from kce.errors import KCEError
 from kce.registry import defaults
+
+if TYPE_CHECKING:
+    from kce.api.run import RunResult
 
 EVALUATORS = [defaults.INDEX]
 
@@ -78,55 +80,49 @@ def run(
     categories it has never seen.
     """
     _require_no_more(context, "categories follow --unknown, and a run has one folder")
-    if threads:
-        os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is loaded, here and in processes of ours
-    from kce.faces.pixel_cache import FOLDER, PixelCache
-    from kce.pipeline.recipe import choose_recipe
-    from kce.pipeline.run import run as run_all
-    from kce.registry.registry import Registry
-    from kce.report.report import write_report
+    from kce.api.run import run as call
 
-    chosen = choose_recipe(
-        folder,
-        recipe_file,
-        faces=str(faces) if faces else None,
-        unknown=tuple(unknown) if unknown else None,
-        backbone=backbone,
-        extractor=extractor,
-        aligner=aligner,
-        reducer=reducer,
-        clusterer=clusterer,
-        plan=plan,
-        k=int(k) if k and k.isdigit() else k,
-        seed=seed,
-        timeout=timeout,
-        train={
-            "per_class": per_class,
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "lr": lr,
-            "weight_decay": weight_decay,
-            "augment": tuple(augment.split(",")) if augment else None,
-            "loss": loss,
-            "held_out": held_out,
-            "checkpoint": checkpoint,
-            "precision": precision,
-        },
+    present(
+        lambda: call(
+            folder,
+            recipe=recipe_file,
+            faces=faces,
+            unknown=unknown,
+            backbone=backbone,
+            extractor=extractor,
+            aligner=aligner,
+            reducer=reducer,
+            clusterer=clusterer,
+            plan=plan,
+            k=k,
+            per_class=per_class,
+            epochs=epochs,
+            batch_size=batch_size,
+            lr=lr,
+            weight_decay=weight_decay,
+            augment=augment,
+            loss=loss,
+            held_out=held_out,
+            checkpoint=checkpoint,
+            precision=precision,
+            seed=seed,
+            timeout=timeout,
+            devices=devices,
+            threads=threads,
+            cache=cache,
+            until=until,
+        ),
+        _print_run,
+        as_json,
     )
-    registry = Registry.load()
-    pixels = PixelCache(folder.absolute().parent / FOLDER, parse_size(cache)) if cache else None
-    with progress_bars() as progress:
-        result = run_all(folder, chosen, registry, until, devices=devices, progress=progress, cache=pixels)
-        if "scores" in result:
-            write_report(folder, progress=progress)
-    if as_json:
-        return print_json(result)
-    if "plan" in result:
-        print_table(["category", "class"], [[category, name] for category, name in sorted(result["plan"].items())])
-    if "scores" in result:
-        print_scores(result)
-        print_line(f"report: {folder / 'report.html'}")
-    return None
+
+
+def _print_run(made: RunResult) -> None:
+    if made.plan:
+        print_table(["category", "class"], [[category, name] for category, name in sorted(made.plan.items())])
+    if made.report:
+        print_scores(made.to_dict())
+        print_line(f"report: {made.report}")
 
 
 def score(
@@ -138,12 +134,14 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score a feature table by its labels, with intervals."""
-    from kce.evaluation.scoring import score_table
-    from kce.registry.registry import Registry
-
     _require_no_more(context, "evaluators follow --evaluator, and one table is scored")
-    result = score_table(table, reducer, tuple(evaluator), Registry.load(), seed)
-    return print_json(result) if as_json else print_scores(result)
+    from kce.api.score import score as call
+
+    present(
+        lambda: call(table, reducer=reducer, evaluator=evaluator, seed=seed),
+        lambda scored: print_scores(scored.to_dict()),
+        as_json,
+    )
 
 
 def run_defaults() -> dict[str, object]:

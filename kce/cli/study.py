@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kce.cli.console import print_json, print_line, print_problems, print_table, progress_bars, say, study_board
-from kce.cli.options import AsJson, Cache, parse_size
+from kce.cli.console import present, print_json, print_line, print_problems, print_table, progress_bars, say
+from kce.cli.options import AsJson, Cache
 from kce.errors import KCEError
 from kce.registry import defaults
 
@@ -41,6 +41,8 @@ def study(
 
     `kce study sun2023` has all experiments of the paper.
     """
+    from kce.api.arguments import parse_size
+    from kce.api.progress import shown_jobs
     from kce.registry.registry import Registry
     from kce.study import study as studies
     from kce.study.cost import check_resources, describe_cost
@@ -77,7 +79,7 @@ def study(
             say(line)
         check_resources(estimate)
         with folder_lock(plan.folder, "study"):
-            with study_board(studies.read_progress, estimate.jobs) as report:
+            with shown_jobs(True, studies.read_progress, estimate.jobs) as report:
                 tasks = studies.run_study(plan, workers, report)
             result = studies.finish_study(plan, tasks, estimate)
             if result["runs"]:
@@ -107,14 +109,13 @@ def report(
 
     It is made from what the folder stores: the page, figures for print, and tables.
     """
-    from kce.report.report import write_report
+    from kce.api.report import report as call
 
-    with progress_bars() as progress:
-        written = write_report(folder, files=True, progress=progress)
-    if as_json:
-        return print_json(written)
-    print_line(f"{len(written['written'])} files; report: {written['report']}")
-    return None
+    present(
+        lambda: call(folder),
+        lambda made: print_line(f"{len(made.written)} files; report: {made.report}"),
+        as_json,
+    )
 
 
 def _print_planned(plan: StudyPlan) -> None:

@@ -14,7 +14,6 @@ from kce.evaluation.intervals import bootstrap_interval
 from kce.evaluation.resampling import Resamples
 from kce.features.reduction import load_rows, reduce_rows
 from kce.features.streams import StoredRows
-from kce.features.table import FeatureTable, open_table, split_table_address
 from kce.registry import isolation
 from kce.registry.validation import SCORE_RESAMPLES
 from kce.system.rng import hash_order
@@ -22,17 +21,18 @@ from kce.system.rng import hash_order
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from kce.features.table import FeatureTable
     from kce.registry.registry import Registry
-    from kce.types import Evaluator, Features, MergePlan
+    from kce.types import Evaluator, Features, FeatureStream, MergePlan
 
 
 def score_table(
-    address: str, reducer: str, specs: Sequence[str], registry: Registry, seed: int, resamples: int = 200
+    rows: FeatureStream, reducer: str, specs: Sequence[str], registry: Registry, seed: int, resamples: int = 200
 ) -> dict[str, Any]:
-    """Reduce a stored table and score it by its labels.
+    """Reduce a table and score it by its labels.
 
     Args:
-        address: ``FEATURES.h5:/TABLE``.
+        rows: Its rows.
         reducer: Name and parameters.
         specs: Names and parameters of evaluators.
         registry: Builds them.
@@ -43,9 +43,7 @@ def score_table(
         As ``score_features``.
     """
     part = registry.resolve_seeded("reducer", reducer, seed)
-    path, table = split_table_address(address)
     with open_evaluators(registry, specs, seed) as evaluators, isolation.component(part, registry) as reduce:
-        rows = StoredRows.all_of(open_table(path, table))
         reduced = load_rows(reduce_rows(reduce, rows), next(iter(evaluators.values()), None))
         return score_features(reduced, evaluators, seed=seed, resamples=resamples)
 

@@ -34,6 +34,7 @@ from kce.system.documents import checked_model, document_to_table, write_documen
 from kce.system.regular import require_inside
 from kce.training.device import check_precision, resolve_precision
 from kce.training.train import train
+from kce.training.turns import torch_turn
 from kce.training.weights import format_differences
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def run(
             "hold out two categories or more",
         )
     require_inside(folder, *FILES)
-    with lock.folder_lock(folder, "run"):
+    with lock.folder_lock(folder, "run"), torch_turn():
         _refuse_other_choices(folder / RECIPE, recipe)
         refuse_late_edit(folder / PLAN, _weights(folder, FINAL))
         faces = select_faces(all_faces, recipe, registry, known, unknown)

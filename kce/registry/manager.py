@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
     from kce.registry.discovery import DiscoveredPlugin
     from kce.registry.plugin_report import ComponentReport, PluginReport
+
+_asking = threading.RLock()
+"""Held while a plugin is imported: the streams of the process are redirected meanwhile, and two threads would mix them
+up."""
 
 
 class Plugins:
@@ -115,12 +120,13 @@ class Plugins:
         return factories
 
     def _ask(self, plugin: DiscoveredPlugin) -> tuple[dict[str, Factories], str]:
-        if plugin.built_in:
-            return ask_plugin(plugin, self._manager)
-        from kce.registry.side_effects import preserved_process
+        with _asking:
+            if plugin.built_in:
+                return ask_plugin(plugin, self._manager)
+            from kce.registry.side_effects import preserved_process
 
-        with preserved_process():
-            return ask_plugin(plugin, self._manager)
+            with preserved_process():
+                return ask_plugin(plugin, self._manager)
 
     def _report(self, name: str) -> PluginReport:
         if name not in self._plugins:

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from kce.api.arguments import parse_size
 from kce.cli.main import app
-from kce.cli.options import parse_size, repeat_options
+from kce.cli.options import repeat_options
 from kce.errors import KCEError
 from kce.pipeline.recipe import Recipe
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kce.cli.console import study_board
+from kce.api.progress import shown_jobs
 from kce.study.jobs import JobResult, progress_path
 from kce.study.scheduler import Task
 from kce.study.study import _job_state
@@ -28,7 +28,7 @@ def test_only_warnings_of_kce_are_kept() -> None:
 def test_the_board_shows_warnings_under_their_job(capsys: pytest.CaptureFixture[str]) -> None:
     tasks = {name: Task(Job(name, "x", {}), state="done", seconds=2) for name in ("one", "two")}
     tasks["two"].result, tasks["two"].machine = JobResult("node7", ("be careful", "and patient")), "node7"
-    with study_board(lambda _: {}, {}) as tell:
+    with shown_jobs(True, lambda _: {}, {}) as tell:
         tell(tasks)
         tell(tasks)
     said = capsys.readouterr().err
