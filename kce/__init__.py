@@ -33,7 +33,11 @@ _HOME = {
     "Sample": "types",
     "KCEError": "errors",
     "BadData": "errors",
+    "BadValue": "errors",
     "recoverable": "errors",
+    "Estimator": "estimators.base",
+    "LibraryClusterer": "estimators.library",
+    "wrap": "estimators.wrapping",
     "hookimpl": "hookspecs",
     "API": "hookspecs",
     "Registry": "registry.registry",
@@ -70,8 +74,12 @@ if TYPE_CHECKING:
     from kce.data.label_words import read_label as read_label
     from kce.data.label_words import read_name as read_name
     from kce.errors import BadData as BadData
+    from kce.errors import BadValue as BadValue
     from kce.errors import KCEError as KCEError
     from kce.errors import recoverable as recoverable
+    from kce.estimators.base import Estimator as Estimator
+    from kce.estimators.library import LibraryClusterer as LibraryClusterer
+    from kce.estimators.wrapping import wrap as wrap
     from kce.evaluation.resampling import ResampleBlock as ResampleBlock
     from kce.evaluation.resampling import Resamples as Resamples
     from kce.features.arrays import load_features as load_features

@@ -129,6 +129,17 @@ class BadData(KCEError):
     """
 
 
+class BadValue(KCEError, ValueError):
+    """Rows or a parameter that a component cannot use. It is a ValueError too, which users of scikit-learn expect.
+
+    Example:
+        >>> raise BadValue("4 clusters cannot be made of 3 rows", "use at most n_clusters=3")
+        Traceback (most recent call last):
+        kce.errors.BadValue: 4 clusters cannot be made of 3 rows
+        hint: use at most n_clusters=3
+    """
+
+
 class MachineFault(KCEError):
     """The machine could not do its part: memory, processes, threads, open files, a disk or a network that went away.
 
@@ -159,19 +170,21 @@ def recoverable(what: str, hint: str = "`kce show` lists its parameters") -> Ite
         hint: What to do about the error.
 
     Raises:
-        KCEError: The block raised ValueError.
+        BadValue: The block raised ValueError. A KCEError comes out as it is.
 
     Example:
         >>> with recoverable("kmeans"):
         ...     raise ValueError("n_samples=3 should be >= n_clusters=5")
         Traceback (most recent call last):
-        kce.errors.KCEError: kmeans: n_samples=3 should be >= n_clusters=5
+        kce.errors.BadValue: kmeans: n_samples=3 should be >= n_clusters=5
         hint: `kce show` lists its parameters
     """
     try:
         yield
+    except KCEError:
+        raise
     except ValueError as error:
-        raise KCEError(f"{what}: {error}", hint) from error
+        raise BadValue(f"{what}: {error}", hint) from error
 
 
 def optional_library(name: str) -> Any:

@@ -23,7 +23,8 @@ CONTRACT = ("errors", "types", "labels", "hookspecs")
 BELOW = {
     "contract": "",
     "system": "contract",
-    "registry": "contract system",
+    "estimators": "contract system",
+    "registry": "contract system estimators",
     "data": "contract system registry",
     "faces": "contract system registry data",
     "training": "contract system registry data faces",

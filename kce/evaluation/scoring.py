@@ -242,5 +242,7 @@ def _naming(name: str) -> Iterator[None]:
     """Name the evaluator in errors of what it computes."""
     try:
         yield
+    except KCEError:
+        raise
     except (ValueError, ArithmeticError) as error:
         raise KCEError(f"the evaluator {name} cannot score these rows: {error}", "leave it out, or fix it") from error

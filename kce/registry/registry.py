@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kce.errors import BrokenPlugin, KCEError, UnknownName
+from kce.estimators.base import Estimator
 from kce.hookspecs import KINDS
 from kce.registry.asking import describe_error
 from kce.registry.manager import Plugins
@@ -55,10 +56,14 @@ class ResolvedComponent:
                 raised anything.
         """
         try:
-            return self.factory(**self.parameters)
+            component = self.factory(**self.parameters)
+            if isinstance(component, Estimator):
+                component.check_parameters()
+            return component
         except (TypeError, ValueError) as error:
+            reason = error.message if isinstance(error, KCEError) else error
             raise KCEError(
-                f"{self.entry.kind} {self.spec!r} cannot be built: {error}",
+                f"{self.entry.kind} {self.spec!r} cannot be built: {reason}",
                 f"`kce show {self.entry.kind} {self.entry.name}` lists its parameters",
             ) from error
         except (Exception, SystemExit) as error:

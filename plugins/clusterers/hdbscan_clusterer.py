@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from kce import KCEError, hookimpl
+from kce import BadValue, LibraryClusterer, hookimpl
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-class HDBSCAN:
+@dataclass(eq=False, repr=False)
+class HDBSCAN(LibraryClusterer):
     """HDBSCAN: clusters of varying density, whose number it finds; noise is -1 (Campello, Moulavi and Sander 2013).
 
     Args:
@@ -21,35 +23,35 @@ class HDBSCAN:
         cluster_selection_method: "eom" (few large clusters) or "leaf" (many small ones).
     """
 
-    name = "hdbscan"
+    min_cluster_size: int = 2
+    min_samples: int = 0
+    cluster_selection_method: str = "eom"
+    name: ClassVar = "hdbscan"
+    library: ClassVar = "hdbscan:HDBSCAN"
 
-    def __init__(self, min_cluster_size: int = 2, min_samples: int = 0, cluster_selection_method: str = "eom") -> None:
-        if min_cluster_size < 2 or min_samples < 0:
-            raise ValueError("min_cluster_size must be at least 2 and min_samples at least 0")
-        if cluster_selection_method not in ("eom", "leaf"):
-            raise ValueError('cluster_selection_method must be "eom" or "leaf"')
-        self.min_cluster_size, self.min_samples = min_cluster_size, min_samples
-        self.cluster_selection_method = cluster_selection_method
+    def check_parameters(self) -> None:
+        """Raise BadValue for sizes and methods that there are not."""
+        if self.min_cluster_size < 2 or self.min_samples < 0:
+            raise BadValue("min_cluster_size must be at least 2 and min_samples at least 0", "choose higher numbers")
+        if self.cluster_selection_method not in ("eom", "leaf"):
+            raise BadValue('cluster_selection_method must be "eom" or "leaf"', "choose one of them")
 
-    def fit_predict(self, x: NDArray[np.float32]) -> NDArray[np.int_]:
-        """Cluster x (n, dim) into numbers (n,). Raises KCEError for fewer rows than one cluster needs."""
-        import hdbscan
+    def find(self, x: NDArray[np.float64]) -> Any:
+        """Cluster x (n, dim); raises BadValue for fewer rows than one cluster needs, and for NaN and infinity."""
         import numpy as np
 
+        if not np.isfinite(x).all():
+            raise BadValue("hdbscan cannot cluster NaN or infinity", "check how the features were extracted")
         least = max(self.min_cluster_size, self.min_samples)
         if len(x) <= least:
-            raise KCEError(
+            raise BadValue(
                 f"hdbscan with clusters of {self.min_cluster_size} and {self.min_samples or least} samples needs more "
                 f"than {least} rows; there are {len(x)}",
                 "lower min_cluster_size and min_samples, or cluster more categories",
             )
-        labels = hdbscan.HDBSCAN(
-            min_cluster_size=self.min_cluster_size,
-            min_samples=self.min_samples or None,
-            cluster_selection_method=self.cluster_selection_method,
-            core_dist_n_jobs=1,  # more would start processes, for tables that are small
-        ).fit_predict(np.asarray(x, dtype=np.float64))
-        return np.asarray(labels, dtype=np.int64)
+        self.estimator_ = self.make(core_dist_n_jobs=1)  # more would start processes, for tables that are small
+        self.estimator_.min_samples = self.min_samples or None
+        return self.estimator_.fit_predict(x if x.flags.writeable else x.copy())
 
 
 @hookimpl

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from kce import KCEError, hookimpl
+from kce import BadValue, Estimator, hookimpl
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kce import FeatureStream
 
 
-class TSNE:
+class TSNE(Estimator):
     """t-SNE: a map that keeps neighbours together (van der Maaten and Hinton 2008).
 
     Wide rows are first reduced to their exact principal components, as the authors of t-SNE do: the search for
@@ -38,6 +38,9 @@ class TSNE:
         pca: Features above which rows are first reduced to as many principal components; 64 hold 95 % of the
             variance in the paper.
         sample: Rows that are mapped together; of more rows, a sample of so many is.
+
+    Attributes:
+        embedding_: (n, n_components) float32, the map of the rows that were fitted.
     """
 
     growth: ClassVar = {"time": 2}  # up to `sample` rows: all pairs are compared, a part at a time
@@ -51,40 +54,54 @@ class TSNE:
         pca: int = 64,
         sample: int = 20_000,
     ) -> None:
-        if n_components < 1 or perplexity <= 0:
-            raise ValueError("n_components must be at least 1 and perplexity above 0")
-        if n_jobs < 1 and n_jobs != -1:
-            raise ValueError("n_jobs must be at least 1, or -1 for all cores")
-        if pca < n_components or sample < _LEAST_SAMPLE:
-            raise ValueError(f"pca must be at least n_components, and sample at least {_LEAST_SAMPLE}")
         self.n_components, self.perplexity, self.seed = n_components, perplexity, seed
         self.n_jobs, self.pca, self.sample = n_jobs, pca, sample
 
-    def fit_transform(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    def check_parameters(self) -> None:
+        """Raise BadValue for numbers that are too small."""
+        if self.n_components < 1 or self.perplexity <= 0:
+            raise BadValue("n_components must be at least 1 and perplexity above 0", "choose higher numbers")
+        if self.n_jobs < 1 and self.n_jobs != -1:
+            raise BadValue("n_jobs must be at least 1, or -1 for all cores", "give a number of threads")
+        if self.pca < self.n_components or self.sample < _LEAST_SAMPLE:
+            least = f"pca must be at least n_components, and sample at least {_LEAST_SAMPLE}"
+            raise BadValue(least, "choose higher numbers")
+
+    def fit(self, x: NDArray[np.float32], y: object = None) -> Self:
+        """Map x (n, dim) into `embedding_`; raises as ``fit_transform`` does."""
+        self.fit_transform(x, y)
+        return self
+
+    def fit_transform(self, x: NDArray[np.float32], y: object = None) -> NDArray[np.float32]:  # noqa: ARG002
         """Reduce x (n, dim), whose categories are unknown, to (n, n_components) float32.
 
         Raises:
-            KCEError: If there are fewer than 4 rows, fewer dimensions than components, rows that are not finite, or
+            BadValue: If there are fewer than 4 rows, fewer dimensions than components, rows that are not finite, or
                 all rows are equal.
         """
         import numpy as np
 
         from kce import Features
 
-        unknown = np.full(len(x), "")
-        return self.fit_transform_rows(Features(np.arange(len(x)).astype(np.str_), unknown, unknown, x))
+        rows = self.check_rows(x, dtype="float32")
+        unknown = np.full(len(rows), "")
+        features = Features(np.arange(len(rows)).astype(np.str_), unknown, unknown, rows)
+        self.embedding_ = self.fit_transform_rows(features)
+        return self.embedding_
 
     def fit_transform_rows(self, rows: FeatureStream) -> NDArray[np.float32]:
         """Reduce a stream of n rows to (n, n_components) float32; it holds at most `pca` features of each row.
 
         Raises:
-            KCEError: As ``fit_transform`` does.
+            BadValue: As ``fit_transform`` does.
         """
         from threadpoolctl import threadpool_limits
 
+        self.check_parameters()
         if len(rows) < _LEAST_ROWS or rows.dim < self.n_components:
-            raise KCEError(
-                f"t-SNE to {self.n_components} dimensions cannot be made from {len(rows)} rows of {rows.dim}",
+            raise BadValue(
+                f"t-SNE to {self.n_components} dimensions cannot be made from so little "
+                f"(n_samples = {len(rows)}, of {rows.dim} features)",
                 "use more rows, or the reducer `none`",
             )
         with threadpool_limits(None if self.n_jobs == -1 else self.n_jobs):
@@ -97,7 +114,7 @@ class TSNE:
 
         first = x[sampled].astype(np.float64)
         if not np.ptp(first, axis=0).any():
-            raise KCEError("t-SNE cannot be made from rows that are all equal", "check how the features were extracted")
+            raise BadValue("t-SNE cannot be made from rows that are all equal", "check how the features were extracted")
         interpolates = (
             len(first) >= _MANY and self.n_components < 3
         )  # faster from so many rows on; in 1 or 2 dimensions
@@ -175,7 +192,7 @@ def _finite(x: NDArray[np.float32]) -> NDArray[np.float32]:
     import numpy as np
 
     if not np.isfinite(x).all():
-        raise KCEError("t-SNE cannot be made from NaN or infinity", "check how the features were extracted")
+        raise BadValue("t-SNE cannot be made from NaN or infinity", "check how the features were extracted")
     return x
 
 

@@ -38,6 +38,7 @@ from kce.testing import checks
 from kce.testing.runner import PLUGIN_CHECKS
 from kce.training.settings import TrainSettings
 from tests.conftest import REPOSITORY
+from tests.support.estimators import EXCEPTIONS
 from tests.test_house import BELOW
 from tests.test_public_names import NAMES, docstring, home
 
@@ -136,6 +137,11 @@ def kinds() -> str:
         ]
         chapters.append("\n\n".join(part for part in parts if part))
     return "\n\n".join(chapters)
+
+
+def estimator_checks() -> str:
+    rows = [[f"`{name}`", f"`{check}`", why] for name, own in EXCEPTIONS.items() for check, why in own.items()]
+    return table(["component", "check", "why it is not passed"], rows)
 
 
 def hooks() -> str:
@@ -251,6 +257,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "command-help": command_help,
     "commands": command_table,
     "components": components,
+    "estimator-checks": estimator_checks,
     "face-columns": face_columns,
     "hooks": hooks,
     "kinds": kinds,

@@ -256,8 +256,8 @@ def test_clusterers_by_distance_compute_in_the_precision_of_the_rows_and_find_th
     x = (offset + 8 * random.standard_normal((6, 16))[truth] + random.standard_normal((3000, 16))).astype(np.float32)
     clusterer = build("clusterer", name, n_clusters=6)
     types = []
-    inner = clusterer._fit_predict
-    clusterer._fit_predict = lambda rows: types.append(rows.dtype) or inner(rows)
+    find = clusterer.find
+    clusterer.find = lambda rows: types.append(rows.dtype) or find(rows)
     assert adjusted_rand_score(truth, clusterer.fit_predict(x)) == 1.0
     assert types == [np.float32]
 
