@@ -63,11 +63,13 @@ def _run_demo(folder: Path, seed: int, path: Path, progress: Progress) -> dict[s
     evaluators = (*chosen.evaluate.evaluators, truth)
     chosen = replace(chosen, evaluate=replace(chosen.evaluate, evaluators=evaluators))
     reports = run_under_plans(folder / "runs", chosen, spec.plans, registry, progress)
+    runs = {plan: document_from_table(report, RunReport, plan) for plan, report in reports.items()}
     report = DemoReport(
         str(folder / "report.html"),
         reports["clusters"]["plan"],
         compare_runs(reports),
-        {plan: document_from_table(report, RunReport, plan) for plan, report in reports.items()},
+        runs,
+        runs["clusters"].provenance,  # all runs have one data and one command, and this one has the most parts
     )
     write_document(folder / "report.json", report)
     write_report(folder, progress=progress)

@@ -11,16 +11,19 @@ import numpy as np
 
 from kce.bench.aligners import UNIFORM
 from kce.bench.bench_reports import AlignerReport
+from kce.bench.pairs import EntryDifference, all_pairs, differences_table, verdict
 from kce.evaluation.formatting import format_interval
 from kce.evaluation.paired_tests import mean_with_interval
 from kce.report.charts import Chart, Lines, ReportFigure, ReportTable
 from kce.report.html_page import render_page
 from kce.report.matplotlib_charts import write_chart_files
-from kce.report.table_export import write_table_files
+from kce.report.table_export import write_tables
 from kce.system.atomic import write_atomic
-from kce.system.documents import model_from_table, write_document
+from kce.system.documents import model_from_table, model_to_table, write_document
 
 if TYPE_CHECKING:
+    from kce.registry.result_provenance import Provenance
+
     Results = Sequence[Mapping[str, Any]]
 
 _KEYS = ("kind", "amount", "training", "aligner", "clusterer", "k")
@@ -74,6 +77,38 @@ def _summary_row(key: tuple[Any, ...], cells: Sequence[Mapping[str, Any]]) -> di
     }
 
 
+def compare_aligners(results: Results) -> tuple[dict[str, list[EntryDifference]], dict[str, str]]:
+    """Compare the aligners, each with its training and clusterer, over worlds.
+
+    The score of an entry on a world is its mean ARI over kinds and amounts of artefact and networks; a failed cell
+    counts 0. Only kinds, amounts and networks count that every entry has.
+
+    Args:
+        results: Results as ``run_align_cells`` returns them.
+
+    Returns:
+        For each k: the differences of all pairs, and what can be told apart.
+    """
+    differences, verdicts = {}, {}
+    for k in dict.fromkeys(result["k"] for result in results):
+        by_entry: dict[tuple[str, ...], dict[tuple[Any, ...], float]] = {}
+        for result in results:
+            if result["k"] == k:
+                setting = tuple(result[key] for key in ("world", "kind", "amount", "net"))
+                entry = tuple(result[key] for key in ("aligner", "clusterer", "training"))
+                by_entry.setdefault(entry, {})[setting] = result["ari"] if result["status"] == "ok" else 0.0
+        shared = set.intersection(*map(set, by_entry.values()))
+        scores: dict[str, dict[str, float]] = {}
+        for entry, own in by_entry.items():
+            worlds: dict[str, list[float]] = {}
+            for setting in sorted(shared):
+                worlds.setdefault(f"world {setting[0]}", []).append(own[setting])
+            scores[", ".join(entry)] = {world: float(np.mean(values)) for world, values in worlds.items()}
+        differences[k] = all_pairs(scores)
+        verdicts[k] = verdict(scores, differences[k])
+    return differences, verdicts
+
+
 def aligner_tables(rows: Sequence[Mapping[str, Any]]) -> list[ReportTable]:
     """Make the tables of agreement and of mistakes; `rows` are those of ``summarize_aligners``."""
     head = ("artefact", "amount", "training", "aligner", "clusterer", "k", "mean ARI", "95 % interval", "worst",
@@ -96,7 +131,13 @@ def aligner_tables(rows: Sequence[Mapping[str, Any]]) -> list[ReportTable]:
         for row in rows
         if row["k"] == "known" and (row["merged"] or row["split"])
     ]  # fmt: skip
-    tables = [ReportTable("aligners", "Agreement with the truth", note, head, figures, [*[False] * 6, *[True] * 7])]
+    records = []
+    for row in rows:
+        low, high = row["interval"] or (None, None)
+        numbers = {name: row[name] for name in ("worst", "k_within_1", "worlds", "cells", "failed")}
+        records.append({**{key: row[key] for key in _KEYS}, "ari": row["ari"], "low": low, "high": high, **numbers})
+    numeric = [*[False] * 6, *[True] * 7]
+    tables = [ReportTable("aligners", "Agreement with the truth", note, head, figures, numeric, records)]
     if mistakes:
         note = "Methods, and in how many of n cells; the number of classes was given."
         columns = ("artefact", "amount", "training", "aligner", "clusterer", "n", "merged", "split", "not learned")
@@ -141,29 +182,51 @@ def _curve_variants(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Ch
             )
 
 
-def write_aligner_report(folder: Path, rows: Sequence[Mapping[str, Any]], results: Results) -> list[Path]:
+def write_aligner_report(
+    folder: Path, rows: Sequence[Mapping[str, Any]], results: Results, provenance: Provenance | None = None
+) -> list[Path]:
     """Write aligners.json, the tables and curves as files, and aligners.html.
 
     Args:
         folder: Folder of the benchmark.
         rows: Summary rows as ``summarize_aligners`` returns them.
         results: Results as ``run_align_cells`` returns them.
+        provenance: Where the results come from; None = not recorded.
 
     Returns:
         The paths of all files.
     """
-    report = model_from_table({"aligners": list(rows), "cells": list(results)}, AlignerReport, "the report")
-    write_document(folder / "aligners.json", report)
+    differences, verdicts = compare_aligners(results)
+    source = None if provenance is None else model_to_table(provenance)
+    report = {
+        "aligners": list(rows),
+        "cells": list(results),
+        "differences": {k: [model_to_table(one) for one in own] for k, own in differences.items()},
+        "verdicts": verdicts,
+        "provenance": source,
+    }
+    write_document(folder / "aligners.json", model_from_table(report, AlignerReport, "the report"))
     written = [folder / "aligners.json"]
     tables, figures = aligner_tables(rows), aligner_curves(rows)
-    for table in tables:
-        written += write_table_files(folder / "tables", table)
+    note = (
+        "Over n worlds, on each of which an entry (aligner, clusterer, training) has its mean ARI over kinds and "
+        "amounts of artefact and networks. p values before and after Holm's correction for all pairs of this table: t "
+        "test, and a permutation test that flips signs."
+    )
+    tables += [
+        differences_table(f"differences-k-{k}", f"Differences of all pairs, k {k}", f"{verdicts[k]} {note}", own)
+        for k, own in differences.items()
+        if own
+    ]
+    written += write_tables(folder / "tables", tables, source)
     for figure in figures:
         for label, chart in figure.variants.items():
             name = f"{figure.name}-{label.replace(', training ', '-').replace(', ', '-')}"
             written += write_chart_files(folder / "figures", name, chart)
     path = folder / "aligners.html"
-    write_atomic(path, render_page("Aligners on worlds with known truth", tables, figures).encode())
+    said = [f"k {k}: {text}" for k, text in verdicts.items()]
+    page = render_page("Aligners on worlds with known truth", tables, figures, said, provenance=source)
+    write_atomic(path, page.encode())
     return [*written, path]
 
 

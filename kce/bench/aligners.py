@@ -23,10 +23,11 @@ from kce.faces.cut import cut
 from kce.faces.folder import read_faces
 from kce.labels import REAL
 from kce.merging.plan_file import read_plan
-from kce.pipeline.recipe import library_versions, recipe_from_table
+from kce.pipeline.recipe import recipe_from_table
 from kce.pipeline.run import run
 from kce.pipeline.world_recipe import CutChoices
 from kce.registry.registry import Registry
+from kce.registry.result_provenance import library_versions, part_origins
 from kce.system.documents import Document, document_to_table, read_document
 from kce.system.lock import folder_lock
 from kce.system.regular import read_regular_text
@@ -175,11 +176,12 @@ def read_aligner_bench(path: Path) -> AlignerBench:
         if not getattr(bench, key):
             raise BadData(f"{path}: {key} is empty", AlignerBench.HINT)
     for training in bench.training:
-        _run_recipe(bench, training, str(path))
+        run_recipe(bench, training, str(path))
     return bench
 
 
-def _run_recipe(bench: AlignerBench, training: str, where: str = "the benchmark") -> Recipe:
+def run_recipe(bench: AlignerBench, training: str, where: str = "the benchmark") -> Recipe:
+    """The recipe of the runs with a training; `where` is what errors call it."""
     return recipe_from_table({**bench.run, "train": bench.training[training]}, where)
 
 
@@ -279,9 +281,9 @@ def _run_cells(
     workers: int,
     progress: Progress,
 ) -> list[dict[str, Any]]:
-    # Aligners and clusterers only decide which cells there are.
-    made_from = {key: value for key, value in document_to_table(bench).items() if key not in ("aligners", "clusterers")}
-    claim_bench_folder(folder, BenchRecord("aligners", library_versions(), made_from))
+    parts = {(kind, getattr(cell, kind)) for cell in cells for kind in ("aligner", "clusterer")}
+    record = BenchRecord("aligners", library_versions(), made_from(bench), part_origins(registry, parts))
+    claim_bench_folder(folder, record)
     stored = load_finished_cells(folder, AlignResult)
     results = {name: result for name, result in stored.items() if result["status"] == "ok"}
     missing = [cell for cell in cells if cell.id not in results]
@@ -305,6 +307,11 @@ def _run_cells(
                 finished += len(own)
                 progress("cells", finished, len(cells))
     return [results[cell.id] for cell in cells]
+
+
+def made_from(bench: AlignerBench) -> dict[str, Any]:
+    """The recipe without aligners and clusterers, which only decide which cells there are."""
+    return {key: value for key, value in document_to_table(bench).items() if key not in ("aligners", "clusterers")}
 
 
 def _make_faces(pool: Workers, settings: Mapping[AlignSetting, Any], progress: Progress) -> None:
@@ -375,7 +382,7 @@ def _make_face_folder(folder: Path, setting: AlignSetting, bench: AlignerBench, 
 def _run_cell(folder: Path, cell: AlignCell, bench: AlignerBench, registry: Registry) -> dict[str, Any]:
     setting = cell.setting
     text = read_regular_text(folder / str(setting.world) / "world" / "truth.toml")
-    chosen = _run_recipe(bench, setting.training).changed(
+    chosen = run_recipe(bench, setting.training).changed(
         faces=str(folder / setting.faces), aligner=cell.aligner, clusterer=cell.clusterer, seed=setting.net
     )
     methods = {

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from kce.bench.pairs import EntryDifference  # noqa: TC001 - the schema is read from it
+from kce.registry.result_provenance import Provenance  # noqa: TC001 - the schema is read from it
 from kce.system.documents import Document
 
 
@@ -23,7 +25,7 @@ class LeaderboardRow:
     reasons: tuple[str, ...]
     ari: float
     interval: tuple[float, float] | None
-    rank: float
+    rank: float | None
     measures: Mapping[str, float | None]
     truths: Mapping[str, float | None]
     stability: float | None
@@ -46,11 +48,13 @@ class LeaderboardRanks:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Entries with the best mean rank first, and the names of the truths that count."""
+    """Entries with the best mean rank first, the truths that count, and which entries can be told apart."""
 
     rows: tuple[LeaderboardRow, ...]
     ranks: LeaderboardRanks
     truth: tuple[str, ...]
+    differences: tuple[EntryDifference, ...]
+    verdict: str
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class LeaderboardReport(Document):
 
     known: Leaderboard
     unknown: Leaderboard
+    provenance: Provenance | None = None
 
 
 @dataclass(frozen=True)
@@ -88,10 +93,13 @@ class AlignerRow:
 
 @dataclass(frozen=True)
 class AlignerReport(Document):
-    """``aligners.json``: the summary, and the cells behind it as ``results.jsonl`` has them."""
+    """``aligners.json``: the summary, the cells behind it, and for each k which aligners can be told apart."""
 
     NOUN: ClassVar[str] = "the report of a benchmark of aligners"
     HINT: ClassVar[str] = "`kce bench aligners --to` writes it"
 
     aligners: tuple[AlignerRow, ...]
     cells: tuple[Mapping[str, Any], ...]
+    differences: Mapping[str, tuple[EntryDifference, ...]]
+    verdicts: Mapping[str, str]
+    provenance: Provenance | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +26,7 @@ class BenchRecord(Document):
         bench: Which benchmark.
         versions: Library -> version, of those that can change a result.
         recipe: What else decides about a result.
+        parts: "kind NAME:key=value" of every component that took part -> the distribution or file it was of.
     """
 
     NOUN = "the record of a benchmark"
@@ -33,6 +34,7 @@ class BenchRecord(Document):
     bench: Literal["clusterers", "aligners"]
     versions: Mapping[str, str]
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 def claim_bench_folder(folder: Path, record: BenchRecord) -> None:
@@ -46,13 +48,16 @@ def claim_bench_folder(folder: Path, record: BenchRecord) -> None:
     path = folder / _RECORD
     if path.is_file():
         here, existing = document_to_table(record), document_to_table(read_document(path, BenchRecord))
-        differing = [key for key in here if here[key] != existing[key]]
+        own, before = here.pop("parts"), existing.pop("parts")
+        differing = {key: (existing[key], here[key]) for key in here if here[key] != existing[key]}
+        differing |= {part: (before[part], own[part]) for part in own if before.get(part, own[part]) != own[part]}
         if differing:
-            shown = "; ".join(f"{key} {existing[key]}, now {here[key]}" for key in differing)
+            shown = "; ".join(f"{key} {then}, now {now}" for key, (then, now) in differing.items())
             raise Refused(
                 f"{folder} has results that were made with different settings: {shown}",
                 "use another folder, and compare the two with `kce bench compare`",
             )
+        record = replace(record, parts={**before, **own})
     write_document(path, record)
 
 

@@ -27,9 +27,9 @@ from kce.errors import BadData, KCEError
 from kce.evaluation.agreement import agreement_scores, partition_stability
 from kce.features.reduction import align_rows, reduce_rows
 from kce.features.streams import in_memory
-from kce.pipeline.recipe import library_versions
 from kce.registry import defaults, isolation
 from kce.registry.registry import Registry
+from kce.registry.result_provenance import library_versions, part_origins
 from kce.registry.specs import format_spec, parse_spec
 from kce.system.atomic import write_atomic
 from kce.system.lock import folder_lock
@@ -201,7 +201,8 @@ def run_cluster_cells(
 def _run_cells(
     folder: Path, cells: Sequence[ClusterCell], registry: Registry, limit: float, workers: int, progress: Progress
 ) -> list[dict[str, Any]]:
-    claim_bench_folder(folder, BenchRecord("clusterers", library_versions()))
+    parts = {(kind, getattr(cell, kind)) for cell in cells for kind in ("aligner", "reducer", "clusterer")}
+    claim_bench_folder(folder, BenchRecord("clusterers", library_versions(), parts=part_origins(registry, parts)))
     make_folder_inside(folder, "labels")
     stored = load_finished_cells(folder, ClusterResult)
     results = {

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xxhash
 
 from kce.bench import synthetic
-from kce.bench.world_parameters import feature_world_parameters
+from kce.bench.world_parameters import FeatureWorldParameters, feature_world_parameters
 from kce.errors import BadData, KCEError, UnknownName
 from kce.faces.cut import cut
 from kce.faces.folder import read_faces
@@ -95,16 +97,7 @@ def load_bench_data(name: str, truth: str = "", views: bool = True) -> BenchData
     """
     if _is_table(name):
         return _load_table(name, truth)
-    spec, parameters = parse_spec(name)
-    world_name, _, version = spec.partition("@")
-    seed = parameters.pop("seed", 0)
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        raise KCEError(f"seed = {seed!r} is not a whole number", "write it as in plain:seed=1")
-    world = synthetic.make_feature_world(
-        feature_world_parameters({**_suite()[world_name][version], **parameters}, f"world {world_name}"),
-        seed,
-        views,
-    )
+    world = synthetic.make_feature_world(*_world_parameters(name), views)
     fakes = np.arange(len(world.features))
     reals = np.arange(len(world.reals)) + len(fakes)
     rows = replace(
@@ -113,6 +106,50 @@ def load_bench_data(name: str, truth: str = "", views: bool = True) -> BenchData
         views={view: table.take(fakes) for view, table in world.views.items()},
     )
     return BenchData(name, rows, _list_truths(rows, world.method))
+
+
+def hash_of_worlds(names: Sequence[str], truth: str = "") -> str:
+    """Hash of what benchmarks run on: of the definition of each world, and of the rows of each table (32 hex digits).
+
+    A feature world is the same bytes wherever its definition is the same, so none is made for this.
+
+    Args:
+        names: Full names, in any order.
+        truth: Path of the truth of tables; empty = their labels.
+    """
+    total = xxhash.xxh3_128()
+    for name in sorted(set(names)):
+        definition = _hash_of_table(name, truth) if _is_table(name) else _definition(name)
+        total.update(f"{definition}\n".encode())
+    return total.hexdigest()
+
+
+def _definition(name: str) -> str:
+    if is_image_world(name):
+        recipe = xxhash.xxh3_128_hexdigest(read_regular_text(str(_DEMO_RECIPE)).encode())
+        return f"{_dataset_spec(name)} {recipe}"
+    parameters, seed = _world_parameters(name)
+    return json.dumps({"parameters": asdict(parameters), "seed": seed}, sort_keys=True)
+
+
+def _hash_of_table(address: str, truth: str) -> str:
+    rows = StoredRows.all_of(open_table(address))
+    total = xxhash.xxh3_128(read_regular_text(truth).encode() if truth else b"")
+    for column in (rows.key, rows.label, rows.group):
+        total.update("\0".join(column.tolist()).encode() + b"\1")
+    for batch in rows.batches():
+        total.update(np.ascontiguousarray(batch.x, "<f4").tobytes())
+    return total.hexdigest()
+
+
+def _world_parameters(name: str) -> tuple[FeatureWorldParameters, int]:
+    """The parameters and the seed of a feature world by its full name."""
+    spec, parameters = parse_spec(name)
+    world_name, _, version = spec.partition("@")
+    seed = parameters.pop("seed", 0)
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise KCEError(f"seed = {seed!r} is not a whole number", "write it as in plain:seed=1")
+    return feature_world_parameters({**_suite()[world_name][version], **parameters}, f"world {world_name}"), seed
 
 
 @cache

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kce.cli.app import App
-from kce.cli.console import print_json, print_line, print_problems, print_table, progress_bars, say
+from kce.cli.console import App, print_json, print_line, print_problems, print_table, progress_bars, say
 from kce.cli.options import AsJson
 from kce.errors import KCEError
 from kce.evaluation.formatting import format_interval, format_number
@@ -32,7 +31,7 @@ def main() -> None:
     """Try components where the right answer is known."""
 
 
-@bench.command(continues="to")
+@bench.command()
 def clusterers(
     clusterer: Annotated[
         list[str] | None, typer.Option(help="One or more NAME or NAME:key=value.", show_default="every built-in one")
@@ -69,10 +68,12 @@ def clusterers(
     """
     import tempfile
 
+    from kce.bench.bench_provenance import cluster_provenance
     from kce.bench.cell_store import finished_ids, raise_if_stopped
     from kce.bench.clusterers import list_cluster_cells, run_cluster_cells
     from kce.bench.leaderboard import make_leaderboards, write_leaderboards
     from kce.registry.registry import Registry
+    from kce.system.documents import model_to_table
     from kce.system.lock import folder_lock
 
     registry = Registry.load()
@@ -90,10 +91,18 @@ def clusterers(
         with progress_bars() as progress:
             results = run_cluster_cells(Path(folder), cells, registry, limit, workers, progress)
         boards = make_leaderboards(Path(folder), results)
+        provenance = cluster_provenance(registry, results, str(truth or ""))
         if to is not None:
-            write_leaderboards(to, boards, results)
+            write_leaderboards(to, boards, results, provenance)
     if as_json:
-        print_json({"seeds": list(range(seeds)), "cells": results, "leaderboards": boards})
+        print_json(
+            {
+                "seeds": list(range(seeds)),
+                "cells": results,
+                "leaderboards": boards,
+                "provenance": model_to_table(provenance),
+            }
+        )
     else:
         _print_boards(boards, results)
         if to is not None:
@@ -104,7 +113,7 @@ def clusterers(
     return None
 
 
-@bench.command(continues=True)
+@bench.command()
 def aligners(
     to: Annotated[Path, typer.Option(help="Folder for worlds, runs and results; one that is there is continued.")],
     aligner: Annotated[
@@ -136,11 +145,19 @@ def aligners(
     Trainings and aligners are tried on synthetic faces whose truth is known. Each combination of world, kind, amount,
     training and network takes a few minutes of one core.
     """
-    from kce.bench.aligner_report import aligner_tables, summarize_aligners, write_aligner_report
-    from kce.bench.aligners import ALIGNER_RECIPE, KS, list_align_cells, read_aligner_bench, run_align_cells
+    from kce.bench.aligner_report import aligner_tables, compare_aligners, summarize_aligners, write_aligner_report
+    from kce.bench.aligners import (
+        ALIGNER_RECIPE,
+        KS,
+        list_align_cells,
+        read_aligner_bench,
+        run_align_cells,
+    )
+    from kce.bench.bench_provenance import aligner_provenance
     from kce.bench.cell_store import finished_ids, raise_if_stopped
     from kce.faces import degrade
     from kce.registry.registry import Registry
+    from kce.system.documents import model_to_table
     from kce.system.lock import folder_lock
 
     registry = Registry.load()
@@ -155,12 +172,24 @@ def aligners(
         with progress_bars() as progress:
             results = run_align_cells(to, cells, chosen, registry, workers, progress)
         rows = summarize_aligners(results)
-        write_aligner_report(to, rows, results)
+        differences, verdicts = compare_aligners(results)
+        provenance = aligner_provenance(registry, chosen, results)
+        write_aligner_report(to, rows, results, provenance)
     if as_json:
-        print_json({"cells": results, "aligners": rows})
+        print_json(
+            {
+                "cells": results,
+                "aligners": rows,
+                "differences": {k: [model_to_table(one) for one in own] for k, own in differences.items()},
+                "verdicts": verdicts,
+                "provenance": model_to_table(provenance),
+            }
+        )
     else:
         for table in aligner_tables(rows):
             _print_report_table(table)
+        for name, text in verdicts.items():
+            print_line(f"k {name}: {text}")
         _print_failed(
             results, "{aligner}, {clusterer}, {training} {net}, on world {world}, {kind} {amount:g}, k {k}: {reason}"
         )
@@ -218,7 +247,7 @@ def _print_planned(cells: Sequence[tuple[str, Any]], done: set[str], as_json: bo
 
 
 def _print_boards(boards: dict[str, Any], results: list[dict[str, Any]]) -> None:
-    from kce.bench.leaderboard import leaderboard_table
+    from kce.bench.leaderboard_tables import leaderboard_table
 
     for k, board in boards.items():
         if board["rows"]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from platform import python_version
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from kce.errors import KCEError
 from kce.merging.plan_file import PlanOrigin, plan_origin
 from kce.registry import defaults, distributions
+from kce.registry.result_provenance import library_versions
 from kce.registry.specs import format_spec
 from kce.system.documents import (
     Document,
@@ -20,7 +19,6 @@ from kce.system.documents import (
     read_document,
     write_document,
 )
-from kce.system.version import __version__
 from kce.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -240,14 +238,3 @@ def cluster_choices(recipe: Recipe) -> dict[str, str]:
         if key not in ("plan", "backbone", "extractor", "train.images")
     }
     return {"first": recipe.first, **chosen}
-
-
-def library_versions() -> dict[str, str]:
-    """Package -> version, of everything whose version can change a result."""
-    versions = {"python": python_version(), "kce": __version__}
-    for name in ("torch", "timm", "numpy", "scikit-learn", "hdbscan", "openTSNE"):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions

@@ -9,6 +9,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import xxhash
+
 from kce.audit.unlearned import UNLEARNED_NOTE, find_unlearned
 from kce.errors import KCEError, Refused, UnknownName
 from kce.evaluation.scoring import open_evaluators, read_evaluation_rows, score_features
@@ -23,12 +25,20 @@ from kce.merging.plan_file import check_plan, mark_edit, plan_origin, read_plan,
 from kce.merging.plans import at_random, by_clusters, by_name, estimate_class_count, mean_rows, unmerged_plan
 from kce.pipeline.networks import Networks
 from kce.pipeline.plan_edits import edit_remarks, refuse_late_edit
-from kce.pipeline.recipe import PLANS, cluster_choices, compared_choices, read_recipe, write_recipe
+from kce.pipeline.recipe import (
+    PLANS,
+    cluster_choices,
+    compared_choices,
+    named_components,
+    read_recipe,
+    write_recipe,
+)
 from kce.pipeline.recipe_checks import check_recipe
 from kce.pipeline.rehearsal import rehearse
 from kce.pipeline.run_faces import select_faces
 from kce.pipeline.run_report import RunReport, count_faces
 from kce.registry import isolation
+from kce.registry.result_provenance import record_provenance
 from kce.system import lock
 from kce.system.documents import checked_model, document_to_table, write_document
 from kce.system.regular import require_inside
@@ -43,6 +53,7 @@ if TYPE_CHECKING:
     from kce.pipeline.recipe import Recipe
     from kce.pipeline.run_faces import RunFaces
     from kce.registry.registry import Registry
+    from kce.registry.result_provenance import Provenance
     from kce.types import FeatureStream, MergePlan, Progress
 
 _log = logging.getLogger("kce.pipeline.run")
@@ -68,6 +79,7 @@ def run(
     devices: int = 1,
     progress: Progress = lambda *_: None,
     cache: PixelCache | None = None,
+    command: str | None = None,
 ) -> dict[str, Any]:
     """Do in `folder` what is not done yet, up to a stage.
 
@@ -81,6 +93,7 @@ def run(
         devices: How many GPUs, or processes on the CPU, networks run on.
         progress: Called while the run works.
         cache: Where decoded faces are stored on disk; None = nowhere.
+        command: The command as it was typed, for the report; None = that of this process.
 
     Returns:
         The run's report as ``report.json`` has it; before the last stage {"plan": category -> class} or nothing.
@@ -108,7 +121,7 @@ def run(
         refuse_late_edit(folder / PLAN, _weights(folder, FINAL))
         faces = select_faces(all_faces, recipe, registry, known, unknown)
         shared = cache.of(all_faces) if cache else None
-        stages = _Stages(folder, recipe, registry, faces, other_runs, devices, progress, shared)
+        stages = _Stages(folder, recipe, registry, faces, other_runs, devices, progress, shared, command)
         if stages.is_long(until):
             check_precision(precision)
             dims = {spec: stages.networks.shape(spec).dim for spec in (recipe.first, recipe.backbone)}
@@ -183,10 +196,11 @@ class _Stages:
         devices: int,
         progress: Progress,
         cache: SharedPixels | None,
+        command: str | None = None,
     ) -> None:
         self.folder, self.recipe, self.registry, self.faces = folder, recipe, registry, faces
         self.run_folders = [folder, *other_runs]
-        self.devices, self.progress, self.cache = devices, progress, cache
+        self.devices, self.progress, self.cache, self.command = devices, progress, cache, command
         weights = [_weights(other, name) for other in self.run_folders for name in (FIRST, FINAL)]
         self.networks = Networks(registry, weights, recipe.timeout)
         self._pixels: dict[tuple[int, int], Pixels] = {}
@@ -441,8 +455,24 @@ class _Stages:
             asked=plan.asked,
             known=count_faces(self.faces.known),
             unknown=count_faces(self.faces.unknown),
+            provenance=self._provenance(scored["n"]),
             evaluated={category: int((rows.label == category).sum()) for category in rows.categories},
             **scored,
+        )
+
+    def _provenance(self, rows: int) -> Provenance:
+        faces, clusters = self.faces, self.recipe.clusters
+        parts = named_components(self.recipe)
+        return record_provenance(
+            self.registry,
+            [part for part in parts if clusters or part[0] not in ("aligner", "clusterer")],
+            n={"rows": rows, "known faces": len(faces.known), "unknown faces": len(faces.unknown)},
+            seeds=[self.recipe.seed],
+            data=f"faces of {len(faces.categories)} known and {len(self.recipe.unknown)} unknown categories",
+            data_hash=xxhash.xxh3_128_hexdigest(
+                f"{faces.trained.content_hash()} {faces.unknown.content_hash()}".encode()
+            ),
+            command=self.command,
         )
 
     def _component(self, kind: str, spec: str, **parameters: Any) -> AbstractContextManager[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from kce.registry.result_provenance import Provenance  # noqa: TC001 - the schema is read from it
 from kce.system.documents import Document
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class RunReport(Document):
         edited: Whether a person changed which categories belong together, or may have.
         plan_hash: Hash of the plan, by ``kce.merging.plan_file.partition_hash``.
         made_hash: Hash of the plan as it was made; "unknown" if that is not known.
+        provenance: Where the scores come from.
         precision: In what the networks computed: 32, bf16 or 16; empty in reports of earlier versions.
     """
 
@@ -60,6 +62,7 @@ class RunReport(Document):
     edited: bool = False
     plan_hash: str = ""
     made_hash: str = ""
+    provenance: Provenance | None = None
 
 
 def count_faces(faces: Faces) -> dict[str, int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kce.pipeline.run_report import RunReport  # noqa: TC001 - the schema is read from it
+from kce.registry.result_provenance import Provenance  # noqa: TC001 - the schema is read from it
 from kce.system.documents import Document
 
 
@@ -42,6 +43,7 @@ class DemoReport(Document):
         plan: Category -> class of the plan by clusters.
         plans: Plan -> its scores.
         runs: Plan -> the report of its run.
+        provenance: Where the scores come from.
     """
 
     NOUN: ClassVar[str] = "the report of a demo"
@@ -51,3 +53,4 @@ class DemoReport(Document):
     plan: Mapping[str, str]
     plans: Mapping[str, PlanScores]
     runs: Mapping[str, RunReport]
+    provenance: Provenance | None = None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kce.report import thumbnails
 from kce.report.charts import Bars, Flow, Matrix, Points
+from kce.report.citation import bibliography, provenance_lines
 from kce.system.text import visible_text
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def render_page(
     figures: Sequence[ReportFigure],
     remarks: Sequence[str] = (),
     faces: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, Any] | None = None,
 ) -> str:
     """Render a page with tables and interactive figures.
 
@@ -33,6 +35,7 @@ def render_page(
         remarks: What a reader must know first.
         faces: Faces behind the points in figures: "keys", "datasets" (category -> dataset) and "thumbnails" (sprite
             sheets).
+        provenance: Where the figures come from, with the keys of ``Provenance``; None = not recorded.
 
     Returns:
         The page as HTML.
@@ -55,6 +58,8 @@ def render_page(
     return template.render(
         title=title,
         remarks=remarks,
+        provenance=provenance_lines(provenance) if provenance else [],
+        bibliography=bibliography(provenance["versions"]["kce"]) if provenance else bibliography(),
         tables=tables,
         figures=[
             {

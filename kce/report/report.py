@@ -14,7 +14,7 @@ from kce.report.figures import ShownFaces
 from kce.report.html_page import render_page
 from kce.report.matplotlib_charts import write_chart_files
 from kce.report.sources import ReportSource, read_report_source
-from kce.report.table_export import write_table_files
+from kce.report.table_export import write_tables
 from kce.system.atomic import write_atomic
 from kce.system.lock import folder_lock
 
@@ -52,8 +52,7 @@ def _write(folder: Path, source: ReportSource, files: bool, progress: Progress) 
     write_atomic(path, _render(source, report_tables, report_figures, faces).encode())
     written = [path]
     if files:
-        for table in report_tables:
-            written += write_table_files(folder / "tables", table)
+        written += write_tables(folder / "tables", report_tables, source.document["provenance"])
         charts = [(figure, label, chart) for figure in report_figures for label, chart in figure.variants.items()]
         for number, (figure, label, chart) in enumerate(charts, 1):
             name = figure.name if len(figure.variants) == 1 else f"{figure.name}, {label}"
@@ -78,6 +77,7 @@ def _render(
         figures,
         document.get("remarks", []),
         {"keys": keys, "datasets": _datasets(source, faces), "thumbnails": thumbnails.sprite_sheets(faces, keys)},
+        document["provenance"],
     )
 
 

@@ -6,27 +6,48 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
+from kce.report.citation import describe_provenance, write_citation_files
 from kce.report.escaping import latex_text, markdown_text, spreadsheet_cell
 from kce.system.atomic import write_atomic
 from kce.system.regular import make_folder_inside
 from kce.system.text import visible_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from kce.report.charts import ReportTable
 
 
-def write_table_files(folder: Path, table: ReportTable) -> list[Path]:
-    """Write a table into `folder` as <name>.csv, .md and .tex, and return the paths."""
+def write_tables(
+    folder: Path, tables: Sequence[ReportTable], provenance: Mapping[str, Any] | None = None
+) -> list[Path]:
+    """Write tables for programs, notes and papers, and where they come from.
+
+    A csv file is a plain table that any program reads, so its provenance stands beside it, in ``provenance.json``;
+    Markdown and LaTeX have it in the file.
+
+    Args:
+        folder: Each table is written there as <name>.csv, .md and .tex.
+        tables: The tables.
+        provenance: With the keys of ``Provenance``; None = not recorded.
+
+    Returns:
+        The paths of all files.
+    """
     make_folder_inside(folder.parent, folder.name)
+    source = describe_provenance(provenance)
     written = []
-    for suffix, form in (("csv", table_as_csv), ("md", table_as_markdown), ("tex", table_as_latex)):
-        path = folder / f"{table.name}.{suffix}"
-        write_atomic(path, form(table).encode())
-        written.append(path)
-    return written
+    for table in tables:
+        texts = {
+            "csv": table_as_csv(table),
+            "md": f"{table_as_markdown(table)}\n{markdown_text(source)}\n",
+            "tex": f"{table_as_latex(table)}% {visible_text(source)}\n",
+        }
+        for suffix, text in texts.items():
+            written.append(folder / f"{table.name}.{suffix}")
+            write_atomic(written[-1], text.encode())
+    return [*written, *(write_citation_files(folder, provenance) if provenance else [])]
 
 
 def table_as_csv(table: ReportTable) -> str:

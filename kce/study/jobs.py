@@ -46,6 +46,7 @@ def run_job(
     until: str,
     other_runs: Sequence[str],
     cache: tuple[str, int] | None = None,
+    command: str | None = None,
 ) -> JobResult:
     """Carry out a run in its folder, up to a stage.
 
@@ -56,6 +57,7 @@ def run_job(
         until: The last stage to do.
         other_runs: Folders of runs whose models, features and plans may be reused.
         cache: The folder for decoded faces, and the bytes that they may take; None = they are not stored.
+        command: The command of the study as it was typed.
 
     Returns:
         The machine, and the warnings of the run.
@@ -67,7 +69,8 @@ def run_job(
     with _watched(Path(folder) / PROGRESS) as (progress, warnings):
         chosen = recipe_from_table(recipe_table, f"the study's recipe of {folder}")
         others = [Path(other) for other in other_runs]
-        run(Path(folder), chosen, Registry.load(registry), until, others, progress=progress, cache=_pixel_cache(cache))
+        pixels = _pixel_cache(cache)
+        run(Path(folder), chosen, Registry.load(registry), until, others, 1, progress, pixels, command)
     return JobResult(socket.gethostname(), tuple(warnings))
 
 

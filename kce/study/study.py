@@ -23,10 +23,12 @@ from kce.pipeline.recipe import cluster_choices, recipe_to_table
 from kce.pipeline.run import FEATURES
 from kce.pipeline.run_report import count_faces
 from kce.registry import isolation
+from kce.registry.result_provenance import current_command
 from kce.study import comparison, cost, grid, preflight
 from kce.study.jobs import progress_path
 from kce.study.scheduler import Task, run_tasks
 from kce.study.study_file import read_study
+from kce.study.study_provenance import describe_versions, join_provenance
 from kce.study.study_report import StudyReport
 from kce.system.documents import Document, document_to_table, model_from_table, write_document
 from kce.system.job import Job
@@ -195,6 +197,7 @@ class StudyPlan:
                 "until": until,
                 "other_runs": [str(self.run_folder(other)) for other in related if other is not run],
                 "cache": self._pixel_cache,
+                "command": current_command(),
             },
         )
 
@@ -394,11 +397,13 @@ def finish_study(plan: StudyPlan, tasks: Mapping[str, Task], estimate: cost.Stud
             *plan.remarks,
             *comparison.describe_edited_plans(reports),
             *comparison.describe_precisions(reports),
+            *describe_versions(reports),
         ],
         "estimate": estimate.summary(),
         "seconds": round(sum(task.seconds for task in tasks.values()), 1),
         "failed": {name: task.error for name, task in tasks.items() if task.state == "failed"},
         "report": str(plan.folder / "report.html"),
+        "provenance": join_provenance(reports),
     }
     report = model_from_table(document, StudyReport, "the report of the study")
     write_document(plan.folder / "report.json", report)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from kce.evaluation.paired_tests import MeanEstimate, RatioEstimate  # noqa: TC001 - the schema is read from them
+from kce.registry.result_provenance import Provenance  # noqa: TC001 - the schema is read from it
 from kce.system.documents import Document
 
 Interval = tuple[float, float]
@@ -173,6 +174,7 @@ class StudyReport(Document):
         seconds: Seconds of all jobs together.
         failed: Name of a job -> its error.
         report: Path of the page.
+        provenance: Where the scores come from; None without a finished run.
     """
 
     NOUN: ClassVar[str] = "the report of a study"
@@ -193,3 +195,4 @@ class StudyReport(Document):
     seconds: float = 0.0
     failed: Mapping[str, str] = field(default_factory=dict)
     report: str = ""
+    provenance: Provenance | None = None

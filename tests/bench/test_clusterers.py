@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,33 @@ def test_results_of_other_versions_are_not_mixed(tmp_path: Path) -> None:
     )
     with pytest.raises(Refused, match="made with different settings: versions"):
         clusterers.run_cluster_cells(tmp_path, todo, REGISTRY)
+
+
+def test_results_of_another_version_of_a_plugin_are_not_mixed(tmp_path: Path) -> None:
+    registry = write(tmp_path, "[clusterer.good]\nuse = 'bad:good'\n", bad=BAD)
+    todo = clusterers.list_cluster_cells(registry, ["good"], [SMALL])
+    clusterers.run_cluster_cells(tmp_path / "out", todo, registry)
+    registry = write(tmp_path, "[clusterer.good]\nuse = 'bad:good'\n", bad=BAD + "# improved\n")
+    with pytest.raises(Refused, match=r"clusterer good bad\.py sha256:"):
+        clusterers.run_cluster_cells(tmp_path / "out", todo, registry)
+
+
+def test_the_hash_of_worlds_is_that_of_what_they_are(tmp_path: Path) -> None:
+    assert worlds.hash_of_worlds(["plain@1", "small@1"]) == worlds.hash_of_worlds(["small@1", "plain@1"])
+    hashes = [worlds.hash_of_worlds([name]) for name in ("small@1", "small@1:seed=1", "small@1:rows=10", "demo")]
+    assert len(set(hashes)) == 4
+    # What a name leaves out has its default.
+    assert worlds.hash_of_worlds(["small@1:seed=0"]) == worlds.hash_of_worlds(["small@1:rows=20"]) == hashes[0]
+    world = synthetic.make_feature_world(FeatureWorldParameters(rows=10, categories=4, methods=2, datasets=2), 0, False)
+    other = replace(world.features, x=world.features.x + 1)
+    for name, features in (("one", world.features), ("same", world.features), ("other", other)):
+        with write_table(tmp_path / "f.h5", name, {}) as table:
+            table.append(features.key, features.label, features.group, features.x)
+            table.publish()
+    one, same, moved = (worlds.hash_of_worlds([f"{tmp_path / 'f.h5'}:/{name}"]) for name in ("one", "same", "other"))
+    assert one == same != moved
+    (tmp_path / "truth.toml").write_text("[method]\n", encoding="utf-8")
+    assert worlds.hash_of_worlds([f"{tmp_path / 'f.h5'}:/one"], str(tmp_path / "truth.toml")) != one
 
 
 def test_k_is_given_or_estimated_or_the_clusterers_own() -> None:

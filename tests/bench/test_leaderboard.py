@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from kce.bench.bench_reports import LeaderboardReport
 from kce.bench.leaderboard import compare_benches, make_leaderboards, mean_ranks, write_leaderboards
+from kce.errors import UnknownName
+from kce.registry.result_provenance import Provenance
+from kce.system.documents import read_document
 from tests.support import browser
 
 
@@ -52,11 +58,14 @@ def test_the_critical_difference_is_the_published_one() -> None:
     assert mean_ranks(np.random.default_rng(0).random((14, 4)))["critical_difference"] == pytest.approx(1.25, abs=0.01)
 
 
-def test_one_world_or_two_entries_have_no_test() -> None:
-    for shape in ((1, 4), (5, 2)):
+def test_two_entries_have_a_test_but_one_world_or_one_entry_has_none() -> None:
+    for shape in ((1, 4), (5, 1)):
         result = mean_ranks(np.random.default_rng(0).random(shape))
         assert result["p"] is None
         assert result["critical_difference"] is None
+    two = mean_ranks(np.column_stack([np.linspace(0.8, 0.9, 8), np.linspace(0.3, 0.6, 8)]))
+    assert two["p"] == pytest.approx(2 / 2**8)  # all of the sign patterns but two are less extreme
+    assert two["critical_difference"] == pytest.approx(1.960 * (2 * 3 / (6 * 8)) ** 0.5, abs=1e-3)  # Demsar's table 5
 
 
 def test_a_failure_scores_nothing_and_is_ranked_last(folder: Path) -> None:
@@ -100,7 +109,65 @@ def test_what_is_written_holds_every_cell(folder: Path) -> None:
     paths = write_leaderboards(folder, make_leaderboards(folder, cells), cells)
     assert all(path.is_file() for path in paths)
     assert "&lt;b&gt;" in (folder / "leaderboard.html").read_text(encoding="utf-8")
-    assert len((folder / "tables" / "cells.csv").read_text(encoding="utf-8").splitlines()) == 3
+    frames = {path.stem: pd.read_csv(path) for path in (folder / "tables").glob("*.csv")}
+    assert set(frames) == {"cells", "leaderboard-k-known", "differences-k-known", "world-w1"}
+    assert len(frames["cells"]) == 2
+    assert {"seconds", "peak_mib"} <= set(frames["cells"])
+    assert {"low", "high", "seconds", "peak_mib"} <= set(frames["leaderboard-k-known"])
+
+
+def test_every_export_says_where_its_numbers_come_from(folder: Path) -> None:
+    cells = kept(folder, [cell(name, f"w{n}", 1 / 3 + 0.1 * n) for name in ("a", "b") for n in range(3)])
+    made = Provenance(
+        "2026-01-31T12:00:00Z",
+        "kce bench clusterers --world 'x y'",
+        {"worlds": 3},
+        (0,),
+        {"kce": "9.9", "hdbscan": "0.8"},
+        {"clusterer a": "kce-umap 0.1.0"},
+        "worlds: w0",
+        "c0ffee",
+    )
+    boards = make_leaderboards(folder, cells)
+    write_leaderboards(folder, boards, cells, made)
+    assert read_document(folder / "tables" / "provenance.json", Provenance) == made
+    assert read_document(folder / "leaderboard.json", LeaderboardReport).provenance == made
+    bib = (folder / "tables" / "citation.bib").read_text(encoding="utf-8")
+    page = (folder / "leaderboard.html").read_text(encoding="utf-8")
+    for said in ("10.3390/electronics12112353", "{9.9}"):
+        assert said in bib
+        assert said in page
+    texts = [page, *(path.read_text(encoding="utf-8") for path in (folder / "tables").glob("*.tex"))]
+    assert len(texts) == 7
+    for text in texts:
+        for said in (
+            "c0ffee",
+            "2026-01-31T12:00:00Z",
+            "kce-umap 0.1.0",
+            "hdbscan 0.8",
+            "3 worlds",
+            "kce bench clusterers",
+        ):
+            assert said in text
+    assert boards["known"]["verdict"] in html.unescape(page)
+    # To the last digit, and without a line that is not of the table.
+    frame = pd.read_csv(folder / "tables" / "leaderboard-k-known.csv")
+    rows = boards["known"]["rows"]
+    assert frame["ari"].tolist() == [row["ari"] for row in rows]
+    assert [tuple(pair) for pair in frame[["low", "high"]].to_numpy()] == [tuple(row["interval"]) for row in rows]
+
+
+def test_any_clusterer_of_one_bench_is_compared_with_any_of_another() -> None:
+    one = [cell("a", f"w{n}", 0.5 + 0.01 * n**2) for n in range(8)]
+    other = [cell(name, f"w{n}", 0.7 + 0.012 * n, k=k) for n in range(8) for name, k in (("c", "known"), ("d", "own"))]
+    assert compare_benches(one, other) == []
+    found = compare_benches(one, other, ["a"], ["c"])
+    assert [(row["clusterer"], row["against"]["clusterer"], row["n"]) for row in found] == [("a", "c", 8)]
+    assert found[0]["difference"] == pytest.approx(found[0]["second"] - found[0]["first"])
+    assert compare_benches(one, other, against=["c"]) == compare_benches(one, other, ["a"]) == found
+    assert compare_benches(one, other, ["a"], ["d"]) == []  # a number that was given, against one that was found
+    with pytest.raises(UnknownName, match="clusterer in the second benchmark"):
+        compare_benches(one, other, ["a"], ["a"])
 
 
 @browser.needed

@@ -28,7 +28,7 @@ from tests.support.corpus import small_recipe, small_study
 
 KINDS = ("cut", "cut packed", "bench", "run", "study")
 MOST_KILLS = 3  # of one round
-_VARIABLE = ("seconds", "peak_mib", "folder", "report", "estimate", "history")
+_VARIABLE = ("seconds", "peak_mib", "folder", "report", "estimate", "history", "provenance")
 
 
 class Inputs:

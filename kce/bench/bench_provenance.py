@@ -1,0 +1,52 @@
+"""Where the results of a benchmark come from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import xxhash
+
+from kce.bench.aligners import made_from, run_recipe
+from kce.bench.worlds import hash_of_worlds
+from kce.pipeline.recipe import named_components
+from kce.registry import defaults
+from kce.registry.result_provenance import Provenance, record_provenance
+
+if TYPE_CHECKING:
+    from kce.bench.aligners import AlignerBench
+    from kce.registry.registry import Registry
+
+
+def cluster_provenance(registry: Registry, results: Sequence[Mapping[str, Any]], truth: str = "") -> Provenance:
+    """Record where the results of a benchmark come from; `truth` is the path of the truth of stored features."""
+    worlds = sorted({result["world"] for result in results})
+    kinds = ("aligner", "reducer", "clusterer")
+    return record_provenance(
+        registry,
+        [(kind, result[kind]) for result in results for kind in kinds],
+        n={"worlds": len(worlds), "cells": len(results)},
+        seeds=sorted({result["seed"] for result in results}),
+        data=f"worlds: {', '.join(worlds)}",
+        data_hash=hash_of_worlds(worlds, truth),
+    )
+
+
+def aligner_provenance(registry: Registry, bench: AlignerBench, results: Sequence[Mapping[str, Any]]) -> Provenance:
+    """Record where the results of a benchmark come from; the hash is of its recipe, worlds and artefacts."""
+    parts = {("dataset", bench.world), ("detector", bench.cut.detector or defaults.DETECTOR)}
+    for training in {result["training"] for result in results}:
+        parts |= {part for part in named_components(run_recipe(bench, training)) if part[0] in ("backbone", "reducer")}
+    parts |= {(kind, result[kind]) for result in results for kind in ("aligner", "clusterer")}
+    settings = sorted({tuple(result[key] for key in ("world", "kind", "amount", "training")) for result in results})
+    worlds = {result["world"] for result in results}
+    made = json.dumps([made_from(bench), settings], sort_keys=True)
+    return record_provenance(
+        registry,
+        parts,
+        n={"worlds": len(worlds), "cells": len(results)},
+        seeds=sorted({result["net"] for result in results}),
+        data=f"{bench.world}, worlds {', '.join(map(str, sorted(worlds)))}",
+        data_hash=xxhash.xxh3_128_hexdigest(made.encode()),
+    )
