@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kce.cli.console import App, print_json, print_line, print_problems, print_table, progress_bars, say
+from kce.cli.app import App
+from kce.cli.console import print_json, print_line, print_problems, print_table, progress_bars, say
 from kce.cli.options import AsJson
 from kce.errors import KCEError
 from kce.evaluation.formatting import format_interval, format_number
@@ -31,7 +32,7 @@ def main() -> None:
     """Try components where the right answer is known."""
 
 
-@bench.command()
+@bench.command(continues="to")
 def clusterers(
     clusterer: Annotated[
         list[str] | None, typer.Option(help="One or more NAME or NAME:key=value.", show_default="every built-in one")
@@ -113,7 +114,7 @@ def clusterers(
     return None
 
 
-@bench.command()
+@bench.command(continues=True)
 def aligners(
     to: Annotated[Path, typer.Option(help="Folder for worlds, runs and results; one that is there is continued.")],
     aligner: Annotated[

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from kce.cli.console import App, print_line
+from kce.cli.app import App
+from kce.cli.console import print_line
 from kce.errors import KCEError
 
 init = App(name="init", no_args_is_help=True, rich_markup_mode=None)

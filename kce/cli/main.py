@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kce.cli import audit, bench, docs, init, pack_faces, run, study
+from kce.cli import audit, bench, completion, docs, init, pack_faces, run, study
 from kce.cli import plugins as plugin_commands
+from kce.cli.app import App, command_with_defaults
 from kce.cli.console import (
-    App,
-    command_with_defaults,
     present,
     print_json,
     print_line,
@@ -39,7 +38,7 @@ app = App(
     name="kce",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    add_completion=False,  # `main` has the options, without the time to load what they need
     rich_markup_mode=None,
 )
 
@@ -59,6 +58,24 @@ def _version(wanted: bool) -> None:
 def main(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    install: Annotated[
+        bool,
+        typer.Option(
+            "--install-completion",
+            callback=completion.install_completion,
+            is_eager=True,
+            help="Install completion for this shell.",
+        ),
+    ] = False,
+    show: Annotated[
+        bool,
+        typer.Option(
+            "--show-completion",
+            callback=completion.show_completion,
+            is_eager=True,
+            help="Print what completes the words of commands in this shell.",
+        ),
     ] = False,
 ) -> None:
     """Which forgery labels of which face-forgery datasets mean the same thing?"""
@@ -339,13 +356,13 @@ def demo(
 
 
 # In the order in which the help lists them.
-app.command()(demo)
+app.command(continues=True)(demo)
 app.command()(scan)
-app.command()(cut)
-app.command()(pack_faces.pack)
-app.command(context_settings=MORE, cls=command_with_defaults(run.run_defaults))(run.run)
+app.command(continues=True)(cut)
+app.command(continues=True)(pack_faces.pack)
+app.command(continues=True, context_settings=MORE, cls=command_with_defaults(run.run_defaults))(run.run)
 app.command(context_settings=MORE)(run.score)
-app.command()(study.study)
+app.command(continues=True)(study.study)
 app.command()(study.report)
 app.command()(audit.audit)
 app.command("list", context_settings=MORE, options_metavar="[OPTIONS] [KIND]")(list_)

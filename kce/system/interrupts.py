@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+
+_ANSWERED: list[bool] = []
 
 
 class EndingWhenInterrupted:
@@ -33,10 +36,17 @@ class RaisingWhenInterrupted:
             _replace(signal.default_int_handler, end_now)
 
 
+def answer_given() -> None:
+    """Note that the command has answered: what is interrupted from now on has no answer of its own."""
+    _ANSWERED.append(True)
+
+
 def end_now(*_: object) -> None:
     """The handler of the first of the two blocks."""
     try:
         os.write(2, b"interrupted\n")
+        if "--json" in sys.argv and not _ANSWERED:
+            os.write(1, b'{"error": "interrupted", "hint": "nothing was begun; start the same command again"}\n')
     finally:
         os._exit(130)
 

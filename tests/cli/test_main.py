@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from kce.cli.console import App
+from kce.cli.app import App
 from kce.errors import KCEError
 from tests.support.corpus import KNOWN, UNKNOWN, face_folder
 
@@ -74,8 +74,8 @@ def test_a_scan_that_fails_shows_what_it_found(at: Path, kce: Kce) -> None:
         (at / "Celeb-DF-v2" / name).parent.mkdir(parents=True, exist_ok=True)
         (at / "Celeb-DF-v2" / name).touch()
     done = kce("scan", "CelebDFv2", "--root", ".", "--json")
-    assert "hint:" in refused(done)
     report = json.loads(done.stdout)
+    assert refused(done).endswith(f"error: {report['error']}\nhint: {report['hint']}\n")
     assert report["samples"] == 2
     assert "strange.mp4" in report["unparsed"][0]
     table = kce("scan", "CelebDFv2", "--root", ".")
@@ -156,13 +156,15 @@ def test_a_whole_run_by_commands(at: Path, kce: Kce, kce_json: Callable[..., dic
 def test_interrupted_it_says_130_and_goes_on(at: Path, number: int) -> None:
     face_folder(at)
     words = ["run", "r", "--faces", "faces", "--unknown", *UNKNOWN, "--backbone", "tiny:size=32", "--epochs", "400"]
-    process = subprocess.Popen([sys.executable, "-m", "kce", *words], cwd=at, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "kce", *words, "--json"]
+    process = subprocess.Popen(command, cwd=at, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (at / "r" / "train.csv").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     os.kill(process.pid, number)
-    _, said = process.communicate(timeout=60)
+    answer, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
+    assert json.loads(answer) == {"error": "interrupted", "hint": "the same command continues where it stopped"}
     assert "Traceback" not in said
     assert "continues where it stopped" in said
     assert (at / "r" / "first.safetensors.resume").is_file()

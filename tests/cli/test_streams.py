@@ -73,14 +73,19 @@ def test_ctrl_c_while_everything_is_loaded_leaves_no_traceback(at: Path) -> None
     ends = []
     for delay in (0.03, 0.06, 0.1, 0.2, 0.4):
         process = subprocess.Popen(
-            [sys.executable, "-m", "kce", "list"], cwd=at, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "kce", "list", "--json"],
+            cwd=at,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         time.sleep(delay)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        answer, said = process.communicate(timeout=60)
         # The first moments are the interpreter's own: it ends by the signal, or with a traceback from its own start.
         if "kce/cli/main" in said or process.returncode == 130:
             assert "Traceback" not in said, (delay, said)
+            assert json.loads(answer)["error"] == "interrupted"
             ends.append(process.returncode)
     assert set(ends) <= {130, 0}, ends
 
