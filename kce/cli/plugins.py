@@ -93,13 +93,18 @@ def check(
     from kce.registry.registry import Registry
     from kce.testing import runner
 
-    results = []
+    registry, results = Registry.load(), []
+    for note in registry.plugins.notes:
+        say(f"note: {note}")
     with progress_bars() as progress:
-        for result in runner.check_components(what, name, Registry.load(), limit):
+        for result in runner.check_components(what, name, registry, limit):
             results.append(result)
             progress(f"{result.kind} {result.name}", len(results), None)
     if as_json:
         print_json(runner.rows(results))
+    elif [result.check for result in results] == ["library"]:
+        (result,) = results
+        raise CheckFailed(result.check, f"{result.kind} {result.name}: {result.detail}", "install it, then check again")
     else:
         several = len({(result.kind, result.name) for result in results}) > 1
         table = runner.summary_table(results) if several else runner.detail_table(results)

@@ -63,7 +63,8 @@ def wrap(
     """
     if not isinstance(estimator, type):
         raise KCEError(f"{estimator!r:.80} is not a class", "give the class itself, as in kce.wrap(Birch)")
-    title = f"{estimator.__module__}:{estimator.__qualname__}"
+    public = [part for part in estimator.__module__.split(".") if not part.startswith("_")]
+    title = f"{'.'.join(public)}:{estimator.__qualname__}"
     base = _base(estimator, kind, title)
     parameters = _parameters(estimator, title)
     renamed = _renamed(parameters, dict(rename or {}), title, clusters=base is LibraryClusterer)

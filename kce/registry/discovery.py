@@ -29,6 +29,7 @@ from kce.system.regular import read_regular, require_regular
 from kce.system.shipped import BUILT_IN
 from kce.system.text import printable
 
+_ENOUGH = 65_536  # bytes of a file that are read to see what it is about
 _KIND_FOLDERS = frozenset(f"{kind}s" for kind in KINDS)
 
 
@@ -111,6 +112,32 @@ def discover_plugins(folder: Path | None) -> tuple[dict[str, DiscoveredPlugin], 
             plugins[plugin.name] = replace(first, problem=first.problem or problem)
         plugins[f"{plugin.name} ({plugin.source})"] = replace(plugin, problem=plugin.problem or problem)
     return plugins, notes
+
+
+def unread_folders(folder: Path, registry: Path | None) -> list[str]:
+    """Say which folders ``plugins/`` with plugins of KCE are not read, since no ``registry.toml`` is beside them.
+
+    Args:
+        folder: The folder that is looked at, with those above it.
+        registry: The user's ``registry.toml``, above which nothing is looked for; None = up to the root.
+    """
+    notes = []
+    folder = folder.resolve()
+    for above in (folder, *folder.parents):
+        if registry is not None and above == registry.parent:
+            break
+        if not os.path.lexists(above / "registry.toml") and any(map(_is_ours, _in_folder(above / "plugins", ""))):
+            notes.append(f"{above / 'plugins'} is not read: put a registry.toml beside it, which may be empty")
+    return notes
+
+
+def _is_ours(plugin: DiscoveredPlugin) -> bool:
+    """Whether a file is about KCE: many a project has a folder of that name."""
+    try:
+        file = plugin.file()
+        return file is not None and b"kce" in read_regular(file)[:_ENOUGH]
+    except (OSError, BadData, ValueError):
+        return False
 
 
 def _in_folder(folder: Path, source: str) -> list[DiscoveredPlugin]:

@@ -50,10 +50,15 @@ def list_distributions(registry: Registry) -> list[dict[str, Any]]:
 
 
 def plugin_origin(registry: Registry, plugin: str) -> str:
-    """Say where a plugin comes from, so that others can get it: "kce-umap 0.1.0", or a file's name and SHA-256."""
+    """Say where a plugin comes from, so that others can get it.
+
+    "kce-umap 0.1.0", a file's name and SHA-256, or "sklearn.cluster of scikit-learn 1.9.1" for a module of a library.
+    """
     source = registry.plugins.source(plugin)
     if source == "built-in":
         return f"{DISTRIBUTION} {__version__}"
+    if registry.plugins.is_library(plugin):
+        return f"{plugin} of {source}"
     file = Path(source) / "__init__.py" if Path(source).is_dir() else Path(source)
     return f"{file.name} sha256:{sha256(file.read_bytes()).hexdigest()}" if file.is_file() else source
 
@@ -61,6 +66,8 @@ def plugin_origin(registry: Registry, plugin: str) -> str:
 def install_hint(origin: str) -> str:
     """Say how to get the plugin that `origin`, as ``plugin_origin`` returned it elsewhere, names."""
     name, _, version = origin.partition(" ")
+    if version.startswith("of "):
+        return f"it is a class of {origin}, which a registry.toml named: copy its table into yours"
     if version.startswith("sha256:"):
         return f"it came from a plugin file, {name} ({version[:19]}...): put that into the `plugins/` folder"
     if name == DISTRIBUTION and (reference := install_source().reference):

@@ -17,6 +17,7 @@ from kce.errors import BrokenPlugin, UnknownName
 from kce.hookspecs import API, Factories
 from kce.registry.asking import ask_plugin, broken_plugin, hook_manager
 from kce.registry.discovery import discover_plugins
+from kce.registry.libraries import is_library, library_source
 
 if TYPE_CHECKING:
     import pluggy
@@ -36,7 +37,8 @@ class Plugins:
         folder: The folder of the user's ``registry.toml``, if there is one.
 
     Attributes:
-        notes: A sentence for each installed package that is left out, because it is there twice or half removed.
+        notes: A sentence for each installed package that is left out, because it is there twice or half removed; and
+            for each folder ``plugins/`` that is not read.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -57,8 +59,17 @@ class Plugins:
         return [name for name, plugin in self._plugins.items() if not plugin.built_in]
 
     def source(self, name: str) -> str:
-        """Return "built-in", "NAME VERSION" of an installed package, or a file; empty if there is no such plugin."""
-        return self._plugins[name].source if name in self._plugins else ""
+        """Return "built-in", "NAME VERSION" of an installed package, or a file; empty if there is no such plugin.
+
+        Of a module of a library, which a ``registry.toml`` may name too, that of the library.
+        """
+        if name in self._plugins:
+            return self._plugins[name].source
+        return library_source(name) if self.is_library(name) else ""
+
+    def is_library(self, name: str) -> bool:
+        """Return whether a name is that of a module of a library, and of no plugin."""
+        return {name, name.partition(".")[0]}.isdisjoint(self._plugins) and is_library(name)
 
     def metadata(self, name: str) -> Mapping[str, str]:
         """Return the metadata of the plugin's package; see ``kce.registry.discovery.DiscoveredPlugin``."""

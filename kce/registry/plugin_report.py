@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kce.errors import BrokenPlugin, KCEError
 from kce.registry.asking import ask_plugin, describe_error
+from kce.registry.libraries import missing_requirement
 from kce.registry.specs import factory_signature
 
 if TYPE_CHECKING:
@@ -47,11 +48,13 @@ class ComponentReport:
         doc: The docstring of its factory.
         parameters: The parameters of its factory.
         error: Why it cannot be used; empty if it can.
+        missing: What must be installed before it can be used; empty if nothing is missing.
     """
 
     doc: str = ""
     parameters: tuple[ParameterReport, ...] = ()
     error: str = ""
+    missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ def describe_factory(what: str, factory: Callable[..., Any]) -> ComponentReport:
     """
     try:
         parameters = factory_signature(what, factory).parameters.values()
+        missing = missing_requirement(factory)
     except KCEError as broken:
         return ComponentReport(error=broken.message)
     return ComponentReport(
@@ -112,6 +116,7 @@ def describe_factory(what: str, factory: Callable[..., Any]) -> ComponentReport:
             )
             for parameter in parameters
         ),
+        missing=missing,
     )
 
 

@@ -18,6 +18,8 @@ from kce.errors import BrokenPlugin, KCEError, UnknownName
 from kce.estimators.base import Estimator
 from kce.hookspecs import KINDS
 from kce.registry.asking import describe_error
+from kce.registry.discovery import unread_folders
+from kce.registry.libraries import check_library, library_factory, missing_module, missing_requirement
 from kce.registry.manager import Plugins
 from kce.registry.plugin_report import ComponentReport, describe_factory
 from kce.registry.registry_file import RegistryEntry, read_registry
@@ -113,7 +115,9 @@ class Registry:
         entries = read_registry(REGISTRY, {})
         if user is not None:
             entries = read_registry(user, entries)
-        return cls(entries, Plugins(user.parent if user is not None else None), here)
+        plugins = Plugins(user.parent if user is not None else None)
+        plugins.notes += unread_folders(here, user)
+        return cls(entries, plugins, here)
 
     @classmethod
     def shipped(cls) -> Registry:
@@ -181,6 +185,8 @@ class Registry:
         what = f"{kind} {entry.name!r}"
         self._check_offered(entry)
         if self._is_built_in(entry):
+            report = describe_factory(what, self._factories(entry)[entry.factory])
+        elif self.plugins.is_library(entry.plugin):
             report = describe_factory(what, self._factory(entry))
         else:
             report = self.plugins.component(entry.plugin, kind, entry.factory)
@@ -229,6 +235,8 @@ class Registry:
             more = f"; and {len(broken) - _MOST_BROKEN} more" if len(broken) > _MOST_BROKEN else ""
             error.message += f". It may be in a plugin that is broken: {'; '.join(texts)}{more}"
             error.hint = f"{broken[0].hint}; {error.hint}"
+        if self.plugins.notes:
+            error.hint = f"{'; '.join(self.plugins.notes)}; {error.hint}"
         return error
 
     def list_components(self, kind: str | None = None) -> list[dict[str, str]]:
@@ -257,13 +265,18 @@ class Registry:
         return sorted(rows, key=lambda row: (row["kind"], row["name"]))
 
     def _row(self, entry: RegistryEntry, error: str = "") -> dict[str, str]:
+        if not error and entry.enabled and self.plugins.is_library(entry.plugin):
+            error = missing_module(entry.plugin)
         if not error and entry.enabled:
             try:
                 self._check_offered(entry)
                 if self._is_built_in(entry):
-                    factory_signature(f"{entry.kind} {entry.name!r}", self._factory(entry), types=False)
-                else:
-                    error = self.plugins.component(entry.plugin, entry.kind, entry.factory).error
+                    factory = self._factories(entry)[entry.factory]
+                    factory_signature(f"{entry.kind} {entry.name!r}", factory, types=False)
+                    error = missing_requirement(factory)
+                elif not self.plugins.is_library(entry.plugin):
+                    report = self.plugins.component(entry.plugin, entry.kind, entry.factory)
+                    error = report.error or report.missing
             except KCEError as broken:
                 error = broken.message
         status = "disabled" if not entry.enabled else "broken" if error else "ok"
@@ -316,11 +329,26 @@ class Registry:
     def _is_built_in(self, entry: RegistryEntry) -> bool:
         return self.plugins.source(entry.plugin) == "built-in"
 
+    def missing(self, kind: str, name: str) -> str:
+        """Say what to install before a component can be used; empty if all is there. Nothing of others is imported."""
+        entry = self.entry(kind, name)
+        if self.plugins.is_library(entry.plugin):
+            return missing_module(entry.plugin)
+        self._check_offered(entry)
+        if self._is_built_in(entry):
+            return missing_requirement(self._factories(entry)[entry.factory])
+        return self.plugins.component(entry.plugin, entry.kind, entry.factory).missing
+
     def _factory(self, entry: RegistryEntry) -> Callable[..., Any]:
+        if self.plugins.is_library(entry.plugin):
+            return library_factory(entry)
         if entry.factory not in (factories := self._factories(entry)):
             self._check_offered(entry)
             text = f"the plugin {entry.plugin!r} offered {entry.factory!r} when it was looked at, and does not any more"
             raise BrokenPlugin("hooks", f"{entry.kind} {entry.name!r} cannot be used: {text}", "tell its author")
+        if missing := missing_requirement(factories[entry.factory]):
+            text = f"{entry.kind} {entry.name!r} cannot be used: {missing}"
+            raise BrokenPlugin("library", text, missing.removeprefix("not installed: "))
         return factories[entry.factory]
 
     def _factories(self, entry: RegistryEntry) -> dict[str, Callable[..., Any]]:
@@ -329,10 +357,17 @@ class Registry:
     def _check_offered(self, entry: RegistryEntry) -> None:
         """Raise BrokenPlugin if the plugin of an entry does not have its factory; nothing of others is imported."""
         plugin, factory = entry.plugin, entry.factory
+        if self.plugins.is_library(plugin):
+            return check_library(entry)
         known = bool(self.plugins.source(plugin))
         factories = self.plugins.offered(plugin).get(entry.kind, []) if known else []
         if factory in factories:
-            return
+            if keys := [*(["rename"] if entry.rename else []), *entry.declared]:
+                text = (
+                    f"{entry.kind} {entry.name!r} in {entry.source} cannot be used: `{keys[0]}` is for library classes"
+                )
+                raise BrokenPlugin("names", text, f"leave `{keys[0]}` out: a plugin says that itself")
+            return None
         if elsewhere := self._plugins_offering(entry.kind, factory):
             problem = f"the plugin {plugin!r} has no {factory!r}" if known else f"there is no plugin {plugin!r}"
             error = f"{problem}, but {elsewhere[0]!r} has {factory!r}"

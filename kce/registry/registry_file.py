@@ -21,6 +21,8 @@ class RegistryEntry:
         parameters: What the file gives the factory; the recipe or the command line may say otherwise.
         source: The file that defines the name.
         reals: Name of the dataset whose reals are taken instead, for a dataset without reals of its own.
+        rename: Library's name -> KCE's, of parameters of a library's class.
+        declared: What a library's class cannot declare itself: `growth` and `known_faults`, as a factory's attributes.
     """
 
     kind: str
@@ -32,6 +34,8 @@ class RegistryEntry:
     enabled: bool = True
     source: str = ""
     reals: str = ""
+    rename: Mapping[str, str] = field(default_factory=dict)
+    declared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -39,16 +43,22 @@ class RegistryTable:
     """The keys of ``[kind.name]`` that are not parameters of the component; None = as in the file below.
 
     Attributes:
-        use: "plugin:factory".
+        use: "plugin:factory", or "module:Class" of a library: "sklearn.cluster:Birch".
         enabled: False switches the name off.
         aliases: More names of it.
         reals: Name of the dataset whose reals are taken, for a dataset without its own.
+        rename: Of a library's class, its name of a parameter -> KCE's: { n_components = "n_clusters" }.
+        growth: Of a library's class, the powers of n that it grows with: { time = 2, memory = 2 }.
+        known_faults: Of a library's class, check -> why it fails it.
     """
 
     use: str | None = None
     enabled: bool = True
     aliases: tuple[str, ...] | None = None
     reals: str | None = None
+    rename: Mapping[str, str] | None = None
+    growth: Mapping[str, float] | None = None
+    known_faults: Mapping[str, str] | None = None
 
 
 class _RegistryKeys(Document):
@@ -103,14 +113,14 @@ def _entry(path: Path, kind: str, name: str, table: Mapping[str, Any], below: Re
     if spec.use is not None:
         plugin, colon, factory = spec.use.partition(":")
         if not colon or ":" in factory:
-            raise KCEError(
-                f"{where}: use = {spec.use!r} is not plugin:factory", 'as in: use = "sklearn_clusterers:kmeans"'
-            )
+            raise KCEError(f"{where}: use = {spec.use!r} is not plugin:factory", 'as in: use = "sklearn.cluster:Birch"')
     elif below is not None:
         plugin, factory, parameters = below.plugin, below.factory, {**below.parameters, **parameters}
     else:
         raise KCEError(f"{where} does not say what to use", 'add a line: use = "plugin:factory"')
     aliases, reals = (below.aliases, below.reals) if below else ((), "")
+    rename, declared = (below.rename, dict(below.declared)) if below and spec.use is None else ({}, {})
+    declared |= {key: keys[key] for key in ("growth", "known_faults") if key in keys}
     return RegistryEntry(
         kind,
         name,
@@ -121,4 +131,6 @@ def _entry(path: Path, kind: str, name: str, table: Mapping[str, Any], below: Re
         spec.enabled,
         "the shipped registry.toml" if path == REGISTRY else str(path),
         reals if spec.reals is None else spec.reals,
+        rename if spec.rename is None else spec.rename,
+        declared,
     )

@@ -11,6 +11,12 @@ so that no declaration outlives its reason. `growth` declares the power of n tha
     class Halves:
         known_faults = {"row-order": "the first row decides"}
         growth = {"time": 2}
+
+Where a fault depends on parameters, `known_faults` is a static method that is given them by name:
+
+        @staticmethod
+        def known_faults(parameters):
+            return {"row-order": "the first row decides"} if parameters["axis"] == 0 else {}
 """
 
 from __future__ import annotations

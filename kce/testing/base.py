@@ -93,8 +93,22 @@ class Subject:
 
     @cached_property
     def known_faults(self) -> dict[str, str]:
-        """Check -> why the component fails it, by the factory's attribute `known_faults`."""
-        return dict(getattr(self.factory, "known_faults", {}))
+        """Check -> why the component fails it, by the factory's attribute `known_faults`.
+
+        Raises:
+            KCEError: The attribute is neither {check: reason}, nor a function of the parameters that returns that.
+        """
+        declared = getattr(self.factory, "known_faults", {})
+        if callable(declared):
+            declared = declared(bind_parameters(self.what, self.factory, self.parameters))
+        if not isinstance(declared, Mapping) or not all(
+            isinstance(text, str) for pair in declared.items() for text in pair
+        ):
+            raise KCEError(
+                f"the attribute `known_faults` of {self.what} is {str(declared)[:200]}",
+                'write known_faults = {"row-order": "the reason"}, or a static method that returns that for parameters',
+            )
+        return dict(declared)
 
     @cached_property
     def growth(self) -> Growth:

@@ -127,6 +127,9 @@ def _check_plugin(plugin: str, registry: Registry) -> tuple[str, Result, str]:
 def _check_component(kind: str, spec: str, plugin: str, registry: Registry, limit: float) -> Iterator[CheckResult]:
     name = parse_spec(spec)[0]
     try:
+        if missing := registry.missing(kind, name):
+            yield CheckResult(kind, name, plugin, "library", "failed", missing)
+            return
         arguments = (kind, spec, str(registry.folder.absolute()), limit)
         workers = Workers(1, _worker, arguments, limit=3 * limit, tries=1, parents=True)
     except BrokenPlugin as broken:
@@ -169,6 +172,7 @@ PLUGIN_CHECKS = {
     "api": "It was written for this version of the plugin API.",
     "hooks": "Its hooks are known ones and return {name: factory}.",
     "names": "Its name and those of its components are unique.",
+    "library": "The libraries that it needs are installed.",
 }
 """The checks of a plugin as a whole, by name."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kce import BadData, KCEError, hookimpl
+from kce import BadData, hookimpl
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +30,7 @@ class Harmony:
     """
 
     growth: ClassVar = {"time": 1.5}  # there are n / 30 clusters
+    requires: ClassVar = {"harmonypy": "kce-toolkit[harmony]"}
 
     def __init__(self, theta: float = 2.0, seed: int = 0) -> None:
         self.theta, self.seed = theta, seed
@@ -38,7 +39,6 @@ class Harmony:
         """Align the rows: (n, dim) float32.
 
         Raises:
-            KCEError: If harmonypy is not installed.
             BadData: If there are fewer than 16 rows, or features that are not finite.
         """
         import numpy as np
@@ -47,10 +47,8 @@ class Harmony:
             raise BadData(
                 "harmony cannot align features that are not finite (NaN or infinite)", "extract the features again"
             )
-        try:
-            from harmonypy import run_harmony
-        except ImportError as error:
-            raise KCEError("the aligner harmony needs harmonypy", 'pip install "kce-toolkit[harmony]"') from error
+        from harmonypy import run_harmony
+
         datasets = features.dataset
         if len(set(datasets.tolist())) < 2 or not np.ptp(features.x, axis=0).any():
             return features.x.copy()  # there is nothing to mix

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kce import Job, KCEError, hookimpl
 
@@ -31,6 +31,8 @@ class Ray:
         slots: Jobs at a time.
     """
 
+    requires: ClassVar = {"ray": "kce-toolkit[ray]"}
+
     def __init__(self, address: str = "", runs: int = 0, threads: int = 1, retries: int = 3) -> None:
         if runs < 0 or threads < 1 or retries < 0:
             raise ValueError("runs and retries are numbers from 0, threads from 1")
@@ -38,10 +40,8 @@ class Ray:
         import tempfile
 
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # otherwise Ray sends usage statistics to its makers
-        try:
-            import ray
-        except ImportError as error:
-            raise KCEError("Ray is not installed", 'pip install "kce-toolkit[ray]", or use the engine local') from error
+        import ray
+
         self._ray, self._retries, self._threads = ray, retries, threads
         own: dict[str, Any] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None

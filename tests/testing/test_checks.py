@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
+from kce.errors import KCEError
 from kce.hookspecs import KINDS
 from kce.testing import checks, conforms
 from kce.testing.base import Subject
@@ -54,6 +55,26 @@ def test_a_fault_fails_few_other_checks() -> None:
     assert failing(Subject("clusterer", faulty.Reseeds)) == {"random-state"}
     assert failing(Subject("reducer", faulty.View)) == {"own-memory"}
     assert failing(Subject("reducer", faulty.SwallowsNaN)) == {"nan-and-infinity"}
+
+
+def test_a_fault_may_depend_on_parameters() -> None:
+    class Some(faulty.Sound):
+        def __init__(self, sorts: bool = False) -> None:
+            super().__init__()
+            self.sorts = sorts
+
+        @staticmethod
+        def known_faults(parameters: dict[str, Any]) -> dict[str, str]:
+            return {} if parameters["sorts"] else {"row-order": "the first row decides"}
+
+    assert Subject("clusterer", Some, {"sorts": True}).known_faults == {}
+    assert Subject("clusterer", Some).known_faults == {"row-order": "the first row decides"}
+    assert failing(Subject("clusterer", Some), {"row-order"}) == {"row-order"}  # declared, but it is passed
+    assert failing(Subject("clusterer", Some, {"sorts": True}), {"row-order"}) == set()
+    Some.known_faults = ["row-order"]  # type: ignore[assignment]
+    with pytest.raises(KCEError, match="known_faults") as caught:
+        _ = Subject("clusterer", Some).known_faults
+    assert caught.value.hint
 
 
 def test_a_declared_fault_must_be_one() -> None:

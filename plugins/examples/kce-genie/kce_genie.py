@@ -28,6 +28,7 @@ class Genie:
     """
 
     name = "genie"
+    requires: ClassVar = {"genieclust": "genieclust"}
     growth: ClassVar = {"time": 2, "memory": 1}  # of the spanning tree in many dimensions; in few it is faster
 
     def __init__(self, n_clusters: int = 8, gini_threshold: float = 0.3) -> None:

@@ -30,6 +30,7 @@ class UMAP:
         seed: Random seed of the layout's start and of the search for neighbours.
     """
 
+    requires: ClassVar = {"umap": "umap-learn"}
     growth: ClassVar = {"time": 2, "memory": 2, "up_to": 4096}  # with so many rows it computes all distances
     known_faults: ClassVar = {"row-order": "rows are moved one after the other, so another order gives another layout"}
 
