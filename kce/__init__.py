@@ -10,7 +10,9 @@ import sys
 
 from kce.system.version import __version__ as __version__
 
-_COMMANDS = {name: f"api.{name}" for name in ("cut", "pack", "report", "run", "scan", "score")}
+_COMMANDS = {
+    name: f"api.{name}" for name in ("audit", "bench", "cut", "demo", "pack", "report", "run", "scan", "score", "study")
+}
 """The commands as functions."""
 
 _HOME = {
@@ -61,12 +63,16 @@ TYPE_CHECKING = False  # as typing has it, whose import takes longer than all th
 if TYPE_CHECKING:
     from typing import Any
 
+    from kce.api.audit import audit as audit
+    from kce.api.bench import bench as bench
     from kce.api.cut import cut as cut
+    from kce.api.demo import demo as demo
     from kce.api.pack import pack as pack
     from kce.api.report import report as report
     from kce.api.run import run as run
     from kce.api.scan import scan as scan
     from kce.api.score import score as score
+    from kce.api.study import study as study
     from kce.data.adapter import Clip as Clip
     from kce.data.adapter import Tree as Tree
     from kce.data.adapter import Unparsed as Unparsed

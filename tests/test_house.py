@@ -40,11 +40,11 @@ BELOW = {
     "demo": "contract system registry faces pipeline report",
     "schemas": "contract system faces merging pipeline study audit report bench",
     "testing": "contract system registry evaluation",
-    "api": "contract system registry data faces features evaluation merging audit pipeline study report bench demo",
-    "cli": (
-        "contract system registry data faces features evaluation merging audit pipeline study report bench demo "
-        "schemas testing api"
+    "api": (
+        "contract system registry data faces training features evaluation merging audit pipeline study report bench "
+        "demo"
     ),
+    "cli": "contract system registry data faces evaluation pipeline study report schemas testing api",
     "__main__": "cli",
 }
 HEAVY = ("torch", "sklearn", "h5py", "cv2", "av", "timm", "plotly", "numpy")

@@ -55,3 +55,13 @@ def feature_rows(table: AnyPath | FeatureStream) -> FeatureStream:
     from kce.features.arrays import open_features
 
     return open_features(table)
+
+
+def at_least(least: float, **values: float) -> None:
+    """Raise KCEError if a value is lower than `least`, by its name.
+
+    >>> at_least(1, workers=2)
+    """
+    for name, value in values.items():
+        if not value >= least:
+            raise KCEError(f"{name} = {value} is below {least:g}", f"give {least:g} or more")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kce.cli.console import print_json, print_line, print_table
+from kce.cli.console import present, print_line, print_table
 from kce.cli.options import AsJson, Seed
 from kce.evaluation.formatting import format_interval
+
+if TYPE_CHECKING:
+    from kce.api.audit import AuditResult
 
 
 def audit(
@@ -26,20 +29,13 @@ def audit(
     The tables must include the reals of each dataset (label <dataset>_real), because categories are measured relative
     to them. For a dataset without reals, the registry can name another dataset's.
     """
-    from kce.audit.audit import audit_tables, write_audit
-    from kce.features.streams import StoredRows
-    from kce.features.table import open_table
-    from kce.merging.aligner_inputs import with_fallback_reals
-    from kce.merging.plan_file import read_plan
-    from kce.registry.registry import Registry
+    from kce.api.audit import audit as call
 
-    given = read_plan(plan) if plan else None
-    rows = with_fallback_reals([StoredRows.all_of(open_table(table)) for table in tables], Registry.load())
-    report, proposed = audit_tables(rows, seed, given)
-    if to:
-        write_audit(to, report, proposed)
-    if as_json:
-        return print_json(report)
+    present(lambda: call(tables, plan=plan, to=to, seed=seed), _print_audit, as_json)
+
+
+def _print_audit(audited: AuditResult) -> None:
+    report = audited.to_dict()
     if unknown := report["unknown_recordings"]:
         print_line(
             f"the recording of {unknown} of {report['n']} rows is unknown: those of one dataset count as one recording,"
@@ -51,9 +47,9 @@ def audit(
         print_line(f"{what}:" if report[key] else f"{what}: none")
         for one in report[key]:
             print_line(f"  {one['text']}")
-    if to:
-        print_line(f"\nall figures: {to / 'audit.json'}; the plan, to be edited: {to / 'plan.toml'}")
-    return None
+    if audited.folder:
+        where = audited.folder
+        print_line(f"\nall figures: {where / 'audit.json'}; the plan, to be edited: {where / 'plan.toml'}")
 
 
 def _print_pairs(report: dict[str, Any]) -> None:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kce.cli.app import App
-from kce.cli.console import print_json, print_line, print_problems, print_table, progress_bars, say
+from kce.cli.console import present, print_line, print_problems, print_table, say
 from kce.cli.options import AsJson
-from kce.errors import KCEError
 from kce.evaluation.formatting import format_interval, format_number
 from kce.registry import defaults
 
 if TYPE_CHECKING:
+    from kce.api.bench import AlignerBench, BenchComparison, BenchResult, ClustererBench
     from kce.report.charts import ReportTable
 
 SUITE = ["suite"]
@@ -67,51 +65,24 @@ def clusterers(
     Features of your own can take part. The world suite is every feature world except small; demo is the faces of kce
     demo through a trained network. A clusterer that fails, hangs or ends its process is one failed cell.
     """
-    import tempfile
+    from kce.api.bench import clusterers as call
 
-    from kce.bench.bench_provenance import cluster_provenance
-    from kce.bench.cell_store import finished_ids, raise_if_stopped
-    from kce.bench.clusterers import list_cluster_cells, run_cluster_cells
-    from kce.bench.leaderboard import make_leaderboards, write_leaderboards
-    from kce.registry.registry import Registry
-    from kce.system.documents import model_to_table
-    from kce.system.lock import folder_lock
-
-    registry = Registry.load()
-    chosen = clusterer or [row["name"] for row in registry.list_components("clusterer") if row["source"] == "built-in"]
-    cells = list_cluster_cells(
-        registry, chosen, world, aligner, reducer, range(seeds),
-        str(truth.absolute()) if truth else "",
-    )  # fmt: skip
-    if dry_run:
-        return _print_planned([(cell.world, cell) for cell in cells], finished_ids(to, limit) if to else set(), as_json)
-    with (
-        tempfile.TemporaryDirectory() if to is None else nullcontext(str(to)) as folder,
-        folder_lock(Path(folder), "bench"),
-    ):
-        with progress_bars() as progress:
-            results = run_cluster_cells(Path(folder), cells, registry, limit, workers, progress)
-        boards = make_leaderboards(Path(folder), results)
-        provenance = cluster_provenance(registry, results, str(truth or ""))
-        if to is not None:
-            write_leaderboards(to, boards, results, provenance)
-    if as_json:
-        print_json(
-            {
-                "seeds": list(range(seeds)),
-                "cells": results,
-                "leaderboards": boards,
-                "provenance": model_to_table(provenance),
-            }
-        )
-    else:
-        _print_boards(boards, results)
-        if to is not None:
-            print_line(f"report: {to / 'leaderboard.html'}")
-    if late := [result for result in results if result["status"] == "timeout"]:
-        say(f"note: {len(late)} cells took longer than --limit; a higher one tries them again")
-    raise_if_stopped(results)
-    return None
+    present(
+        lambda: call(
+            clusterer=clusterer,
+            world=world,
+            aligner=aligner,
+            reducer=reducer,
+            truth=truth,
+            seeds=seeds,
+            limit=limit,
+            workers=workers,
+            to=to,
+            dry_run=dry_run,
+        ),
+        lambda ranked: _print_planned(ranked) if dry_run else _print_ranking(ranked),
+        as_json,
+    )
 
 
 @bench.command(continues=True)
@@ -146,57 +117,27 @@ def aligners(
     Trainings and aligners are tried on synthetic faces whose truth is known. Each combination of world, kind, amount,
     training and network takes a few minutes of one core.
     """
-    from kce.bench.aligner_report import aligner_tables, compare_aligners, summarize_aligners, write_aligner_report
-    from kce.bench.aligners import (
-        ALIGNER_RECIPE,
-        KS,
-        list_align_cells,
-        read_aligner_bench,
-        run_align_cells,
-    )
-    from kce.bench.bench_provenance import aligner_provenance
-    from kce.bench.cell_store import finished_ids, raise_if_stopped
-    from kce.faces import degrade
-    from kce.registry.registry import Registry
-    from kce.system.documents import model_to_table
-    from kce.system.lock import folder_lock
+    from kce.api.bench import aligners as call
 
-    registry = Registry.load()
-    chosen = read_aligner_bench(recipe or ALIGNER_RECIPE)
-    cells = list_align_cells(
-        registry, chosen, range(first, first + worlds), kind or [*degrade.ARTEFACT_KINDS, "mixed"], amount,
-        range(nets), training or [], aligner or [], clusterer or [], k or KS,
-    )  # fmt: skip
-    if dry_run:
-        return _print_planned([(f"world {cell.setting.world}", cell) for cell in cells], finished_ids(to), as_json)
-    with folder_lock(to, "bench"):
-        with progress_bars() as progress:
-            results = run_align_cells(to, cells, chosen, registry, workers, progress)
-        rows = summarize_aligners(results)
-        differences, verdicts = compare_aligners(results)
-        provenance = aligner_provenance(registry, chosen, results)
-        write_aligner_report(to, rows, results, provenance)
-    if as_json:
-        print_json(
-            {
-                "cells": results,
-                "aligners": rows,
-                "differences": {k: [model_to_table(one) for one in own] for k, own in differences.items()},
-                "verdicts": verdicts,
-                "provenance": model_to_table(provenance),
-            }
-        )
-    else:
-        for table in aligner_tables(rows):
-            _print_report_table(table)
-        for name, text in verdicts.items():
-            print_line(f"k {name}: {text}")
-        _print_failed(
-            results, "{aligner}, {clusterer}, {training} {net}, on world {world}, {kind} {amount:g}, k {k}: {reason}"
-        )
-        print_line(f"report: {to / 'aligners.html'}")
-    raise_if_stopped(results)
-    return None
+    present(
+        lambda: call(
+            to=to,
+            aligner=aligner,
+            clusterer=clusterer,
+            training=training,
+            kind=kind,
+            amount=amount,
+            worlds=worlds,
+            first=first,
+            nets=nets,
+            k=k,
+            recipe=recipe,
+            workers=workers,
+            dry_run=dry_run,
+        ),
+        lambda tried: _print_planned(tried) if dry_run else _print_aligners(tried),
+        as_json,
+    )
 
 
 @bench.command()
@@ -209,19 +150,12 @@ def compare(
 
     What became better, what became worse, and how certain that is.
     """
-    from kce.bench.cell_store import read_cells
-    from kce.bench.clusterers import ClusterResult
-    from kce.bench.leaderboard import compare_benches
+    from kce.api.bench import compare as call
 
-    ours, theirs = (read_cells(folder, "clusterers", ClusterResult) for folder in (first, second))
-    rows = compare_benches(ours, theirs)
-    if not rows:
-        raise KCEError(
-            f"{first} and {second} have no combination of components on a common world",
-            "run both with the same clusterers and worlds",
-        )
-    if as_json:
-        return print_json(rows)
+    present(lambda: call(first, second), _print_comparison, as_json)
+
+
+def _print_comparison(comparison: BenchComparison) -> None:
     print_table(
         ["clusterer", "aligner", "reducer", "k", "worlds", "first", "second", "change", "95 % interval", "p (Holm)"],
         [
@@ -230,36 +164,44 @@ def compare(
                 f"{row['second']:.3f}", f"{row['difference']:+.3f}", format_interval(row["interval"], "+.3f"),
                 format_number(row["p_holm"], ".3g"),
             ]
-            for row in rows
+            for row in comparison.compared
         ],
     )  # fmt: skip
-    return None
 
 
-def _print_planned(cells: Sequence[tuple[str, Any]], done: set[str], as_json: bool) -> None:
+def _print_planned(planned: BenchResult) -> None:
     """Print one line per world: how many cells there are, and how many of them are done."""
-    if as_json:
-        return print_json({"cells": [{"id": cell.id, **asdict(cell), "done": cell.id in done} for _, cell in cells]})
     worlds: dict[str, list[bool]] = {}
-    for world, cell in cells:
-        worlds.setdefault(world, []).append(cell.id in done)
+    for cell in planned.cells:
+        world = cell["world"] if "world" in cell else f"world {cell['setting']['world']}"
+        worlds.setdefault(world, []).append(cell["done"])
     print_table(["world", "cells", "done"], [[name, str(len(own)), str(sum(own))] for name, own in worlds.items()])
-    return None
 
 
-def _print_boards(boards: dict[str, Any], results: list[dict[str, Any]]) -> None:
-    from kce.bench.leaderboard_tables import leaderboard_table
-
-    for k, board in boards.items():
-        if board["rows"]:
-            _print_report_table(leaderboard_table(k, board))
-    _print_failed(results, "{clusterer} on {world}, k {k}: {reason}")
-
-
-def _print_failed(results: list[dict[str, Any]], form: str) -> None:
-    print_problems("failed", [form.format_map(result) for result in results if result["status"] != "ok"])
+def _print_ranking(ranked: ClustererBench) -> None:
+    _print_tables(ranked.tables())
+    _print_failed(ranked, "{clusterer} on {world}, k {k}: {reason}")
+    if ranked.folder:
+        print_line(f"report: {ranked.folder / 'leaderboard.html'}")
+    if late := [cell for cell in ranked.cells if cell["status"] == "timeout"]:
+        say(f"note: {len(late)} cells took longer than --limit; a higher one tries them again")
 
 
-def _print_report_table(table: ReportTable) -> None:
-    print_line(f"\n{table.title}: {table.note}")
-    print_table(list(table.head), [list(row) for row in table.rows])
+def _print_aligners(tried: AlignerBench) -> None:
+    _print_tables(tried.tables())
+    for name, text in tried.verdicts.items():
+        print_line(f"k {name}: {text}")
+    _print_failed(
+        tried, "{aligner}, {clusterer}, {training} {net}, on world {world}, {kind} {amount:g}, k {k}: {reason}"
+    )
+    print_line(f"report: {tried.folder / 'aligners.html'}" if tried.folder else "")
+
+
+def _print_failed(tried: BenchResult, form: str) -> None:
+    print_problems("failed", [form.format_map(cell) for cell in tried.cells if cell["status"] != "ok"])
+
+
+def _print_tables(tables: Sequence[ReportTable]) -> None:
+    for table in tables:
+        print_line(f"\n{table.title}: {table.note}")
+        print_table(list(table.head), [list(row) for row in table.rows])

@@ -18,7 +18,6 @@ from kce.cli.console import (
     print_losses,
     print_problems,
     print_table,
-    progress_bars,
     say,
 )
 from kce.cli.options import AcceptLosses, AsJson, FollowLinks, Seed
@@ -28,6 +27,7 @@ from kce.registry import defaults
 
 if TYPE_CHECKING:
     from kce.api.cut import CutResult
+    from kce.api.demo import DemoResult
     from kce.api.scan import ScanResult
 
 # Read when torch is loaded. Its threads would wait for each other at full speed, on cores that decoding needs: when
@@ -325,14 +325,14 @@ def demo(
 
     It needs no data and no download.
     """
-    from kce.demo import run_demo
+    from kce.api.demo import demo as call
 
-    with progress_bars() as progress:
-        result = run_demo(to, seed, progress=progress)
-    if as_json:
-        return print_json(result)
+    present(lambda: call(to=to, seed=seed), _print_demo, as_json)
+
+
+def _print_demo(made: DemoResult) -> None:
     print_line("The plan found:")
-    by_class = sorted(result["plan"].items(), key=lambda item: (item[1], item[0]))
+    by_class = sorted(made.plan.items(), key=lambda item: (item[1], item[0]))
     print_table(["class", "category"], [[name, category] for category, name in by_class])
     print_line("\nHow well forgeries that no model has seen come apart, by plan:")
     print_table(
@@ -348,11 +348,10 @@ def demo(
                 str(line["seed"]),
                 f"{line['ari_truth']:.2f}",
             ]
-            for plan, line in result["plans"].items()
+            for plan, line in made.plans.items()
         ],
     )
-    print_line(f"\nreport: {result['report']}")
-    return None
+    print_line(f"\nreport: {made.report}")
 
 
 # In the order in which the help lists them.

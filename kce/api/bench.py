@@ -1,0 +1,398 @@
+"""``kce.bench``: components where the right answer is known."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+from kce.api.arguments import at_least, optional_path, several
+from kce.api.progress import shown_progress
+from kce.api.results import Result, counted, interval_columns
+from kce.errors import KCEError
+from kce.registry import defaults
+
+if TYPE_CHECKING:
+    from kce.api.arguments import AnyPath
+    from kce.report.charts import ReportTable
+    from kce.types import Progress
+
+P = ParamSpec("P")
+
+AMOUNTS = (0.0, 0.5, 1.0)
+
+
+class BenchResult(Result):
+    """What a benchmark found; of a dry run, the cells that would be done.
+
+    Attributes:
+        folder: Where the results are kept; None = nowhere.
+    """
+
+    def __init__(self, document: Mapping[str, Any], folder: Path | None) -> None:
+        super().__init__(document)
+        self.folder = folder
+
+    @property
+    def cells(self) -> list[dict[str, Any]]:
+        """Every combination that was tried, with its status and scores; in a dry run, whether it is `done`."""
+        return list(self.to_dict()["cells"])
+
+    def _summary(self) -> str:
+        cells = counted(len(self.cells), "cell")
+        if not self.cells or "status" not in self.cells[0]:
+            return f"{cells}, {sum(cell['done'] for cell in self.cells)} done"
+        failed = sum(cell["status"] != "ok" for cell in self.cells)
+        return f"{cells}, {failed} failed"
+
+
+B = TypeVar("B", bound=BenchResult)
+
+
+class ClustererBench(BenchResult):
+    """A ranking of clusterers."""
+
+    @property
+    def leaderboards(self) -> dict[str, Any]:
+        """The rankings for a "known" and an "unknown" number of clusters; empty in a dry run."""
+        return dict(self.to_dict().get("leaderboards", {}))
+
+    def tables(self) -> list[ReportTable]:
+        """The rankings, with text as the page shows it."""
+        from kce.bench.leaderboard_tables import leaderboard_table
+
+        return [leaderboard_table(k, board) for k, board in self.leaderboards.items() if board["rows"]]
+
+    def _records(self) -> list[dict[str, Any]]:
+        if not self.leaderboards:
+            return self.cells
+        costs = ("stability", "subsample", "seconds", "peak_mib", "worlds", "cells", "failed")
+        return [
+            {
+                **{key: row[key] for key in ("clusterer", "aligner", "reducer", "k", "rank", "ari")},
+                **interval_columns(row["interval"]),
+                **row["measures"],
+                **{key: row[key] for key in costs},
+            }
+            for board in self.leaderboards.values()
+            for row in board["rows"]
+        ]
+
+
+class AlignerBench(BenchResult):
+    """Agreement with the truth, by aligner and artefact."""
+
+    @property
+    def aligners(self) -> list[dict[str, Any]]:
+        """A line for each combination of artefact, amount, training, aligner and clusterer; empty in a dry run."""
+        return list(self.to_dict().get("aligners", []))
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """What can be told apart and what cannot, by the number of classes; empty in a dry run."""
+        return dict(self._document.get("verdicts", {}))
+
+    def tables(self) -> list[ReportTable]:
+        """The tables, with text as the page shows it."""
+        from kce.bench.aligner_report import aligner_tables
+
+        return aligner_tables(self.aligners)
+
+    def _records(self) -> list[dict[str, Any]]:
+        if not self.aligners:
+            return self.cells
+        mistakes = ("merged", "split", "unlearned")
+        return [
+            {
+                **{key: value for key, value in row.items() if key not in ("interval", *mistakes)},
+                **interval_columns(row["interval"]),
+            }
+            for row in self.aligners
+        ]
+
+
+class BenchComparison(Result):
+    """Two benchmarks of clusterers, entry by entry."""
+
+    @property
+    def compared(self) -> list[dict[str, Any]]:
+        """A line for each combination of components that both have, over the worlds that both have."""
+        return list(self.to_dict()["compared"])
+
+    def _records(self) -> list[dict[str, Any]]:
+        return [
+            {
+                **{key: value for key, value in row.items() if key not in ("interval", "against")},
+                **{f"against_{key}": value for key, value in row["against"].items()},
+                **interval_columns(row["interval"]),
+            }
+            for row in self.compared
+        ]
+
+    def _summary(self) -> str:
+        return f"{counted(len(self.compared), 'combination')} compared"
+
+
+def clusterers(
+    *,
+    clusterer: str | Iterable[str] | None = None,
+    world: str | Iterable[str] = ("suite",),
+    aligner: str | Iterable[str] = (defaults.NO_ALIGNER,),
+    reducer: str | Iterable[str] = (defaults.NO_REDUCER,),
+    truth: AnyPath | None = None,
+    seeds: int = 3,
+    limit: float = 300,
+    workers: int = 1,
+    to: AnyPath | None = None,
+    dry_run: bool = False,
+    progress: bool | Progress = True,
+) -> ClustererBench:
+    """Rank clusterers on worlds whose truth is known.
+
+    Features of your own can take part. A clusterer that fails, hangs or ends its process is one failed cell. Each cell
+    is done in a process: a script that calls this needs the usual ``if __name__ == "__main__":``.
+
+    Args:
+        clusterer: One or more NAME or NAME:key=value; None = every built-in one.
+        world: One or more of suite (every feature world except small), NAME, NAME:key=value, demo (the faces of
+            ``kce.demo`` through a trained network), FEATURES.h5:/TABLE.
+        aligner: One or more aligners, applied before the reducer.
+        reducer: One or more reducers, applied before the clusterer.
+        truth: The truth of stored features: a TOML with [method]; None = their labels.
+        seeds: Number of seeds: 0, 1, ...
+        limit: Seconds for one cell; a higher limit tries cells again that were late.
+        workers: Number of processes, of one thread each.
+        to: Folder for the results, as html and csv; one that is there is continued.
+        dry_run: Whether to return what would be clustered, and start nothing.
+        progress: True shows bars, False nothing; or a function of what is done, how much of it, and the total or None.
+
+    Returns:
+        The rankings. ``to_frame()``: a line for each entry, with the best mean rank first.
+
+    Raises:
+        KCEError: Names that do not exist, or another process at work in the folder; or the system stopped cells, and
+            its `result` has the others.
+
+    Example:
+        >>> clusterers(world="small", seeds=1, dry_run=True, clusterer="kmeans", progress=False)
+        <ClustererBench: 2 cells, 0 done>
+    """
+    import tempfile
+
+    from kce.bench.bench_provenance import cluster_provenance
+    from kce.bench.cell_store import finished_ids
+    from kce.bench.clusterers import list_cluster_cells, run_cluster_cells
+    from kce.bench.leaderboard import make_leaderboards, write_leaderboards
+    from kce.registry.registry import Registry
+    from kce.system.documents import model_to_table
+    from kce.system.lock import folder_lock
+
+    at_least(1, seeds=seeds, limit=limit, workers=workers)
+    registry, folder = Registry.load(), optional_path(to)
+    chosen = several(clusterer) or [
+        row["name"] for row in registry.list_components("clusterer") if row["source"] == "built-in"
+    ]
+    cells = list_cluster_cells(
+        registry,
+        chosen,
+        several(world) or [],
+        several(aligner) or [],
+        several(reducer) or [],
+        range(seeds),
+        "" if truth is None else str(Path(truth).absolute()),
+    )
+    if dry_run:
+        return ClustererBench(_planned(cells, finished_ids(folder, limit) if folder else set()), folder)
+    with (
+        tempfile.TemporaryDirectory() if folder is None else nullcontext(str(folder)) as at,
+        folder_lock(Path(at), "bench"),
+    ):
+        with shown_progress(progress) as show:
+            results = run_cluster_cells(Path(at), cells, registry, limit, workers, show)
+        boards = make_leaderboards(Path(at), results)
+        provenance = cluster_provenance(registry, results, "" if truth is None else str(truth))
+        if folder:
+            write_leaderboards(folder, boards, results, provenance)
+    document = {
+        "seeds": list(range(seeds)),
+        "cells": results,
+        "leaderboards": boards,
+        "provenance": model_to_table(provenance),
+    }
+    return _checked(ClustererBench(document, folder), results)
+
+
+def aligners(
+    *,
+    to: AnyPath,
+    aligner: str | Iterable[str] | None = None,
+    clusterer: str | Iterable[str] | None = None,
+    training: str | Iterable[str] | None = None,
+    kind: str | Iterable[str] | None = None,
+    amount: float | Iterable[float] = AMOUNTS,
+    worlds: int = 5,
+    first: int = 1,
+    nets: int = 3,
+    k: str | Iterable[str] | None = None,
+    recipe: AnyPath | None = None,
+    workers: int = 1,
+    dry_run: bool = False,
+    progress: bool | Progress = True,
+) -> AlignerBench:
+    """Measure what keeps the storage of datasets out of a plan.
+
+    Trainings and aligners are tried on synthetic faces whose truth is known. Each combination of world, kind, amount,
+    training and network takes a few minutes of one core.
+
+    Args:
+        to: Folder for worlds, runs and results; one that is there is continued.
+        aligner: One or more NAME or NAME:key=value; None = the recipe's.
+        clusterer: One or more clusterers; None = the recipe's.
+        training: One or more trainings of the recipe; None = all.
+        kind: One or more kinds of artefact, or mixed; None = all, and mixed.
+        amount: One or more amounts of the artefact, 0 to 1.
+        worlds: Number of worlds.
+        first: Number of the first world.
+        nets: Networks per world, with seeds 0, 1, ...
+        k: known or estimate; None = both.
+        recipe: A recipe of the benchmark in TOML; None = the shipped aligners.toml.
+        workers: Number of processes, of one thread each.
+        dry_run: Whether to return what would be done, and start nothing.
+        progress: True shows bars, False nothing; or a function of what is done, how much of it, and the total or None.
+
+    Returns:
+        Agreement with the truth. ``to_frame()``: a line for each combination of artefact and components.
+
+    Raises:
+        KCEError: As for ``clusterers``.
+
+    Example:
+        >>> planned = aligners(to="out", worlds=1, nets=1, amount=1.0, dry_run=True, progress=False)
+        >>> len(planned.cells) > 10
+        True
+    """
+    from kce.bench.aligner_report import compare_aligners, summarize_aligners, write_aligner_report
+    from kce.bench.aligners import ALIGNER_RECIPE, KS, list_align_cells, read_aligner_bench, run_align_cells
+    from kce.bench.bench_provenance import aligner_provenance
+    from kce.bench.cell_store import finished_ids
+    from kce.faces import degrade
+    from kce.registry.registry import Registry
+    from kce.system.documents import model_to_table
+    from kce.system.lock import folder_lock
+
+    at_least(1, worlds=worlds, first=first, nets=nets, workers=workers)
+    registry, folder = Registry.load(), Path(to)
+    chosen = read_aligner_bench(ALIGNER_RECIPE if recipe is None else Path(recipe))
+    cells = list_align_cells(
+        registry,
+        chosen,
+        range(first, first + worlds),
+        several(kind) or [*degrade.ARTEFACT_KINDS, "mixed"],
+        [amount] if isinstance(amount, int | float) else list(amount),
+        range(nets),
+        several(training) or [],
+        several(aligner) or [],
+        several(clusterer) or [],
+        several(k) or KS,
+    )
+    if dry_run:
+        return AlignerBench(_planned(cells, finished_ids(folder)), folder)
+    with folder_lock(folder, "bench"):
+        with shown_progress(progress) as show:
+            results = run_align_cells(folder, cells, chosen, registry, workers, show)
+        rows = summarize_aligners(results)
+        differences, verdicts = compare_aligners(results)
+        provenance = aligner_provenance(registry, chosen, results)
+        write_aligner_report(folder, rows, results, provenance)
+    document = {
+        "cells": results,
+        "aligners": rows,
+        "differences": {name: [model_to_table(one) for one in own] for name, own in differences.items()},
+        "verdicts": verdicts,
+        "provenance": model_to_table(provenance),
+    }
+    return _checked(AlignerBench(document, folder), results)
+
+
+def compare(first: AnyPath, second: AnyPath) -> BenchComparison:
+    """Compare two benchmarks of clusterers: what became better, what became worse, and how certain that is.
+
+    Args:
+        first: The folder of a benchmark of clusterers.
+        second: The folder of another one, for example of another version.
+
+    Returns:
+        A line for each combination of components that both have.
+
+    Raises:
+        KCEError: A folder has no such results, or nothing is in both.
+
+    Example:
+        >>> compare("no-such-bench", "nor-this")
+        Traceback (most recent call last):
+        kce.errors.BadData: no-such-bench has no results of a benchmark
+        hint: `kce bench clusterers --to FOLDER` makes them
+    """
+    from kce.bench.cell_store import read_cells
+    from kce.bench.clusterers import ClusterResult
+    from kce.bench.leaderboard import compare_benches
+
+    ours, theirs = (read_cells(Path(folder), "clusterers", ClusterResult) for folder in (first, second))
+    rows = compare_benches(ours, theirs)
+    if not rows:
+        raise KCEError(
+            f"{first} and {second} have no combination of components on a common world",
+            "run both with the same clusterers and worlds",
+        )
+    return BenchComparison({"compared": rows})
+
+
+class Bench(Generic[P]):
+    """The benchmarks. Called itself, it ranks clusterers."""
+
+    def __init__(self, ranked: Callable[P, ClustererBench]) -> None:
+        functools.update_wrapper(self, ranked)
+        self._ranked = ranked
+
+    clusterers = staticmethod(clusterers)
+    aligners = staticmethod(aligners)
+    compare = staticmethod(compare)
+
+    def __call__(self, *arguments: P.args, **keywords: P.kwargs) -> ClustererBench:
+        """Rank clusterers; see ``kce.bench.clusterers``."""
+        return self._ranked(*arguments, **keywords)
+
+    def __repr__(self) -> str:
+        return "kce.bench"
+
+    def __reduce__(self) -> str:
+        return "bench"
+
+
+bench = Bench(clusterers)
+"""The benchmarks: ``kce.bench.clusterers`` (also ``kce.bench`` itself), ``kce.bench.aligners``, ``kce.bench.compare``.
+
+Example:
+    >>> bench(world="small", seeds=1, dry_run=True, clusterer="kmeans", progress=False)
+    <ClustererBench: 2 cells, 0 done>
+"""
+
+
+def _planned(cells: Sequence[Any], done: set[str]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {"cells": [{"id": cell.id, **asdict(cell), "done": cell.id in done} for cell in cells]}
+
+
+def _checked(result: B, cells: Sequence[Mapping[str, Any]]) -> B:
+    """The result, unless the system stopped cells: then it is in the error."""
+    from kce.bench.cell_store import raise_if_stopped
+
+    try:
+        raise_if_stopped(cells)
+    except KCEError as error:
+        error.result = result
+        raise
+    return result
