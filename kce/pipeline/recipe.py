@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -78,7 +79,7 @@ class Recipe(Document):
     """Every choice of a run. Components are written NAME:key=value,key=value.
 
     Attributes:
-        faces: The face folder.
+        faces: The face folder. In a file, this path and that of a plan are relative to the folder of the file.
         unknown: Categories held out for the evaluation.
         known: Categories to train on; empty = every other forged category of the face folder.
         backbone: The network of the final model.
@@ -141,8 +142,9 @@ class Recipe(Document):
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Read a recipe; raises as ``read_document`` does."""
-    return read_document(path, Recipe)
+    """Read a recipe, whose relative paths are seen from its own folder; raises as ``read_document`` does."""
+    recipe = read_document(path, Recipe)
+    return _with_paths(recipe, lambda name: _seen_from(path.parent, name))
 
 
 def recipe_from_table(table: Mapping[str, Any], where: str) -> Recipe:
@@ -183,8 +185,34 @@ def choose_recipe(folder: Path, file: Path | None, **choices: Any) -> Recipe:
 
 
 def write_recipe(path: Path, recipe: Recipe, registry: Registry, plan: MergePlan | None = None) -> None:
-    """Write the choices, and under ``[resolved]`` what they came to; `plan` is the plan, if there is one already."""
-    write_document(path, replace(recipe, resolved=_resolved(recipe, registry, plan)))
+    """Write the choices, and under ``[resolved]`` what they came to; `plan` is the plan, if there is one already.
+
+    Paths are written so that the recipe means the same from any working folder.
+    """
+    there = _with_paths(recipe, lambda name: _written_in(path.parent, name))
+    write_document(path, replace(there, resolved=_resolved(recipe, registry, plan)))
+
+
+def _with_paths(recipe: Recipe, change: Callable[[str], str]) -> Recipe:
+    """The recipe with its paths changed: that of the face folder, and that of a plan."""
+    return replace(
+        recipe,
+        faces=change(recipe.faces) if recipe.faces else "",
+        plan=change(recipe.plan) if recipe.plan.endswith(".toml") else recipe.plan,
+    )
+
+
+def _seen_from(folder: Path, name: str) -> str:
+    path = folder / name
+    return os.path.realpath(path) if ".." in path.parts else str(path)
+
+
+def _written_in(folder: Path, name: str) -> str:
+    """A path as it is written in a folder: relative where both could be moved together, else absolute."""
+    path, folder = Path(name).resolve(), folder.resolve()
+    if path.drive != folder.drive or Path(os.path.commonpath([path, folder])) == Path(path.anchor):
+        return path.as_posix()
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def _resolved(recipe: Recipe, registry: Registry, plan: MergePlan | None) -> Resolved:
@@ -225,6 +253,7 @@ def compared_choices(recipe: Recipe) -> dict[str, str]:
 
     Without the evaluation, which can be done again, and what changes no result.
     """
+    recipe = _with_paths(recipe, os.path.realpath)  # however they were written
     flat = {key: value for key, value in asdict(recipe).items() if key not in ("evaluate", "timeout", "resolved")}
     settings = {f"train.{key}": value for key, value in flat.pop("train").items() if key != "save_every"}
     return {key: str(value) for key, value in {**flat, **settings}.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from kce.errors import BadData, KCEError
 from kce.faces.folder import Faces, read_faces
+from kce.pipeline.recipe import read_recipe
 from kce.pipeline.run_report import RunReport
 from kce.report.demo_report import DemoReport
 from kce.study.study import RUNS
@@ -71,9 +71,8 @@ class ReportSource:
     def faces(self) -> Faces | None:
         """Read the face folder that the runs were made from; None if it cannot be read any more."""
         try:
-            recipe = tomllib.loads(read_regular_text(self.runs[0].folder / "recipe.toml"))
-            return read_faces(recipe["faces"])
-        except (OSError, ValueError, KeyError, KCEError):
+            return read_faces(Path(read_recipe(self.runs[0].folder / "recipe.toml").faces))
+        except (OSError, KCEError):
             return None
 
 

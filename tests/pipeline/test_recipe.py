@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from kce.errors import BadData, KCEError, UnknownName
-from kce.pipeline.recipe import Recipe, choose_recipe, read_recipe, recipe_from_table, recipe_to_table
+from kce.pipeline.recipe import (
+    Recipe,
+    choose_recipe,
+    compared_choices,
+    read_recipe,
+    recipe_from_table,
+    recipe_to_table,
+    write_recipe,
+)
 from kce.pipeline.recipe_checks import check_choices
 from kce.registry.registry import Registry
 from kce.training.settings import TrainSettings
@@ -102,5 +110,34 @@ def test_a_recipe_in_another_document_is_named_by_it() -> None:
 def test_choices_go_over_the_recipe_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text('faces = "f"\nseed = 4\n[train]\nheld_out = 0\nlr = 1\n')
     recipe = choose_recipe(tmp_path, None, seed=5, train={"epochs": 1, "lr": None})
-    assert (recipe.faces, recipe.seed, recipe.train.epochs) == ("f", 5, 1)
+    assert (recipe.faces, recipe.seed, recipe.train.epochs) == (str(tmp_path / "f"), 5, 1)
     assert (repr(recipe.train.lr), repr(recipe.train.held_out)) == ("1.0", "0.0")
+
+
+@pytest.mark.parametrize("faces", ["faces", "data/faces", "../elsewhere/faces", "/data/faces"])
+@pytest.mark.parametrize("plan", ["clusters", "plans/mine.toml"])
+def test_a_recipe_means_the_same_from_any_working_folder(
+    faces: str, plan: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here" / "runs").mkdir(parents=True)
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    chosen = Recipe(faces=faces, plan=plan)
+    write_recipe(Path("runs/recipe.toml"), chosen, REGISTRY)
+    choices = compared_choices(chosen)
+    assert compared_choices(read_recipe(Path("runs/recipe.toml"))) == choices
+    monkeypatch.chdir(tmp_path / "there")
+    assert compared_choices(read_recipe(Path("../here/runs/recipe.toml"))) == choices
+
+
+def test_what_is_moved_together_is_found_together(tmp_path: Path) -> None:
+    (tmp_path / "a" / "run").mkdir(parents=True)
+    write_recipe(tmp_path / "a" / "run" / "recipe.toml", Recipe(faces=str(tmp_path / "a" / "faces")), REGISTRY)
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert Path(read_recipe(tmp_path / "b" / "run" / "recipe.toml").faces) == tmp_path / "b" / "faces"
+
+
+def test_paths_in_a_recipe_are_relative_to_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text('faces = "faces"\nplan = "mine.toml"\n')
+    read = read_recipe(tmp_path / "recipe.toml")
+    assert (Path(read.faces), Path(read.plan)) == (tmp_path / "faces", tmp_path / "mine.toml")
