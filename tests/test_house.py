@@ -35,7 +35,7 @@ BELOW = {
     "pipeline": "contract system registry faces training features evaluation merging audit",
     "study": "contract system registry faces training features evaluation merging pipeline",
     "jobs": "system",
-    "report": "contract system registry data faces training features evaluation merging pipeline study",
+    "report": "contract system registry data faces training features evaluation merging audit pipeline study",
     "bench": "contract system registry faces features evaluation merging audit pipeline report",
     "demo": "contract system registry faces pipeline report",
     "schemas": "contract system faces merging pipeline study audit report bench",

@@ -19,7 +19,7 @@ class AuditResult(Result):
     """What an audit found; ``kce docs audit`` explains all keys.
 
     Attributes:
-        folder: Where audit.json and plan.toml were written; None = nowhere.
+        folder: Where the report and plan.toml were written; None = nowhere.
     """
 
     def __init__(self, document: Mapping[str, Any], folder: Path | None) -> None:
@@ -50,6 +50,18 @@ class AuditResult(Result):
     def plan(self) -> dict[str, str]:
         """Category -> class, as proposed."""
         return dict(self._document["plan"])
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader must know first, such as datasets without reals and what to do about them."""
+        from kce.audit.audit_report import audit_remarks
+
+        return audit_remarks(self._document)
+
+    @property
+    def report(self) -> Path | None:
+        """The page; None if it was not written."""
+        return self.folder / "audit.html" if self.folder else None
 
     def _records(self) -> list[dict[str, Any]]:
         def auroc(score: Mapping[str, Any] | None) -> float | None:
@@ -87,7 +99,7 @@ def audit(
     Args:
         tables: One or more ``FEATURES.h5:/TABLE``, or features in memory, audited together.
         plan: A plan.toml whose classes are examined too.
-        to: Folder for audit.json and the proposed plan.toml.
+        to: Folder for the report, as html, csv and json, and the proposed plan.toml.
         seed: Seed of all random choices.
 
     Returns:
@@ -108,6 +120,7 @@ def audit(
     from kce.merging.aligner_inputs import with_fallback_reals
     from kce.merging.plan_file import read_plan
     from kce.registry.registry import Registry
+    from kce.report.audit_page import write_audit_report
     from kce.types import Features
 
     one = isinstance(tables, str | PathLike | Features | StoredRows)
@@ -119,4 +132,5 @@ def audit(
     folder = optional_path(to)
     if folder:
         write_audit(folder, report, proposed)
+        write_audit_report(folder)
     return AuditResult(report, folder)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kce.audit.audit_report import AuditReport
+from kce.audit.audit_report import NO_REALS, AuditReport
 from kce.audit.dataset_mixing import mixing_scores
 from kce.audit.proposals import list_changes, propose_plan
 from kce.audit.relations import find_relations, shared_method_names
@@ -109,7 +109,7 @@ def _check_datasets(rows: JoinedTables) -> None:
 def _describe_dataset(traces: Traces, name: str) -> dict[str, Any]:
     reals = [label for label in traces.labels if traces.parts[label].dataset == name and traces.parts[label].real]
     count = sum(len(traces.rows_of(traces.labels.index(label))) for label in reals)
-    return {"name": name, "reals": count, "anchor": "its reals" if reals else "its categories: it has no reals"}
+    return {"name": name, "reals": count, "anchor": "its reals" if reals else NO_REALS}
 
 
 def _describe_pair(pair: CategoryPair, seed: int) -> dict[str, Any]:

@@ -1,14 +1,60 @@
-"""The schema of ``audit.json``."""
+"""The schema of ``audit.json``, what its words mean, and what a reader must know first."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
 from kce.system.documents import Document
+
+WORDS = {
+    "trace": "the mean of a category's rows less the mean of its dataset's reals: what a forgery leaves in features",
+    "trace length": "how far a category lies from its reals, in standard deviations of a category's rows; near 0 the"
+    " features do not show the forgery",
+    "effect": "the distance of two traces over the root mean square of their lengths: 0 = equal, 1.41 = at a right"
+    " angle, with nothing in common",
+    "margin": "the effect below which two categories count as the same: they are nearer than the nearest two that one"
+    " dataset distinguishes",
+    "AUROC a to b": "how well what separates a from its own reals separates b from b's: 0.5 = chance, 1 = always; AUROC"
+    " within: a category against its own reals",
+    "p differ": "p value of the hypothesis that the two traces are equal, over recordings, after Holm's correction",
+    "p agree": "p value of the hypothesis that neither category's score separates the other, after Holm's correction",
+    "probe": "balanced accuracy of a linear classifier of the dataset of a class's rows, cross-validated over"
+    " recordings: at chance (1 over the number of datasets) they cannot be separated",
+    "iLISI": "how mixed the datasets are among a row's nearest neighbours from other recordings, by the inverse Simpson"
+    " index (Korsunsky et al. 2019): 0 = one dataset, 1 = all equally",
+    "anchored": "the same without the means of the datasets' reals: what a dataset adds to its forgeries alone",
+    "forgery": "the share that the traces of a class have in common, of that and what separates its datasets: near 1"
+    " the class is a forgery, near 0 it is datasets",
+}
+"""Word -> its meaning."""
+
+NO_REALS = "its categories: it has no reals"
+"""The anchor of a dataset without reals."""
+
+
+def audit_remarks(report: Mapping[str, Any]) -> list[str]:
+    """What a reader must know first: which datasets have no reals and what to do about it, and unknown recordings.
+
+    Args:
+        report: What ``audit.json`` holds.
+    """
+    remarks = []
+    if without := [dataset["name"] for dataset in report["datasets"] if not dataset["reals"]]:
+        remarks.append(
+            f"there are no reals of {', '.join(without)}, so pairs with their categories stay undecided; audit the "
+            "table of the reals too (FEATURES.h5:/reals; a run with an aligner that needs reals stores it), or name "
+            'the dataset whose reals serve in registry.toml: [dataset.NAME] reals = "OTHER"'
+        )
+    if unknown := report["unknown_recordings"]:
+        remarks.append(
+            f"the recording of {unknown} of {report['n']} rows is unknown: those of one dataset count as one recording,"
+            " so much stays undecided"
+        )
+    return remarks
 
 
 @dataclass(frozen=True)

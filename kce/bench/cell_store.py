@@ -15,7 +15,9 @@ from kce.system.lock import make_folder
 from kce.system.machine_faults import AGAIN
 from kce.system.regular import append_regular, read_regular_text, require_inside
 
-_CELLS, _RECORD = "cells.jsonl", "bench.json"
+_CELLS = "cells.jsonl"
+RECORD = "bench.json"
+"""The file that says how the results of a folder were made."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ def claim_bench_folder(folder: Path, record: BenchRecord) -> None:
         Refused: If its results were made with different settings; the message shows what differs.
     """
     make_folder(folder)
-    require_inside(folder, _RECORD, _CELLS)
-    path = folder / _RECORD
+    require_inside(folder, RECORD, _CELLS)
+    path = folder / RECORD
     if path.is_file():
         here, existing = document_to_table(record), document_to_table(read_document(path, BenchRecord))
         own, before = here.pop("parts"), existing.pop("parts")
@@ -115,9 +117,9 @@ def read_cells(folder: Path, bench: str, model: type[Any]) -> list[dict[str, Any
         BadData: If there are none, or another benchmark wrote them.
     """
     hint = f"`kce bench {bench} --to FOLDER` makes them"
-    if not (folder / _RECORD).is_file():
+    if not (folder / RECORD).is_file():
         raise BadData(f"{folder} has no results of a benchmark", hint)
-    record = read_document(folder / _RECORD, BenchRecord)
+    record = read_document(folder / RECORD, BenchRecord)
     if record.bench != bench:
         raise BadData(f"{folder} has results of another benchmark: {record.bench}", hint)
     results = {result["id"]: result for result in _read_lines(folder, model)}

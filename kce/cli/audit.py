@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kce.cli.console import present, print_line, print_table
+from kce.cli.console import present, print_line, print_table, say
 from kce.cli.options import AsJson, Seed
 from kce.evaluation.formatting import format_interval
 
@@ -20,7 +20,9 @@ def audit(
         list[str], typer.Argument(metavar="TABLE", help="One or more FEATURES.h5:/TABLE, audited together.")
     ],
     plan: Annotated[Path | None, typer.Option(help="A plan.toml whose classes are examined too.")] = None,
-    to: Annotated[Path | None, typer.Option(help="Folder for audit.json and the proposed plan.toml.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Folder for the report, as html, csv and json, and the proposed plan.toml.")
+    ] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -35,21 +37,20 @@ def audit(
 
 
 def _print_audit(audited: AuditResult) -> None:
+    for remark in audited.remarks:
+        say(f"note: {remark}")
     report = audited.to_dict()
-    if unknown := report["unknown_recordings"]:
-        print_line(
-            f"the recording of {unknown} of {report['n']} rows is unknown: those of one dataset count as one recording,"
-            " so much stays undecided"
-        )
     _print_pairs(report)
     _print_clusters(report)
     for what, key in (("Findings", "findings"), ("Proposals", "proposals")):
         print_line(f"{what}:" if report[key] else f"{what}: none")
         for one in report[key]:
             print_line(f"  {one['text']}")
-    if audited.folder:
-        where = audited.folder
-        print_line(f"\nall figures: {where / 'audit.json'}; the plan, to be edited: {where / 'plan.toml'}")
+    print_line("\nwhat the words mean: kce docs audit")
+    if where := audited.folder:
+        print_line(
+            f"report: {audited.report}; tables: {where / 'tables'}; the plan, to be edited: {where / 'plan.toml'}"
+        )
 
 
 def _print_pairs(report: dict[str, Any]) -> None:
@@ -72,6 +73,7 @@ def _print_pairs(report: dict[str, Any]) -> None:
             ]
             for pair in kept
         ],
+        secondary=["effect", "95 % interval", "p differ", "p agree", "AUROC a to b", "b to a", "n"],
     )
     for pair in kept:
         if pair["relation"] in ("undecided", "contained", "overlapping"):
@@ -97,6 +99,7 @@ def _print_clusters(report: dict[str, Any]) -> None:
             ]
             for cluster in report["clusters"]
         ],
+        prose=["members", "why not"],
     )
 
 

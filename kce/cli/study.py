@@ -59,10 +59,10 @@ def study(
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="The folder of a run, a demo or a study.")],
+    folder: Annotated[Path, typer.Argument(help="The folder of a run, a demo, a study, an audit or a bench.")],
     as_json: AsJson = False,
 ) -> None:
-    """Rebuild the report of a run, a demo or a study.
+    """Rebuild the report of a run, a demo, a study, an audit or a bench.
 
     It is made from what the folder stores: the page, figures for print, and tables.
     """

@@ -131,7 +131,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(read_regular_text(path))
     except FileNotFoundError as error:
-        raise BadData(f"there is no {path}", "name the folder of a finished run, demo or study") from error
+        raise BadData(
+            f"there is no {path}", "name the folder of a finished run, demo, study, audit or bench"
+        ) from error
     except OSError as error:
         raise system_failure(f"{path} cannot be read", error) from error
     except (ValueError, RecursionError) as error:

@@ -237,9 +237,17 @@ def test_the_command_prints_one_document_and_writes_a_plan_to_edit(kce: Kce, at:
     assert read_plan(at / "out" / "plan.toml").classes == report["plan"]
     written = read_document(at / "out" / "audit.json", AuditReport)
     assert document_to_table(written) == {"schema": 1, **report}
+    assert (at / "out" / "audit.html").is_file()
+    assert (at / "out" / "tables" / "pairs.csv").is_file()
+    (at / "out" / "audit.html").unlink()
+    assert kce("report", "out").returncode == 0
+    assert (at / "out" / "audit.html").is_file()
     text = kce("audit", "features.h5:/known", "features.h5:/reals", "--plan", "out/plan.toml")
     assert text.returncode == 0, text.stderr
     assert "share a name and differ" in text.stdout
+    alone = kce("audit", "features.h5:/known")
+    assert "note: there are no reals of set1" in alone.stderr
+    assert 'reals = "OTHER"' in alone.stderr
     lost = kce("audit", "features.h5:/nothing")
     assert lost.returncode == 2
     assert "hint:" in lost.stderr

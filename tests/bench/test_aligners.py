@@ -13,6 +13,7 @@ import pytest
 
 from kce.bench import aligner_report, aligners
 from kce.bench.aligners import UNIFORM, AlignCell, AlignSetting, list_mistakes
+from kce.bench.rebuild import rebuild_bench_report
 from kce.errors import KCEError, Refused, UnknownName
 from kce.registry.registry import Registry
 from tests.support import browser
@@ -63,6 +64,9 @@ def test_worlds_are_made_once_and_every_cell_has_a_result(kce: Kce, at: Path, re
     assert len(models) == 2  # one for the faces stored alike, one for those that are not
     assert (at / "out" / "aligners.html").is_file()
     assert list((at / "out" / "figures").glob("*.png"))
+    pages = {path: path.read_bytes() for path in (at / "out").rglob("*") if path.suffix in (".html", ".csv", ".json")}
+    rebuild_bench_report(at / "out")
+    assert {path: path.read_bytes() for path in pages} == pages
     before = (at / "out" / "cells.jsonl").stat().st_mtime_ns, (at / "out" / "1" / "world").stat().st_mtime_ns
     other = kce("bench", "compare", "out", "out")
     assert other.returncode == 2

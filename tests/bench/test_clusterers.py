@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from kce.bench import clusterers, synthetic, worlds
+from kce.bench.rebuild import rebuild_bench_report
 from kce.bench.world_parameters import FeatureWorldParameters
 from kce.errors import BadData, KCEError, Refused, UnknownName
 from kce.evaluation.agreement import AGREEMENT_MEASURES
@@ -298,6 +299,9 @@ def test_the_command_prints_one_document_and_writes_a_page(kce: Kce, at: Path) -
     assert {"cells.csv", "leaderboard-k-known.csv", "leaderboard-k-unknown.csv"} <= {
         path.name for path in (at / "out" / "tables").iterdir()
     }
+    pages = {path: path.read_bytes() for path in (at / "out").rglob("*") if path.suffix in (".html", ".csv", ".json")}
+    rebuild_bench_report(at / "out")
+    assert {path: path.read_bytes() for path in pages} == pages
     again = kce("bench", "compare", "out", "out", "--json")
     assert {row["difference"] for row in json.loads(again.stdout)["compared"]} == {0.0}
 

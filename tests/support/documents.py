@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 import kce
 from kce import schemas, types
-from kce.audit.audit_report import AuditReport
+from kce.audit.audit_report import WORDS, AuditReport
 from kce.cli.main import app
 from kce.data.catalog import describe_dataset
 from kce.data.losses import Losses
@@ -200,6 +200,10 @@ def registry_keys() -> str:
     return _meanings(RegistryTable)
 
 
+def audit_words() -> str:
+    return table(["word", "meaning"], [[word, meaning] for word, meaning in WORDS.items()])
+
+
 def audit_keys() -> str:
     return _meanings(AuditReport)
 
@@ -253,6 +257,7 @@ def sentence(docstring: str | None) -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "adapter": adapter,
     "audit-keys": audit_keys,
+    "audit-words": audit_words,
     "checks": common_checks,
     "command-help": command_help,
     "commands": command_table,
