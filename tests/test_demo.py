@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kce.demo import DEMO_RECIPE, run_demo
+from tests.support import browser
 
 SMALL = (
     DEMO_RECIPE.read_text(encoding="utf-8")
@@ -38,6 +39,21 @@ def test_it_gives_what_the_contract_says(found: tuple[Path, dict[str, object]]) 
     assert len(said["plan"]) == 8
     assert Path(said["report"]).is_file()
     assert json.loads((folder / "demo" / "report.json").read_text())["plans"] == json.loads(json.dumps(said["plans"]))
+
+
+@browser.needed
+def test_its_page_shows_the_faces_behind_every_cell_of_the_plans(found: tuple[Path, dict[str, object]]) -> None:
+    _, said = found
+    with browser.opened(Path(said["report"])) as seen:
+        assert seen.page.locator("#plan thead th").all_inner_texts() == ["category", "name", "random", "clusters"]
+        cells = seen.page.locator("#plan tbody button")
+        assert cells.count() == 3 * 8
+        for number in range(cells.count()):
+            cells.nth(number).click()
+            assert seen.page.locator("#panel .tiles button").count() > 0
+            assert seen.page.locator("#panel .picture", has_text="no picture").count() == 0
+            seen.page.keyboard.press("Escape")
+        assert seen.errors == []
 
 
 def test_a_second_run_reuses_everything(found: tuple[Path, dict[str, object]]) -> None:

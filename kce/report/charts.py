@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from kce.report.neighbours import Neighbours
+
 # The palette of Okabe and Ito, which colour-blind readers can tell apart; beyond eight series the marker changes too.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
 MARKERS = ("circle", "diamond", "square", "cross", "triangle-up")
@@ -23,12 +25,14 @@ class Points:
         category: Category of each face, (n,) str.
         face: Number of each face among the thumbnails, (n,) int.
         axes: Title of each axis.
+        neighbours: The nearest faces of each face, as numbers of points; None if they are not shown.
     """
 
     xy: NDArray[Any]
     category: NDArray[Any]
     face: NDArray[Any]
     axes: tuple[str, ...] = ()
+    neighbours: Neighbours | None = None
 
 
 @dataclass(frozen=True, eq=False)

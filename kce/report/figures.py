@@ -20,6 +20,7 @@ from kce.training.history import read_history
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from kce.report.neighbours import Neighbours
     from kce.types import Features
 
 MAX_POINTS = 5000  # of a map: more do not show more, and the page must stay small
@@ -28,18 +29,26 @@ _KS = range(2, 11)
 
 
 class ShownFaces:
-    """The faces that any map shows, numbered in the order in which they first appear; thumbnails are made of these.
+    """The faces that a page shows, numbered in the order in which they first appear.
 
     Attributes:
         numbers: Key of a face -> its number.
+        category: Category of each face, by number.
+        group: Group of each face, by number; empty if unknown.
     """
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
+        self.category: list[str] = []
+        self.group: list[str] = []
 
-    def add(self, keys: Iterable[str]) -> NDArray[np.int32]:
+    def add(self, keys: Sequence[str], categories: Sequence[str], groups: Sequence[str]) -> NDArray[np.int32]:
         """Return the number of each face, (n,); new faces get the next numbers."""
-        return np.array([self.numbers.setdefault(key, len(self.numbers)) for key in keys], np.int32)
+        for key, category, group in zip(keys, categories, groups, strict=True):
+            if self.numbers.setdefault(key, len(self.category)) == len(self.category):
+                self.category.append(category)
+                self.group.append(group)
+        return np.array([self.numbers[key] for key in keys], np.int32)
 
 
 def sample_rows(table: FeatureTable, seed: int) -> Features:
@@ -61,21 +70,24 @@ def principal_components(rows: Features) -> Features:
     return rows.with_x(pca.fit_transform(rows.x))
 
 
-def tsne_map(rows: Features, faces: ShownFaces, seed: int) -> Points:
+def tsne_map(rows: Features, faces: ShownFaces, seed: int, neighbours: Neighbours | None = None) -> Points:
     """Map principal components to two dimensions by t-SNE, as in the paper's figures of features."""
     xy = defaults.build_default("reducer", defaults.TSNE, n_components=2, seed=seed).fit_transform(rows.x)
-    return _points(rows, xy, faces, ("t-SNE 1", "t-SNE 2"))
+    return _points(rows, xy, faces, ("t-SNE 1", "t-SNE 2"), neighbours)
 
 
-def component_map(rows: Features, faces: ShownFaces) -> Points:
+def component_map(rows: Features, faces: ShownFaces, neighbours: Neighbours | None = None) -> Points:
     """Show the first three principal components."""
     xyz = np.zeros((len(rows), 3), np.float32)
     xyz[:, : min(rows.x.shape[1], 3)] = rows.x[:, :3]
-    return _points(rows, xyz, faces, ("component 1", "component 2", "component 3"))
+    return _points(rows, xyz, faces, ("component 1", "component 2", "component 3"), neighbours)
 
 
-def _points(rows: Features, xy: NDArray[Any], faces: ShownFaces, axes: tuple[str, ...]) -> Points:
-    return Points(np.asarray(xy, np.float32), rows.label, faces.add(rows.key.tolist()), axes)
+def _points(
+    rows: Features, xy: NDArray[Any], faces: ShownFaces, axes: tuple[str, ...], neighbours: Neighbours | None
+) -> Points:
+    numbers = faces.add(rows.key.tolist(), rows.label.tolist(), rows.group.tolist())
+    return Points(np.asarray(xy, np.float32), rows.label, numbers, axes, neighbours)
 
 
 def similarity_matrix(rows: Features) -> Matrix:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from kce.report import figures
 from kce.report.charts import ReportFigure
+from kce.report.neighbours import nearest_of_other_recordings
 
 if TYPE_CHECKING:
     from kce.report.charts import Chart, Lines, Points
     from kce.report.figures import ShownFaces
+    from kce.report.neighbours import Neighbours
     from kce.report.sources import ReportSource, RunSource
     from kce.types import Features, Progress
 
@@ -55,25 +57,30 @@ def all_figures(source: ReportSource, faces: ShownFaces, progress: Progress) -> 
     runs = [run for run in source.runs if run.seed == first]
     known = dict(_known_features(source, runs))
     unknown = {run: figures.principal_components(figures.evaluated_rows(run.folder, run.report)) for run in runs}
+    near = {run: nearest_of_other_recordings(rows) for run, rows in unknown.items()}
     count = iter(range(1, len(known) + len(unknown) + 1))
 
-    def tsne(rows: Features) -> Points:
-        points = figures.tsne_map(rows, faces, first)
+    def tsne(rows: Features, near: Neighbours) -> Points:
+        points = figures.tsne_map(rows, faces, first, near)
         progress("drawing", next(count), len(known) + len(unknown))
         return points
 
+    components = {name: figures.principal_components(rows) for name, rows in known.items()}
     by_label = {source.label(run): run for run in runs}
     plans = {label: figures.run_plan(run.folder) for label, run in by_label.items()}
     charts: list[tuple[str, str, str, Mapping[str, Chart]]] = [
         ("bars", "Scores by plan and group", _BARS, _score_bars(source)),
-        ("unknown", "Unknown categories", _UNKNOWN, {label: tsne(unknown[run]) for label, run in by_label.items()}),
+        (
+            "unknown", "Unknown categories", _UNKNOWN,
+            {label: tsne(unknown[run], near[run]) for label, run in by_label.items()},
+        ),
         (
             "unknown-3d", "Unknown categories in 3D", _COMPONENTS,
-            {label: figures.component_map(unknown[run], faces) for label, run in by_label.items()},
+            {label: figures.component_map(unknown[run], faces, near[run]) for label, run in by_label.items()},
         ),
         (
             "known", "Known categories", _KNOWN,
-            {name: tsne(figures.principal_components(rows)) for name, rows in known.items()},
+            {name: tsne(rows, nearest_of_other_recordings(rows)) for name, rows in components.items()},
         ),
         (
             "similarity", "Similarity of known categories", _SIMILARITY,
@@ -103,15 +110,15 @@ def _known_features(source: ReportSource, runs: list[RunSource]) -> Iterator[tup
         table = figures.find_known_features(run.folder, related)
         if table is not None and table.path not in seen:
             seen.add(table.path)
-            yield f"group {run.group}" if run.group else "known", figures.sample_rows(table, run.seed)
+            yield known_label(run.group), figures.sample_rows(table, run.seed)
 
 
 def _score_bars(source: ReportSource) -> dict[str, Chart]:
     variants: dict[str, Chart] = {}
     for seed in sorted({run.seed for run in source.runs}):
         runs = [run for run in source.runs if run.seed == seed]
-        names = list(dict.fromkeys(_plan_label(source, run) for run in runs))
-        reports = {(run.group, _plan_label(source, run)): run.report for run in runs}
+        names = list(dict.fromkeys(plan_label(source, run) for run in runs))
+        reports = {(run.group, plan_label(source, run)): run.report for run in runs}
         groups = {
             _group_label(group): [reports.get((group, name)) for name in names]
             for group in dict.fromkeys(run.group for run in runs)
@@ -137,16 +144,22 @@ def _training_curves(
 ) -> dict[str, Chart]:
     variants: dict[str, Chart] = {}
     for group in dict.fromkeys(run.group for run in runs):
-        chart = curves({_plan_label(source, run): run.folder for run in runs if run.group == group})
+        chart = curves({plan_label(source, run): run.folder for run in runs if run.group == group})
         if chart.lines:
             variants[_group_label(group)] = chart
     return variants
+
+
+def known_label(group: str) -> str:
+    """Return the label of the map of the known categories of a group of a study, or of all if there are no groups."""
+    return f"group {group}" if group else "known"
 
 
 def _group_label(group: str) -> str:
     return f"group {group}" if group else "all"
 
 
-def _plan_label(source: ReportSource, run: RunSource) -> str:
+def plan_label(source: ReportSource, run: RunSource) -> str:
+    """Return the name of a run's plan, with that of its backbone if there are several backbones."""
     several = len({other.backbone for other in source.runs}) > 1
     return f"{run.backbone} {run.plan}" if several else run.plan or "run"

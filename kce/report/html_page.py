@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kce.report import thumbnails
 from kce.report.charts import Bars, Flow, Matrix, Points
 from kce.report.citation import bibliography, provenance_lines
+from kce.report.packing import pack_array
 from kce.system.text import visible_text
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ def render_page(
         tables: Tables in the order in which they are shown.
         figures: Figures, shown after the tables.
         remarks: What a reader must know first.
-        faces: Faces behind the points in figures: "keys", "datasets" (category -> dataset) and "thumbnails" (sprite
-            sheets).
+        faces: Faces behind the points in figures, as ``page_faces`` returns their data; None if there are none.
         provenance: Where the figures come from, with the keys of ``Provenance``; None = not recorded.
 
     Returns:
@@ -46,11 +46,13 @@ def render_page(
     from kce.report.plotly_charts import plotly_figure
 
     data = {
-        "figures": {f.name: {label: plotly_figure(chart) for label, chart in f.variants.items()} for f in figures},
-        **(faces or {"keys": [], "datasets": {}, "thumbnails": []}),
-        "per_sheet": thumbnails.PER_SHEET,
-        "across": thumbnails.ACROSS,
+        "figures": {figure.name: [plotly_figure(chart) for chart in figure.variants.values()] for figure in figures},
+        "labels": {figure.name: list(figure.variants) for figure in figures},
+        "faces": faces,
+        "sheet": {"pictures": thumbnails.PER_SHEET, "across": thumbnails.ACROSS, "side": thumbnails.SIDE},
+        **_maps(figures),
     }
+    plan_tables = {plan["table"] for plan in faces["plans"]} if faces else set()
     environment = jinja2.Environment(
         autoescape=True, finalize=_visible, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
@@ -61,6 +63,7 @@ def render_page(
         provenance=provenance_lines(provenance) if provenance else [],
         bibliography=bibliography(provenance["versions"]["kce"]) if provenance else bibliography(),
         tables=tables,
+        plan_tables=plan_tables,
         figures=[
             {
                 "name": figure.name,
@@ -75,8 +78,27 @@ def render_page(
         plotly=get_plotlyjs(),
         # Names come from other people's folders; none of them may close the script element.
         data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
-        script=(_FOLDER / "report.js").read_text(encoding="utf-8"),
+        scripts=[(_FOLDER / name).read_text(encoding="utf-8") for name in ("report.js", "faces.js")],
     )
+
+
+def _maps(figures: Sequence[ReportFigure]) -> dict[str, Any]:
+    """Figure -> for each variant which neighbours its points have; maps of the same rows share them."""
+    numbers: dict[int, int] = {}
+    neighbours: list[dict[str, Any]] = []
+    maps: dict[str, list[int | None]] = {figure.name: [None] * len(figure.variants) for figure in figures}
+    for figure in figures:
+        for place, chart in enumerate(figure.variants.values()):
+            if not isinstance(chart, Points) or chart.neighbours is None:
+                continue
+            near = chart.neighbours
+            if id(near) not in numbers:
+                numbers[id(near)] = len(neighbours)
+                columns = {"faces": chart.face, "row": near.row, "distance": near.distance}
+                packed = {name: pack_array(column) for name, column in columns.items()}
+                neighbours.append({**packed, "count": near.row.shape[1], "dim": near.dim})
+            maps[figure.name][place] = numbers[id(near)]
+    return {"neighbours": neighbours, "maps": maps}
 
 
 def _visible(value: Any) -> Any:

@@ -5,14 +5,15 @@ Everything is made from what the folder stores, so a report can be made again at
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kce.report import gallery, tables, thumbnails
+from kce.report import gallery, tables
 from kce.report.figures import ShownFaces
 from kce.report.html_page import render_page
 from kce.report.matplotlib_charts import write_chart_files
+from kce.report.page_faces import page_faces
 from kce.report.sources import ReportSource, read_report_source
 from kce.report.table_export import write_tables
 from kce.system.atomic import write_atomic
@@ -68,23 +69,13 @@ def _file_name(text: str) -> str:
 def _render(
     source: ReportSource, tables: Sequence[ReportTable], figures: Sequence[ReportFigure], shown: ShownFaces
 ) -> str:
-    keys = list(shown.numbers)
-    faces = source.faces()
+    faces = page_faces(source, tables, figures, shown)
     document = source.document
     return render_page(
         document.get("title", f"KCE {source.kind}"),
-        tables,
+        [*tables, *faces.tables],
         figures,
         document.get("remarks", []),
-        {"keys": keys, "datasets": _datasets(source, faces), "thumbnails": thumbnails.sprite_sheets(faces, keys)},
+        faces.data,
         document["provenance"],
     )
-
-
-def _datasets(source: ReportSource, faces: Any) -> Mapping[str, str]:
-    """Category -> dataset, for the check boxes that filter the points."""
-    if faces is not None:
-        first = faces.first_of_categories()
-        return dict(zip(first.category.tolist(), first.dataset.tolist(), strict=True))
-    categories = {category for run in source.runs for category in (*run.report["known"], *run.report["unknown"])}
-    return {category: category.partition("_")[0] for category in sorted(categories)}

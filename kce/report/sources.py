@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kce.errors import BadData, KCEError
+from kce.errors import BadData
 from kce.faces.folder import Faces, read_faces
 from kce.pipeline.recipe import read_recipe
 from kce.pipeline.run_report import RunReport
@@ -68,12 +68,20 @@ class ReportSource:
                 parts.append(form.format(getattr(run, name)))
         return ", ".join(parts) or "run"
 
-    def faces(self) -> Faces | None:
-        """Read the face folder that the runs were made from; None if it cannot be read any more."""
+    def faces(self) -> Faces:
+        """Read the face folder that the runs were made from.
+
+        Raises:
+            KCEError: If it is gone or cannot be read, or the recipe that names it cannot.
+        """
+        path = self.runs[0].folder / "recipe.toml"
         try:
-            return read_faces(Path(read_recipe(self.runs[0].folder / "recipe.toml").faces))
-        except (OSError, KCEError):
-            return None
+            folder = read_recipe(path).faces
+        except OSError as error:
+            raise system_failure(f"{path} cannot be read", error) from error
+        if not folder:
+            raise BadData(f"{path} names no face folder", "continue the run: it writes its recipe")
+        return read_faces(folder)
 
 
 def read_report_source(path: Path) -> ReportSource:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,28 +17,27 @@ if TYPE_CHECKING:
 
     from kce.faces.folder import Faces
 
-SIDE = 32  # pixels of a thumbnail
-ACROSS = 64  # thumbnails in a row of a sprite sheet
-PER_SHEET = ACROSS * 64
+SIDE = 64  # pixels of a thumbnail
+ACROSS = 32  # thumbnails in a row of a sprite sheet
+PER_SHEET = ACROSS * 32
 _QUALITY = 45
 _BATCH = 512  # faces decoded together
 
 
-def sprite_sheets(faces: Faces | None, keys: Sequence[str]) -> list[str]:
-    """Pack thumbnails into sprite sheets.
+def sprite_sheets(faces: Faces, keys: Sequence[str]) -> tuple[list[str], NDArray[np.bool_]]:
+    """Pack thumbnails into sprite sheets; nothing else of the folder is decoded.
 
     Args:
-        faces: The face folder; None if it is gone.
-        keys: The faces to show. A face that is gone or unreadable is grey.
+        faces: The face folder.
+        keys: The faces to show.
 
     Returns:
-        The sheets as data URLs; face `i` is number i % PER_SHEET of sheet i // PER_SHEET, row by row.
+        The sheets as data URLs, and whether each face could be read, (n,). Face `i` is number i % PER_SHEET of sheet
+        i // PER_SHEET, row by row; one that is gone or unreadable is grey.
     """
-    return [_data_url(sheet) for sheet in _draw_sheets(faces, keys)]
-
-
-def _draw_sheets(faces: Faces | None, keys: Sequence[str]) -> Iterator[NDArray[np.uint8]]:
-    rows = _find_rows(faces, set(keys)) if faces is not None else {}
+    rows = _find_rows(faces, set(keys))
+    readable = np.zeros(len(keys), np.bool_)
+    sheets = []
     for start in range(0, len(keys), PER_SHEET):
         part = keys[start : start + PER_SHEET]
         sheet = np.full((-(-len(part) // ACROSS) * SIDE, ACROSS * SIDE, 3), 128, np.uint8)
@@ -49,7 +48,9 @@ def _draw_sheets(faces: Faces | None, keys: Sequence[str]) -> Iterator[NDArray[n
                 if image is not None:
                     y, x = cell // ACROSS * SIDE, cell % ACROSS * SIDE
                     sheet[y : y + SIDE, x : x + SIDE] = image
-        yield sheet
+                    readable[start + cell] = True
+        sheets.append(_data_url(sheet))
+    return sheets, readable
 
 
 def _find_rows(faces: Faces, keys: set[str]) -> dict[str, int]:

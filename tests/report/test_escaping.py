@@ -16,6 +16,8 @@ from kce.report import matplotlib_charts, table_export
 from kce.report.charts import Bars, Chart, Flow, Lines, Matrix, Points, ReportFigure, ReportTable
 from kce.report.escaping import latex_text, markdown_text, plotly_text, spreadsheet_cell
 from kce.report.html_page import render_page
+from kce.report.packing import pack_array, pack_texts
+from kce.system.text import visible_text
 from tests.support import browser
 
 HOSTILE = (
@@ -32,6 +34,8 @@ HOSTILE = (
     "a\nb\r\nc\x1b[31m\u202e\u2028",
     "2020-01-01",
     "1",
+    "constructor",
+    "__proto__",
     "\udcff",
     "원천 é",
 )
@@ -57,7 +61,16 @@ TABLE = ReportTable("names", HOSTILE[0], HOSTILE[10], HOSTILE[:2], [(name, name)
 @browser.needed
 def test_names_on_a_page_are_shown_and_run_nothing(tmp_path: Path) -> None:
     figures = [ReportFigure(name, HOSTILE[1], HOSTILE[2], {HOSTILE[0]: chart}) for name, chart in every_chart().items()]
-    faces = {"keys": list(HOSTILE), "datasets": {name: name for name in HOSTILE}, "thumbnails": ["data:,"]}
+    numbers = np.full(len(HOSTILE), -1)
+    plan = {
+        "table": "names", "map": HOSTILE[0], "columns": [HOSTILE[1]],
+        "rows": [[name, [HOSTILE[number // 2]], [number]] for number, name in enumerate(HOSTILE)],
+    }  # fmt: skip
+    faces = {
+        "keys": list(HOSTILE), "categories": pack_texts(HOSTILE), "recordings": pack_texts(HOSTILE),
+        "datasets": {name: name for name in HOSTILE}, "picture": pack_array(numbers), "thumbnails": [], "plans": [plan],
+        "same_name": dict.fromkeys(HOSTILE, HOSTILE[1]), "problem": HOSTILE[0],
+    }  # fmt: skip
     page = render_page(HOSTILE[1], [TABLE], figures, HOSTILE, faces)
     (tmp_path / "page.html").write_bytes(page.encode())
     with browser.opened(tmp_path / "page.html") as seen:
@@ -72,6 +85,20 @@ def test_names_on_a_page_are_shown_and_run_nothing(tmp_path: Path) -> None:
         for _ in HOSTILE[:6]:
             seen.page.keyboard.press("ArrowRight")
             seen.page.wait_for_function("getComputedStyle(card).display !== 'none'")
+        panel = seen.page.locator("#panel")
+        for number, name in enumerate(HOSTILE):
+            shown = visible_text(name)
+            seen.page.locator("#names td button").nth(number).click()
+            assert (
+                panel.locator("h2").text_content()
+                == f"{shown} → {visible_text(HOSTILE[number // 2])} (plan {HOSTILE[1]})"
+            )
+            assert shown in panel.locator("h3").first.text_content()
+            panel.locator(".tiles button").first.click()
+            assert panel.locator("h2").text_content() == shown
+            assert panel.locator("dd").last.text_content() == shown
+            assert panel.locator(":is(script, img, svg, a, b)").count() == 0
+            seen.page.keyboard.press("Escape")
         assert "&lt;" not in seen.page.locator("fieldset").inner_text().replace(HOSTILE[6], "")
         assert seen.page.locator(".plot a").count() == 0
         assert seen.page.evaluate("window.hit") is None

@@ -17,38 +17,16 @@ import pytest
 from kce.errors import BadData
 from kce.faces.folder import load_pixels, read_faces
 from kce.faces.tables import FaceRow, write_csv_table
-from kce.pipeline.recipe import Evaluate, Recipe
-from kce.pipeline.run import run
-from kce.registry.registry import Registry
 from kce.report import charts, matplotlib_charts, plotly_charts, report, table_export, thumbnails
 from kce.report.figures import ShownFaces
+from kce.report.neighbours import nearest_of_other_recordings
 from kce.report.report import write_report
 from kce.report.sources import ReportSource, read_report_source
-from kce.training.settings import TrainSettings
+from kce.types import Features
 from tests.registry.test_defaults import HOSTILE, PLUGIN
 from tests.registry.test_registry import write
 from tests.support import browser
-from tests.support.corpus import KNOWN, UNKNOWN, face_folder
-
-REGISTRY = Registry.load(Path("/"))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with its whole report."""
-    at = tmp_path_factory.mktemp("report")
-    chosen = Recipe(
-        faces=str(face_folder(at)),
-        unknown=tuple(UNKNOWN),
-        backbone="tiny:size=32,width=2",
-        reducer="pca:n_components=8",
-        train=TrainSettings(epochs=1, lr=0.01, held_out=0.2),
-        evaluate=Evaluate("pca:n_components=8", ("calinski-harabasz",), 12, 30),
-    )
-    run(at / "run", chosen, REGISTRY)
-    write_report(at / "run", files=True)
-    return at / "run"
-
+from tests.support.corpus import KNOWN, UNKNOWN
 
 FIGURES = ("bars", "unknown", "unknown-3d", "known", "similarity", "plans", "variance", "elbow", "loss", "accuracy")
 
@@ -148,9 +126,9 @@ def test_names_from_other_people_are_text_and_never_code(folder: Path, tmp_path:
     points = charts.Points(np.zeros((3, 2), np.float32), np.array([name] * 3), np.arange(3), ("a", "b"))
     table = charts.ReportTable("t", name, name, [name], [[name]], [False])
     figure = charts.ReportFigure("known", name, name, {name: points})
-    source = ReportSource(tmp_path, "run", {"remarks": [name]}, read_report_source(folder).runs)
+    source = ReportSource(tmp_path, "run", {"remarks": [name], "provenance": None}, read_report_source(folder).runs)
     shown = ShownFaces()
-    shown.add([name, f"{name}2", "<!--<script>"])
+    shown.add([name, f"{name}2", "<!--<script>"], [name] * 3, ["", name, name])
     (tmp_path / "p.html").write_text(report._render(source, [table], [figure], shown), encoding="utf-8")
     with browser.opened(tmp_path / "p.html") as seen:
         seen.page.on("dialog", lambda dialog: seen.errors.append("it ran"))
@@ -163,7 +141,9 @@ def test_names_from_other_people_are_text_and_never_code(folder: Path, tmp_path:
 
 @pytest.mark.slow
 @browser.needed
-def test_twenty_thousand_points_fit_into_a_page_and_are_drawn(folder: Path, tmp_path: Path) -> None:
+def test_twenty_thousand_points_fit_into_a_page_and_are_drawn(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The faces are as many different ones as a photograph has: noise would be larger, flat ones smaller."""
     n, random = 20_000, np.random.default_rng(0)
     for number in range(64):
@@ -171,19 +151,21 @@ def test_twenty_thousand_points_fit_into_a_page_and_are_drawn(folder: Path, tmp_
         (tmp_path / f"A_X/{number}.png").parent.mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / f"A_X/{number}.png"), np.clip((soft - 128) * 3 + 128, 0, 255).astype(np.uint8))
     blank = dict.fromkeys(FaceRow._fields, "") | {"category": "A_X", "dataset": "A", "method": "X", "real": "0"}
-    rows = [FaceRow(**blank | {"key": f"A_X/face-{number}", "file": f"A_X/{number % 64}.png"}) for number in range(n)]
-    write_csv_table(tmp_path / "faces.csv", FaceRow._fields, rows)
+    lines = [FaceRow(**blank | {"key": f"A_X/face-{number}", "file": f"A_X/{number % 64}.png"}) for number in range(n)]
+    write_csv_table(tmp_path / "faces.csv", FaceRow._fields, lines)
     faces = read_faces(tmp_path)
-    source = replace(read_report_source(folder))
-    source.__class__.faces, kept = (lambda _: faces), source.__class__.faces  # type: ignore[assignment]
-    try:
-        shown = ShownFaces()
-        place = random.normal(0, 1, (n, 2)).astype(np.float32)
-        category = np.array([f"A_{number % 27}" for number in range(n)])
-        points = charts.Points(place, category, shown.add(faces.key.tolist()), ("a", "b"))
-        page = report._render(source, [], [charts.ReportFigure("known", "Known", "", {"all": points})], shown)
-    finally:
-        source.__class__.faces = kept  # type: ignore[method-assign]
+    monkeypatch.setattr(ReportSource, "faces", lambda _: faces)
+    shown = ShownFaces()
+    rows = Features(
+        faces.key[:],
+        np.array([f"A_{number % 27}" for number in range(n)]),
+        np.array([f"r{number // 100}" for number in range(n)]),
+        random.normal(0, 1, (n, 2)).astype(np.float32),
+    )
+    numbers = shown.add(rows.key.tolist(), rows.label.tolist(), rows.group.tolist())
+    points = charts.Points(rows.x, rows.label, numbers, ("a", "b"), nearest_of_other_recordings(rows))
+    figure = charts.ReportFigure("known", "Known", "", {"all": points})
+    page = report._render(read_report_source(folder), [], [figure], shown)
     (tmp_path / "p.html").write_text(page, encoding="utf-8")
     assert (tmp_path / "p.html").stat().st_size < 15 * 2**20
     with browser.opened(tmp_path / "p.html") as seen:

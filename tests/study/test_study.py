@@ -649,6 +649,18 @@ def test_the_page_of_a_study_shows_its_tables_and_lets_one_choose(local: tuple[P
         seen.page.wait_for_function(f"{names} !== {first!r}")
         assert seen.page.evaluate(names) == "A_Blur,B_Reenact"
         browser.drawn(seen.page, "known")
+        # Each group has its plans, and the faces that they are about.
+        plans = {run["plan"] for run in found["runs"]}
+        for number in (1, 2):
+            head = seen.page.locator(f"#plan-{number} thead th").all_inner_texts()
+            assert head[0] == "category"
+            assert {name.removeprefix("tiny ") for name in head[1:] if name.startswith("tiny ")} == plans
+        seen.page.locator("#plan-2 tbody button").first.click()
+        assert seen.page.locator("#panel section").first.locator(".tiles button").count() == 12
+        seen.page.locator("#panel .tiles button").first.click()
+        assert seen.page.locator("#panel .near button").count() == 5
+        assert seen.page.locator("#panel dt").all_inner_texts().count("Recording") == 1
+        seen.page.keyboard.press("Escape")
         assert seen.errors == []
     with browser.opened(folder / "out" / "report.html", width=320, height=640) as seen:
         for name in ("bars", "unknown", "known", "similarity", "plans"):

@@ -28,14 +28,19 @@ class Seen:
 
 
 @contextmanager
-def opened(path: Path, width: int = 1200, height: int = 900, dark: bool = False) -> Iterator[Seen]:
-    """The file in a browser that is offline."""
+def opened(
+    path: Path, width: int = 1200, height: int = 900, dark: bool = False, scripts: bool = True
+) -> Iterator[Seen]:
+    """The file in a browser that is offline, perhaps without JavaScript."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as tool:
         browser = tool.chromium.launch(executable_path=CHROMIUM, args=list(_QUIET))
         context = browser.new_context(
-            viewport={"width": width, "height": height}, offline=True, color_scheme="dark" if dark else "light"
+            viewport={"width": width, "height": height},
+            offline=True,
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=scripts,
         )
         seen = Seen(context.new_page())
         seen.page.on("console", lambda said: seen.errors.append(said.text) if said.type == "error" else None)
