@@ -26,6 +26,7 @@ _DOCUMENTS = {
     "audit": ("kce.audit.audit_report:AuditReport", "audit.json of an audit"),
     "bench": ("kce.bench.cell_store:BenchRecord", "bench.json of a bench"),
     "leaderboard": ("kce.bench.bench_reports:LeaderboardReport", "leaderboard.json of a bench of clusterers"),
+    "provenance": ("kce.registry.result_provenance:Provenance", "provenance.json beside exported tables"),
     "aligners": ("kce.bench.bench_reports:AlignerReport", "aligners.json of a bench of aligners"),
 }
 """Name -> the class that defines the keys, and the file."""
