@@ -125,13 +125,6 @@ def test_the_first_plugin_works_as_printed(at: Path, kce_json: Callable[..., lis
     assert clusterer.fit_predict(np.array([[0, 1], [0, 5]])).tolist() == [0, 1]
 
 
-def test_python_works_as_printed(at: Path) -> None:
-    for code in blocks(DOCS / "python.md", "python"):
-        done = subprocess.run([sys.executable, "-c", code], cwd=at, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout
-
-
 @each_page
 def test_toml_works_as_printed(page: Path, at: Path) -> None:
     for text in blocks(page, "toml"):
