@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import html
+import json
 from typing import TYPE_CHECKING, Any
 
 from kce.errors import optional_library
@@ -28,7 +28,8 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the command prints with ``--json``: only dicts, lists, texts, numbers, booleans and None."""
-        return copy.deepcopy(self._document)
+        document: dict[str, Any] = json.loads(json.dumps(self._document))  # no tuples, and nothing is shared
+        return document
 
     def to_frame(self) -> pd.DataFrame:
         """Return the main table, with numbers that are not rounded; an interval is two columns, low and high.
