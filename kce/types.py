@@ -599,7 +599,9 @@ class ConstrainedClusterer(Protocol):
 class Evaluator(Protocol):
     """Scores a feature table, or a plan. Intervals are made by KCE, which resamples groups and calls it again.
 
-    An optional attribute `intervals = False` says that resampling makes no sense for its scores.
+    An optional attribute `intervals = False` says that resampling makes no sense for its scores. The plans of a study
+    can be compared by its first score (the key `rank_by`) if its factory has the attribute `greater_is_better`: True,
+    or False where the lowest score is the best.
 
     An optional method `score_resamples(features, resamples, plan=None)` scores all resamples at once, for scores that
     follow from sums over recordings. It is given the rows and ``kce.Resamples``, which say what is in each resample,

@@ -108,6 +108,7 @@ def run(
     precision: str | None = None,
     seed: int | None = None,
     timeout: float | None = None,
+    evaluator: str | Iterable[str] | None = None,
     devices: int = 1,
     threads: int | None = None,
     cache: str | int | None = None,
@@ -145,6 +146,7 @@ def run(
         precision: auto, 32, bf16 or 16; auto: 32 on the CPU, bf16 or 16 on a GPU.
         seed: Seed of every random choice.
         timeout: Seconds a third party's component may take; 0: no limit.
+        evaluator: One or more evaluators, instead of the recipe's.
         devices: GPUs, or processes where there is none; they share each batch.
         threads: Threads per process; None = as many as torch uses now.
         cache: Disk space for decoded faces, such as "20GB" or a number of bytes, so that each is decoded once.
@@ -175,7 +177,7 @@ def run(
     from kce.report.report import write_report
 
     folder = Path(folder)
-    categories = several(unknown)
+    categories, evaluators = several(unknown), several(evaluator)
     chosen = choose_recipe(
         folder,
         optional_path(recipe),
@@ -202,6 +204,7 @@ def run(
             "checkpoint": checkpoint,
             "precision": precision,
         },
+        evaluate={"evaluators": None if evaluators is None else tuple(evaluators)},
     )
     registry = Registry.load()
     pixels = None if cache is None else PixelCache(folder.absolute().parent / FOLDER, parse_size(cache))

@@ -68,6 +68,9 @@ def run(
     timeout: Annotated[
         float | None, typer.Option(help="Seconds a third party's component may take; 0: no limit.")
     ] = None,
+    evaluator: Annotated[
+        list[str] | None, typer.Option(help="One or more evaluators.", show_default="the recipe's")
+    ] = None,
     devices: Annotated[int, typer.Option(help="GPUs, or processes where there is none; they share each batch.")] = 1,
     threads: Annotated[int | None, typer.Option(help="Threads per process.", show_default="one per core")] = None,
     cache: Cache = None,
@@ -107,6 +110,7 @@ def run(
             precision=precision,
             seed=seed,
             timeout=timeout,
+            evaluator=evaluator,
             devices=devices,
             threads=threads,
             cache=cache,

@@ -170,15 +170,17 @@ def choose_recipe(folder: Path, file: Path | None, **choices: Any) -> Recipe:
     Args:
         folder: The run's folder.
         file: A recipe that is named; else the folder's own is used, if there is one.
-        **choices: Fields of a recipe, with `train` as a mapping; a choice of None is left as it is.
+        **choices: Fields of a recipe, with `train` and `evaluate` as mappings; a choice of None is left as it is.
 
     Raises:
         KCEError: No face folder is named anywhere.
     """
     own = folder / "recipe.toml"
     recipe = read_recipe(file) if file else read_recipe(own) if own.is_file() else Recipe()
-    settings = {name: value for name, value in choices.pop("train", {}).items() if value is not None}
-    recipe = recipe.changed(**choices, train=replace(recipe.train, **settings))
+    for part in ("train", "evaluate"):
+        settings = {name: value for name, value in choices.get(part, {}).items() if value is not None}
+        choices[part] = replace(getattr(recipe, part), **settings)
+    recipe = recipe.changed(**choices)
     if not recipe.faces:
         raise KCEError("no face folder is given", "name it with --faces; `kce cut` makes one")
     return recipe

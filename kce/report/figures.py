@@ -166,26 +166,33 @@ def plan_flow(plan: Mapping[str, str]) -> Flow:
     return Flow([(category, plan[category]) for category in ordered])
 
 
-def score_bars(names: Sequence[str], groups: Mapping[str, Sequence[Mapping[str, Any] | None]]) -> Bars:
-    """Calinski-Harabasz index with bootstrap intervals.
+def score_bars(
+    names: Sequence[str],
+    groups: Mapping[str, Sequence[Mapping[str, Any] | None]],
+    evaluator: str,
+    score: str,
+) -> Bars:
+    """A score with bootstrap intervals.
 
     Args:
         names: Names of the bars, such as plans.
         groups: Group -> the report of a run for each of `names`, or None.
+        evaluator: The evaluator.
+        score: Which of its scores.
 
     Returns:
-        The chart; there is no bar for a run that was not scored by the index.
+        The chart; there is no bar for a run that was not scored by the evaluator.
     """
-    bars = {group: [_bar(report) if report else None for report in reports] for group, reports in groups.items()}
-    return Bars(names, bars, "Calinski-Harabasz")
 
+    def bar(report: Mapping[str, Any]) -> tuple[float, float, float] | None:
+        value = report["scores"].get(evaluator, {}).get(score)
+        if value is None:
+            return None
+        low, high = report["intervals"][evaluator][score] or (value, value)
+        return value, low, high
 
-def _bar(report: Mapping[str, Any]) -> tuple[float, float, float] | None:
-    value = report["scores"].get(defaults.INDEX, {}).get(defaults.INDEX_SCORE)
-    if value is None:
-        return None
-    low, high = report["intervals"][defaults.INDEX][defaults.INDEX_SCORE] or (value, value)
-    return value, low, high
+    bars = {group: [bar(report) if report else None for report in reports] for group, reports in groups.items()}
+    return Bars(names, bars, "Calinski-Harabasz" if evaluator == defaults.INDEX else score)
 
 
 def loss_curves(folders: Mapping[str, Path]) -> Lines:

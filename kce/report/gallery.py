@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kce.registry import defaults
 from kce.report import figures
 from kce.report.charts import ReportFigure
 from kce.report.neighbours import nearest_of_other_recordings
@@ -21,6 +22,8 @@ _BARS = (
     "Calinski-Harabasz index, computed on the unknown categories with their true labels, with 95 % intervals from a "
     "bootstrap over recordings. The index grows with n: compare only bars with the same n."
 )
+_BY_INDEX = {"evaluator": defaults.INDEX, "score": defaults.INDEX_SCORE}
+"""What is shown of runs outside a study, which says what its plans are compared by."""
 _UNKNOWN = (
     "The rows on which plans are scored: PCA to 64 components, then t-SNE. Distances between well-separated "
     "clusters are not meaningful."
@@ -69,7 +72,7 @@ def all_figures(source: ReportSource, faces: ShownFaces, progress: Progress) -> 
     by_label = {source.label(run): run for run in runs}
     plans = {label: figures.run_plan(run.folder) for label, run in by_label.items()}
     charts: list[tuple[str, str, str, Mapping[str, Chart]]] = [
-        ("bars", "Scores by plan and group", _BARS, _score_bars(source)),
+        ("bars", "Scores by plan and group", _bars_note(source), _score_bars(source)),
         (
             "unknown", "Unknown categories", _UNKNOWN,
             {label: tsne(unknown[run], near[run]) for label, run in by_label.items()},
@@ -113,6 +116,12 @@ def _known_features(source: ReportSource, runs: list[RunSource]) -> Iterator[tup
             yield known_label(run.group), figures.sample_rows(table, run.seed)
 
 
+def _bars_note(source: ReportSource) -> str:
+    if source.document.get("ranked_by", _BY_INDEX)["evaluator"] == defaults.INDEX:
+        return _BARS
+    return f"{source.document['measure']}, with 95 % intervals from a bootstrap over recordings."
+
+
 def _score_bars(source: ReportSource) -> dict[str, Chart]:
     variants: dict[str, Chart] = {}
     for seed in sorted({run.seed for run in source.runs}):
@@ -123,7 +132,8 @@ def _score_bars(source: ReportSource) -> dict[str, Chart]:
             _group_label(group): [reports.get((group, name)) for name in names]
             for group in dict.fromkeys(run.group for run in runs)
         }
-        chart = figures.score_bars(names, groups)
+        ranked_by = source.document.get("ranked_by", _BY_INDEX)
+        chart = figures.score_bars(names, groups, ranked_by["evaluator"], ranked_by["score"])
         if any(bar for bars in chart.groups.values() for bar in bars):  # a run may be scored by other evaluators only
             variants[f"seed {seed}"] = chart
     return variants

@@ -104,24 +104,27 @@ def _demo(plans: Mapping[str, Mapping[str, Any]], edited: str) -> ReportTable:
 
 
 def _study(document: Mapping[str, Any]) -> ReportTable:
-    groups = list(document["groups"])
+    groups, spec = list(document["groups"]), _score_format(document)
     rows = []
     for line in document["plans"]:
         if not line["n"]:
-            rows.append([line["backbone"], line["plan"], *[MISSING] * (len(groups) + 7)])
+            rows.append([line["backbone"], line["plan"], *[MISSING] * (len(groups) + 8)])
             continue
-        by_group = [_format_mean(line["groups"].get(group)) for group in groups]
-        gain = line["gain_over_name"]
+        by_group = [_format_mean(line["groups"].get(group), spec) for group in groups]
+        gain = line.get("gain_over_name")
         rows.append(
-            [line["backbone"], line["plan"], *by_group, f"{line['mean']:.1f}", format_interval(line["interval"], ".1f"),
-             f"{gain['gain']:+.1%}" if gain else MISSING, f"{line['variance_share']:.1%}", f"{line['adjusted']:.4f}",
-             MISSING if line["above_chance"] is None else f"{line['above_chance']}/{line['n']}", str(line["n"])]
+            [line["backbone"], line["plan"], *by_group,
+             f"{line['mean']:{spec}}", format_interval(line["interval"], spec),
+             format_number(line.get("rank"), "d"), f"{gain['gain']:+.1%}" if gain else MISSING,
+             format_number(line.get("variance_share"), ".1%"), format_number(line.get("adjusted"), ".4f"),
+             MISSING if line.get("above_chance") is None else f"{line['above_chance']}/{line['n']}", str(line["n"])]
         )  # fmt: skip
     missing = {name: group["missing"] for name, group in document["groups"].items() if group["missing"]}
     counts = "/".join(map(str, document["evaluated_rows"]))
     note = (
         f"{document['measure']}, on {counts} rows, seeds {', '.join(map(str, document['seeds']))}; mean over "
-        "n pairs of group and seed, with Student's 95 % interval (± standard deviation over seeds). Gain over name: "
+        "n pairs of group and seed, with Student's 95 % interval (± standard deviation over seeds). Rank: by the mean, "
+        "among the plans of a backbone that are finished as often. Gain over name: "
         "of the mean over that of the plan by name. Adjusted: 0 at chance, whatever the number of rows. Above chance: "
         "runs whose index is reached by at most 5 % of label permutations."
     )
@@ -131,7 +134,8 @@ def _study(document: Mapping[str, Any]) -> ReportTable:
         listed = "; ".join(f"group {name}: {', '.join(categories)}" for name, categories in missing.items())
         note += f" TRAINED ON FEWER CATEGORIES THAN THE STUDY DEFINES; missing: {listed}."
     head = ["backbone", "plan", *(f"group {group}{' *' if group in missing else ''}" for group in groups), "mean",
-            "95 % interval", "gain over name", "share of variance", "adjusted", "above chance", "n"]  # fmt: skip
+            "95 % interval", "rank", "gain over name", "share of variance", "adjusted", "above chance",
+            "n"]  # fmt: skip
     records = [
         {
             "backbone": line["backbone"],
@@ -139,6 +143,7 @@ def _study(document: Mapping[str, Any]) -> ReportTable:
             **{f"group {group}": (line["groups"].get(group) or {}).get("mean") for group in groups},
             **{key: line.get(key) for key in ("mean", "deviation")},
             **_bounds(line.get("interval")),
+            "rank": line.get("rank"),
             "gain_over_name": (line.get("gain_over_name") or {}).get("gain"),
             **{key: line.get(key) for key in ("variance_share", "adjusted", "above_chance", "n")},
             **_missing_column(document),
@@ -191,9 +196,10 @@ def _published(document: Mapping[str, Any]) -> ReportTable:
 
 
 def _differences(document: Mapping[str, Any]) -> ReportTable:
+    spec = f"+{_score_format(document)}"
     rows = [
-        [line["backbone"], line["plan"], line["over"], f"{line['mean']:+.1f}",
-         format_interval(line["interval"], "+.1f"),
+        [line["backbone"], line["plan"], line["over"], f"{line['mean']:{spec}}",
+         format_interval(line["interval"], spec),
          *(format_number(line[key], ".3g") for key in ("p", "p_holm", "p_permutation", "p_permutation_holm")),
          str(line["n"])]
         for line in document["differences"]
@@ -201,8 +207,9 @@ def _differences(document: Mapping[str, Any]) -> ReportTable:
     head = ["backbone", "plan", "over", "difference", "95 % interval", "p (t)", "p (t, Holm)", "p (signs)",
             "p (signs, Holm)", "n"]  # fmt: skip
     note = (
-        "Paired over n pairs of group and seed: t test, and a permutation test that flips signs; both adjusted for the "
-        "number of rows of this table. Seeds of a group share its categories, so n overstates the evidence."
+        f"{document['measure']}. Paired over n pairs of group and seed: t test, and a permutation test that flips "
+        "signs; both adjusted for the number of rows of this table. Seeds of a group share its categories, so n "
+        "overstates the evidence."
         f"{_missing_note(document)}"
     )
     return _table("differences", "Differences between plans", note, head, rows, 3, _records(document, "differences"))
@@ -210,14 +217,17 @@ def _differences(document: Mapping[str, Any]) -> ReportTable:
 
 def _runs(document: Mapping[str, Any]) -> ReportTable:
     rows, records = [], []
+    ranked_by, spec = document["ranked_by"], _score_format(document)
     for run in document["runs"]:
-        scores, intervals = run["scores"][defaults.INDEX], run["intervals"][defaults.INDEX]
+        scores, intervals = (run[part][ranked_by["evaluator"]] for part in ("scores", "intervals"))
+        index = run["scores"].get(defaults.INDEX, {})
         p = run["scores"].get(defaults.PERMUTATION, {}).get("p")
         rows.append(
             [str(run["group"]), run["backbone"], run["plan"] + (" (edited)" if run["edited"] else ""),
              str(run["seed"]), _made_of_asked(run),
-             f"{scores[defaults.INDEX_SCORE]:.1f}", format_interval(intervals[defaults.INDEX_SCORE], ".1f"),
-             f"{scores['variance_share']:.1%}", f"{scores['adjusted']:.4f}", format_number(p, ".3g"), str(run["n"])]
+             f"{scores[ranked_by['score']]:{spec}}", format_interval(intervals[ranked_by["score"]], spec),
+             format_number(index.get("variance_share"), ".1%"), format_number(index.get("adjusted"), ".4f"),
+             format_number(p, ".3g"), str(run["n"])]
         )  # fmt: skip
         record = {key: run[key] for key in ("group", "backbone", "plan", "seed", "component", "made", "edited")}
         record |= {"classes": run["found_classes"], "classes_asked": run["classes"], "images": run["images"]}
@@ -228,8 +238,8 @@ def _runs(document: Mapping[str, Any]) -> ReportTable:
                     record |= {f"{evaluator} {score} {side}": bound for side, bound in _bounds(interval).items()}
         record |= {"n": run["n"], "unknown_recordings": run["unknown_recordings"]}
         records.append({**record, "missing": "; ".join(run["missing"])})
-    head = ["group", "backbone", "plan", "seed", "classes", "Calinski-Harabasz", "95 % interval", "share of variance",
-            "adjusted", "p (permuted labels)", "n"]  # fmt: skip
+    head = ["group", "backbone", "plan", "seed", "classes", _score_title(document), "95 % interval",
+            "share of variance", "adjusted", "p (permuted labels)", "n"]  # fmt: skip
     note = (
         f"Every run on its own, scored on n rows. {_intervals_note(document['runs'])} Classes: made, and of how many "
         f"asked for where that differs. The CSV file has all scores of all evaluators.{_missing_note(document)}"
@@ -274,7 +284,17 @@ def _bounds(interval: Sequence[float] | None) -> dict[str, float | None]:
     return {"low": interval[0], "high": interval[1]} if interval else {"low": None, "high": None}
 
 
-def _format_mean(group: Mapping[str, Any] | None) -> str:
+def _score_title(document: Mapping[str, Any]) -> str:
+    ranked_by = document["ranked_by"]
+    return "Calinski-Harabasz" if ranked_by["evaluator"] == defaults.INDEX else str(ranked_by["score"])
+
+
+def _score_format(document: Mapping[str, Any]) -> str:
+    """How the scores are written that plans are compared by: the index is large, others may be of any size."""
+    return ".1f" if document["ranked_by"]["evaluator"] == defaults.INDEX else ".4g"
+
+
+def _format_mean(group: Mapping[str, Any] | None, spec: str) -> str:
     if not group:
         return MISSING
-    return f"{group['mean']:.1f}" + (f" ± {group['deviation']:.1f}" if group["deviation"] is not None else "")
+    return f"{group['mean']:{spec}}" + (f" ± {group['deviation']:{spec}}" if group["deviation"] is not None else "")

@@ -18,6 +18,7 @@ from kce.system.documents import document_to_table, read_document
 
 if TYPE_CHECKING:
     from kce.study.grid import StudyRun
+    from kce.study.ranking import Ranking
     from kce.study.study_file import GroupName, PublishedClaim, PublishedScores, Study
 
 Repeat = tuple["GroupName", int]
@@ -28,20 +29,23 @@ BASELINES = ("name", "none")  # the two controls of the paper, if a study has th
 
 @dataclass(frozen=True)
 class StudyScores:
-    """Scores of the finished runs by the Calinski-Harabasz evaluator.
+    """Scores of the finished runs by the evaluator that plans are compared by.
 
     Attributes:
+        ranked_by: The evaluator, and which of its scores.
         by_plan: (backbone, plan) -> repeat -> score -> value; scores of permuted labels have the prefix "null ".
     """
 
+    ranked_by: Ranking
     by_plan: Mapping[tuple[str, str], Mapping[Repeat, Mapping[str, float]]]
 
-    def values(self, backbone: str, plan: str, score: str = defaults.INDEX_SCORE) -> dict[Repeat, float]:
-        """Return one score of a plan in every repeat in which it is finished."""
+    def values(self, backbone: str, plan: str, score: str = "") -> dict[Repeat, float]:
+        """Return one score of a plan, by default that of the ranking, in every repeat in which it is finished."""
+        score = score or self.ranked_by.score
         return {repeat: scores[score] for repeat, scores in self.by_plan.get((backbone, plan), {}).items()}
 
     def paired(self, backbone: str, plan: str, other: str) -> tuple[list[float], list[float]]:
-        """Return the index of two plans in the repeats in which both are finished."""
+        """Return the score of two plans in the repeats in which both are finished."""
         ours, theirs = self.values(backbone, plan), self.values(backbone, other)
         both = sorted(ours.keys() & theirs.keys(), key=lambda repeat: (str(repeat[0]), repeat[1]))
         return [ours[repeat] for repeat in both], [theirs[repeat] for repeat in both]
@@ -75,34 +79,42 @@ def describe_edited_plans(reports: Mapping[str, Mapping[str, Any]]) -> list[str]
     ]
 
 
-def collect_scores(runs: Sequence[StudyRun], reports: Mapping[str, Mapping[str, Any]]) -> StudyScores:
+def collect_scores(
+    runs: Sequence[StudyRun], reports: Mapping[str, Mapping[str, Any]], ranked_by: Ranking
+) -> StudyScores:
     """Collect the scores of the finished runs by backbone and plan."""
     by_plan: dict[tuple[str, str], dict[Repeat, Mapping[str, float]]] = {}
     for run in runs:
         if run.name in reports:
             scores = reports[run.name]["scores"]
-            null = {f"null {score}": value for score, value in scores.get(defaults.PERMUTATION, {}).items()}
-            by_plan.setdefault((run.backbone, run.plan), {})[run.group, run.seed] = {**scores[defaults.INDEX], **null}
-    return StudyScores(by_plan)
+            permuted = scores.get(defaults.PERMUTATION, {}) if ranked_by.is_index else {}  # it permutes for the index
+            null = {f"null {score}": value for score, value in permuted.items()}
+            own = {**scores[ranked_by.evaluator], **null}
+            by_plan.setdefault((run.backbone, run.plan), {})[run.group, run.seed] = own
+    return StudyScores(ranked_by, by_plan)
 
 
-def compare_plans(study: Study, runs: Sequence[StudyRun], reports: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def compare_plans(
+    study: Study, runs: Sequence[StudyRun], reports: Mapping[str, Mapping[str, Any]], ranked_by: Ranking
+) -> dict[str, Any]:
     """Compare the plans of a study.
 
     Args:
         study: The study.
         runs: All its runs.
         reports: Name -> report, of the finished runs.
+        ranked_by: What they are compared by.
 
     Returns:
         The comparison, for ``report.json``. Every mean has its n (repeats) and an interval, None for one repeat.
     """
-    scores = collect_scores(runs, reports)
+    scores = collect_scores(runs, reports, ranked_by)
     plans = list(dict.fromkeys((run.backbone, run.plan) for run in runs))
     by_name = {run.name: run for run in runs}
     return {
         "title": study.title,
-        "measure": "Calinski-Harabasz index of the unknown categories, by their true labels",
+        "measure": ranked_by.sentence,
+        "ranked_by": asdict(ranked_by),
         "evaluated_rows": sorted({int(report["n"]) for report in reports.values()}),
         "seeds": sorted({run.seed for run in runs}),
         "groups": {
@@ -113,7 +125,7 @@ def compare_plans(study: Study, runs: Sequence[StudyRun], reports: Mapping[str, 
             for group in study.groups
             if any(run.group == group.name for run in runs)
         },
-        "plans": [_plan_summary(scores, backbone, plan, runs) for backbone, plan in plans],
+        "plans": _with_ranks([_plan_summary(scores, *plan, runs) for plan in plans], ranked_by),
         "differences": _differences(scores, plans),
         "published": [_published_row(scores, row, study) for row in study.published],
         "claims": [_claim_verdict(scores, claim) for claim in study.claims],
@@ -148,11 +160,24 @@ def _plan_summary(scores: StudyScores, backbone: str, plan: str, runs: Sequence[
     return {
         **summary,
         **asdict(mean_with_interval(list(values.values()))),
-        "variance_share": float(np.mean(list(scores.values(backbone, plan, "variance_share").values()))),
-        "adjusted": float(np.mean(list(scores.values(backbone, plan, "adjusted").values()))),
+        **{
+            score: float(np.mean(list(scores.values(backbone, plan, score).values())))
+            for score in (("variance_share", "adjusted") if scores.ranked_by.is_index else ())
+        },
         "above_chance": _count_above_chance(scores, backbone, plan),
         "gain_over_name": asdict(relative_gain(ours, by_name)) if ours and min(*ours, *by_name) > 0 else None,
     }
+
+
+def _with_ranks(plans: list[dict[str, Any]], ranked_by: Ranking) -> list[dict[str, Any]]:
+    """Add the place of each plan among those of its backbone that were finished as often; equal means share a place."""
+    for plan in plans:
+        rivals = [other for other in plans if other["backbone"] == plan["backbone"]]
+        if plan["n"] and plan["n"] == max(other["n"] for other in rivals):
+            means = [other["mean"] for other in rivals if other["n"] == plan["n"]]
+            better = [mean > plan["mean"] if ranked_by.greater_is_better else mean < plan["mean"] for mean in means]
+            plan["rank"] = 1 + sum(better)
+    return plans
 
 
 def _count_above_chance(scores: StudyScores, backbone: str, plan: str) -> int | None:

@@ -10,8 +10,8 @@ from kce.faces.folder import read_detector
 from kce.merging.aligner_inputs import find_fallback_reals
 from kce.merging.plans import unmerged_plan
 from kce.pipeline.recipe_checks import check_choices, check_recipe
-from kce.registry import defaults, isolation
-from kce.registry.specs import parse_spec
+from kce.registry import isolation
+from kce.study.ranking import check_ranking
 from kce.training.sampling import choose_examples
 
 if TYPE_CHECKING:
@@ -70,11 +70,12 @@ def category_methods(faces: Faces) -> dict[str, str]:
     return dict(zip(forged.category.tolist(), forged.method.tolist(), strict=True))
 
 
-def check_run(run: StudyRun, faces: Faces | None, registry: Registry, sampled: set[Any]) -> None:
+def check_run(run: StudyRun, rank_by: str, faces: Faces | None, registry: Registry, sampled: set[Any]) -> None:
     """Raise what the run would raise, as far as that can be known without starting it.
 
     Args:
         run: The run.
+        rank_by: The evaluator by which plans are compared.
         faces: The face folder; None checks only what needs no faces.
         registry: Where components are looked up.
         sampled: Known categories and training settings whose training set was sampled for an earlier run; those of
@@ -84,7 +85,7 @@ def check_run(run: StudyRun, faces: Faces | None, registry: Registry, sampled: s
         KCEError: For the first error; its message starts with the name of the run.
     """
     try:
-        _check_index(run, registry)
+        check_ranking(rank_by, run.recipe, registry)
         if faces is None:
             check_choices(run.recipe, registry)
             return
@@ -95,20 +96,6 @@ def check_run(run: StudyRun, faces: Faces | None, registry: Registry, sampled: s
             sampled.add((run.known, run.recipe.train))
     except KCEError as error:
         raise error.prefixed(run.name) from error
-
-
-def _check_index(run: StudyRun, registry: Registry) -> None:
-    """The evaluator by which plans are compared must be in the recipe, and be the shipped one."""
-    entries = [registry.entry("evaluator", parse_spec(spec)[0]) for spec in run.recipe.evaluate.evaluators]
-    own = next((entry for entry in entries if entry.name == defaults.INDEX), None)
-    if own is None:
-        raise KCEError(f"its evaluators lack {defaults.INDEX}", "the plans of a study are compared by it: add it")
-    shipped = defaults.shipped_registry().entry("evaluator", defaults.INDEX)
-    if (own.plugin, own.factory) != (shipped.plugin, shipped.factory):
-        raise KCEError(
-            f"{own.source} redefines the evaluator {defaults.INDEX}, by which the plans of a study are compared",
-            "give your evaluator another name, and list both in the study",
-        )
 
 
 def describe_faces(study: Study, faces: Path | None, scale: str) -> list[str]:

@@ -26,6 +26,7 @@ from kce.registry import isolation
 from kce.registry.result_provenance import current_command
 from kce.study import comparison, cost, grid, preflight
 from kce.study.jobs import progress_path
+from kce.study.ranking import ranking
 from kce.study.scheduler import Task, run_tasks
 from kce.study.study_file import read_study
 from kce.study.study_provenance import describe_versions, join_provenance
@@ -277,7 +278,7 @@ def prepare_study(
     runs, left_out = preflight.keep_runs_with_reals(runs, table, registry, allow_missing)
     sampled: set[Any] = set()
     for run in runs:
-        preflight.check_run(run, table, registry, sampled)
+        preflight.check_run(run, study.rank_by, table, registry, sampled)
     remarks = [*preflight.describe_faces(study, faces, scale), *preflight.describe_missing(runs), *left_out]
     return StudyPlan(study, table, tuple(runs), folder, registry, tuple(remarks), cache)
 
@@ -391,8 +392,9 @@ def finish_study(plan: StudyPlan, tasks: Mapping[str, Task], estimate: cost.Stud
     if all(task.state == "done" for task in tasks.values()):
         pixel_cache.remove_pixel_cache(plan.folder / pixel_cache.FOLDER)
     reports = comparison.read_run_reports(plan.runs, plan.folder / RUNS)
+    ranked_by = ranking(plan.study.rank_by, plan.registry, reports)
     document = {
-        **comparison.compare_plans(plan.study, plan.runs, reports),
+        **comparison.compare_plans(plan.study, plan.runs, reports, ranked_by),
         "remarks": [
             *plan.remarks,
             *comparison.describe_edited_plans(reports),

@@ -14,6 +14,7 @@ import msgspec
 from kce.errors import KCEError, UnknownName
 from kce.pipeline.recipe import Recipe, recipe_from_table
 from kce.pipeline.world_recipe import CutChoices
+from kce.registry import defaults
 from kce.system.documents import Document, document_from_table, model_from_table, read_table
 from kce.system.shipped import RECIPES
 
@@ -117,6 +118,7 @@ class Study(
         published: Published values, to be shown beside ours; the tables ``[[published]]``.
         claims: Published claims, to be tested; the tables ``[[claim]]``.
         scales: Name -> the same study in small; the tables ``[scale.NAME]``.
+        rank_by: The evaluator by whose first score plans are compared; one that says whether greater is better.
     """
 
     NOUN: ClassVar[str] = "a study"
@@ -133,6 +135,7 @@ class Study(
     published: tuple[PublishedScores, ...] = ()
     claims: tuple[PublishedClaim, ...] = ()
     scales: Mapping[str, StudyScale] = {}
+    rank_by: str = defaults.INDEX
 
     @property
     def plans(self) -> list[PlanChoices]:
@@ -211,6 +214,11 @@ def _check_study(study: Study, where: str) -> None:
         model_from_table(scale.run, Recipe, where, f"scale.{name}.run")
     for name, table in study.plan_tables.items():
         model_from_table(_plan_choices(name, table, where).choices, Recipe, where, f"plan.{name}")
+    if (study.published or study.claims) and study.rank_by != defaults.INDEX:
+        raise KCEError(
+            f"{where}: plans are compared by {study.rank_by}, and what was published is {defaults.INDEX}",
+            "leave out `rank_by`, or the tables [[published]] and [[claim]]",
+        )
     _check_groups(study, where)
     _check_names(study, where)
 

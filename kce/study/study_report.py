@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from kce.evaluation.paired_tests import MeanEstimate, RatioEstimate  # noqa: TC001 - the schema is read from them
 from kce.registry.result_provenance import Provenance  # noqa: TC001 - the schema is read from it
+from kce.study.ranking import BY_INDEX, Ranking
 from kce.system.documents import Document
 
 Interval = tuple[float, float]
@@ -30,11 +31,13 @@ class PlanSummary:
         plan: The plan.
         groups: Group -> mean over seeds.
         n: Finished repeats (group and seed).
-        mean: Mean of the index over repeats.
+        mean: Mean of the score over repeats.
+        rank: Place among the plans of its backbone, 1 the best; None for one with fewer finished repeats than others.
         deviation: Standard deviation over repeats.
         interval: Student's, 95 %.
-        variance_share: Mean share of the variance between categories.
-        adjusted: Mean of the index relative to chance.
+        variance_share: Mean share of the variance between categories; None where plans are compared by another score
+            than the index.
+        adjusted: Mean of the index relative to chance; None likewise.
         above_chance: Number of repeats in which label permutations reach the index at most 5 % of the time.
         gain_over_name: Gain of the mean over that of the plan by name.
     """
@@ -50,6 +53,7 @@ class PlanSummary:
     adjusted: float | None = None
     above_chance: int | None = None
     gain_over_name: RatioEstimate | None = None
+    rank: int | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,8 @@ class StudyReport(Document):
 
     Attributes:
         title: Title of the study.
-        measure: What plans are compared by.
+        measure: What plans are compared by, in a sentence.
+        ranked_by: The same: evaluator, score and direction.
         evaluated_rows: Numbers of rows on which runs were scored; more than one if groups differ.
         seeds: Seeds of its runs.
         groups: Name -> group.
@@ -196,3 +201,4 @@ class StudyReport(Document):
     failed: Mapping[str, str] = field(default_factory=dict)
     report: str = ""
     provenance: Provenance | None = None
+    ranked_by: Ranking = BY_INDEX

@@ -24,6 +24,7 @@ class Agreement:
         seed: Random seed of K-means.
     """
 
+    greater_is_better = True
     intervals = False  # a plan has no rows to resample, and repeating K-means 200 times would measure K-means
 
     def __init__(self, truth: str = "", n_init: int = 10, seed: int = 0) -> None:

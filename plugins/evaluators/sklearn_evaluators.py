@@ -35,6 +35,8 @@ class CalinskiHarabasz:
       (n - sum of squares / n) / (k - 1), as in an unbalanced analysis of variance.
     """
 
+    greater_is_better: ClassVar = True
+
     def score(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]:  # noqa: ARG002
         """Score the rows by their labels. Raises BadData for fewer than two labels, or no more rows than labels."""
         import numpy as np
@@ -207,6 +209,8 @@ class Silhouette:
         seed: Random seed of the sample.
     """
 
+    greater_is_better: ClassVar = True
+
     growth: ClassVar = {"time": 2}
 
     def __init__(self, sample_size: int = 2000, seed: int = 0) -> None:
@@ -229,6 +233,8 @@ class Silhouette:
 
 class DaviesBouldin:
     """Davies-Bouldin index: how similar each label is to the most similar one (1979), at least 0; lower is better."""
+
+    greater_is_better: ClassVar = False
 
     def score(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]:  # noqa: ARG002
         """Score the rows by their labels. Raises BadData for fewer than two labels, or no more rows than labels."""
