@@ -141,3 +141,9 @@ def test_paths_in_a_recipe_are_relative_to_its_folder(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text('faces = "faces"\nplan = "mine.toml"\n')
     read = read_recipe(tmp_path / "recipe.toml")
     assert (Path(read.faces), Path(read.plan)) == (tmp_path / "faces", tmp_path / "mine.toml")
+
+
+def test_evaluators_that_are_chosen_leave_the_other_settings_of_the_scores(tmp_path: Path) -> None:
+    chosen = choose_recipe(tmp_path, None, faces="f", evaluate={"evaluators": ("silhouette",)}).evaluate
+    assert chosen == replace(Recipe().evaluate, evaluators=("silhouette",))
+    assert choose_recipe(tmp_path, None, faces="f", evaluate={"evaluators": None}).evaluate == Recipe().evaluate
