@@ -31,7 +31,7 @@ BELOW = {
     "features": "contract system registry faces training",
     "evaluation": "contract system registry features",
     "merging": "contract system registry faces features",
-    "audit": "contract system features evaluation merging",
+    "audit": "contract system registry features evaluation merging",
     "pipeline": "contract system registry faces training features evaluation merging audit",
     "study": "contract system registry faces training features evaluation merging pipeline",
     "jobs": "system",
@@ -44,7 +44,7 @@ BELOW = {
         "contract system registry data faces training features evaluation merging audit pipeline study report bench "
         "demo"
     ),
-    "cli": "contract system registry data faces evaluation pipeline study report schemas testing api",
+    "cli": "contract system registry data faces evaluation pipeline study report bench schemas testing api",
     "__main__": "cli",
 }
 HEAVY = ("torch", "sklearn", "h5py", "cv2", "av", "timm", "plotly", "numpy")

@@ -115,20 +115,35 @@ def audit(
         kce.errors.BadData: forgeries of one dataset only: One
         hint: name tables with categories of at least two datasets; labels are <dataset>_<method>
     """
+    import xxhash
+
     from kce.audit.audit import audit_tables, write_audit
-    from kce.features.streams import StoredRows
+    from kce.features.streams import StoredRows, content_hash
     from kce.merging.aligner_inputs import with_fallback_reals
     from kce.merging.plan_file import read_plan
     from kce.registry.registry import Registry
+    from kce.registry.result_provenance import record_provenance
     from kce.report.audit_page import write_audit_report
+    from kce.system.documents import model_to_table
     from kce.types import Features
 
     one = isinstance(tables, str | PathLike | Features | StoredRows)
     named: Iterable[Any] = [tables] if one else tables  # type: ignore[assignment]
     rows: list[Any] = [feature_rows(table) for table in named]
     given = None if plan is None else read_plan(Path(plan))
-    rows = with_fallback_reals(rows, Registry.load())
+    registry = Registry.load()
+    rows = with_fallback_reals(rows, registry)
     report, proposed = audit_tables(rows, seed, given)
+    hashes = " ".join(map(content_hash, rows))
+    provenance = record_provenance(
+        registry,
+        [],  # an audit is of features: what made them is said in their file
+        n={"rows": report["n"], "categories": len(report["categories"])},
+        seeds=[seed],
+        data=f"features of {', '.join(dataset['name'] for dataset in report['datasets'])}",
+        data_hash=xxhash.xxh3_128_hexdigest(hashes.encode()),
+    )
+    report["provenance"] = model_to_table(provenance)
     folder = optional_path(to)
     if folder:
         write_audit(folder, report, proposed)

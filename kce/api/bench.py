@@ -114,11 +114,11 @@ class AlignerBench(BenchResult):
 
 
 class BenchComparison(Result):
-    """Two benchmarks of clusterers, entry by entry."""
+    """Two benchmarks of clusterers, pair by pair of their entries."""
 
     @property
     def compared(self) -> list[dict[str, Any]]:
-        """A line for each combination of components that both have, over the worlds that both have."""
+        """A line for each pair of entries, over the worlds that both benchmarks have."""
         return list(self.to_dict()["compared"])
 
     def _records(self) -> list[dict[str, Any]]:
@@ -132,7 +132,7 @@ class BenchComparison(Result):
         ]
 
     def _summary(self) -> str:
-        return f"{counted(len(self.compared), 'combination')} compared"
+        return f"{counted(len(self.compared), 'pair')} compared"
 
 
 def clusterers(
@@ -316,15 +316,27 @@ def aligners(
     return _checked(AlignerBench(document, folder), results)
 
 
-def compare(first: AnyPath, second: AnyPath) -> BenchComparison:
+def compare(
+    first: AnyPath,
+    second: AnyPath,
+    *,
+    clusterer: str | Iterable[str] | None = None,
+    against: str | Iterable[str] | None = None,
+) -> BenchComparison:
     """Compare two benchmarks of clusterers: what became better, what became worse, and how certain that is.
+
+    Each entry is compared with the same one of the other benchmark, or clusterers with others that are named, over the
+    worlds that both have.
 
     Args:
         first: The folder of a benchmark of clusterers.
         second: The folder of another one, for example of another version.
+        clusterer: One or more clusterers of the first that are compared with others of the second; None with `against`
+            = all.
+        against: One or more clusterers of the second; None with `clusterer` = all.
 
     Returns:
-        A line for each combination of components that both have.
+        A line for each pair.
 
     Raises:
         KCEError: A folder has no such results, or nothing is in both.
@@ -340,11 +352,11 @@ def compare(first: AnyPath, second: AnyPath) -> BenchComparison:
     from kce.bench.leaderboard import compare_benches
 
     ours, theirs = (read_cells(Path(folder), "clusterers", ClusterResult) for folder in (first, second))
-    rows = compare_benches(ours, theirs)
+    rows = compare_benches(ours, theirs, several(clusterer) or (), several(against) or ())
     if not rows:
         raise KCEError(
-            f"{first} and {second} have no combination of components on a common world",
-            "run both with the same clusterers and worlds",
+            f"{first} and {second} have nothing to compare on a common world",
+            "run both on the same worlds; to compare different clusterers, name some with --clusterer and --against",
         )
     return BenchComparison({"compared": rows})
 

@@ -65,6 +65,14 @@ class StudyResult(Result):
         """The page with figures and tables; None in a dry run."""
         return self.folder and Path(self._document["report"])
 
+    def cost(self) -> list[str]:
+        """What is left would cost on this machine, in lines of text: networks, time, disk, memory, faces to decode."""
+        from kce.study.cost import StudyCost, describe_cost
+        from kce.system.documents import model_from_table
+
+        estimate = self._document.get("estimate")
+        return describe_cost(model_from_table({**estimate, "jobs": {}}, StudyCost, "the estimate")) if estimate else []
+
     def tables(self) -> list[ReportTable]:
         """The tables of the report, with text as they show it; none without a finished run."""
         from kce.report.sources import read_report_source
@@ -133,7 +141,7 @@ def study(
         KCEError: The study cannot be done; or jobs failed, and its `result` compares the others.
 
     Example:
-        >>> study("sun2023", dry_run=True, progress=False)
+        >>> study("sun2023", scale="small", dry_run=True, progress=False)
         <StudyResult: 56 runs to do, 56 networks to train>
     """
     from kce.registry.registry import Registry
@@ -159,10 +167,21 @@ def study(
             progress=show,
         )
     if dry_run:
-        return StudyResult(plan.dry_run())
+        return StudyResult(_planned(plan, registry.build("engine", engine), progress))
     workers = registry.build("engine", engine)
     try:
         return _do(plan, workers, progress)
+    finally:
+        workers.stop()
+
+
+def _planned(plan: StudyPlan, workers: Engine, progress: bool | Progress) -> dict[str, Any]:
+    """What would be done, and what it would cost on this machine."""
+    from kce.training.turns import torch_turn
+
+    try:
+        with shown_progress(progress) as show, torch_turn():
+            return plan.dry_run(workers.slots, show)
     finally:
         workers.stop()
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
+from kce.registry.result_provenance import Provenance  # noqa: TC001 - the schema is read from it
 from kce.system.documents import Document
 
 WORDS = {
@@ -178,6 +179,7 @@ class AuditReport(Document):
         clusters: The classes that were examined, and how well their datasets are mixed.
         proposals: What the proposed plan changes.
         plan: Category -> class, as proposed.
+        provenance: Where the figures come from.
         unknown_recordings: Rows whose recording is unknown; those of one dataset count as one recording.
     """
 
@@ -195,3 +197,4 @@ class AuditReport(Document):
     proposals: tuple[PlanChange, ...]
     plan: Mapping[str, str]
     unknown_recordings: int = 0
+    provenance: Provenance | None = None

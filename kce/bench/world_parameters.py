@@ -61,7 +61,7 @@ class FeatureWorldParameters:
 
     def __post_init__(self) -> None:
         """Check types, ranges and contradictions."""
-        for name, (low, high) in _RANGES.items():
+        for name, (low, high) in RANGES.items():
             value = getattr(self, name)
             whole = isinstance(value, int) and not isinstance(value, bool)
             if not whole and (name in _WHOLE or not isinstance(value, float)):
@@ -98,7 +98,7 @@ class FeatureWorldParameters:
 
 
 _WHOLE = ("categories", "methods", "datasets", "rows", "dim", "tails", "homonyms", "synonyms")
-_RANGES = {
+RANGES: dict[str, tuple[float, float]] = {
     "categories": (2, 1000), "methods": (2, 1000), "datasets": (1, 100), "rows": (2, 1_000_000),
     "dim": (LATENT_DIM, 65536), "separation": (0, 1000), "imbalance": (1, 1000), "spread": (1, 100),
     "recording": (0, 0.95), "tails": (0, 30), "outliers": (0, 0.5), "bend": (0, 10), "shift": (0, 1000),

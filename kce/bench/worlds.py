@@ -19,7 +19,7 @@ from kce.bench.world_parameters import FeatureWorldParameters, feature_world_par
 from kce.errors import BadData, KCEError, UnknownName
 from kce.faces.cut import cut
 from kce.faces.folder import read_faces
-from kce.features.streams import StoredRows
+from kce.features.streams import StoredRows, content_hash
 from kce.features.table import find_table, open_table, split_table_address
 from kce.labels import label_parts
 from kce.pipeline.recipe import recipe_from_table
@@ -67,15 +67,15 @@ def resolve_world_names(text: str) -> list[str]:
         BadData: For a table that cannot be read.
     """
     if text == SUITE:
-        return [f"{name}@{max(versions, key=int)}" for name, versions in _suite().items() if name != SMALL]
+        return [f"{name}@{max(versions, key=int)}" for name, versions in suite_worlds().items() if name != SMALL]
     if _is_table(text):
         open_table(text)  # raises before any work
         return [text]
     name, parameters = parse_spec(text)
     name, _, version = name.partition("@")
-    if name not in _suite():
-        raise UnknownName.among("world", name, (*_suite(), SUITE, IMAGE_WORLD), "or give FEATURES.h5:/TABLE")
-    versions = _suite()[name]
+    if name not in suite_worlds():
+        raise UnknownName.among("world", name, (*suite_worlds(), SUITE, IMAGE_WORLD), "or give FEATURES.h5:/TABLE")
+    versions = suite_worlds()[name]
     version = version or max(versions, key=int)
     if version not in versions:
         raise UnknownName.among(f"version of the world {name}", version, versions)
@@ -97,7 +97,7 @@ def load_bench_data(name: str, truth: str = "", views: bool = True) -> BenchData
     """
     if _is_table(name):
         return _load_table(name, truth)
-    world = synthetic.make_feature_world(*_world_parameters(name), views)
+    world = synthetic.make_feature_world(*world_parameters(name), views)
     fakes = np.arange(len(world.features))
     reals = np.arange(len(world.reals)) + len(fakes)
     rows = replace(
@@ -128,32 +128,28 @@ def _definition(name: str) -> str:
     if is_image_world(name):
         recipe = xxhash.xxh3_128_hexdigest(read_regular_text(str(_DEMO_RECIPE)).encode())
         return f"{_dataset_spec(name)} {recipe}"
-    parameters, seed = _world_parameters(name)
+    parameters, seed = world_parameters(name)
     return json.dumps({"parameters": asdict(parameters), "seed": seed}, sort_keys=True)
 
 
 def _hash_of_table(address: str, truth: str) -> str:
-    rows = StoredRows.all_of(open_table(address))
-    total = xxhash.xxh3_128(read_regular_text(truth).encode() if truth else b"")
-    for column in (rows.key, rows.label, rows.group):
-        total.update("\0".join(column.tolist()).encode() + b"\1")
-    for batch in rows.batches():
-        total.update(np.ascontiguousarray(batch.x, "<f4").tobytes())
-    return total.hexdigest()
+    methods = xxhash.xxh3_128_hexdigest(read_regular_text(truth).encode()) if truth else ""
+    return f"{content_hash(StoredRows.all_of(open_table(address)))} {methods}"
 
 
-def _world_parameters(name: str) -> tuple[FeatureWorldParameters, int]:
+def world_parameters(name: str) -> tuple[FeatureWorldParameters, int]:
     """The parameters and the seed of a feature world by its full name."""
     spec, parameters = parse_spec(name)
     world_name, _, version = spec.partition("@")
     seed = parameters.pop("seed", 0)
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise KCEError(f"seed = {seed!r} is not a whole number", "write it as in plain:seed=1")
-    return feature_world_parameters({**_suite()[world_name][version], **parameters}, f"world {world_name}"), seed
+    return feature_world_parameters({**suite_worlds()[world_name][version], **parameters}, f"world {world_name}"), seed
 
 
 @cache
-def _suite() -> dict[str, dict[str, dict[str, Any]]]:
+def suite_worlds() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+    """Name of a feature world -> version -> the parameters in which it differs from the defaults."""
     return tomllib.loads(SUITE_FILE.read_text(encoding="utf-8"))
 
 
@@ -260,6 +256,11 @@ def make_image_world(folder: Path, name: str, progress: Progress = lambda *_: No
     recipe = recipe_from_table(table, str(_DEMO_RECIPE))
     run(path / "run", recipe, registry, until="known", progress=progress)
     return f"{path / 'run' / 'features.h5'}:/known", str(path / "world" / "truth.toml")
+
+
+def image_world_dataset(name: str) -> tuple[str, dict[str, Any]]:
+    """The name of the dataset behind an image world, and the parameters in which it differs from its defaults."""
+    return parse_spec(_dataset_spec(name))
 
 
 def _dataset_spec(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -144,29 +144,46 @@ def aligners(
 def compare(
     first: Annotated[Path, typer.Argument(help="The folder of a benchmark of clusterers.")],
     second: Annotated[Path, typer.Argument(help="The folder of another one, for example of another version.")],
+    clusterer: Annotated[
+        list[str] | None,
+        typer.Option(help="One or more clusterers of the first, compared with others.", show_default="all"),
+    ] = None,
+    against: Annotated[
+        list[str] | None, typer.Option(help="One or more clusterers of the second.", show_default="the same")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare two benchmarks of clusterers.
 
-    What became better, what became worse, and how certain that is.
+    What became better, what became worse, and how certain that is. With --clusterer or --against, clusterers of the one
+    are compared with others of the other, over the worlds that both have.
     """
     from kce.api.bench import compare as call
 
-    present(lambda: call(first, second), _print_comparison, as_json)
+    present(lambda: call(first, second, clusterer=clusterer, against=against), _print_comparison, as_json)
 
 
 def _print_comparison(comparison: BenchComparison) -> None:
     print_table(
-        ["clusterer", "aligner", "reducer", "k", "worlds", "first", "second", "change", "95 % interval", "p (Holm)"],
+        ["clusterer", "aligner", "reducer", "k", "against", "worlds", "first", "second", "change", "95 % interval",
+         "p (Holm)"],
         [
             [
-                row["clusterer"], row["aligner"], row["reducer"], row["k"], str(row["n"]), f"{row['first']:.3f}",
+                row["clusterer"], row["aligner"], row["reducer"], row["k"], _other_entry(row), str(row["n"]),
+                f"{row['first']:.3f}",
                 f"{row['second']:.3f}", f"{row['difference']:+.3f}", format_interval(row["interval"], "+.3f"),
                 format_number(row["p_holm"], ".3g"),
             ]
             for row in comparison.compared
         ],
     )  # fmt: skip
+
+
+def _other_entry(row: dict[str, Any]) -> str:
+    """The entry of the second benchmark where it is not the same as that of the first."""
+    other = row["against"]
+    parts = ("clusterer", "aligner", "reducer", "k")
+    return "the same" if all(other[key] == row[key] for key in parts) else ", ".join(other[key] for key in parts)
 
 
 def _print_planned(planned: BenchResult) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kce.cli import audit, bench, completion, docs, init, pack_faces, run, study
+from kce.cli import audit, bench, completion, docs, init, pack_faces, run, study, worlds
 from kce.cli import plugins as plugin_commands
 from kce.cli.app import App, command_with_defaults
 from kce.cli.console import (
@@ -92,13 +92,16 @@ def list_(
 ) -> None:
     """List the components, and whether they work.
 
-    Kinds: dataset, detector, backbone, aligner, reducer, clusterer, evaluator, engine; all of them without KIND.
+    Kinds: dataset, detector, backbone, aligner, reducer, clusterer, evaluator, engine; all of them without KIND. And
+    world: the worlds of the benchmarks.
     """
     from kce.registry.registry import Registry
 
     if stray := context.args[0 if plugins else 1 :]:
         raise KCEError(f"unexpected argument {stray[0]!r}", "name one kind at most, and none with --plugins")
     kind = context.args[0] if context.args else None
+    if kind == "world" and not plugins:
+        return worlds.list_worlds(as_json)
     registry = Registry.load()
     for note in registry.plugins.notes:
         say(f"note: {note}")
@@ -135,11 +138,13 @@ def list_(
 
 
 def show(
-    kind: Annotated[str, typer.Argument(help="dataset, detector, backbone ...")],
+    kind: Annotated[str, typer.Argument(help="dataset, detector, backbone ..., or world.")],
     name: Annotated[str, typer.Argument(help="A name that `kce list` shows.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show one component, its parameters and where it comes from."""
+    """Show one component or world, its parameters and where it comes from."""
+    if kind == "world":
+        return worlds.show_world(name, as_json)
     from kce.registry.registry import Registry, describe_component
 
     component = describe_component(Registry.load(), kind, name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kce.cli.console import present, print_line, print_problems, print_table
+from kce.cli.console import present, print_line, print_problems, print_table, say
 from kce.cli.options import AsJson, Cache
 from kce.registry import defaults
 
@@ -90,7 +90,10 @@ def _print_planned(planned: StudyResult) -> None:
         for run in planned.runs
     ]
     print_table(head, rows)
-    print_line(f"{len(rows)} runs, {planned.to_dict()['trainings']} networks to train")
+    for line in planned.cost():
+        print_line(line)
+    for remark in planned.remarks:
+        say(f"note: {remark}")
 
 
 def _print_comparison(result: StudyResult) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xxhash
 
 from kce.errors import BadData
 from kce.types import BATCH_ROWS, Features, FeatureTexts, batch_bounds
@@ -130,6 +131,16 @@ def coded_batches(
         for batch in table.batches():
             yield batch.x, codes[start : start + len(batch)]
             start += len(batch)
+
+
+def content_hash(rows: FeatureStream) -> str:
+    """Hash of keys, labels, groups and features, in order, without reals and views (32 hex digits)."""
+    total = xxhash.xxh3_128()
+    for column in (rows.key, rows.label, rows.group):
+        total.update("\0".join(column.tolist()).encode() + b"\1")
+    for batch in rows.batches():
+        total.update(np.ascontiguousarray(batch.x, "<f4").tobytes())
+    return total.hexdigest()
 
 
 def in_memory(rows: FeatureStream) -> Features:

@@ -38,8 +38,10 @@ def write_audit_report(folder: Path) -> dict[str, Any]:
     tables, figures = audit_tables(report), [_effects(report)] if _with_effect(report) else []
     with folder_lock(folder, "report"):
         path = folder / "audit.html"
-        write_atomic(path, render_page("Audit of names", tables, figures, audit_remarks(report)).encode())
-        written = [path, *write_tables(folder / "tables", tables)]
+        source = report["provenance"]
+        page = render_page("Audit of names", tables, figures, audit_remarks(report), provenance=source)
+        write_atomic(path, page.encode())
+        written = [path, *write_tables(folder / "tables", tables, source)]
     return {"report": str(path), "written": [str(path) for path in written]}
 
 

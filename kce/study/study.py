@@ -98,8 +98,13 @@ class StudyPlan:
     remarks: tuple[str, ...] = ()
     cache: int = 0
 
-    def dry_run(self) -> dict[str, Any]:
-        """Return what ``--dry-run --json`` prints; `reuses` names the runs from which a run takes models and plans."""
+    def dry_run(self, slots: int = 0, progress: Progress = lambda *_: None) -> dict[str, Any]:
+        """Return what ``--dry-run --json`` prints; `reuses` names the runs from which a run takes models and plans.
+
+        Args:
+            slots: Runs at a time, for the estimate of time, disk and memory; 0 = none, since it takes a measurement.
+            progress: Called while backbones are measured.
+        """
         first = self._first_model_owners()
         owners = _plan_owners(self.runs)
         runs = []
@@ -112,7 +117,17 @@ class StudyPlan:
             if run.trains in first and first[run.trains] is not run:
                 reuses["final_model"] = f"{first[run.trains].name} (first model)"
             runs.append({**run.summary(), "reuses": reuses})
-        return {"trainings": grid.count_trainings(self.runs), "runs": runs, "remarks": list(self.remarks)}
+        remarks = list(self.remarks)
+        planned = {"trainings": grid.count_trainings(self.runs), "runs": runs, "remarks": remarks}
+        if not slots:
+            return planned
+        estimate = estimate_cost(self, slots, progress)
+        if self.faces is None:
+            remarks.append(
+                "without a face folder the estimate is of the trainings alone: faces to decode and features to extract "
+                "are not counted"
+            )
+        return {**planned, "estimate": estimate.summary()}
 
     def _first_model_owners(self) -> dict[Any, StudyRun]:
         """What known features are made from -> the run that makes them, which is the first that needs them."""

@@ -193,9 +193,22 @@ def document_to_table(document: Document) -> dict[str, Any]:
 
 
 def model_to_table(model: Any) -> dict[str, Any]:
-    """A dataclass or Struct as plain tables, lists and values."""
-    table: dict[str, Any] = _with_lists(msgspec.to_builtins(model, enc_hook=_plain_value))
+    """A dataclass or Struct as plain tables, lists and values, with the defaults of what it was not given."""
+    table: dict[str, Any] = _plain(model)
     return table
+
+
+def _plain(value: Any) -> Any:
+    """A value as plain tables, lists and values. msgspec leaves out the defaults of dataclasses that it made itself."""
+    if isinstance(value, msgspec.Struct):
+        return {item.encode_name: _plain(getattr(value, item.name)) for item in msgspec.structs.fields(value)}
+    if dataclasses.is_dataclass(value):
+        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return msgspec.to_builtins(value, enc_hook=_plain_value)
 
 
 def _plain_value(value: Any) -> int | float | str:
@@ -207,12 +220,6 @@ def _plain_value(value: Any) -> int | float | str:
     if isinstance(value, str):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no place in a document")
-
-
-def _with_lists(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _with_lists(item) for key, item in value.items()}
-    return [_with_lists(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _without_none(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.tables [ROWS [RUN_ROWS]]
 
-`read`: ``read_faces`` and the hash of all rows. `study`: ``kce study sun2023 --dry-run`` on a folder of ROWS faces.
+`read`: ``read_faces`` and the hash of all rows. `study`: planning ``sun2023``, without an estimate, on ROWS faces.
 `run`: ``kce run --until plan`` of RUN_ROWS known faces, whose first model and features exist; features are narrow, so
 that nearly all of it is the table, the checks and the texts. Seconds, and MiB of resident memory at the peak, each in a
 process of its own, all libraries included; `python` is that of a process that does nothing.
@@ -24,6 +24,13 @@ ROWS, RUN_ROWS = 800_000, 540_000
 _GROUPS = 20_000
 _DIM = 8
 
+_PLAN = """import sys
+from pathlib import Path
+from kce.registry.registry import Registry
+from kce.study.study import prepare_study
+faces, per_class = Path(sys.argv[1]), int(sys.argv[2])
+print(prepare_study("sun2023", Path(), Registry.load(), faces=faces, per_class=per_class).dry_run()["trainings"])
+"""
 _READ = """
 import sys
 from kce.faces.folder import read_faces
@@ -109,9 +116,7 @@ def main(rows: int = ROWS, run_rows: int = RUN_ROWS) -> None:
         faces = make_folder(Path(at) / "faces", [*categories, *reals], rows)
         result["python"] = measure("-c", "")
         result["read"] = measure("-c", _READ, str(faces))
-        per_class = ("--per-class", str(rows // (len(categories) + len(reals))))
-        study = ("-m", "kce", "study", "sun2023", "--dry-run", "--json", *per_class)
-        result["study"] = measure(*study, "--faces", str(faces))
+        result["study"] = measure("-c", _PLAN, str(faces), str(rows // (len(categories) + len(reals))))
         known = make_folder(
             Path(at) / "known", categories, run_rows * len(categories) // (len(categories) - len(unknown))
         )

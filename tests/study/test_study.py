@@ -563,7 +563,15 @@ def test_a_dry_run_prints_the_runs_and_starts_nothing(
     assert len(found["runs"]) == 16
     assert {"group", "plan", "backbone", "seed", "classes", "images", "known", "unknown"} <= set(found["runs"][0])
     assert not (tmp_path / "out").exists()
-    assert kce_json("study", "sun2023", "--dry-run", "--seeds", "2")["trainings"] == 112
+    estimate = found["estimate"]
+    assert min(estimate[key] for key in ("seconds", "disk", "memory", "images", "slots")) > 0
+    assert estimate["trainings"] == found["trainings"]
+    said = kce("study", study_path, "--faces", faces, "--to", "out", "--dry-run").stdout
+    assert re.search(r"about \d+ h \d\d min, .* at a time on this machine", said)
+    assert re.search(r"of disk \(.* free\) and .* of memory", said)
+    assert study.prepare_study("sun2023", tmp_path, REGISTRY, seeds=2).dry_run()["trainings"] == 112
+    without = kce_json("study", study_path, "--dry-run")
+    assert any("of the trainings alone" in remark for remark in without["remarks"])
     for words, message in (
         (["study", "sun2024", "--dry-run"], "Did you mean 'sun2023'"),
         (["study", "sun2023", "--to", "x"], "no faces"),

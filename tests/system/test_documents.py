@@ -163,3 +163,20 @@ def test_a_date_is_not_a_text(tmp_path: Path, value: str) -> None:
 
 def test_the_example_runs() -> None:
     assert doctest.testmod(documents).failed == 0
+
+
+@dataclass(frozen=True)
+class Filled:
+    a: int = 1
+
+
+@dataclass(frozen=True)
+class Outer:
+    filled: Filled
+    listed: tuple[Filled, ...] = ()
+    none: Filled | None = None
+
+
+def test_a_table_has_the_defaults_of_what_the_file_left_out() -> None:
+    made = documents.model_from_table({"filled": {}, "listed": [{}]}, Outer, "s")
+    assert documents.model_to_table(made) == {"filled": {"a": 1}, "listed": [{"a": 1}], "none": None}
