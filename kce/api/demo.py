@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kce.api.progress import shown_progress
 from kce.api.results import Result, counted, interval_columns
+from kce.api.threads import AUTO, limited_threads
 
 if TYPE_CHECKING:
     from kce.api.arguments import AnyPath
@@ -42,12 +43,19 @@ class DemoResult(Result):
         return f"{counted(len(self.plans), 'plan')} compared; {self.report}"
 
 
-def demo(*, to: AnyPath = "kce-demo", seed: int = 0, progress: bool | Progress = True) -> DemoResult:
+def demo(
+    *,
+    to: AnyPath = "kce-demo",
+    seed: int = 0,
+    threads: int | str = AUTO,
+    progress: bool | Progress = True,
+) -> DemoResult:
     """Run the whole method on a small synthetic corpus, without data or a download. What exists already is reused.
 
     Args:
         to: The folder for everything that is made.
         seed: Seed of every random choice.
+        threads: As for ``kce.run``.
         progress: True shows bars, False nothing; or a function of what is done, how much of it, and the total or None.
 
     Returns:
@@ -67,5 +75,5 @@ def demo(*, to: AnyPath = "kce-demo", seed: int = 0, progress: bool | Progress =
     """
     from kce.demo import run_demo
 
-    with shown_progress(progress) as show:
+    with limited_threads(threads), shown_progress(progress) as show:
         return DemoResult(run_demo(Path(to), seed, progress=show))

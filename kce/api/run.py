@@ -10,7 +10,7 @@ from kce.api.arguments import optional_path, parse_size, several
 from kce.api.progress import shown_progress
 from kce.api.results import Result, counted
 from kce.api.score import describe_scores, score_records
-from kce.api.threads import limited_threads
+from kce.api.threads import AUTO, limited_threads
 
 if TYPE_CHECKING:
     from kce.api.arguments import AnyPath
@@ -110,7 +110,7 @@ def run(
     timeout: float | None = None,
     evaluator: str | Iterable[str] | None = None,
     devices: int = 1,
-    threads: int | None = None,
+    threads: int | str = AUTO,
     cache: str | int | None = None,
     until: str = "scores",
     progress: bool | Progress = True,
@@ -148,7 +148,8 @@ def run(
         timeout: Seconds a third party's component may take; 0: no limit.
         evaluator: One or more evaluators, instead of the recipe's.
         devices: GPUs, or processes where there is none; they share each batch.
-        threads: Threads per process; None = as many as torch uses now.
+        threads: Threads per process; "auto" = one for each core that no other program uses, and with OMP_NUM_THREADS as
+            many as that says.
         cache: Disk space for decoded faces, such as "20GB" or a number of bytes, so that each is decoded once.
         until: Stop after this stage: first, known, plan, final, unknown, scores.
         progress: True shows bars, False nothing; or a function of what is done, how much of it, and the total or None.

@@ -20,7 +20,7 @@ from kce.cli.console import (
     print_table,
     say,
 )
-from kce.cli.options import AcceptLosses, AsJson, FollowLinks, Seed
+from kce.cli.options import AcceptLosses, AsJson, FollowLinks, Seed, Threads
 from kce.errors import KCEError
 from kce.evaluation.formatting import format_interval
 from kce.registry import defaults
@@ -324,6 +324,7 @@ def _print_cut(made: CutResult, per_category: int | None) -> None:
 def demo(
     to: Annotated[Path, typer.Option(help="The folder for everything that is made.")] = Path("kce-demo"),
     seed: Seed = 0,
+    threads: Threads = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Run the whole method on a small synthetic corpus.
@@ -332,7 +333,7 @@ def demo(
     """
     from kce.api.demo import demo as call
 
-    present(lambda: call(to=to, seed=seed), _print_demo, as_json)
+    present(lambda: call(to=to, seed=seed, threads=threads), _print_demo, as_json)
 
 
 def _print_demo(made: DemoResult) -> None:

@@ -17,6 +17,7 @@ FollowLinks = Annotated[
 AcceptLosses = Annotated[
     bool, typer.Option("--accept-losses", help="Go on with what is left where files or categories are lost.")
 ]
+Threads = Annotated[str, typer.Option(help="Threads per process; auto: one for each core that is not in use.")]
 
 Cache = Annotated[
     str | None,

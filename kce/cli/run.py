@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kce.cli.console import present, print_line, print_scores, print_table
-from kce.cli.options import AsJson, Cache, Seed
+from kce.cli.options import AsJson, Cache, Seed, Threads
 from kce.errors import KCEError
 from kce.registry import defaults
 
@@ -72,7 +72,7 @@ def run(
         list[str] | None, typer.Option(help="One or more evaluators.", show_default="the recipe's")
     ] = None,
     devices: Annotated[int, typer.Option(help="GPUs, or processes where there is none; they share each batch.")] = 1,
-    threads: Annotated[int | None, typer.Option(help="Threads per process.", show_default="one per core")] = None,
+    threads: Threads = "auto",
     cache: Cache = None,
     until: Annotated[str, typer.Option(help="Stop after: first, known, plan, final, unknown, scores.")] = "scores",
     as_json: AsJson = False,

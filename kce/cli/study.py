@@ -89,7 +89,7 @@ def _print_planned(planned: StudyResult) -> None:
         ]
         for run in planned.runs
     ]
-    print_table(head, rows)
+    print_table(head, rows, prose=["reuses"], secondary=["reuses"])
     for line in planned.cost():
         print_line(line)
     for remark in planned.remarks:

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple, Self, cast
 from kce.errors import KCEError, MachineFault
 from kce.system.machine_faults import AGAIN, fault_of, lacking
 from kce.system.memory import available_memory
+from kce.system.threads import usable_cores
 from kce.system.worker_process import Make, serve
 
 THREADS = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "NUMBA_NUM_THREADS")
@@ -320,8 +321,8 @@ class Workers:
 
 
 def default_worker_count(memory: int) -> int:
-    """One process per processor, at most 8, and no more than there is memory for, `memory` bytes each."""
-    count = min(os.cpu_count() or 1, 8)
+    """One process for each usable core, at most 8, and no more than there is memory for, `memory` bytes each."""
+    count = min(usable_cores(), 8)
     return max(min(count, available_memory() // memory), 1)
 
 

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_info
 import kce
 from kce.api.threads import limited_threads
 from kce.system.lock import folder_lock
+from kce.system.threads import MachineLoad
 from tests.support.corpus import UNKNOWN, face_folder
 
 
@@ -85,8 +86,30 @@ def test_threads_are_limited_and_restored() -> None:
     with limited_threads(2):
         assert torch.get_num_threads() == 2
         assert os.environ["OMP_NUM_THREADS"] == "2"
-    with limited_threads(None):
+    with limited_threads("auto"):  # with OMP_NUM_THREADS, as all tests have it
         assert torch.get_num_threads() == before[0]
     assert (torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS"), threadpool_info()) == before
     with pytest.raises(kce.KCEError, match="0 threads"), limited_threads(0):
         pass
+
+
+def test_on_a_busy_machine_auto_uses_the_free_cores_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("kce.api.threads.measure_load", lambda: MachineLoad(cores=4, quota=4, busy=2.0))
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    with caplog.at_level("INFO"), limited_threads("auto"):
+        assert torch.get_num_threads() == 2
+        assert os.environ["OMP_NUM_THREADS"] == "2"
+    assert "other programs use 2.0 of 4 cores: threads per process: 2" in caplog.text
+    monkeypatch.setattr("kce.api.threads.measure_load", lambda: MachineLoad(cores=4, quota=4, busy=0.1))
+    before = torch.get_num_threads()
+    with limited_threads("auto"):
+        assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("threads", ["", "0", "-1", "many", "1.5", "²"])
+def test_what_is_no_number_of_threads_is_refused(threads: str) -> None:
+    with pytest.raises(kce.KCEError, match="threads") as error, limited_threads(threads):
+        pass
+    assert "from 1, or auto" in error.value.hint
