@@ -23,7 +23,7 @@ def table_lines(
     r"""Return a table as lines of text, the first of these that fits.
 
     1. The table.
-    2. Without columns that say the same in each row: a line below says it once.
+    2. Without columns that say the same in each row, the last first: a line below says it once.
     3. Without secondary columns: a line below names them.
     4. A record per row, all of it.
 
@@ -93,9 +93,12 @@ def _choices(
 ) -> list[tuple[list[int], list[int], list[int]]]:
     """The tables to try, each as the columns shown, those that are the same in each row, and those left out."""
     whole = list(range(len(head)))
-    varying = [at for at in whole if len(rows) < 2 or not rows[0][at] or any(row[at] != rows[0][at] for row in rows)]
-    same = [at for at in whole if at not in varying]
-    choices: list[tuple[list[int], list[int], list[int]]] = [(whole, [], []), (varying, same, [])]
+    same = [at for at in whole if len(rows) > 1 and rows[0][at] and all(row[at] == rows[0][at] for row in rows)]
+    choices: list[tuple[list[int], list[int], list[int]]] = [
+        ([at for at in whole if at not in same[first:]], same[first:], [])
+        for first in range(len(same), -1, -1)  # the last of them first: what matters most stands on the left
+    ]
+    varying = choices[-1][0]
     for number in range(1, len(secondary) + 1):
         missing = [at for at in varying if head[at] in secondary[-number:]]
         choices.append(([at for at in varying if at not in missing], same, missing))
