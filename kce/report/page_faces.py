@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kce.report.figures import ShownFaces
     from kce.report.sources import ReportSource
 
-MAX_PICTURES = 6000  # on a page: photographs of 64 x 64 pixels take about 8 MB there
+MAX_PICTURES = 6000  # on a page: 5 MB of photographs of 64 x 64 pixels, and 16 MB if all were noise
 PER_CATEGORY = 12  # faces of a category in a panel of the plan
 _HOW = (
     "A click on a point of a map, or on a class in the table of merge plans, opens the faces behind it; with the "

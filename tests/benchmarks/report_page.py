@@ -17,6 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from kce.report import charts, plotly_charts, report, sources
+from kce.report.figures import ShownFaces
+from kce.report.neighbours import nearest_of_other_recordings
+from kce.types import Features
 from tests.support import browser
 
 COUNTS = (1_000, 5_000, 20_000)
@@ -34,16 +37,20 @@ _FRAMES = """() => new Promise((done) => {
 
 def one(count: int, folder: Path) -> dict[str, float]:
     random = np.random.default_rng(0)
-    shown = report.Faces()
-    numbers = shown.of([f"A_X/face-{number}" for number in range(count)])
-    category = np.array([f"A_{number % 27}" for number in range(count)])
-    points = charts.Points(random.normal(0, 1, (count, 2)).astype(np.float32), category, numbers, ("a", "b"))
-    view = sources.View(folder, {"known": {}, "unknown": {}})
-    found = sources.Folder(folder, "run", {}, [view])
-    page = folder / f"{count}.html"
-    page.write_text(
-        report._page(found, [], [charts.Exhibit("known", "Known", "", {"all": points})], shown), encoding="utf-8"
+    rows = Features(
+        np.array([f"A_X/face-{number}" for number in range(count)]),
+        np.array([f"A_{number % 27}" for number in range(count)]),
+        np.array([f"r{number // 100}" for number in range(count)]),
+        random.normal(0, 1, (count, 2)).astype(np.float32),
     )
+    shown = ShownFaces()
+    numbers = shown.add(rows.key.tolist(), rows.label.tolist(), rows.group.tolist())
+    points = charts.Points(rows.x, rows.label, numbers, ("a", "b"), nearest_of_other_recordings(rows))
+    run = sources.RunSource(folder, {"known": {}, "unknown": {}})
+    source = sources.ReportSource(folder, "run", {"provenance": None}, [run])
+    figure = charts.ReportFigure("known", "Known", "", {"all": points})
+    page = folder / f"{count}.html"
+    page.write_text(report._render(source, [], [figure], shown), encoding="utf-8")
     with browser.opened(page) as seen:
         start = time.perf_counter()
         browser.drawn(seen.page, "known")
@@ -55,7 +62,7 @@ def one(count: int, folder: Path) -> dict[str, float]:
 def main(counts: list[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = {str(count): one(count, Path(folder)) for count in counts or COUNTS}
-    print(json.dumps({"drawn without WebGL up to": plotly_charts._PLAIN, "points": found}, indent=1))  # noqa: T201
+    print(json.dumps({"drawn without WebGL up to": plotly_charts._MAX_SVG_POINTS, "points": found}, indent=1))  # noqa: T201
 
 
 if __name__ == "__main__":
