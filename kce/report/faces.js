@@ -100,9 +100,11 @@ function mapOf(plan) {
 }
 
 function classesOf(category, map) {
+  // From a table of plans: its classes alone. From a map: those of all plans that were made from it.
+  const ofMap = (plan) => (map.table ? plan.table === map.table : mapOf(plan).variant === map.variant);
   if (map.figure !== "known") return [["Class", "none: held out from training and plans"]];
   const lines = [];
-  for (const plan of report.faces.plans.filter((plan) => mapOf(plan).variant === map.variant)) {
+  for (const plan of report.faces.plans.filter(ofMap)) {
     (plan.classes.get(category) || []).forEach((name, column) => {
       if (name) lines.push([plan.columns[column] === "class" ? "Class" : `Class, plan ${plan.columns[column]}`, name]);
     });
@@ -155,7 +157,7 @@ function relationsOf(plan, column, category) {
 function classView(plan, column, category) {
   return () => {
     const { own, joined, kept, parted } = relationsOf(plan, column, category);
-    const map = mapOf(plan);
+    const map = { ...mapOf(plan), table: plan.table };
     const blocks = [
       [category, "", `Its class is ${own}.`],
       ...joined.map((other) => (sameName.has(other)
