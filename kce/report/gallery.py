@@ -42,7 +42,8 @@ _ELBOW = (
 )
 _LOSS = "Cross-entropy on the training faces since the previous point."
 _ACCURACY = (
-    "Share of correct answers on the training faces and, if faces are held out, the mean accuracy per class on those."
+    "Share of faces classified correctly: of the training faces since the previous point and, if faces are held out, "
+    "of those. train.csv has the balanced accuracy of held-out faces beside it, the mean over classes."
 )
 
 

@@ -17,12 +17,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-HISTORY_COLUMNS = ("model", "epoch", "step", "loss", "accuracy", "held_out_accuracy", "lr", "images_per_second")
+HISTORY_COLUMNS = (
+    "model",
+    "epoch",
+    "step",
+    "loss",
+    "accuracy",
+    "held_out_accuracy",
+    "held_out_balanced_accuracy",
+    "lr",
+    "images_per_second",
+)
 """Columns of ``train.csv``.
 
 ``model`` is the stem of the weights file (first, final). ``loss`` and ``accuracy`` are means over the training faces
-since the previous row. ``held_out_accuracy`` is the balanced accuracy on held-out faces, at the end of an epoch only.
-``images_per_second`` counts training alone, without saving and measuring.
+since the previous row. Accuracy is the share of faces classified correctly, of held-out faces too
+(``held_out_accuracy``); ``held_out_balanced_accuracy`` is the mean over classes of the share of each, by which
+``checkpoint = "best"`` chooses weights. Both are there at the end of an epoch only. ``images_per_second`` counts
+training alone, without saving and measuring.
 """
 
 _log = logging.getLogger("kce.training.train")

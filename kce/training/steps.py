@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kce.errors import KCEError
 from kce.training.device import is_out_of_memory, largest_fitting_batch, sum_over_processes, to_network_input
@@ -101,15 +101,27 @@ def _out_of_memory(
     )
 
 
-def balanced_accuracy(
+class Accuracy(NamedTuple):
+    """How many faces are classified correctly.
+
+    Attributes:
+        share: The share of all faces, in [0, 1]: what "accuracy" means everywhere.
+        balanced: The mean over the classes that occur of the share of each, in [0, 1].
+    """
+
+    share: float
+    balanced: float
+
+
+def measure_accuracy(
     fabric: Fabric,
     network: nn.Module,
     pixels: Pixels,
     examples: Examples,
     batch_size: int,
     class_mask: ClassMask | None = None,
-) -> float | None:
-    """Measure the mean over classes of the share of faces classified correctly.
+) -> Accuracy | None:
+    """Measure how many faces are classified correctly.
 
     Every process measures its own share of the faces, and each must call this.
 
@@ -122,7 +134,7 @@ def balanced_accuracy(
         class_mask: The classes each face may be assigned to; None = all.
 
     Returns:
-        In [0, 1], over the classes that occur; None if there are no examples.
+        Both accuracies; None if there are no examples.
     """
     import torch
 
@@ -143,4 +155,5 @@ def balanced_accuracy(
             counts[1].index_add_(0, targets, torch.ones_like(correct))
     correct_per_class, faces_per_class = sum_over_processes(fabric, counts)
     occurring = faces_per_class > 0
-    return float((correct_per_class[occurring] / faces_per_class[occurring]).mean())
+    balanced = (correct_per_class[occurring] / faces_per_class[occurring]).mean()
+    return Accuracy(float(correct_per_class.sum() / faces_per_class.sum()), float(balanced))

@@ -22,7 +22,7 @@ from kce.training.history import HISTORY_COLUMNS, TensorBoardLog, log_epoch, rea
 from kce.training.launch import run_on_devices
 from kce.training.sampling import choose_examples, split_batches, weights_provenance, within_dataset_mask
 from kce.training.state import TrainingState
-from kce.training.steps import balanced_accuracy, training_step
+from kce.training.steps import Accuracy, measure_accuracy, training_step
 from kce.training.weights import (
     TRAIN_AGAIN,
     read_weights_metadata,
@@ -189,11 +189,11 @@ def _training_loop(  # noqa: PLR0915 - one straight loop reads better than its p
                     saved = since = time.monotonic()
                 if halt:
                     raise KeyboardInterrupt
-            accuracy = balanced_accuracy(fabric, network, pixels, held_out, settings.batch_size, class_mask)
+            accuracy = measure_accuracy(fabric, network, pixels, held_out, settings.batch_size, class_mask)
             _add_row(state, sums, settings, total, board, to, epoch, accuracy)
             log_epoch(to.stem, state.rows[-1], settings.epochs)
             if settings.checkpoint == "best" and accuracy is not None:
-                state.keep_if_best(accuracy)
+                state.keep_if_best(accuracy.balanced)
             state.epoch += 1
             since = time.monotonic()
         if board:
@@ -263,7 +263,7 @@ def _add_row(
     board: TensorBoardLog | None,
     to: Path,
     epoch: int,
-    accuracy: float | None = None,
+    held_out: Accuracy | None = None,
 ) -> None:
     """Turn the sums since the last row into a new one; only this reads the loss from the device."""
     loss, correct = sums[:2].tolist()
@@ -273,7 +273,9 @@ def _add_row(
             f"train with a lower --lr than {settings.lr:g}, in another folder; this one keeps the last good state",
         )
     row = {"epoch": epoch + 1, "step": state.step, "loss": loss / state.images, "accuracy": correct / state.images}
-    row |= {"held_out_accuracy": accuracy, "lr": settings.lr * lr_factor(state.step - 1, total)}
+    share, balanced = held_out or (None, None)
+    row |= {"held_out_accuracy": share, "held_out_balanced_accuracy": balanced}
+    row |= {"lr": settings.lr * lr_factor(state.step - 1, total)}
     state.rows.append({**row, "images_per_second": state.images / max(state.seconds, 1e-9)})
     state.images, state.seconds = 0, 0.0
     sums[:2] = 0

@@ -28,7 +28,7 @@ from kce.training.device import make_fabric
 from kce.training.history import read_history
 from kce.training.sampling import choose_examples, split_batches, within_dataset_mask
 from kce.training.settings import TrainSettings
-from kce.training.steps import _masked, balanced_accuracy
+from kce.training.steps import Accuracy, _masked, measure_accuracy
 from kce.training.train import LOG_STEPS, build_classifier, lr_factor, train
 from kce.training.weights import file_sha256, read_weights_file, write_weights_file
 from tests.conftest import REPOSITORY
@@ -334,11 +334,13 @@ def test_the_best_checkpoint_is_the_one_its_row_says(pixels: Pixels, tmp_path: P
     for seed in range(4):
         chosen = replace(settings, seed=seed)
         about = train(spec, at32, PLAN, chosen, REGISTRY, tmp_path / f"{seed}.safetensors")
-        accuracy = [row["held_out_accuracy"] for row in about["history"]]
+        accuracy = [row["held_out_balanced_accuracy"] for row in about["history"]]
         network = build_classifier(REGISTRY.build("backbone", spec), len(PLAN.names))
         network.load_state_dict(read_weights_file(tmp_path / f"{seed}.safetensors")[0])
         _, held = choose_examples(at32.faces, PLAN, chosen)
-        assert balanced_accuracy(make_fabric("32"), network, at32, held, 32) == pytest.approx(max(accuracy))
+        measured = measure_accuracy(make_fabric("32"), network, at32, held, 32)
+        assert measured is not None
+        assert measured.balanced == pytest.approx(max(accuracy))
         result.append(accuracy.index(max(accuracy)))
     assert min(result) < 5, "one seed at least must have its best before the last epoch"
 
@@ -616,3 +618,16 @@ def test_garbage_in_the_history_is_written_again(pixels: Pixels, tmp_path: Path,
     trained(pixels, tmp_path / "a.safetensors")
     again = read_history(tmp_path / "train.csv", "a")
     assert [row["loss"] for row in again] == [row["loss"] for row in rows]
+
+
+def test_accuracy_is_the_share_of_faces_and_balanced_the_mean_over_classes(pixels: Pixels) -> None:
+    """A network that always answers one class, on faces of which most are of that class."""
+    network = build_classifier(REGISTRY.build("backbone", TINY), len(PLAN.names))
+    with torch.no_grad():
+        network.head.weight.zero_()  # type: ignore[union-attr,operator]
+        network.head.bias.copy_(torch.eye(len(PLAN.names))[0])  # type: ignore[union-attr,operator]
+    examples, _ = choose_examples(pixels.faces, PLAN, QUICK)
+    first, others = np.flatnonzero(examples.targets == 0), np.flatnonzero(examples.targets == 1)
+    few = examples.take(np.concatenate([first[:6], others[:2]]))
+    assert measure_accuracy(make_fabric("32"), network, pixels, few, 4) == Accuracy(6 / 8, 1 / 2)
+    assert measure_accuracy(make_fabric("32"), network, pixels, few.take(slice(0, 0)), 4) is None
