@@ -15,6 +15,8 @@ from kce.report.charts import ReportTable
 LEVEL = 0.05
 """Two entries are told apart if the p value of their difference, after Holm's correction, is below this."""
 
+_MOST_LISTED = 10  # pairs in a sentence
+
 Scores = Mapping[str, Mapping[str, float]]
 """Entry -> world -> score; higher is better."""
 
@@ -139,7 +141,11 @@ def verdict(scores: Scores, differences: Sequence[EntryDifference], measure: str
     if level:
         said.append(f"{leader}, which has the highest mean, cannot be told apart from {_list(level)}.")
     rest = [f"{d.entry} and {d.over}" for d in differences if d.entry != leader and not d.separable]
-    if rest:
+    if len(rest) > _MOST_LISTED:
+        said.append(
+            f"{len(rest)} other pairs cannot be told apart{' either' if level else ''}; the differences list them."
+        )
+    elif rest:
         said.append(f"These cannot be told apart{' either' if level else ''}: {'; '.join(rest)}.")
     return " ".join(said)
 
