@@ -18,15 +18,51 @@ AnyPath = str | PathLike[str]
 _SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]+)?) ?([kMGT]?)B", re.IGNORECASE)
 
 
-def several(value: AnyPath | Iterable[AnyPath] | None) -> list[str] | None:
+def several(name: str, value: AnyPath | Iterable[AnyPath] | None) -> list[str] | None:
     """The values of an argument that takes one or more; None stays None.
 
-    >>> several("One_Swap"), several(("One_Swap", "Two_Swap"))
+    Args:
+        name: The argument, for errors.
+        value: A text, a path, or several of them.
+
+    Raises:
+        KCEError: There is none among several, or something else than texts and paths.
+
+    >>> several("unknown", "One_Swap"), several("unknown", ("One_Swap", "Two_Swap"))
     (['One_Swap'], ['One_Swap', 'Two_Swap'])
     """
     if value is None:
         return None
-    return [str(one) for one in ([value] if isinstance(value, str | PathLike) else value)]
+    values: list[object] = (
+        [value] if isinstance(value, str | PathLike) or not isinstance(value, Iterable) else list(value)
+    )
+    for one in values:
+        if not isinstance(one, PathLike):
+            require_texts(**{name: one})
+    if not values:
+        raise KCEError(f"{name} is empty", "give one or more values, or leave it out")
+    return [str(one) for one in values]
+
+
+def require_texts(**values: object) -> None:
+    """Raise KCEError if a value is not a text, by its name.
+
+    >>> require_texts(dataset="folder")
+    """
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise KCEError(f"{name} = {value!r} is not a text", "give a text in quotes")
+
+
+def require_numbers(least: float | None = None, **values: object) -> None:
+    """Raise KCEError if a value is not a whole number from `least` on, by its name; None is left out.
+
+    >>> require_numbers(1, workers=2, threads=None)
+    """
+    for name, value in values.items():
+        if value is not None and (type(value) is not int or (least is not None and value < least)):
+            of = "" if least is None else f" from {least:g} on"
+            raise KCEError(f"{name} = {value!r} is not a whole number{of}", f"for example {name} = {least or 1:g}")
 
 
 def optional_path(path: AnyPath | None) -> Path | None:
@@ -49,19 +85,18 @@ def parse_size(size: str | int) -> int:
 
 
 def feature_rows(table: AnyPath | FeatureStream) -> FeatureStream:
-    """The rows of ``FEATURES.h5:/TABLE``, read in batches; rows that are features already stay as they are."""
+    """The rows of ``FEATURES.h5:/TABLE``, read in batches; rows that are features already stay as they are.
+
+    Raises:
+        KCEError: There is no such table, or it is neither an address nor features.
+    """
     if not isinstance(table, str | PathLike):
+        if not hasattr(table, "batches"):
+            raise KCEError(
+                f"a value of type {type(table).__name__} is no table of features",
+                "give FEATURES.h5:/TABLE, or kce.Features.from_arrays(x, label)",
+            )
         return table
     from kce.features.arrays import open_features
 
     return open_features(table)
-
-
-def at_least(least: float, **values: float) -> None:
-    """Raise KCEError if a value is lower than `least`, by its name.
-
-    >>> at_least(1, workers=2)
-    """
-    for name, value in values.items():
-        if not value >= least:
-            raise KCEError(f"{name} = {value} is below {least:g}", f"give {least:g} or more")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kce.api.arguments import feature_rows, optional_path
 from kce.api.results import Result, counted, interval_columns
+from kce.errors import KCEError
 
 if TYPE_CHECKING:
     from kce.api.arguments import AnyPath
@@ -127,9 +128,11 @@ def audit(
     from kce.system.documents import model_to_table
     from kce.types import Features
 
-    one = isinstance(tables, str | PathLike | Features | StoredRows)
+    one = isinstance(tables, str | PathLike | Features | StoredRows) or not isinstance(tables, Iterable)
     named: Iterable[Any] = [tables] if one else tables  # type: ignore[assignment]
     rows: list[Any] = [feature_rows(table) for table in named]
+    if not rows:
+        raise KCEError("no table is given", "give one or more FEATURES.h5:/TABLE")
     given = None if plan is None else read_plan(Path(plan))
     registry = Registry.load()
     rows = with_fallback_reals(rows, registry)

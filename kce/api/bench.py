@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from kce.api.arguments import at_least, optional_path, several
+from kce.api.arguments import optional_path, require_numbers, several
 from kce.api.progress import shown_progress
 from kce.api.results import Result, counted, interval_columns
 from kce.errors import KCEError
@@ -189,17 +189,19 @@ def clusterers(
     from kce.system.documents import model_to_table
     from kce.system.lock import folder_lock
 
-    at_least(1, seeds=seeds, limit=limit, workers=workers)
+    require_numbers(1, seeds=seeds, workers=workers)
+    if not isinstance(limit, int | float) or not limit >= 1:
+        raise KCEError(f"limit = {limit!r} is not a number of seconds from 1 on", "for example limit = 300")
     registry, folder = Registry.load(), optional_path(to)
-    chosen = several(clusterer) or [
+    chosen = several("clusterer", clusterer) or [
         row["name"] for row in registry.list_components("clusterer") if row["source"] == "built-in"
     ]
     cells = list_cluster_cells(
         registry,
         chosen,
-        several(world) or [],
-        several(aligner) or [],
-        several(reducer) or [],
+        several("world", world) or [],
+        several("aligner", aligner) or [],
+        several("reducer", reducer) or [],
         range(seeds),
         "" if truth is None else str(Path(truth).absolute()),
     )
@@ -282,20 +284,20 @@ def aligners(
     from kce.system.documents import model_to_table
     from kce.system.lock import folder_lock
 
-    at_least(1, worlds=worlds, first=first, nets=nets, workers=workers)
+    require_numbers(1, worlds=worlds, first=first, nets=nets, workers=workers)
     registry, folder = Registry.load(), Path(to)
     chosen = read_aligner_bench(ALIGNER_RECIPE if recipe is None else Path(recipe))
     cells = list_align_cells(
         registry,
         chosen,
         range(first, first + worlds),
-        several(kind) or [*degrade.ARTEFACT_KINDS, "mixed"],
+        several("kind", kind) or [*degrade.ARTEFACT_KINDS, "mixed"],
         [amount] if isinstance(amount, int | float) else list(amount),
         range(nets),
-        several(training) or [],
-        several(aligner) or [],
-        several(clusterer) or [],
-        several(k) or KS,
+        several("training", training) or [],
+        several("aligner", aligner) or [],
+        several("clusterer", clusterer) or [],
+        several("k", k) or KS,
     )
     if dry_run:
         return AlignerBench(_planned(cells, finished_ids(folder)), folder)
@@ -352,7 +354,7 @@ def compare(
     from kce.bench.leaderboard import compare_benches
 
     ours, theirs = (read_cells(Path(folder), "clusterers", ClusterResult) for folder in (first, second))
-    rows = compare_benches(ours, theirs, several(clusterer) or (), several(against) or ())
+    rows = compare_benches(ours, theirs, several("clusterer", clusterer) or (), several("against", against) or ())
     if not rows:
         raise KCEError(
             f"{first} and {second} have nothing to compare on a common world",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kce.api.arguments import several
+from kce.api.arguments import require_numbers, require_texts, several
 from kce.api.progress import shown_progress
 from kce.api.results import Result, counted
 from kce.registry import defaults
@@ -125,9 +125,11 @@ def cut(
     from kce.registry.registry import Registry
     from kce.system.documents import document_to_table
 
+    require_texts(dataset=dataset, detector=detector)
+    require_numbers(frames=frames, per_category=per_category, seed=seed, workers=workers)
     registry = Registry.load()
     root, to = Path(root), Path(to)
-    with suggest_dataset(registry, dataset, root), following_links(several(follow_links) or ()):
+    with suggest_dataset(registry, dataset, root), following_links(several("follow_links", follow_links) or ()):
         adapter = registry.build("dataset", dataset, root=root)
         try:
             with shown_progress(progress) as show:

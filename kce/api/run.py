@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kce.api.arguments import optional_path, parse_size, several
+from kce.api.arguments import optional_path, parse_size, require_numbers, several
 from kce.api.progress import shown_progress
 from kce.api.results import Result, counted
 from kce.api.score import describe_scores, score_records
@@ -177,8 +177,9 @@ def run(
     from kce.registry.registry import Registry
     from kce.report.report import write_report
 
+    require_numbers(1, devices=devices)
     folder = Path(folder)
-    categories, evaluators = several(unknown), several(evaluator)
+    categories, evaluators = several("unknown", unknown), several("evaluator", evaluator)
     chosen = choose_recipe(
         folder,
         optional_path(recipe),
@@ -217,6 +218,5 @@ def run(
 
 
 def _augmentations(augment: str | Iterable[str] | None) -> tuple[str, ...] | None:
-    if augment is None:
-        return None
-    return tuple(augment.split(",")) if isinstance(augment, str) else tuple(augment)
+    names = several("augment", augment.split(",") if isinstance(augment, str) else augment)
+    return None if names is None else tuple(names)

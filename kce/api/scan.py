@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kce.api.arguments import optional_path, several
+from kce.api.arguments import optional_path, require_numbers, require_texts, several
 from kce.api.progress import shown_progress
 from kce.api.results import Result, counted
 
@@ -116,6 +116,8 @@ def scan(
     from kce.registry.specs import parse_spec
     from kce.system.documents import document_to_table
 
+    require_texts(dataset=dataset, split=split)
+    require_numbers(seed=seed)
     registry = Registry.load()
 
     def result(report: scanning.ScanReport) -> ScanResult:
@@ -126,7 +128,7 @@ def scan(
         )
 
     root = Path(root)
-    with suggest_dataset(registry, dataset, root), following_links(several(follow_links) or ()):
+    with suggest_dataset(registry, dataset, root), following_links(several("follow_links", follow_links) or ()):
         adapter = registry.build("dataset", dataset, root=root)
         try:
             with shown_progress(progress) as show:

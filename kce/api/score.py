@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kce.api.arguments import feature_rows, several
+from kce.api.arguments import feature_rows, require_numbers, require_texts, several
 from kce.api.results import Result, counted, interval_columns
 from kce.registry import defaults
 
@@ -108,4 +108,7 @@ def score(
     from kce.evaluation.scoring import score_table
     from kce.registry.registry import Registry
 
-    return ScoreResult(score_table(feature_rows(table), reducer, several(evaluator) or [], Registry.load(), seed))
+    require_texts(reducer=reducer)
+    require_numbers(seed=seed)
+    evaluators = several("evaluator", evaluator) or EVALUATORS
+    return ScoreResult(score_table(feature_rows(table), reducer, evaluators, Registry.load(), seed))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kce.api.arguments import optional_path, parse_size
+from kce.api.arguments import optional_path, parse_size, require_numbers
 from kce.api.progress import shown_jobs, shown_progress
 from kce.api.results import Result, counted, interval_columns
 from kce.errors import KCEError
@@ -151,6 +151,7 @@ def study(
         raise KCEError("the study has no folder", "name one with --to")
     if not dry_run and faces is None and scale is None:
         raise KCEError("the study has no faces", "name a face folder with --faces, or try it with --scale small")
+    require_numbers(1, seeds=seeds, per_class=per_class)
     registry = Registry.load()
     with shown_progress(progress) as show:
         plan = prepare_study(
