@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kce.study.scheduler import Task
 
 _NOTEBOOK_SECONDS = 0.2  # between two pictures of the bars that a notebook is sent
+_WIDE = 100  # columns; rich cuts off the ends of numbers where a narrower terminal shows everything
 _display = threading.Lock()  # held while something is shown: two displays would write over each other
 _above: list[Console] = []  # the console of what is shown now
 
@@ -112,15 +113,17 @@ def _bars() -> Iterator[types.Progress]:
         TimeRemainingColumn,
     )
 
+    console = _console()
+    wide = console.width >= _WIDE
     bars = Progress(
         SpinnerColumn(finished_text=" "),
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(bar_width=40 if wide else 8),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}", markup=False),
-        TimeElapsedColumn(),
+        *([TimeElapsedColumn()] if wide else []),
         TimeRemainingColumn(),
-        console=_console(),
+        console=console,
         redirect_stdout=False,  # what the caller prints is not ours to move
         redirect_stderr=False,
     )

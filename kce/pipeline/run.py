@@ -446,12 +446,15 @@ class _Stages:
             scored = score_features(reduced, evaluators, seed=seed, plan=plan, resamples=evaluate.resamples)
         self.progress("scoring", 1, 1)
         scored["remarks"] += [*edit_remarks(plan), *self._held_out_remarks()]
+        import torch
+
         return RunReport(
             folder=str(self.folder),
             plan=dict(plan.classes),
             **asdict(plan_origin(plan)),
             classes=len(plan.names),
             precision=self.recipe.train.precision,
+            threads=torch.get_num_threads(),
             asked=plan.asked,
             known=count_faces(self.faces.known),
             unknown=count_faces(self.faces.unknown),

@@ -38,6 +38,8 @@ class RunReport(Document):
         made_hash: Hash of the plan as it was made; "unknown" if that is not known.
         provenance: Where the scores come from.
         precision: In what the networks computed: 32, bf16 or 16; empty in reports of earlier versions.
+        threads: Threads of each process when the run ended; with another number the last digits may differ. 0 in
+            reports of earlier versions.
     """
 
     NOUN: ClassVar[str] = "the report of a run"
@@ -59,6 +61,7 @@ class RunReport(Document):
     dims: int = 0
     unknown_recordings: int = 0
     precision: str = ""
+    threads: int = 0
     edited: bool = False
     plan_hash: str = ""
     made_hash: str = ""
