@@ -121,7 +121,7 @@ function faceView(face, map) {
       picture.setAttribute("aria-label", "the face");
     }
     const recording = report.faces.recordings.texts[columns.recording[face]] || "unknown";
-    const facts = [["Category", category], ["Dataset", datasetOf(category)], ["Recording", recording], ...classesOf(category, map), ["Key", report.faces.keys[face]]];
+    const facts = [["Category", category], ["Dataset", report.faces.problem ? "unknown" : datasetOf(category)], ["Recording", recording], ...classesOf(category, map), ["Key", report.faces.keys[face]]];
     for (const [name, value] of facts) list.append(element("dt", name), nameElement("dd", value));
     about.append(picture, list);
     return { heading: category, parts: [about, ...nearestParts(face, map)] };

@@ -67,10 +67,12 @@ def page_faces(
     pictured = choose_pictured(shown.category, preferred, MAX_PICTURES)
     sheets: list[str] = []
     picture = np.full(len(shown.numbers), -1, np.int32)
+    lost = 0
     if folder is not None:
         keys = list(shown.numbers)
         sheets, readable = thumbnails.sprite_sheets(folder, [keys[number] for number in pictured])
         picture[pictured] = np.where(readable, np.arange(len(pictured)), -1)
+        lost = int((~readable).sum())
     data = {
         "keys": list(shown.numbers),
         "categories": pack_texts(shown.category),
@@ -82,7 +84,8 @@ def page_faces(
         "problem": problem,
         "plans": [_plan_data(plan, panel) for plan, panel in zip(plans, panels, strict=True)],
     }
-    counts = _counts(folder, shown.category, picture >= 0, seed, problem)
+    pictures = _describe_pictures(len(picture), int((picture >= 0).sum()), lost, seed, problem)
+    counts = _counts(folder, shown.category, picture >= 0, pictures)
     return PageFaces([*(plan.table for plan in plans if plan.new), *([counts] if counts.rows else [])], data)
 
 
@@ -174,7 +177,18 @@ def _first_words(source: ReportSource) -> dict[str, str]:
     return {category: category.partition("_")[0] for category in sorted(categories)}
 
 
-def _counts(folder: Faces | None, categories: Sequence[str], pictured: Any, seed: int, problem: str) -> ReportTable:
+def _describe_pictures(faces: int, pictures: int, lost: int, seed: int, problem: str) -> str:
+    if problem:
+        return f"There are no pictures: {problem}. Maps and panels name the faces all the same."
+    missing = f" {lost} are gone from the face folder or cannot be read." if lost else ""
+    return (
+        f"The page has pictures of {pictures} of its {faces} faces, in {thumbnails.SIDE} x {thumbnails.SIDE} pixels."
+        f"{missing} It shows at most {MAX_PICTURES}: of each category the same number where there are more, sampled "
+        f"with seed {seed}."
+    )
+
+
+def _counts(folder: Faces | None, categories: Sequence[str], pictured: Any, pictures: str) -> ReportTable:
     """How many faces of each category are on the page, and of how many."""
     on_page = Counter(categories)
     with_picture = Counter(category for category, has in zip(categories, pictured, strict=True) if has)
@@ -183,14 +197,6 @@ def _counts(folder: Faces | None, categories: Sequence[str], pictured: Any, seed
         [category, str(in_folder.get(category, "?")), str(on_page[category]), str(with_picture[category])]
         for category in sorted(on_page)
     ]
-    if problem:
-        pictures = f"There are no pictures: {problem}. Maps and panels name the faces all the same."
-    else:
-        pictures = (
-            f"The page has pictures of {sum(with_picture.values())} of its {len(categories)} faces, in "
-            f"{thumbnails.SIDE} x {thumbnails.SIDE} pixels. It shows at most {MAX_PICTURES}: of each category the same "
-            f"number where there are more, sampled with seed {seed}."
-        )
     note = f"{_HOW} {pictures}"
     head = ["category", "in the face folder", "on this page", "with a picture"]
     return ReportTable("faces", "Faces on this page", note, head, rows, [False, True, True, True])

@@ -31,6 +31,11 @@ function datasetOf(category) {
   return datasets.get(category) || category;
 }
 
+function datasetLabel(category) {
+  // Without the face folder, what the check boxes go by is only how the name begins.
+  return report.faces.problem ? "dataset unknown" : datasetOf(category);
+}
+
 function variantOf(name) {
   const select = document.querySelector(`select[data-for="${CSS.escape(name)}"]`);
   return select ? select.selectedIndex : 0;
@@ -92,7 +97,7 @@ function unpack(column) {
 function showFace(face, event) {
   card.replaceChildren(pictureOf(face));
   const text = document.createElement("div");
-  for (const [tag, line] of [["strong", categoryOf(face)], ["span", datasetOf(categoryOf(face))], ["span", report.faces.keys[face]]]) {
+  for (const [tag, line] of [["strong", categoryOf(face)], ["span", datasetLabel(categoryOf(face))], ["span", report.faces.keys[face]]]) {
     text.append(element(tag, line), document.createElement("br"));
   }
   card.append(text);

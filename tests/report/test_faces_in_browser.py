@@ -183,4 +183,6 @@ def test_without_pictures_or_scripts_the_page_says_so_and_has_its_tables(
         assert "There are no pictures" in seen.page.inner_text("#panel")
         assert list(blocks(seen.page)) == ["A_FaceSwap", "B_Paste"]  # without the folder, names of methods are unknown
         assert seen.page.locator("#panel .tiles button").first.inner_text() == "no picture"
+        seen.page.locator("#panel .tiles button").first.click()
+        assert seen.page.locator("#panel dd").nth(1).inner_text() == "unknown"  # the dataset
         assert seen.errors == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -112,9 +113,9 @@ def test_the_page_says_why_there_are_no_pictures(folder: Path, tmp_path: Path) -
         assert [row[1:] for row in counts.rows] == [["?", "16", "0"]] * len(KNOWN)
 
 
-def test_a_face_that_is_gone_or_unreadable_has_no_picture(folder: Path, tmp_path: Path) -> None:
-    import shutil
-
+def test_a_face_that_is_gone_or_unreadable_has_no_picture_and_is_counted(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copytree(folder.parent / "faces", tmp_path / "faces")
     faces = read_faces(tmp_path / "faces")
     keys = [*faces.key[:5].tolist(), "of/another.png"]
@@ -122,3 +123,9 @@ def test_a_face_that_is_gone_or_unreadable_has_no_picture(folder: Path, tmp_path
     (tmp_path / "faces" / faces.file[3]).write_bytes(b"no picture")
     _, readable = thumbnails.sprite_sheets(faces, keys)
     assert readable.tolist() == [True, False, True, False, True, False]
+    monkeypatch.setattr(ReportSource, "faces", lambda _: faces)
+    shown = ShownFaces()
+    shown.add(keys, ["A_Blur"] * 6, [""] * 6)
+    made = page_faces.page_faces(read_report_source(folder), [], [], shown)
+    assert "pictures of 3 of its 6 faces" in made.tables[0].note
+    assert "3 are gone from the face folder or cannot be read." in made.tables[0].note
