@@ -168,7 +168,9 @@ class LibraryTransformer(LibraryReducer):
     """A reducer of a library that also transforms rows which it was not fitted to."""
 
     def transform(self, x: NDArray[np.float32]) -> NDArray[Any]:
-        """Reduce x (n, dim), of the rows it was fitted to or others, to (n, fewer)."""
+        """Reduce x (n, dim), of the rows it was fitted to or others, to (n, fewer). Raises BadValue before a fit."""
+        if not hasattr(self, "estimator_"):
+            raise BadValue(f"{self.title} is not fitted", "call fit, fit_transform or partial_fit first")
         rows = self.check_rows(x, reset=False, dtype=self.dtype)
         with self._reporting():
             return _own_array(self.estimator_.transform(rows), rows, self.title)

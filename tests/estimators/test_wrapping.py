@@ -172,6 +172,12 @@ def test_the_kind_may_be_chosen_and_batches_are_taken_where_the_class_takes_them
     assert wrap(FeatureAgglomeration, "reducer")(n_clusters=2).fit_transform(X).shape == (21, 2)
 
 
+def test_rows_are_transformed_after_a_fit_only() -> None:
+    with pytest.raises(BadValue, match="not fitted") as caught:
+        wrap(PCA)().transform(X)
+    assert caught.value.hint
+
+
 def test_a_sparse_answer_is_an_error() -> None:
     with pytest.raises(CheckFailed, match="sparse") as caught:
         wrap(SparseAnswers)().fit_transform(X)
