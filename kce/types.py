@@ -607,6 +607,10 @@ class Evaluator(Protocol):
     follow from sums over recordings. It is given the rows and ``kce.Resamples``, which say what is in each resample,
     and returns the names that ``score`` returns with a float array (resamples.count,) each: what ``score`` returns for
     the rows of each resample, within rounding.
+
+    An optional method `score_ranges(features)` returns {name: (low, high)} of the scores that have bounds for these
+    rows; an infinite end is no bound. Intervals of these scores lie within their ranges, and a score outside of its
+    range is an error. A score without a range is treated as one that can be any number, and so is its interval.
     """
 
     def score(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]:

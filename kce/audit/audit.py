@@ -136,7 +136,9 @@ def _describe_pair(pair: CategoryPair, seed: int) -> dict[str, Any]:
 
 
 def _describe_auroc(auroc: Auroc | None, seed: int) -> dict[str, Any] | None:
-    return {**asdict(auroc), "interval": list(auroc.interval), "seed": seed} if auroc else None
+    if auroc is None:
+        return None
+    return {**asdict(auroc), "interval": list(auroc.interval) if auroc.interval else None, "seed": seed}
 
 
 def _finding(pair: CategoryPair, traces: Traces) -> dict[str, Any] | None:

@@ -60,10 +60,10 @@ def audit_remarks(report: Mapping[str, Any]) -> list[str]:
 
 @dataclass(frozen=True)
 class AuditedScore:
-    """A score with its 95 % interval; `n` rows were scored."""
+    """A score with its 95 % interval, None if the score is at the end of its range; `n` rows were scored."""
 
     value: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
     n: int
     seed: int
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kce.audit.traces import group_means
-from kce.evaluation.intervals import t_multiplier
+from kce.evaluation.intervals import student_interval
 from kce.system.rng import generator
 
 if TYPE_CHECKING:
@@ -26,12 +27,14 @@ class Auroc:
 
     Attributes:
         value: AUROC, in [0, 1]; 0.5 is chance.
-        interval: 95 % interval, clustered by recording (Obuchowski 1997); the score itself is taken as given.
+        interval: 95 % interval, clustered by recording (Obuchowski 1997), on the logit scale; the score itself is taken
+            as given. None if the score separates the sides without an error, or every row is an error, or if a
+            side has one recording.
         n: Rows of both sides.
     """
 
     value: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
     n: int
 
 
@@ -60,7 +63,7 @@ def cross_dataset_auroc(traces: Traces) -> dict[tuple[int, int], Auroc]:
             a for a in traces.forged if traces.dataset_of(a) != traces.dataset_of(b) and not np.isnan(scores[0, a])
         ]
         if trained and traces.siblings(b):
-            aurocs = _aurocs(scores[at][:, trained], traces.label[at] == b, traces.group[at])
+            aurocs = clustered_auroc(scores[at][:, trained], traces.label[at] == b, traces.group[at])
             result |= {(a, b): auroc for a, auroc in zip(trained, aurocs, strict=True)}
     return result
 
@@ -89,7 +92,7 @@ def within_dataset_auroc(traces: Traces, seed: int) -> dict[int, Auroc]:
     for a in traces.forged:
         at = np.flatnonzero(traces.dataset == traces.dataset_of(a))
         if np.isfinite(scores[at, a]).all() and traces.siblings(a):
-            (result[a],) = _aurocs(scores[at][:, [a]], traces.label[at] == a, traces.group[at])
+            (result[a],) = clustered_auroc(scores[at][:, [a]], traces.label[at] == a, traces.group[at])
     return result
 
 
@@ -148,8 +151,14 @@ def _auroc_from_ranks(chosen: NDArray[np.bool_], sums: Field, sizes: Field) -> F
     return np.asarray((picked @ sums - n * (n + 1) / 2) / (n * (sizes.sum() - n)))
 
 
-def _aurocs(scores: Field, inside: NDArray[np.bool_], group: Codes) -> list[Auroc]:
-    """AUROC of the rows inside against the others, of each column of scores (n, m)."""
+def clustered_auroc(scores: Field, inside: NDArray[np.bool_], group: Codes) -> list[Auroc]:
+    """Compute the AUROC of the rows inside against the others, of each column of scores (n, m).
+
+    Args:
+        scores: (n, m).
+        inside: (n,), with rows on both sides.
+        group: (n,) recordings.
+    """
     from scipy.stats import rankdata
 
     n, count = len(scores), int(inside.sum())
@@ -162,9 +171,13 @@ def _aurocs(scores: Field, inside: NDArray[np.bool_], group: Codes) -> list[Auro
     weight = np.where(inside, 1 / count, 1 / (n - count))[:, None]
     recording = np.unique(group, return_inverse=True)[1]
     groups = int(recording.max()) + 1
+    sides = [len(np.unique(recording[side])) for side in (inside, ~inside)]
+    # Deviations from a mean that the recordings of a side made themselves are too short by this factor.
+    inflation = [math.sqrt(own / max(own - 1, 1)) for own in sides]
     part = np.zeros((groups, scores.shape[1]))
-    np.add.at(part, recording, (won - value) * weight)
-    error = np.sqrt((part**2).sum(axis=0) * groups / max(groups - 1, 1))
-    half_width = t_multiplier(max(groups, 2)) * error
-    low, high = np.clip(value - half_width, 0, 1), np.clip(value + half_width, 0, 1)
-    return [Auroc(*one, n) for one in zip(value.tolist(), zip(low.tolist(), high.tolist(), strict=True), strict=True)]
+    np.add.at(part, recording, (won - value) * weight * np.where(inside, *inflation)[:, None])
+    error = np.sqrt((part**2).sum(axis=0))
+    return [
+        Auroc(one, student_interval(one, se, groups - 1, (0.0, 1.0)) if min(sides) > 1 else None, n)
+        for one, se in zip(np.clip(value, 0.0, 1.0).tolist(), error.tolist(), strict=True)
+    ]

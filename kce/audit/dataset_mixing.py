@@ -1,6 +1,7 @@
 """Dataset mixing: how much of a class is forgery and how much is dataset, by a probe, iLISI and the lengths of traces.
 
-All scores are {"value", "n", "seed", "interval"}, with 95 % intervals from a bootstrap over recordings.
+All scores are {"value", "n", "seed", "interval"} in [0, 1], with 95 % intervals from half-samples of recordings; None
+where ``resampling_interval`` returns none, as at the ends of the range.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.audit.traces import group_means
-from kce.evaluation.intervals import bootstrap_interval
+from kce.evaluation.intervals import resampling_interval
+from kce.evaluation.resampling import half_sample_times
 from kce.system.rng import generator
 
 if TYPE_CHECKING:
@@ -102,23 +104,29 @@ def _ilisi(x: Field, dataset: Codes, group: Codes) -> Field:
 
 def _mean_over_datasets(values: Field, dataset: Codes, group: Codes, seed: int) -> dict[str, Any]:
     """The mean over datasets of the mean over their rows, with its interval."""
-    count = int(dataset.max()) + 1
+    recordings = _recordings_by_dataset(dataset, group)
     draws = []
-    for weight in _bootstrap_weights(dataset, group, seed):
-        sums, sizes = (np.bincount(dataset, weight * one, minlength=count) for one in (values, np.ones(len(values))))
+    for weight in _resample_weights(recordings, dataset, group, seed):
+        sums, sizes = (
+            np.bincount(dataset, weight * one, minlength=len(recordings)) for one in (values, np.ones(len(values)))
+        )
         draws.append(float((sums / sizes).mean()))
-    value = float(np.mean([values[dataset == code].mean() for code in range(count)]))
-    return _with_interval(value, np.array(draws), len(values), seed)
+    value = float(np.mean([values[dataset == code].mean() for code in range(len(recordings))]))
+    return _with_interval(value, draws, recordings, len(values), seed)
 
 
-def _bootstrap_weights(dataset: Codes, group: Codes, seed: int) -> Iterator[Field]:
-    """Yield how often each row is in each resample of its dataset's recordings, with replacement."""
+def _recordings_by_dataset(dataset: Codes, group: Codes) -> list[Codes]:
+    return [np.unique(group[dataset == code]) for code in range(int(dataset.max()) + 1)]
+
+
+def _resample_weights(recordings: Sequence[Codes], dataset: Codes, group: Codes, seed: int) -> Iterator[Field]:
+    """Yield how often each row is in each half-sample of its dataset's recordings."""
     rng = generator(seed, "recordings of a cluster")
-    recordings = [np.unique(group[dataset == code]) for code in range(int(dataset.max()) + 1)]
-    for _ in range(_RESAMPLES):
-        times = np.zeros((len(recordings), int(group.max()) + 1))
+    drawn = [half_sample_times(len(own), _RESAMPLES, rng) for own in recordings]
+    times = np.zeros((len(recordings), int(group.max()) + 1))
+    for number in range(_RESAMPLES):
         for code, own in enumerate(recordings):
-            times[code, own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)))
+            times[code, own] = drawn[code][number]
         yield times[dataset, group]
 
 
@@ -147,10 +155,11 @@ def _forgery_share(traces: Traces, members: Sequence[int], seed: int) -> dict[st
         return common / (common + apart) if common + apart else float("nan")
 
     value = share(np.ones(len(rows)))
-    draws = np.array([share(weight) for weight in _bootstrap_weights(dataset, group, seed)])
-    draws = draws[np.isfinite(draws)]
-    enough = np.isfinite(value) and len(draws) > _RESAMPLES / 2
-    return _with_interval(value, draws, len(rows), seed) if enough else None
+    if not np.isfinite(value):
+        return None
+    recordings = _recordings_by_dataset(dataset, group)
+    draws = [share(weight) for weight in _resample_weights(recordings, dataset, group, seed)]
+    return _with_interval(value, draws, recordings, len(rows), seed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +201,8 @@ class _Blocks:
         return np.array(scatter)
 
 
-def _with_interval(value: float, draws: NDArray[np.float64], n: int, seed: int) -> dict[str, Any]:
-    low, high = np.clip(bootstrap_interval(value, draws), 0, 1)
-    return {"value": value, "n": n, "seed": seed, "interval": [float(low), float(high)]}
+def _with_interval(
+    value: float, draws: Sequence[float], recordings: Sequence[Codes], n: int, seed: int
+) -> dict[str, Any]:
+    interval = resampling_interval(value, draws, [len(own) for own in recordings], (0.0, 1.0))
+    return {"value": value, "n": n, "seed": seed, "interval": list(interval) if interval else None}

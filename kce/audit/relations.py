@@ -244,6 +244,7 @@ def _decide_by_distance(
 def _is_mixture(projection: TraceProjection | None) -> bool:
     return (
         projection is not None
+        and projection.interval is not None
         and _BETWEEN[0] < projection.place < _BETWEEN[1]
         and projection.interval[0] > MIN_MIXTURE_SPREAD
     )
@@ -251,6 +252,8 @@ def _is_mixture(projection: TraceProjection | None) -> bool:
 
 def _retains(across: Auroc | None, within: Auroc | None) -> bool:
     """Whether an AUROC across datasets keeps enough of the excess over chance that there is within b's dataset."""
-    if across is None or within is None or within.value <= 0.5 or across.interval[0] <= 0.5:
+    if across is None or within is None or within.value <= 0.5:
+        return False
+    if across.interval is not None and across.interval[0] <= 0.5:  # without an error there is none
         return False
     return (across.value - 0.5) / (within.value - 0.5) >= RETAINED

@@ -26,6 +26,7 @@ LEAST_RECORDINGS = 5
 """Of a label: fewer random signs do not give a usable spread."""
 _CHUNK = 256  # rounds at a time
 _ROUNDS = 2000  # for an interval
+_FURTHEST = 2.0  # effect of opposite traces; without the part of scatter, estimates can be above it
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class TraceDifference:
         distance: Distance between the traces.
         cosine: Cosine of the angle between them.
         cosine_interval: 95 % interval of the cosine.
-        effect: The distance over the root mean square of their lengths: 0 = equal, 1.41 = orthogonal.
+        effect: The distance over the root mean square of their lengths: 0 = equal, 1.41 = orthogonal, 2 = opposite.
         interval: 95 % interval of the effect.
         p: p-value of the hypothesis that there is no difference.
     """
@@ -62,12 +63,12 @@ class TraceProjection:
         spread: Their variance along the trace, relative to that along other directions, over the same ratio of the
             other category's own rows. 1 = they scatter alike; a mixture of rows at the end of the trace and rows
             elsewhere scatters more.
-        interval: 95 % interval of the spread, by jackknife over recordings.
+        interval: 95 % interval of the spread, above 0, by jackknife over recordings; None if no recording changes it.
     """
 
     place: float
     spread: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,14 +169,15 @@ def _difference(a: _Trace, b: _Trace, gram: Field, cross: Field, p: float) -> Tr
     gaps = between + 2 * math.sqrt(between / gap) * along + apart - apart.mean() if gap else apart - apart.mean()
     least = 1e-12 * unbiased.max()
     ratios = np.sqrt(np.maximum(gaps, 0) / np.maximum(lengths.mean(axis=0), least))
+    effect = math.sqrt(between / float(unbiased.mean()))
     cosines = inners / np.sqrt(np.maximum(lengths, least).prod(axis=0))
     return TraceDifference(
         n=a.n + b.n,
         distance=math.sqrt(between),
         cosine=float(np.clip(inner / math.sqrt(unbiased.prod()), -1, 1)),
         cosine_interval=percentile_interval(np.clip(cosines, -1, 1)),
-        effect=math.sqrt(between / float(unbiased.mean())),
-        interval=percentile_interval(ratios),
+        effect=min(effect, _FURTHEST),
+        interval=percentile_interval(np.minimum(ratios, _FURTHEST)),
         p=p,
     )
 
@@ -217,9 +219,9 @@ def project_on_trace(traces: Traces, number: int, onto: int) -> TraceProjection 
     projected, own = (_scatter(traces, one, trace) for one in (number, onto))
     if projected is None or own is None or not 0 < projected.places.min() <= projected.places.max() < 1:
         return None
-    spread = projected.spread - own.spread
-    low, high = student_interval(spread, math.hypot(projected.error, own.error), min(projected.n, own.n))
-    return TraceProjection(float(projected.places[0]), math.exp(spread), (math.exp(low), math.exp(high)))
+    spread, error = math.exp(projected.spread - own.spread), math.hypot(projected.error, own.error)
+    interval = student_interval(spread, spread * error, min(projected.n, own.n) - 1, (0.0, math.inf))
+    return TraceProjection(float(projected.places[0]), spread, interval)
 
 
 @dataclass(frozen=True, eq=False)

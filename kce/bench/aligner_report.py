@@ -12,7 +12,8 @@ import numpy as np
 from kce.bench.aligners import UNIFORM
 from kce.bench.bench_reports import AlignerReport
 from kce.bench.pairs import EntryDifference, all_pairs, differences_table, verdict
-from kce.evaluation.formatting import format_interval
+from kce.evaluation.agreement import ARI_RANGE
+from kce.evaluation.formatting import describe_missing_intervals, format_interval
 from kce.evaluation.paired_tests import mean_with_interval
 from kce.report.charts import Chart, Lines, ReportFigure, ReportTable
 from kce.report.html_page import render_page
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     Results = Sequence[Mapping[str, Any]]
 
 _KEYS = ("kind", "amount", "training", "aligner", "clusterer", "k")
-_ARI_RANGE = (-0.5, 1.0)
 _MISTAKES = ("merged", "split", "unlearned")
 _MAX_LISTED = 4  # mistakes of a kind in a table
 
@@ -41,9 +41,9 @@ def summarize_aligners(results: Results) -> list[dict[str, Any]]:
     Returns:
         One row for each combination with {"worlds", "cells", "failed", "ari", "interval", "worst", "k_within_1",
         "merged", "split", "unlearned"}. `ari` is the mean over worlds of the mean over networks, with Student's 95 %
-        interval over worlds (None for one); a failed cell counts 0. `worst` is the lowest ARI of a cell, `k_within_1`
-        the share of cells whose number of classes is wrong by at most one. The last three count how often which mistake
-        was made.
+        interval over worlds (None for fewer than three or equal ones); a failed cell counts 0. `worst` is the lowest
+        ARI of a cell, `k_within_1` the share of cells whose number of classes is wrong by at most one. The last three
+        count how often which mistake was made.
     """
     groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for result in results:
@@ -61,8 +61,7 @@ def _summary_row(key: tuple[Any, ...], cells: Sequence[Mapping[str, Any]]) -> di
     worlds: dict[int, list[float]] = {}
     for cell in cells:
         worlds.setdefault(cell["world"], []).append(cell["ari"] if cell["status"] == "ok" else 0.0)
-    estimate = mean_with_interval([float(np.mean(values)) for values in worlds.values()])
-    interval = np.clip(estimate.interval, *_ARI_RANGE).tolist() if estimate.interval else None
+    estimate = mean_with_interval([float(np.mean(values)) for values in worlds.values()], ARI_RANGE)
     close = [abs(cell["clusters"] - cell["classes"]) <= 1 for cell in ok] + [False] * (len(cells) - len(ok))
     return {
         **dict(zip(_KEYS, key, strict=True)),
@@ -70,7 +69,7 @@ def _summary_row(key: tuple[Any, ...], cells: Sequence[Mapping[str, Any]]) -> di
         "cells": len(cells),
         "failed": len(cells) - len(ok),
         "ari": estimate.mean,
-        "interval": interval,
+        "interval": list(estimate.interval) if estimate.interval else None,
         "worst": min(value for values in worlds.values() for value in values),
         "k_within_1": float(np.mean(close)),
         **{name: dict(Counter(m for cell in ok for m in cell[name]).most_common()) for name in _MISTAKES},
@@ -124,6 +123,7 @@ def aligner_tables(rows: Sequence[Mapping[str, Any]]) -> list[ReportTable]:
     note = (
         "ARI of the plan against the methods: mean over n cells, interval over worlds (t). k within 1: share of cells "
         "whose number of classes is wrong by at most one."
+        + describe_missing_intervals([row["interval"] for row in rows], "worlds")
     )
     mistakes = [
         (row["kind"], f"{row['amount']:g}", row["training"], row["aligner"], row["clusterer"], str(row["cells"]),

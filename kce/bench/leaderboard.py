@@ -26,7 +26,7 @@ from kce.bench.leaderboard_tables import (
 )
 from kce.bench.pairs import LEVEL, all_pairs, compare_pairs, verdict
 from kce.errors import UnknownName
-from kce.evaluation.agreement import partition_stability
+from kce.evaluation.agreement import ARI_RANGE, partition_stability
 from kce.evaluation.paired_tests import mean_with_interval, paired_difference
 from kce.report.html_page import render_page
 from kce.report.table_export import write_tables
@@ -56,9 +56,9 @@ def make_leaderboards(folder: Path, results: Results) -> dict[str, Any]:
         truths that count; "differences": of all pairs, as ``all_pairs`` returns them; "verdict": what can be told
         apart}. A row has {"worlds", "cells", "failed", "ari", "interval", "rank", "measures", "truths",
         "stability", "subsample", "seconds", "peak_mib", "clusters_off"}. `ari` is against the first truth, averaged
-        over seeds and then over worlds, `interval` Student's t over worlds (None for one); a failed cell scores 0 and
-        is ranked last. `stability` is the mean ARI between the clusters of different seeds, None without seeds. n of
-        every mean is `worlds`.
+        over seeds and then over worlds, `interval` Student's t over worlds (None for fewer than three or equal ones); a
+        failed cell scores 0 and is ranked last. `stability` is the mean ARI between the clusters of different seeds,
+        None without seeds. n of every mean is `worlds`.
     """
     return {
         name: _make_leaderboard(folder, [result for result in results if result["k"] in ks])
@@ -225,7 +225,7 @@ def _leaderboard_row(
 ) -> dict[str, Any]:
     cells = [cell for group in by_world.values() for cell in group]
     ok = [cell for cell in cells if cell["status"] == "ok"]
-    estimate = mean_with_interval([_mean_ari(group) for group in by_world.values()])
+    estimate = mean_with_interval([_mean_ari(group) for group in by_world.values()], ARI_RANGE)
     by_truth: dict[str, list[float]] = {}
     for cell in ok:
         for name, scores in cell["scores"].items():

@@ -12,7 +12,7 @@ import xxhash
 
 from kce.bench.pairs import EntryDifference, differences_table
 from kce.evaluation.agreement import AGREEMENT_MEASURES
-from kce.evaluation.formatting import MISSING, format_interval, format_number
+from kce.evaluation.formatting import MISSING, describe_missing_intervals, format_interval, format_number
 from kce.registry import defaults
 from kce.report.charts import Bars, Chart, ReportFigure, ReportTable
 from kce.system.documents import model_from_table
@@ -61,6 +61,7 @@ def leaderboard_table(k: str, board: Mapping[str, Any]) -> ReportTable:
         f"{board['verdict']} ARI against {', '.join(board['truth'])}: mean over n worlds with its 95 % interval (t "
         "over worlds)."
     )
+    note += describe_missing_intervals([row["interval"] for row in board["rows"]], "worlds")
     if critical is not None:
         note += f" Mean ranks that differ by {critical:.2f} or more differ significantly (Nemenyi, 5 %)."
     head = ("clusterer", "aligner", "reducer", "mean rank", "ARI", "95 % interval", "n", "AMI", "accuracy", "stability",

@@ -8,7 +8,8 @@ from itertools import combinations
 
 import numpy as np
 
-from kce.evaluation.formatting import format_interval, format_number
+from kce.evaluation.agreement import ARI_RANGE
+from kce.evaluation.formatting import describe_missing_intervals, format_interval, format_number
 from kce.evaluation.paired_tests import holm_adjusted, paired_difference
 from kce.report.charts import ReportTable
 
@@ -17,8 +18,11 @@ LEVEL = 0.05
 
 _MOST_LISTED = 10  # pairs in a sentence
 
+DIFFERENCE_RANGE = (ARI_RANGE[0] - ARI_RANGE[1], ARI_RANGE[1] - ARI_RANGE[0])
+"""What the difference of two ARI can be at least and at most."""
+
 Scores = Mapping[str, Mapping[str, float]]
-"""Entry -> world -> score; higher is better."""
+"""Entry -> world -> ARI, or its mean."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class EntryDifference:
         over: Name of the other, which is subtracted.
         n: Worlds.
         mean: Mean difference.
-        interval: Its 95 % interval; None for one world.
+        interval: Its 95 % interval; None for fewer than three worlds, or if all differences are equal.
         p: Of the paired t test, two-sided; of the permutation test if all differences are equal, where t has no value;
             None for one world, or if all differences are 0.
         p_permutation: Of the permutation test that flips signs; None where `p` is.
@@ -66,7 +70,7 @@ def compare_pairs(pairs: Sequence[tuple[str, Mapping[str, float], str, Mapping[s
     tested = []
     for entry, ours, over, theirs in pairs:
         if worlds := sorted(ours.keys() & theirs.keys()):
-            difference = paired_difference([ours[w] for w in worlds], [theirs[w] for w in worlds], 0)
+            difference = paired_difference([ours[w] for w in worlds], [theirs[w] for w in worlds], 0, DIFFERENCE_RANGE)
             if difference.p is None:
                 difference = replace(difference, p=difference.p_permutation)
             tested.append((entry, over, difference))
@@ -163,6 +167,7 @@ def differences_table(name: str, title: str, note: str, differences: Sequence[En
         for d in differences
     ]  # fmt: skip
     records = [{**_with_bounds(asdict(d)), "told_apart": d.separable} for d in differences]
+    note += describe_missing_intervals([d.interval for d in differences], "worlds")
     return ReportTable(name, title, note, head, rows, [False, False, *[True] * 7, False], records)
 
 

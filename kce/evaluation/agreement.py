@@ -9,6 +9,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+ARI_RANGE = (-0.5, 1.0)
+"""What an adjusted Rand index can be at least and at most (Chacon and Rastrojo 2023)."""
+
 AGREEMENT_MEASURES = ("ari", "nmi", "ami", "v_measure", "homogeneity", "completeness", "accuracy", "ari_clustered")
 """The measures that ``agreement_scores`` returns, besides the share of noise and the number of clusters."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from kce.evaluation.intervals import LEAST_VALUES
 
 MISSING = "-"
 
@@ -23,6 +25,19 @@ def format_interval(interval: Sequence[float] | None, form: str) -> str:
     '1.0 to 2.5'
     """
     return f"{interval[0]:{form}} to {interval[1]:{form}}" if interval else MISSING
+
+
+def describe_missing_intervals(intervals: Iterable[Sequence[float] | None], of: str) -> str:
+    """Say why means over values have no interval, in a sentence for a note; empty if all have one.
+
+    >>> describe_missing_intervals([(1.0, 2.0), None], "worlds")
+    ' -: no interval of fewer than 3 worlds, or of equal values.'
+    >>> describe_missing_intervals([(1.0, 2.0)], "worlds")
+    ''
+    """
+    if all(interval is not None for interval in intervals):
+        return ""
+    return f" {MISSING}: no interval of fewer than {LEAST_VALUES} {of}, or of equal values."
 
 
 def describe_unknown_recordings(unknown: int, rows: int) -> str:

@@ -5,13 +5,14 @@ Everything here takes plain arrays with one value for each cell, a combination o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from kce.evaluation.intervals import student_interval
+from kce.evaluation.intervals import LEAST_VALUES, UNBOUNDED, student_interval
 from kce.system.rng import generator
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ class MeanEstimate:
         n: Cells.
         mean: Mean of their values.
         deviation: Standard deviation (n - 1); None for one cell.
-        interval: Student's; None for one cell.
+        interval: Student's, within the range of the values; None for fewer than three cells, if they are all equal, or
+            if an end would be infinite.
     """
 
     n: int
@@ -44,7 +46,7 @@ class PairedDifference:
     Attributes:
         n: Cells.
         mean: Mean of the differences.
-        interval: Interval of the mean, Student's; None for one cell.
+        interval: Interval of the mean, Student's, as of ``MeanEstimate``.
         p: p-value of the paired t test, two-sided; None for one cell, or if all differences are equal.
         p_permutation: p-value of a permutation test that flips the signs of the differences, two-sided: all sign
             patterns for n <= 13, else 9999 random ones; None for one cell, or if all differences are 0.
@@ -64,7 +66,8 @@ class RatioEstimate:
     Attributes:
         n: Cells.
         gain: The ratio of the averages, less one: 0.42 is 42 % higher.
-        interval: Interval of the gain, by jackknife; None for one cell.
+        interval: Interval of the gain, by jackknife, above -1; None for fewer than three cells, if the jackknife's
+            values are all equal, or if an end would be infinite.
     """
 
     n: int
@@ -72,33 +75,42 @@ class RatioEstimate:
     interval: tuple[float, float] | None
 
 
-def mean_with_interval(values: ArrayLike) -> MeanEstimate:
+def mean_with_interval(values: ArrayLike, bounds: tuple[float, float] = UNBOUNDED) -> MeanEstimate:
     """Estimate a mean from one value for each cell.
 
     Args:
         values: (n,), finite.
+        bounds: What a value can be at least and at most; infinite = no bound.
 
     Raises:
-        ValueError: If there are none, or one is not finite.
+        ValueError: If there are none, one is not finite, or their mean is out of bounds.
     """
     x = _finite(values)
     mean = float(x.mean())
     if len(x) == 1:
         return MeanEstimate(1, mean, None, None)
     deviation = float(x.std(ddof=1))
-    return MeanEstimate(len(x), mean, deviation, student_interval(mean, deviation / np.sqrt(len(x)), len(x)))
+    if len(x) < LEAST_VALUES or not _vary(x):
+        return MeanEstimate(len(x), mean, deviation, None)
+    return MeanEstimate(
+        len(x), mean, deviation, student_interval(mean, deviation / np.sqrt(len(x)), len(x) - 1, bounds)
+    )
 
 
-def paired_difference(one: ArrayLike, other: ArrayLike, seed: int) -> PairedDifference:
+def paired_difference(
+    one: ArrayLike, other: ArrayLike, seed: int, bounds: tuple[float, float] = UNBOUNDED
+) -> PairedDifference:
     """Compare two plans cell by cell.
 
     Args:
         one: (n,).
         other: (n,), subtracted from `one`.
         seed: Random seed of the permutation test.
+        bounds: What a difference can be at least and at most; infinite = no bound.
 
     Raises:
-        ValueError: If the lengths differ, there are no values, or one is not finite.
+        ValueError: If the lengths differ, there are no values, one is not finite, or their mean difference is out of
+            bounds.
     """
     from scipy import stats
 
@@ -106,11 +118,10 @@ def paired_difference(one: ArrayLike, other: ArrayLike, seed: int) -> PairedDiff
     if a.shape != b.shape:
         raise ValueError(f"{len(a)} cells against {len(b)}")
     differences = a - b
-    estimate = mean_with_interval(differences)
+    estimate = mean_with_interval(differences, bounds)
     if estimate.n == 1 or not differences.any():
         return PairedDifference(estimate.n, estimate.mean, estimate.interval, None, None)
-    varies = np.ptp(differences) > 1e-12 * np.abs(differences).max()
-    p = float(stats.ttest_rel(a, b).pvalue) if varies else None
+    p = float(stats.ttest_rel(a, b).pvalue) if _vary(differences) else None
     rng = generator(seed, "sign flips")
     permuted = stats.permutation_test(
         (differences,), np.mean, permutation_type="samples", n_resamples=_PERMUTATIONS, rng=rng
@@ -136,12 +147,15 @@ def relative_gain(one: ArrayLike, other: ArrayLike) -> RatioEstimate:
         raise ValueError("a ratio of averages needs equally many values of both, all above 0")
     n = len(a)
     log_ratio = float(np.log(a.mean() / b.mean()))
-    if n == 1:
-        return RatioEstimate(1, float(np.expm1(log_ratio)), None)
+    gain = float(np.expm1(log_ratio))
+    if n < LEAST_VALUES:
+        return RatioEstimate(n, gain, None)
     leave_one_out = np.log((a.sum() - a) / (b.sum() - b))
     pseudo = n * log_ratio - (n - 1) * leave_one_out
-    low, high = student_interval(float(pseudo.mean()), float(pseudo.std(ddof=1)) / np.sqrt(n), n)
-    return RatioEstimate(n, float(np.expm1(log_ratio)), (float(np.expm1(low)), float(np.expm1(high))))
+    error = float(pseudo.std(ddof=1)) / math.sqrt(n) if _vary(pseudo) else 0.0
+    ratio = math.exp(float(pseudo.mean()))
+    interval = student_interval(ratio, ratio * error, n - 1, (0.0, math.inf))
+    return RatioEstimate(n, gain, (interval[0] - 1, interval[1] - 1) if interval else None)
 
 
 def judge_claim(claimed: float, measured: RatioEstimate) -> Literal["reproduced", "not reproduced", "undecidable"]:
@@ -172,6 +186,11 @@ def holm_adjusted(p: Sequence[float | None]) -> list[float | None]:
         smallest = max(smallest, min(1.0, value * (len(ordered) - rank)))
         adjusted[index] = smallest
     return adjusted
+
+
+def _vary(x: NDArray[np.float64]) -> bool:
+    """Whether values differ by more than rounding."""
+    return bool(np.ptp(x) > 1e-12 * np.abs(x).max())
 
 
 def _finite(values: ArrayLike) -> NDArray[np.float64]:

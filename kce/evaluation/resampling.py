@@ -1,4 +1,4 @@
-"""The bootstrap over recordings: what is in each resample, said by recording, without a copy of any row."""
+"""Resamples of recordings: what is in each of them, said by recording, without a copy of any row."""
 
 from __future__ import annotations
 
@@ -47,7 +47,12 @@ class ResampleBlock:
 
 
 class Resamples:
-    """Bootstrap resamples of rows: whole recordings, taken at random within each label until it has all its rows again.
+    """Half-sample resamples of rows: of each label a random half of its recordings, each taken twice.
+
+    Recordings of a label are taken in random order, twice each, until the label has its number of rows again; the last
+    is cut short. This is the repeated half-sample bootstrap (Saigo, Shao and Sitter 2001). Draws with replacement would
+    differ in how many recordings they repeat, and so in their scatter: of five recordings in 64 dimensions that makes
+    the standard error of a Calinski-Harabasz index 1.5 to 2.1 times what it is.
 
     A unit is the rows of one recording that have one label; units are numbered label by label, labels in the order of
     their names. Every pass over the resamples gives the same ones.
@@ -68,14 +73,14 @@ class Resamples:
         >>> from kce import Features, Resamples
         >>> label, group = np.array(["A_x", "A_x", "A_x", "B_y"]), np.array(["1", "2", "1", "3"])
         >>> features = Features(np.array(list("abcd")), label, group, np.zeros((4, 2), np.float32))
-        >>> resamples = Resamples(features, count=2, seed=0)
+        >>> resamples = Resamples(features, count=2, seed=1)
         >>> resamples.rows.tolist(), resamples.start.tolist(), resamples.label.tolist()
         ([0, 2, 1, 3], [0, 2, 3, 4], [0, 0, 1])
         >>> for block in resamples.blocks():
         ...     print(block.times.tolist(), block.last.tolist(), block.kept.tolist())
-        [[0, 2, 1], [1, 1, 1]] [[0, 2], [1, 2]] [[1, 0], [0, 0]]
+        [[1, 0, 1], [0, 2, 1]] [[0, 2], [0, 2]] [[1, 0], [1, 0]]
         >>> [rows.tolist() for rows in resamples.by_rows()]
-        [[1, 1, 0, 3], [0, 2, 1, 3]]
+        [[0, 2, 0, 3], [1, 1, 0, 3]]
     """
 
     def __init__(self, features: Features, count: int, seed: int) -> None:
@@ -143,13 +148,46 @@ class Resamples:
                 yield [_draw_enough(few, sizes, rng) for sizes in self._sizes]
 
 
+def half_sample_times(units: int, count: int, rng: np.random.Generator) -> NDArray[np.int_]:
+    """Draw how often each unit is taken in half-samples: half of them twice, and of an odd number one once.
+
+    Args:
+        units: Their number.
+        count: Number of half-samples.
+        rng: Random numbers.
+
+    Returns:
+        (count, units), 0 to 2.
+
+    >>> half_sample_times(5, 2, np.random.default_rng(0)).tolist()
+    [[0, 1, 2, 2, 0], [0, 2, 1, 2, 0]]
+    """
+    times = np.zeros((count, units), np.int_)
+    order = _random_orders(units, count, rng)
+    np.put_along_axis(times, order[:, : (units + 1) // 2], 2, axis=1)
+    if units % 2:
+        np.put_along_axis(times, order[:, units // 2, None], 1, axis=1)
+    return times
+
+
+def _random_orders(units: int, count: int, rng: np.random.Generator) -> NDArray[np.int32]:
+    """Draw orders of so many units, (count, units)."""
+    # Random numbers that end in the unit's, sorted: a quarter of the time of `rng.permuted`.
+    bits = np.uint64((1 << units.bit_length()) - 1)
+    keys = rng.integers(2**64, size=(count, units), dtype=np.uint64) & ~bits
+    keys |= np.arange(units, dtype=np.uint64)
+    keys.sort(axis=1)
+    return (keys & bits).astype(np.int32)
+
+
 def _draw_enough(few: int, sizes: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.int32]:
-    """Draw units of a label, of `sizes` (units,) rows, until each of a few resamples has as many rows as the label."""
-    picked = np.empty((few, 0), np.int32)
-    step = len(sizes) + 4 * math.isqrt(len(sizes)) + 1  # mostly enough
-    while not picked.shape[1] or (sizes[picked].sum(axis=1) < sizes.sum()).any():
-        picked = np.hstack([picked, rng.integers(len(sizes), size=(few, step), dtype=np.int32)])
-    return picked
+    """Order units of a label, of `sizes` (units,) rows, twice each, at least until there are as many rows as before."""
+    units = len(sizes)
+    order = _random_orders(units, few, rng)
+    enough = units // 2 + 2 * math.isqrt(units) + 1  # mostly
+    if (2 * sizes[order[:, :enough]].sum(axis=1) < sizes.sum()).any():
+        enough = units
+    return np.repeat(order[:, :enough], 2, axis=1)
 
 
 def _parts(count: int, at_most: int) -> Iterator[int]:

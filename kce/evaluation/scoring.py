@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,12 @@ import numpy as np
 
 from kce.errors import BadData, KCEError
 from kce.evaluation.formatting import describe_unknown_recordings
-from kce.evaluation.intervals import bootstrap_interval
+from kce.evaluation.intervals import LEAST_RECORDINGS, MOST_MISSING, UNBOUNDED, resampling_interval
 from kce.evaluation.resampling import Resamples
 from kce.features.reduction import load_rows, reduce_rows
 from kce.features.streams import StoredRows
 from kce.registry import isolation
-from kce.registry.validation import SCORE_RESAMPLES
+from kce.registry.validation import SCORE_RANGES, SCORE_RESAMPLES
 from kce.system.rng import hash_order
 
 if TYPE_CHECKING:
@@ -85,17 +86,17 @@ def score_features(
     """Score rows by their labels, with 95 % intervals from a bootstrap over recordings.
 
     An interval says how far a score would move if other recordings of the same categories had been taken, as many rows
-    of each as here. Whole recordings (``group``) are resampled with replacement within each label, until the label has
-    its number of rows again, the last recording cut short. See ``kce.evaluation.intervals.bootstrap_interval``; of 25
-    simulated recordings of 10 frames, 93 % of these intervals contain the expected score, and 77 % without the shift by
-    the bias. Where labels hardly differ an interval may reach below 0. An evaluator with `score_resamples` is given all
-    resamples at once, the others the rows of one after the other.
+    of each as here. Whole recordings (``group``) are resampled within each label (``kce.Resamples``); see
+    ``kce.evaluation.intervals.resampling_interval``, and the manual's page ``interpreting-results`` for how often these
+    intervals contain the expected score. They lie within the ranges that an evaluator's ``score_ranges`` returns. An
+    evaluator with ``score_resamples`` is given all resamples at once, the others the rows of one after the other.
 
     Where the recording of a row is unknown (``group`` is empty), its file is resampled instead. Files may be frames of
     one recording, so the interval may then be too narrow; a remark says so.
 
     There is no interval (None) for an evaluator whose attribute ``intervals`` is False; for any score if a label has
-    only one recording; and if `resamples` is 0.
+    fewer than three recordings; for a score that is not finite in more than 5 % of the resamples, that does not vary,
+    or that is at a bound of its range; and if `resamples` is 0.
 
     Args:
         features: The rows.
@@ -106,8 +107,9 @@ def score_features(
 
     Returns:
         {"n": rows, "dims": dimensions, "unknown_recordings": rows whose recording is unknown, "seed": seed, "scores":
-        {evaluator: {score: value}}, "intervals": {evaluator: {score: [low, high] or None}}, "remarks": [why an interval
-        is None, or may be too narrow]}.
+        {evaluator: {score: value}}, "intervals": {evaluator: {score: [low, high] or None}}, "ranges": {evaluator:
+        {score: [low or None, high or None]}} of the scores that have bounds, "remarks": [why an interval is None, or
+        may be too narrow]}.
 
     Raises:
         BadData: If there are too few rows, only one label, or values that are not finite.
@@ -115,24 +117,24 @@ def score_features(
     """
     _check_scorable(features)
     bootstrap = Resamples(features, resamples, seed)
-    recordings = np.bincount(bootstrap.label).tolist()
+    recordings = np.bincount(bootstrap.label)
     unknown = int((features.group == "").sum())
-    single = [label for label, count in zip(features.categories, recordings, strict=True) if count < 2]
-    scores = {name: _score(name, evaluator, features, plan) for name, evaluator in evaluators.items()}
-    remarks = [f"no intervals: only one recording behind {label}" for label in single]
+    scores = {name: _score(name, evaluator.score, features, plan) for name, evaluator in evaluators.items()}
+    remarks = _describe_few(features.categories, recordings.tolist())
     resampled = {name: evaluator for name, evaluator in evaluators.items() if getattr(evaluator, "intervals", True)}
+    draws = {} if remarks or not resamples else _score_resamples(resampled, features, bootstrap, plan)
     remarks += [f"no interval for {name}: it has none" for name in evaluators if name not in resampled]
-    if unknown and resampled and not single:
+    if draws and unknown:
         remarks.append(describe_unknown_recordings(unknown, len(features)))
-    draws = {} if single or not resamples else _score_resamples(resampled, features, bootstrap, plan)
     _check_names(scores, draws)
-    intervals = {
-        name: {
-            score: list(bootstrap_interval(value, draws[name][score])) if name in draws else None
-            for score, value in values.items()
-        }
-        for name, values in scores.items()
-    }
+    intervals: dict[str, dict[str, list[float] | None]] = {name: dict.fromkeys(own) for name, own in scores.items()}
+    ranges = {name: _score_ranges(name, evaluator, features) for name, evaluator in evaluators.items()}
+    for name, values in draws.items():
+        for score, own in values.items():
+            label, bounds = f"{name} {score}", ranges[name].get(score, UNBOUNDED)
+            with _naming(name):
+                intervals[name][score], said = _interval(label, scores[name][score], own, recordings, bounds)
+            remarks += said
     return {
         "n": len(features),
         "dims": features.x.shape[1],
@@ -140,6 +142,10 @@ def score_features(
         "seed": seed,
         "scores": scores,
         "intervals": intervals,
+        "ranges": {
+            name: {score: [end if math.isfinite(end) else None for end in bounds] for score, bounds in own.items()}
+            for name, own in ranges.items()
+        },
         "remarks": remarks,
     }
 
@@ -198,6 +204,42 @@ def _check_scorable(features: Features) -> None:
         raise BadData(f"the features of {bad} are not finite (NaN or infinite)", "extract the features again")
 
 
+def _describe_few(labels: Sequence[str], recordings: Sequence[int]) -> list[str]:
+    """A remark for each number of recordings that is too low for intervals."""
+    few: dict[int, list[str]] = {}
+    for label, count in zip(labels, recordings, strict=True):
+        if count < LEAST_RECORDINGS:
+            few.setdefault(count, []).append(label)
+    return [
+        f"no intervals: only {count} recording{'s' * (count > 1)} behind {', '.join(names)}; at least "
+        f"{LEAST_RECORDINGS} of each label are needed"
+        for count, names in sorted(few.items())
+    ]
+
+
+def _score_ranges(name: str, evaluator: Any, features: Features) -> Mapping[str, tuple[float, float]]:
+    """The ranges of the scores that have bounds."""
+    if not hasattr(evaluator, SCORE_RANGES):
+        return {}
+    with _naming(name):
+        return dict(evaluator.score_ranges(features))
+
+
+def _interval(
+    name: str, value: float, draws: NDArray[np.float64], recordings: NDArray[np.intp], bounds: tuple[float, float]
+) -> tuple[list[float] | None, list[str]]:
+    """The interval of a score, and remarks on it."""
+    missing = int(np.count_nonzero(~np.isfinite(draws)))
+    counted = f"NaN or infinite in {missing} of {len(draws)} resamples"
+    if missing > MOST_MISSING * len(draws):
+        return None, [f"no interval for {name}: it is {counted}"]
+    remarks = [f"{name} is {counted}, which its interval leaves out"] if missing else []
+    interval = resampling_interval(value, draws, recordings, bounds)
+    if interval is None:
+        remarks.append(f"no interval for {name}: it does not vary, or is at a bound of its range")
+    return list(interval) if interval else None, remarks
+
+
 def _check_names(scores: Mapping[str, Mapping[str, float]], draws: Mapping[str, Mapping[str, Any]]) -> None:
     for name, values in draws.items():
         if values.keys() != scores[name].keys():
@@ -226,15 +268,19 @@ def _score_resamples(
     for rows in bootstrap.by_rows():
         sample = features.take(rows)
         for name, evaluator in by_rows.items():
-            scored[name].append(_score(name, evaluator, sample, plan))
+            # A component that a run calls is asked in a way that lets NaN pass: it is counted.
+            score = getattr(evaluator, "score_resample", evaluator.score)
+            scored[name].append(_score(name, score, sample, plan))
     for name, values in scored.items():
         draws[name] = {score: np.array([one[score] for one in values]) for score in values[0]}
     return draws
 
 
-def _score(name: str, evaluator: Evaluator, features: Features, plan: MergePlan | None) -> dict[str, float]:
+def _score(
+    name: str, call: Callable[..., Mapping[str, float]], features: Features, plan: MergePlan | None
+) -> dict[str, float]:
     with _naming(name):
-        return {score: float(value) for score, value in evaluator.score(features, plan).items()}
+        return {score: float(value) for score, value in call(features, plan).items()}
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from kce.registry.result_provenance import Provenance  # noqa: TC001 - the schema is read from it
@@ -29,6 +29,7 @@ class RunReport(Document):
         seed: The seed of the run.
         scores: Evaluator -> name -> value.
         intervals: Evaluator -> name -> (low, high), 95 %; None where there is none.
+        ranges: Evaluator -> name -> (low, high), what the score can be at least and at most; None = no bound.
         remarks: What a reader must know, such as why an interval is None or may be too narrow.
         asked: How many classes were asked for; None where no number was.
         dims: Dimensions of the features that were scored, after the reducer.
@@ -56,6 +57,7 @@ class RunReport(Document):
     seed: int
     scores: Mapping[str, Mapping[str, float]]
     intervals: Mapping[str, Mapping[str, tuple[float, float] | None]]
+    ranges: Mapping[str, Mapping[str, tuple[float | None, float | None]]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     asked: int | None = None
     dims: int = 0

@@ -50,6 +50,7 @@ class Traits:
         streams: Whether an aligner or reducer is given the rows in batches.
         resamples: Whether an evaluator scores all resamples at once.
         takes_rows: Whether a reducer is given the stream itself; only those that are called directly.
+        ranges: Whether an evaluator says the ranges of its scores.
     """
 
     intervals: bool = True
@@ -59,6 +60,7 @@ class Traits:
     streams: bool = False
     resamples: bool = False
     takes_rows: bool = False
+    ranges: bool = False
 
     @classmethod
     def of_component(cls, kind: str, component: Any) -> Traits:
@@ -71,6 +73,7 @@ class Traits:
             validation.takes_stream(kind, component),
             callable(getattr(component, validation.SCORE_RESAMPLES, None)),
             hasattr(component, "fit_transform_rows"),
+            callable(getattr(component, validation.SCORE_RANGES, None)),
         )
 
 
@@ -169,11 +172,19 @@ class CheckedEvaluator(_Checked):
 
     def __init__(self, call: Callable[..., Any], traits: Traits, price: Price) -> None:
         super().__init__(call, traits, price)
-        self.intervals = traits.intervals
+        self.intervals, self._has_ranges = traits.intervals, traits.ranges
 
     def score(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]:
         """Return {name: value}."""
         return self._call(features, plan)  # type: ignore[no-any-return]
+
+    def score_resample(self, features: Features, plan: MergePlan | None = None) -> Mapping[str, float]:
+        """Return {name: value} of the rows of a resample; values may be NaN or infinite."""
+        return self._call(features, plan, method=validation.METHODS["evaluator"])  # type: ignore[no-any-return]
+
+    def score_ranges(self, features: Features) -> Mapping[str, tuple[float, float]]:
+        """Return {name: (low, high)} of the scores that have bounds."""
+        return self._call(features, method=validation.SCORE_RANGES) if self._has_ranges else {}
 
 
 class CheckedResamplingEvaluator(CheckedEvaluator):

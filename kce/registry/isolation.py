@@ -153,14 +153,19 @@ def _checked_answer(answer: Any, method: str, arguments: tuple[Any, ...], origin
     if method == validation.SCORE_RESAMPLES:
         with _naming(origin):
             validation.check_resampled_scores(answer, arguments[1].count)
+    elif method == validation.SCORE_RANGES:
+        with _naming(origin):
+            validation.check_ranges(answer)
     else:
-        _check(answer, arguments[0], origin)
+        _check(answer, arguments[0], origin, finite=method != validation.METHODS["evaluator"])
     return answer
 
 
-def _check(answer: Any, given: Any, origin: Origin) -> None:
+def _check(answer: Any, given: Any, origin: Origin, finite: bool) -> None:
     with _naming(origin):
         validation.check_answer(origin.kind, answer, given)
+        if not finite:  # the scores of a resample, whose NaN are counted
+            return
         try:
             validation.check_finite(origin.kind, answer)
         except CheckFailed as failed:

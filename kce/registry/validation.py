@@ -27,6 +27,7 @@ METHODS = {
 """Kind -> the method that is called. Datasets are iterated over, backbones called, engines given jobs."""
 
 
+SCORE_RANGES = "score_ranges"
 SCORE_RESAMPLES = "score_resamples"
 """The optional method by which an evaluator scores all resamples at once."""
 
@@ -131,7 +132,7 @@ def check_scores(answer: Any, features: Features) -> None:  # noqa: ARG001 - all
 
 
 def check_resampled_scores(answer: Any, count: int) -> None:
-    """Check the answer of an evaluator's `score_resamples`: name -> finite float (count,)."""
+    """Check the answer of an evaluator's `score_resamples`: name -> float (count,)."""
     if not isinstance(answer, Mapping):
         raise CheckFailed("type", f"its answer is {_type_name(answer)}, not {{name: array}}")
     for name, values in answer.items():
@@ -139,8 +140,19 @@ def check_resampled_scores(answer: Any, count: int) -> None:
         if values.dtype.kind != "f" or values.shape != (count,):
             text = f"{values.shape} of {values.dtype}, not {count} floats"
             raise CheckFailed("shape", f"its score {name!r} of {count} resamples is {text}")
-        if not np.isfinite(values).all():
-            raise CheckFailed("finite", f"its score {name!r} of a resample is NaN or infinite")
+
+
+def check_ranges(answer: Any) -> None:
+    """Check the answer of an evaluator's `score_ranges`: name -> (low, high), low below high."""
+    if not isinstance(answer, Mapping):
+        raise CheckFailed("type", f"its ranges are {_type_name(answer)}, not {{name: (low, high)}}")
+    for name, bounds in answer.items():
+        try:
+            low, high = map(float, bounds)
+        except (TypeError, ValueError):
+            low = high = math.nan
+        if not low < high:
+            raise CheckFailed("type", f"the range of its score {name!r} is {bounds!r}, not (low, high)")
 
 
 def check_boxes(answer: Any, image: Image) -> None:

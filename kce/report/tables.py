@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kce.evaluation.formatting import MISSING, describe_unknown_recordings, format_interval, format_number
+from kce.evaluation.formatting import (
+    MISSING,
+    describe_missing_intervals,
+    describe_unknown_recordings,
+    format_interval,
+    format_number,
+)
 from kce.merging.plan_file import describe_edit
 from kce.registry import defaults
 from kce.report.charts import ReportTable
@@ -55,6 +61,8 @@ def _scores(report: Mapping[str, Any]) -> ReportTable:
     head = ["evaluator", "score", "value", "95 % interval", "n", "seed"]
     computed = f" The networks computed in precision {report['precision']}." if report["precision"] else ""
     note = f"On n faces of categories that no model has seen.{computed} {_intervals_note([report])}"
+    reasons = [remark for remark in report["remarks"] if remark.startswith("no interval")]
+    note += "".join(f" {remark[0].upper()}{remark[1:]}." for remark in reasons)
     return _table("scores", "Scores", note, head, rows, 2, records)
 
 
@@ -66,6 +74,10 @@ def _intervals_note(reports: Sequence[Mapping[str, Any]]) -> str:
         return note
     remark = describe_unknown_recordings(*max(unknown))
     return f"{note} {remark[0].upper()}{remark[1:]}."
+
+
+def _missing_interval_note(intervals: Sequence[Sequence[float] | None]) -> str:
+    return "" if all(intervals) else f" {MISSING}: no interval; the report of the run says why."
 
 
 def _plans(plans: Mapping[str, Mapping[str, str]], note: str = "") -> ReportTable:
@@ -95,6 +107,7 @@ def _demo(plans: Mapping[str, Mapping[str, Any]], edited: str) -> ReportTable:
     note = (
         "Every plan is scored on the same n faces of categories that no model has seen. ARI: agreement of the plan "
         f"with the true methods (1 = identical, 0 = chance).{edited}"
+        f"{_missing_interval_note([line['interval'] for line in plans.values()])}"
     )
     records = [
         {"plan": plan, **_bounds(line["interval"]), **{key: value for key, value in line.items() if key != "interval"}}
@@ -127,6 +140,7 @@ def _study(document: Mapping[str, Any]) -> ReportTable:
         "among the plans of a backbone that are finished as often. Gain over name: "
         "of the mean over that of the plan by name. Adjusted: 0 at chance, whatever the number of rows. Above chance: "
         "runs whose index is reached by at most 5 % of label permutations."
+        + describe_missing_intervals([line.get("interval") for line in document["plans"]], "pairs")
     )
     if edited := sorted({run["plan"] for run in document["runs"] if run["edited"]}):
         note += f" PLANS OF SOME RUNS WERE EDITED BY A PERSON: {', '.join(edited)}."
@@ -164,7 +178,9 @@ def _claims(document: Mapping[str, Any]) -> ReportTable:
     note = (
         "How much higher the mean over groups and seeds is. Reproduced: the interval (jackknife) reaches the "
         "published gain and is above 0. Not reproduced: it is below the published gain. Undecidable: it reaches the "
-        f"published gain, but contains 0 too.{_missing_note(document)}"
+        f"published gain, but contains 0 too, or there is none."
+        f"{describe_missing_intervals([line['interval'] for line in document['claims']], 'pairs of group and seed')}"
+        f"{_missing_note(document)}"
     )
     return _table("claims", "Published claims", note, head, rows, 3, _records(document, "claims"))
 
@@ -210,6 +226,7 @@ def _differences(document: Mapping[str, Any]) -> ReportTable:
         f"{document['measure']}. Paired over n pairs of group and seed: t test, and a permutation test that flips "
         "signs; both adjusted for the number of rows of this table. Seeds of a group share its categories, so n "
         "overstates the evidence."
+        f"{describe_missing_intervals([line['interval'] for line in document['differences']], 'pairs')}"
         f"{_missing_note(document)}"
     )
     return _table("differences", "Differences between plans", note, head, rows, 3, _records(document, "differences"))
@@ -240,9 +257,11 @@ def _runs(document: Mapping[str, Any]) -> ReportTable:
         records.append({**record, "missing": "; ".join(run["missing"])})
     head = ["group", "backbone", "plan", "seed", "classes", _score_title(document), "95 % interval",
             "share of variance", "adjusted", "p (permuted labels)", "n"]  # fmt: skip
+    made = [run["intervals"][ranked_by["evaluator"]][ranked_by["score"]] for run in document["runs"]]
     note = (
-        f"Every run on its own, scored on n rows. {_intervals_note(document['runs'])} Classes: made, and of how many "
-        f"asked for where that differs. The CSV file has all scores of all evaluators.{_missing_note(document)}"
+        f"Every run on its own, scored on n rows. {_intervals_note(document['runs'])}{_missing_interval_note(made)} "
+        "Classes: made, and of how many asked for where that differs. The CSV file has all scores of all evaluators."
+        f"{_missing_note(document)}"
     )
     return _table("runs", "All runs", note, head, rows, 3, records)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kce.evaluation.intervals import UNBOUNDED
 from kce.evaluation.paired_tests import holm_adjusted, judge_claim, mean_with_interval, paired_difference, relative_gain
 from kce.merging.plan_file import describe_edit
 from kce.pipeline.run_report import RunReport
@@ -34,10 +36,18 @@ class StudyScores:
     Attributes:
         ranked_by: The evaluator, and which of its scores.
         by_plan: (backbone, plan) -> repeat -> score -> value; scores of permuted labels have the prefix "null ".
+        bounds: What the score of the ranking can be at least and at most in any run; infinite = no bound.
     """
 
     ranked_by: Ranking
     by_plan: Mapping[tuple[str, str], Mapping[Repeat, Mapping[str, float]]]
+    bounds: tuple[float, float] = UNBOUNDED
+
+    @property
+    def difference_bounds(self) -> tuple[float, float]:
+        """What the difference of two plans can be at least and at most."""
+        low, high = self.bounds
+        return low - high, high - low
 
     def values(self, backbone: str, plan: str, score: str = "") -> dict[Repeat, float]:
         """Return one score of a plan, by default that of the ranking, in every repeat in which it is finished."""
@@ -91,7 +101,13 @@ def collect_scores(
             null = {f"null {score}": value for score, value in permuted.items()}
             own = {**scores[ranked_by.evaluator], **null}
             by_plan.setdefault((run.backbone, run.plan), {})[run.group, run.seed] = own
-    return StudyScores(ranked_by, by_plan)
+    ranges = [
+        report["ranges"].get(ranked_by.evaluator, {}).get(ranked_by.score) or (None, None)
+        for report in reports.values()
+    ]
+    low = min((-math.inf if one is None else one for one, _ in ranges), default=-math.inf)
+    high = max((math.inf if other is None else other for _, other in ranges), default=math.inf)
+    return StudyScores(ranked_by, by_plan, (low, high))
 
 
 def compare_plans(
@@ -106,7 +122,8 @@ def compare_plans(
         ranked_by: What they are compared by.
 
     Returns:
-        The comparison, for ``report.json``. Every mean has its n (repeats) and an interval, None for one repeat.
+        The comparison, for ``report.json``. Every mean has its n (repeats) and an interval, None for fewer
+        than three repeats.
     """
     scores = collect_scores(runs, reports, ranked_by)
     plans = list(dict.fromkeys((run.backbone, run.plan) for run in runs))
@@ -152,14 +169,14 @@ def _plan_summary(scores: StudyScores, backbone: str, plan: str, runs: Sequence[
     for group in dict.fromkeys(run.group for run in runs):
         own = [value for repeat, value in values.items() if repeat[0] == group]
         if own:
-            by_group[str(group)] = asdict(mean_with_interval(own))
+            by_group[str(group)] = asdict(mean_with_interval(own, scores.bounds))
     summary: dict[str, Any] = {"backbone": backbone, "plan": plan, "groups": by_group}
     if not values:
         return {**summary, "n": 0}
     ours, by_name = scores.paired(backbone, plan, "name")
     return {
         **summary,
-        **asdict(mean_with_interval(list(values.values()))),
+        **asdict(mean_with_interval(list(values.values()), scores.bounds)),
         **{
             score: float(np.mean(list(scores.values(backbone, plan, score).values())))
             for score in (("variance_share", "adjusted") if scores.ranked_by.is_index else ())
@@ -194,7 +211,7 @@ def _differences(scores: StudyScores, plans: Sequence[tuple[str, str]]) -> list[
             ours, theirs = scores.paired(backbone, plan, baseline)
             # "none" against "name" is in the list already, the other way round.
             if plan != baseline and ours and (baseline, plan) != ("none", "name"):
-                tested = asdict(paired_difference(ours, theirs, 0))
+                tested = asdict(paired_difference(ours, theirs, 0, scores.difference_bounds))
                 lines.append({"backbone": backbone, "plan": plan, "over": baseline, **tested})
     for p in ("p", "p_permutation"):
         for line, adjusted in zip(lines, holm_adjusted([line[p] for line in lines]), strict=True):

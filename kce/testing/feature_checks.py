@@ -268,6 +268,23 @@ def score_names(subject: Subject) -> None:
 
 
 @check("evaluator")
+def score_ranges(subject: Subject) -> None:
+    """If it has `score_ranges`, these are (low, high) of scores that it returns, and the scores lie within them."""
+    given = blob_features()
+    with built(subject) as component:
+        if not hasattr(component, validation.SCORE_RANGES):
+            return
+        scores, ranges = component.score(given), component.score_ranges(given)
+    validation.check_ranges(ranges)
+    if ranges and not ranges.keys() & scores.keys():
+        raise Failure(f"it says ranges of {', '.join(ranges)}, of which none is a score of it: {', '.join(scores)}")
+    for name in ranges.keys() & scores.keys():
+        low, high = ranges[name]
+        if not low - 1e-9 <= scores[name] <= high + 1e-9:
+            raise Failure(f"its score {name!r} is {scores[name]:g}, out of its range, {low:g} to {high:g}")
+
+
+@check("evaluator")
 def resampled_scores(subject: Subject) -> None:
     """If it has `score_resamples`, that returns what `score` returns for the rows of each resample, within rounding."""
     given = blob_features(96, 8)

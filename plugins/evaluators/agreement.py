@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,11 @@ class Agreement:
             method = dict(zip(categories, self._methods(categories), strict=True))
             labels = [method[label] for label in labels]
         return _agreement(labels, self._clusters(features, len(set(labels))), "")
+
+    def score_ranges(self, features: Features) -> Mapping[str, tuple[float, float]]:  # noqa: ARG002
+        """Return the ranges of the scores that have bounds; that of ami has none below."""
+        ranges = {"ari": (-0.5, 1.0), "nmi": (0.0, 1.0), "ami": (-math.inf, 1.0)}
+        return ranges | {f"{name}_truth": bounds for name, bounds in ranges.items()}
 
     def _clusters(self, features: Features, count: int) -> list[int]:
         from sklearn.cluster import KMeans

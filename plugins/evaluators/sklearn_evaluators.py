@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -54,6 +55,17 @@ class CalinskiHarabasz:
         within = np.einsum("ij,ij->", x, x)
         return {name: float(value) for name, value in _scatter_scores(between, within, counts).items()}
 
+    def score_ranges(self, features: Features) -> Mapping[str, tuple[float, float]]:
+        """Return the ranges of the scores of these rows."""
+        import numpy as np
+
+        counts = np.unique(features.label, return_counts=True)[1]
+        return {
+            "calinski_harabasz": (0.0, math.inf),
+            "variance_share": (0.0, 1.0),
+            "adjusted": (-1 / _rows_per_label(counts), math.inf),
+        }
+
     def score_resamples(
         self,
         features: Features,
@@ -81,8 +93,14 @@ def _scatter_scores(between: Any, within: Any, counts: NDArray[np.int_]) -> dict
     return {
         "calinski_harabasz": index,
         "variance_share": between / np.where(total > 0, total, 1.0),
-        "adjusted": (index - 1) * (k - 1) / (n - (counts.astype(np.float64) ** 2).sum() / n),
+        "adjusted": (index - 1) / _rows_per_label(counts),
     }
+
+
+def _rows_per_label(counts: NDArray[np.int_]) -> float:
+    """Compute the rows of each label, as an analysis of variance of labels of different sizes counts them."""
+    n = int(counts.sum())
+    return (n - float((counts.astype(float) ** 2).sum()) / n) / (len(counts) - 1)
 
 
 def _resampled_scatter(
@@ -198,6 +216,10 @@ class PermutedLabels:
             "p": (reached + 1) / (self.rounds + 1),
         }
 
+    def score_ranges(self, features: Features) -> Mapping[str, tuple[float, float]]:  # noqa: ARG002
+        """Return the ranges of the scores."""
+        return {"chance": (0.0, math.inf), "chance_high": (0.0, math.inf), "p": (0.0, 1.0)}
+
 
 class Silhouette:
     """Silhouette: how much nearer rows are to their own label than to the next (Rousseeuw 1987); higher is better.
@@ -230,6 +252,10 @@ class Silhouette:
             value = silhouette_score(features.x, features.label, sample_size=size, random_state=self.seed)
         return {"silhouette": float(value)}
 
+    def score_ranges(self, features: Features) -> Mapping[str, tuple[float, float]]:  # noqa: ARG002
+        """Return the range of the score."""
+        return {"silhouette": (-1.0, 1.0)}
+
 
 class DaviesBouldin:
     """Davies-Bouldin index: how similar each label is to the most similar one (1979), at least 0; lower is better."""
@@ -243,6 +269,10 @@ class DaviesBouldin:
 
         _check_labels("davies-bouldin", len(features), len(features.categories))
         return {"davies_bouldin": float(davies_bouldin_score(features.x.astype(np.float64), features.label))}
+
+    def score_ranges(self, features: Features) -> Mapping[str, tuple[float, float]]:  # noqa: ARG002
+        """Return the range of the score."""
+        return {"davies_bouldin": (0.0, math.inf)}
 
 
 def _check_labels(name: str, n: int, k: int) -> None:

@@ -15,6 +15,7 @@ from scipy import stats
 
 from kce.bench.bench_reports import LeaderboardReport
 from kce.bench.leaderboard import compare_benches, make_leaderboards, mean_ranks, write_leaderboards
+from kce.bench.leaderboard_tables import board_tables
 from kce.errors import UnknownName
 from kce.registry.result_provenance import Provenance
 from kce.system.documents import read_document
@@ -76,7 +77,12 @@ def test_a_failure_scores_nothing_and_is_ranked_last(folder: Path) -> None:
     assert rows["b"]["reasons"] == ["it fails"]
     assert rows["b"]["ari"] == pytest.approx(0.45)
     assert rows["a"]["rank"] == rows["b"]["rank"] == 1.5
-    assert rows["a"]["interval"][0] < 0.25 < rows["a"]["interval"][1]
+    assert rows["a"]["interval"] is None  # two worlds
+    (table, *_) = board_tables("known", board)
+    assert "-: no interval of fewer than 3 worlds" in table.note
+    more = [cell("a", f"w{number}", ari) for number, ari in enumerate((1.0, 0.9, 1.0))]
+    (row,) = make_leaderboards(folder, kept(folder, more))["known"]["rows"]
+    assert -0.5 <= row["interval"][0] < row["ari"] < row["interval"][1] <= 1
 
 
 def test_a_given_number_of_clusters_is_not_compared_with_an_estimated_one(folder: Path) -> None:

@@ -26,9 +26,40 @@ def test_a_mean_has_students_interval(values: list[float]) -> None:
     result = mean_with_interval(values)
     assert result.n == len(values)
     assert result.mean == pytest.approx(np.mean(values))
-    if np.ptp(values) > 1e-6:
+    if len(values) < 3 or np.ptp(values) < 1e-12 * max(values):
+        assert result.interval is None
+    elif np.ptp(values) > 1e-6:
         expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
         assert result.interval == pytest.approx((expected.low, expected.high), rel=1e-9)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.sampled_from([(0.0, 1.0), (-0.5, 1.0), (0.0, np.inf)]))
+def test_an_interval_of_a_mean_keeps_to_the_range_of_its_values(
+    values: list[float], bounds: tuple[float, float]
+) -> None:
+    result = mean_with_interval(values, bounds)
+    if result.interval is not None:
+        assert bounds[0] <= result.interval[0] <= result.mean <= result.interval[1] <= bounds[1]
+        assert len(values) >= 3
+        assert np.ptp(values) > 0
+
+
+@given(st.lists(st.tuples(st.floats(-0.5, 1), st.floats(-0.5, 1)), min_size=3, max_size=8))
+def test_an_interval_of_a_difference_keeps_to_its_range(pairs: list[tuple[float, float]]) -> None:
+    one, other = zip(*pairs, strict=True)
+    result = paired_difference(one, other, 0, (-1.5, 1.5))
+    if result.interval is not None:
+        assert -1.5 <= result.interval[0] <= result.mean <= result.interval[1] <= 1.5
+
+
+@given(PAIRS)
+def test_a_gain_is_above_minus_one(pairs: list[tuple[float, float]]) -> None:
+    a, b = (np.array(side) for side in zip(*pairs, strict=True))
+    result = relative_gain(a, b)
+    assert result.gain > -1
+    if result.interval is not None:
+        assert -1 <= result.interval[0] <= result.interval[1]
+        assert len(pairs) >= 3
 
 
 def test_one_cell_has_no_interval_and_no_p() -> None:

@@ -71,13 +71,14 @@ def test_whole_recordings_are_resampled_and_the_numbers_of_rows_kept() -> None:
     rows = world(0, groups=6, frames=5)
     spy = Rows()
     result = score_features(rows, {"spy": spy}, seed=0, resamples=30)
-    assert result["intervals"]["spy"]["rows"] == [120.0, 120.0]
+    assert result["intervals"]["spy"] == {"rows": None, "plan": None}
+    assert result["remarks"][0] == "no interval for spy rows: it does not vary, or is at a bound of its range"
     assert len(spy.seen) == 31
     for sample in spy.seen[1:]:
         assert np.unique(sample.label, return_counts=True)[1].tolist() == [30] * 4
         of_group = np.unique(sample.group, return_counts=True)[1]
         assert (of_group % 5 == 0).all()
-        assert of_group.max() > 5  # drawn with replacement
+        assert of_group.max() > 5  # half of them are taken twice
 
 
 def test_recordings_of_unequal_length_keep_the_number_of_rows_too() -> None:
@@ -95,7 +96,7 @@ def test_files_of_unknown_recordings_are_resampled_and_the_result_says_so(ch: An
     spy = Rows()
     result = score_features(Features(rows.key, rows.label, unknown, rows.x), {"spy": spy, "ch": ch}, seed=0)
     assert result["unknown_recordings"] == 30
-    assert result["remarks"] == [
+    assert result["remarks"][:1] == [
         "the recording of 30 of 120 rows is unknown: they were resampled file by file, so intervals may be too narrow"
     ]
     assert result["intervals"]["ch"]["calinski_harabasz"]
@@ -113,12 +114,13 @@ def test_files_of_unknown_recordings_are_resampled_and_the_result_says_so(ch: An
         assert (np.unique(files, return_counts=True)[1] % 5 == 0).all()  # a video is one file
 
 
-def test_a_label_of_one_recording_has_no_interval(ch: Any) -> None:
+@pytest.mark.parametrize(("names", "count"), [(("g",), "1 recording"), (("g", "h"), "2 recordings")])
+def test_a_label_of_too_few_recordings_has_no_interval(ch: Any, names: tuple[str, ...], count: str) -> None:
     rows = world(0, groups=4)
-    one = np.where(rows.label == "l2", "g", rows.group)
-    result = score_features(Features(rows.key, rows.label, one, rows.x), {"ch": ch}, seed=0)
+    few = np.where(rows.label == "l2", np.resize(names, len(rows)), rows.group)
+    result = score_features(Features(rows.key, rows.label, few, rows.x), {"ch": ch}, seed=0)
     assert result["intervals"]["ch"] == dict.fromkeys(("calinski_harabasz", "variance_share", "adjusted"))
-    assert result["remarks"] == ["no intervals: only one recording behind l2"]
+    assert result["remarks"] == [f"no intervals: only {count} behind l2; at least 3 of each label are needed"]
     assert result["scores"]["ch"]["calinski_harabasz"] > 0
 
 

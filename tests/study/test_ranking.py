@@ -113,7 +113,8 @@ def test_the_direction_decides_who_is_first(greater: bool) -> None:
 
 def report(value: float) -> dict[str, Any]:
     nothing = dict.fromkeys(("unknown_recordings", "classes", "precision", "made", "edited"), 0)
-    return {"n": 9, "scores": {"own": {"x": value}}, "intervals": {"own": {"x": None}}, **nothing}
+    scores = {"scores": {"own": {"x": value}}, "intervals": {"own": {"x": None}}, "ranges": {}}
+    return {"n": 9, **scores, **nothing}
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ def test_every_run_is_reported_with_n_seed_and_interval(local: tuple[Path, dict[
     assert found["evaluated_rows"] == [24]
     for line in found["plans"]:
         assert line["n"] == 2
-        assert line["interval"][0] < line["mean"] < line["interval"][1]
+        assert line["interval"] is None  # two cells
         assert set(line["groups"]) == {"1", "2"}
     for run in found["runs"]:
         assert run["n"] == 24
@@ -165,6 +165,14 @@ def test_every_run_is_reported_with_n_seed_and_interval(local: tuple[Path, dict[
     names = {(line["backbone"], line["plan"]): line for line in found["plans"]}
     assert names["tiny", "name"]["gain_over_name"]["gain"] == 0.0
     assert json.loads((folder / "out" / "report.json").read_text())["plans"] == json.loads(json.dumps(found["plans"]))
+
+
+def test_a_study_of_few_cells_says_why_it_has_no_intervals(local: tuple[Path, dict[str, Any]]) -> None:
+    folder, _ = local
+    write_report(folder / "out", files=True)
+    for name, cells in (("plans-compared", "pairs"), ("differences", "pairs"), ("claims", "pairs of group and seed")):
+        text = (folder / "out" / "tables" / f"{name}.md").read_text("utf-8")
+        assert f"-: no interval of fewer than 3 {cells}, or of equal values." in text
 
 
 def test_what_runs_share_was_made_once(local: tuple[Path, dict[str, Any]], faces: Path) -> None:
@@ -633,7 +641,8 @@ def test_the_files_of_its_tables_have_unrounded_numbers(local: tuple[Path, dict[
         assert ends == run["intervals"][ch[0]][ch[1]]
         assert float(line["permuted-labels p"]) == run["scores"]["permuted-labels"]["p"]
     for line, difference in zip(table("differences"), found["differences"], strict=True):
-        assert [float(line[key]) for key in ("mean", "low", "high")] == [difference["mean"], *difference["interval"]]
+        assert float(line["mean"]) == difference["mean"]
+        assert (difference["interval"], line["low"], line["high"]) == (None, "", "")  # two cells
     assert float(table("claims")[0]["percent"]) == 66.7
     assert {line["missing"] for line in table("published")} == {""}
     for line, plan in zip(table("plans-compared"), found["plans"], strict=True):

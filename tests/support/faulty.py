@@ -321,6 +321,16 @@ class IgnoresResamples:
         return {"mean": np.full(resamples.count, self.score(features)["mean"])}
 
 
+class OutOfRange:
+    """A share that is said to be at most 1, and is not."""
+
+    def score(self, features: Any, plan: Any = None) -> Any:
+        return {"share": 2 + float(np.isfinite(features.x).mean())}
+
+    def score_ranges(self, features: Any) -> Any:
+        return {"share": (0.0, 1.0)}
+
+
 class Sized:
     """A figure that depends on what categories are called, and one label is as good as any."""
 
@@ -460,6 +470,7 @@ FAULTS: list[tuple[str, Callable[..., Any], set[str]]] = [
     ("evaluator", Words, {"type"}),
     ("evaluator", ScoresNaN, {"finite"}),
     ("evaluator", IgnoresResamples, {"resampled-scores"}),
+    ("evaluator", OutOfRange, {"score-ranges"}),
     ("evaluator", Sized, {"label-names", "one-label", "nan-and-infinity"}),
     ("detector", Outside, {"range"}),
     ("detector", Inverted, {"shape"}),
