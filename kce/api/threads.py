@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from kce.errors import KCEError
 from kce.system.threads import choose_threads, measure_load, user_chose_threads
@@ -32,16 +34,52 @@ def limited_threads(threads: int | str) -> Iterator[None]:
         yield
         return
     import torch  # before the variable is set: torch reads it once, and would never have more threads again
-    from threadpoolctl import threadpool_limits
 
-    before = torch.get_num_threads()
-    with preserved_environment(_VARIABLE), threadpool_limits(count):
-        os.environ[_VARIABLE] = str(count)
-        torch.set_num_threads(count)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+    _limits.enter(count, torch)
+    try:
+        yield
+    finally:
+        _limits.leave(torch)
+
+
+class _Limits:
+    """What blocks of several threads share: each leaves behind what the first found, and the last resets the variable.
+
+    torch and OpenMP keep a number for every thread, so each thread restores its own.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._torch = 0
+        self._pools: dict[str, int] = {}
+        self._variable = ExitStack()
+
+    def enter(self, count: int, torch: Any) -> None:
+        from threadpoolctl import threadpool_info, threadpool_limits
+
+        with self._lock:
+            if not self._inside:
+                self._torch = torch.get_num_threads()
+                self._pools = {pool["prefix"]: pool["num_threads"] for pool in threadpool_info()}
+                self._variable.enter_context(preserved_environment(_VARIABLE))
+            self._inside += 1
+            os.environ[_VARIABLE] = str(count)
+            threadpool_limits(count)
+            torch.set_num_threads(count)
+
+    def leave(self, torch: Any) -> None:
+        from threadpoolctl import threadpool_limits
+
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._variable.close()
+            threadpool_limits(self._pools)
+            torch.set_num_threads(self._torch)
+
+
+_limits = _Limits()
 
 
 def parse_threads(threads: int | str) -> int:

@@ -81,6 +81,25 @@ def test_an_interrupt_reaches_the_caller_and_the_same_call_continues(at: Path) -
     assert small(at / "r", faces, epochs=3).scores == alone.scores
 
 
+def test_limits_in_two_threads_are_undone_whichever_ends_first() -> None:
+    before = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS"), threadpool_info()
+    inside, leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with limited_threads(3):
+            inside.set()
+            leave.wait(60)
+
+    thread = threading.Thread(target=other)
+    with limited_threads(2):
+        thread.start()
+        inside.wait(60)
+    assert torch.get_num_threads() == before[0]
+    leave.set()
+    thread.join()
+    assert (torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS"), threadpool_info()) == before
+
+
 def test_threads_are_limited_and_restored() -> None:
     before = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS"), threadpool_info()
     with limited_threads(2):
