@@ -15,7 +15,7 @@ from kce.evaluation.formatting import format_interval, format_number
 from kce.registry import defaults
 
 if TYPE_CHECKING:
-    from kce.api.bench import AlignerBench, BenchComparison, BenchResult, ClustererBench
+    from kce.api.bench_results import AlignerBench, BenchComparison, BenchResult, ClustererBench
     from kce.report.charts import ReportTable
 
 SUITE = ["suite"]
