@@ -11,9 +11,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     Bounds = tuple[float, float]
@@ -99,6 +98,8 @@ def resampling_interval(
     Raises:
         ValueError: If the estimate or a draw is out of its bounds.
     """
+    import numpy as np
+
     finite = np.asarray(draws)[np.isfinite(draws)]
     if len(finite) < max((1 - MOST_MISSING) * len(draws), 2):
         return None
@@ -117,6 +118,8 @@ def resampling_interval(
 
 def percentile_interval(draws: Sequence[float] | NDArray[np.floating]) -> Interval:
     """Compute the interval that holds the middle 95 % of the draws (n,)."""
+    import numpy as np
+
     low, high = np.percentile(draws, (50 * (1 - LEVEL), 50 * (1 + LEVEL)))
     return float(low), float(high)
 
