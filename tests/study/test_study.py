@@ -578,7 +578,7 @@ def test_a_dry_run_prints_the_runs_and_starts_nothing(
     assert re.search(r"about \d+ h \d\d min, .* at a time on this machine", said)
     assert re.search(r"of disk \(.* free\) and .* of memory", said)
     assert study.prepare_study("sun2023", tmp_path, REGISTRY, seeds=2).dry_run()["trainings"] == 112
-    without = kce_json("study", study_path, "--dry-run")
+    without = kce_json("study", "sun2023", "--scale", "small", "--dry-run")
     assert any("of the trainings alone" in remark for remark in without["remarks"])
     for words, message in (
         (["study", "sun2024", "--dry-run"], "Did you mean 'sun2023'"),
