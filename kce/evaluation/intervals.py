@@ -106,6 +106,8 @@ def resampling_interval(
     for value in (finite.min(), finite.max()):
         _within(float(value), bounds)
     estimate, middle = _within(estimate, bounds), _within(float(finite.mean()), bounds)
+    if estimate in bounds:
+        return None
     counts = np.asarray(recordings)
     # Of an odd number of recordings one is taken once, which varies less than a half taken twice.
     variance = float(finite.var(ddof=1)) * counts.sum() / (counts // 2 * 2).sum()

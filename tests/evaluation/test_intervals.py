@@ -132,3 +132,10 @@ def test_a_few_resamples_may_be_missing() -> None:
 def test_a_percentile_interval_holds_the_middle() -> None:
     draws = np.random.default_rng(0).permutation(np.arange(1001.0))
     assert percentile_interval(draws) == pytest.approx((25, 975))
+
+
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), (-1.0, 1.0), (0.0, math.inf)])
+@pytest.mark.parametrize("end", [0, 1])
+def test_an_estimate_at_a_bound_has_no_interval_of_resamples(bounds: tuple[float, float], end: int) -> None:
+    if math.isfinite(bounds[end]):
+        assert resampling_interval(bounds[end], [0.3, 0.4, 0.5], [5, 5], bounds) is None
