@@ -72,12 +72,15 @@ def test_stored_tables_are_audited_like_those_in_memory(at: Path) -> None:
         kce.Features.from_arrays(x, label, key, [f"{name}:{row // 2 + number}" for row in range(80)]).save(
             f"{name}.h5:/t"
         )
-    stored = kce.audit(["A.h5:/t", Path("B.h5:/t")])
-    assert stored.to_dict() == kce.audit([kce.load_features("A.h5:/t"), kce.open_features("B.h5:/t")]).to_dict()
+    stored = kce.audit(["A.h5:/t", Path("B.h5:/t")]).to_dict()
+    held = kce.audit([kce.load_features("A.h5:/t"), kce.open_features("B.h5:/t")]).to_dict()
+    for found in (stored, held):
+        del found["provenance"]["made"]
+    assert stored == held
 
 
 def test_a_dry_run_of_a_study_is_a_table_of_its_runs() -> None:
-    planned = kce.study("sun2023", dry_run=True, progress=False)
+    planned = kce.study("sun2023", scale="small", dry_run=True, progress=False)
     assert isinstance(planned, StudyResult)
     assert len(planned.to_frame()) == len(planned.runs) > 10
     assert planned.report is None
