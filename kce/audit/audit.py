@@ -12,9 +12,9 @@ from kce.audit.dataset_mixing import mixing_scores
 from kce.audit.proposals import list_changes, propose_plan
 from kce.audit.relations import find_relations, shared_method_names
 from kce.audit.traces import JoinedTables, Traces, compute_traces
-from kce.errors import BadData
+from kce.errors import BadData, Refused
 from kce.labels import label_parts
-from kce.merging.plan_file import check_plan, write_plan
+from kce.merging.plan_file import check_plan, read_plan, write_plan
 from kce.system.documents import model_from_table, write_document
 from kce.system.lock import folder_lock
 
@@ -91,10 +91,27 @@ def audit_tables(
 
 
 def write_audit(folder: Path, report: dict[str, Any], plan: MergePlan) -> None:
-    """Write ``audit.json``, the report, and ``plan.toml``, the plan to be edited."""
+    """Write ``audit.json``, the report, and ``plan.toml``, the plan to be edited.
+
+    Raises:
+        Refused: There is a ``plan.toml`` that no audit made, such as that of a run, or one that a person edited.
+    """
     with folder_lock(folder, "audit"):
+        _refuse_to_lose(folder)
         write_document(folder / "audit.json", model_from_table(report, AuditReport, "the audit"))
         write_plan(folder / "plan.toml", plan)
+
+
+def _refuse_to_lose(folder: Path) -> None:
+    path = folder / "plan.toml"
+    if not path.is_file():
+        return
+    ours = (folder / "audit.json").is_file()
+    if not ours or read_plan(path).edited:
+        what = "was edited since an audit made it" if ours else "was not made by an audit"
+        raise Refused(
+            f"{path} {what}, and would be overwritten", "name another folder with --to, or move the plan away"
+        )
 
 
 def _check_datasets(rows: JoinedTables) -> None:

@@ -12,7 +12,8 @@ from kce.audit.audit import audit_tables, write_audit
 from kce.audit.audit_report import WORDS, audit_remarks
 from kce.bench.synthetic import make_feature_world
 from kce.bench.world_parameters import FeatureWorldParameters
-from kce.errors import BadData
+from kce.errors import BadData, Refused
+from kce.merging.plan_file import read_plan, write_plan
 from kce.report.audit_page import write_audit_report
 
 SMALL = FeatureWorldParameters(categories=6, methods=3, datasets=3, rows=30, dim=32, separation=8.0)
@@ -73,3 +74,26 @@ def test_a_damaged_audit_is_refused(tmp_path: Path) -> None:
     (tmp_path / "audit.json").write_text('{"schema": 1}')
     with pytest.raises(BadData):
         write_audit_report(tmp_path)
+
+
+def test_no_plan_of_a_run_and_no_edited_plan_is_overwritten(
+    audited: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    folder, report = audited
+    plan = read_plan(folder / "plan.toml")
+    write_audit(folder, report, plan)  # its own is written again
+    run = tmp_path / "run"
+    run.mkdir()
+    write_plan(run / "plan.toml", plan)
+    with pytest.raises(Refused, match="was not made by an audit"):
+        write_audit(run, report, plan)
+    assert not (run / "audit.json").exists()
+    mine = tmp_path / "mine"
+    write_audit(mine, report, plan)
+    text = (mine / "plan.toml").read_text(encoding="utf-8")
+    one, other = plan.names[:2]
+    (mine / "plan.toml").write_text(text.replace(f'"{other}"', f'"{one}"'), encoding="utf-8")
+    edited = (mine / "plan.toml").read_bytes()
+    with pytest.raises(Refused, match="was edited"):
+        write_audit(mine, report, plan)
+    assert (mine / "plan.toml").read_bytes() == edited
