@@ -1,0 +1,203 @@
+"""Conformal p values by family, from recordings that nothing was fitted on.
+
+A tracer scores how unlike a family a face is. Its scores have no scale of their own, so they are compared with those of
+faces of that family from recordings that neither the network nor the tracer has seen: the p value of a face says how
+large a share of such faces is at least as unlike the family. Whole recordings are exchangeable, their frames are not,
+so each recording has the same weight, shared evenly by its faces, and the new face counts as one more recording (the
+hierarchical conformal prediction of Lee, Barber and Willett 2023, "Distribution-free inference with hierarchical
+data").
+
+If a face comes from another recording of a family, stored alike, the probability that its p value is at most a is at
+most a. It says nothing of a face of another dataset, another codec or another crop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kce.errors import BadData
+from kce.system.rng import generator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class FamilyCalibration:
+    """The scores of one family's own calibration faces.
+
+    Attributes:
+        scores: (n,) how unlike the family each is, recording by recording; within a recording in random order.
+        start: (recordings + 1,) the scores of recording r are ``scores[start[r] : start[r + 1]]``.
+    """
+
+    scores: Scores
+    start: NDArray[np.intp]
+
+    @property
+    def recordings(self) -> int:
+        """How many recordings there are."""
+        return len(self.start) - 1
+
+    @property
+    def least_p(self) -> float:
+        """The smallest p value that a face can have: 1 / (recordings + 1)."""
+        return 1 / (self.recordings + 1)
+
+    def face_p(self, scores: ArrayLike) -> Scores:
+        """Compute p values of single faces, each of a recording of its own.
+
+        Args:
+            scores: (m,) how unlike the family each face is.
+
+        Returns:
+            (m,) in [least_p, 1].
+        """
+        sizes = np.diff(self.start)
+        weight = np.repeat(1 / np.maximum(sizes, 1), sizes)
+        order = np.argsort(self.scores)
+        below = np.concatenate([[0.0], np.cumsum(weight[order])])  # weight of the scores before each place
+        place = np.searchsorted(self.scores[order], np.asarray(scores, np.float64), side="left")
+        return np.clip((1 + self.recordings - below[place]) / (self.recordings + 1), self.least_p, 1.0)
+
+    def recording_p(self, scores: ArrayLike) -> float:
+        """Compute the p value of faces of one recording, by their mean score.
+
+        It is compared with the means of as many faces of each calibration recording, or of all those that it has: the
+        mean of fewer faces scatters more, so the p value of long recordings is too large rather than too small.
+
+        Args:
+            scores: (m,) how unlike the family each of its faces is; m >= 1.
+        """
+        own = np.asarray(scores, np.float64)
+        sums = np.concatenate([[0.0], np.cumsum(self.scores)])
+        end = np.minimum(self.start[:-1] + len(own), self.start[1:])
+        means = (sums[end] - sums[self.start[:-1]]) / (end - self.start[:-1])
+        as_unlike = means >= own.mean() - 1e-12 * np.abs(means).max(initial=0.0)
+        return float((1 + as_unlike.sum()) / (self.recordings + 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """The calibration of all families.
+
+    Attributes:
+        families: Their names.
+        by_family: A calibration each, in the same order.
+    """
+
+    families: tuple[str, ...]
+    by_family: tuple[FamilyCalibration, ...]
+
+    def face_p(self, scores: ArrayLike) -> Scores:
+        """Compute p values of single faces: (m, families) scores -> (m, families)."""
+        x = np.asarray(scores, np.float64)
+        columns = [own.face_p(x[:, number]) for number, own in enumerate(self.by_family)]
+        return np.column_stack(columns)
+
+    def recording_p(self, scores: ArrayLike) -> Scores:
+        """Compute p values of one recording from all its faces: (m, families) scores -> (families,)."""
+        x = np.asarray(scores, np.float64)
+        return np.array([own.recording_p(x[:, number]) for number, own in enumerate(self.by_family)])
+
+    def too_few(self, level: float) -> dict[str, int]:
+        """Families that cannot be excluded at a level, whatever a face looks like -> their recordings.
+
+        A p value is at least 1 / (recordings + 1), so 95 % needs 19 recordings.
+        """
+        pairs = zip(self.families, self.by_family, strict=True)
+        return {name: own.recordings for name, own in pairs if own.least_p > 1 - level + _ROUNDING}
+
+
+_ROUNDING = 1e-12
+
+
+def calibrate(
+    scores: ArrayLike, family: ArrayLike, recording: ArrayLike, families: Sequence[str], seed: int
+) -> Calibration:
+    """Calibrate a tracer from faces that neither it nor the network was fitted on.
+
+    >>> import numpy as np
+    >>> own = calibrate([[0.1, 9], [0.3, 9], [9, 0.2]], ["a", "a", "b"], ["r1", "r2", "r3"], ["a", "b"], seed=0)
+    >>> own.face_p([[0.2, 9.0]]).round(2).tolist()
+    [[0.67, 0.5]]
+
+    Args:
+        scores: (n, families) how unlike each family each calibration face is.
+        family: (n,) str, the family of each.
+        recording: (n,) str, equal for faces of one recording.
+        families: The families, in the order of the columns.
+        seed: Random seed of the order of faces within recordings.
+
+    Raises:
+        BadData: If a score is not finite, or there are no families.
+    """
+    x, names, groups = np.asarray(scores, np.float64), np.asarray(family), np.asarray(recording)
+    if not families or x.shape != (len(names), len(families)):
+        raise BadData(
+            f"scores of shape {x.shape} for {len(names)} faces and {len(families)} families",
+            "a tracer returns a score for each face and family",
+        )
+    if not np.isfinite(x).all():
+        raise BadData("a tracer's scores are not finite (NaN or infinite)", "check how the features were extracted")
+    rng = generator(seed, "calibration")
+    shuffled = rng.permutation(len(x))
+    return Calibration(
+        tuple(families),
+        tuple(
+            _family_calibration(x[own, number], groups[own])
+            for number, name in enumerate(families)
+            for own in (shuffled[names[shuffled] == name],)
+        ),
+    )
+
+
+def _family_calibration(scores: Scores, recording: NDArray[np.str_]) -> FamilyCalibration:
+    order = np.argsort(recording, kind="stable")
+    first = np.flatnonzero(recording[order][1:] != recording[order][:-1]) + 1
+    start = np.concatenate([[0], first, [len(order)]]) if len(order) else np.zeros(1)
+    return FamilyCalibration(scores[order], start.astype(np.intp))
+
+
+def prediction_sets(p: ArrayLike, level: float) -> NDArray[np.bool_]:
+    """Decide which families cannot be excluded: those whose p value is above 1 - level.
+
+    >>> prediction_sets([[0.5, 0.05], [0.01, 0.02]], 0.95).tolist()
+    [[True, False], [False, False]]
+
+    Args:
+        p: (..., families) p values.
+        level: In (0, 1).
+    """
+    return np.asarray(p, np.float64) > 1 - level + _ROUNDING
+
+
+UNKNOWN = "unknown"
+"""The answer where all families are excluded that can be."""
+
+
+def answers(p: ArrayLike, calibration: Calibration, level: float) -> list[str]:
+    """Name the family with the largest p value among those that cannot be excluded, or "unknown".
+
+    A family with too few recordings to ever be excluded is no explanation by itself: if no other is left, the answer
+    is "unknown".
+
+    Args:
+        p: (m, families) p values.
+        calibration: What they were computed by.
+        level: In (0, 1).
+    """
+    values = np.asarray(p, np.float64)
+    decidable = np.array([name not in calibration.too_few(level) for name in calibration.families])
+    left = prediction_sets(values, level)
+    explained = (left & decidable).any(axis=1)
+    best = np.where(left, values, -1).argmax(axis=1)
+    names = zip(best.tolist(), explained.tolist(), strict=True)
+    return [calibration.families[number] if known else UNKNOWN for number, known in names]
