@@ -83,9 +83,14 @@ def kce_evaluators() -> Factories:
 
 
 @hookspec
+def kce_tracers() -> Factories:
+    """Return tracers, which score how unlike each family a face is; see ``kce.types.Tracer``."""
+
+
+@hookspec
 def kce_engines() -> Factories:
     """Return engines, which run jobs on one machine or many; see ``kce.types.Engine``."""
 
 
-KINDS = ("dataset", "detector", "backbone", "aligner", "reducer", "clusterer", "evaluator", "engine")
+KINDS = ("dataset", "detector", "backbone", "aligner", "reducer", "clusterer", "evaluator", "tracer", "engine")
 """The kinds of component, in the order in which a run uses them. The hook of a kind is ``kce_<kind>s``."""

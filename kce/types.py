@@ -628,6 +628,36 @@ class Evaluator(Protocol):
 
 
 @runtime_checkable
+class Tracer(Protocol):
+    """Scores how unlike each family of forgeries a face is.
+
+    KCE makes p values of the scores (``kce.tracing.conformal``), from faces of recordings that `fit` was not given. So
+    scores need no scale, but scores of one family must be comparable with each other.
+    """
+
+    def fit(self, features: Features, plan: MergePlan) -> object:
+        """Learn the families.
+
+        Args:
+            features: Rows of known faces, labelled with their categories. Must not be changed.
+            plan: Category -> family of every label, the reals among them. The families are `plan.names`.
+        """
+        ...
+
+    def score(self, x: NDArray[np.float32]) -> NDArray[np.floating]:
+        """Score rows, each of which is scored alone.
+
+        Args:
+            x: (n, dim) float32. Must not be changed.
+
+        Returns:
+            A numpy array of its own, float (n, families): how unlike each family of `plan.names` the row is, the larger
+            the more; finite for finite x. For NaN, a KCEError or ValueError.
+        """
+        ...
+
+
+@runtime_checkable
 class Engine(Protocol):
     """Runs jobs in other processes than the one that submits them: runs of a study, pieces of a cut.
 

@@ -197,11 +197,24 @@ class CheckedResamplingEvaluator(CheckedEvaluator):
         return self._call(features, resamples, plan, method=validation.SCORE_RESAMPLES)  # type: ignore[no-any-return]
 
 
+class CheckedTracer(_Checked):
+    """Calls a tracer and checks its answer."""
+
+    def fit(self, features: Features, plan: MergePlan) -> None:
+        """Let it learn the families."""
+        self._call(features, plan, method="fit")
+
+    def score(self, x: NDArray[np.float32]) -> NDArray[np.floating]:
+        """Return how unlike each family each row is (n, families)."""
+        return self._do(x)  # type: ignore[no-any-return]
+
+
 _CHECKED: dict[str, Callable[[Callable[..., Any], Traits, Price], Any]] = {
     "aligner": CheckedAligner,
     "reducer": CheckedReducer,
     "clusterer": CheckedClusterer,
     "evaluator": CheckedEvaluator,
+    "tracer": CheckedTracer,
 }
 _STREAMING: dict[str, Callable[[Callable[..., Any], Traits, Price], Any]] = {
     "aligner": CheckedStreamAligner,

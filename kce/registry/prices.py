@@ -28,6 +28,7 @@ _HINTS = {
     "reducer": "choose a reducer that takes rows as a stream, or one whose memory does not grow so; or take fewer rows",
     "clusterer": "cluster the means of categories (`--vote means`), choose a clusterer whose memory does not grow so, "
     "or take fewer rows",
+    "tracer": "choose another tracer, or fit it on fewer faces of each category",
     "evaluator": "score fewer rows of each category, reduce their features first, or leave it out",
 }
 

@@ -36,6 +36,7 @@ _KINDS = {
         "Distance between labels divided by distance within them.",
         "kce score runs/mine/features.h5:/unknown --evaluator {name}",
     ),
+    "tracer": ("Distance from the nearest category's mean.", "kce trace runs/mine PICTURES --tracer {name}"),
     "engine": ("Runs one job after the other.", "kce study sun2023 --scale small --to study --engine {name}"),
 }
 """kind -> (what the template's component does, the command that uses it)."""

@@ -23,6 +23,7 @@ METHODS = {
     "reducer": "fit_transform",
     "clusterer": "fit_predict",
     "evaluator": "score",
+    "tracer": "score",
 }
 """Kind -> the method that is called. Datasets are iterated over, backbones called, engines given jobs."""
 
@@ -76,8 +77,8 @@ def check_answer(kind: str, answer: Any, given: Any) -> None:
 
 
 def check_finite(kind: str, answer: Any) -> None:
-    """Raise CheckFailed ("finite") for NaN or infinity in a valid answer of an aligner, reducer or evaluator."""
-    if kind in ("aligner", "reducer") and not np.isfinite(answer).all():
+    """Raise CheckFailed ("finite") for NaN or infinity in a valid answer of an aligner, reducer, tracer or evaluator."""
+    if kind in ("aligner", "reducer", "tracer") and not np.isfinite(answer).all():
         rows = int((~np.isfinite(answer)).any(axis=1).sum())
         raise CheckFailed("finite", f"its answer has NaN or infinity in {rows} of {len(answer)} rows")
     if kind == "evaluator":
@@ -87,8 +88,8 @@ def check_finite(kind: str, answer: Any) -> None:
 
 
 def check_own_memory(kind: str, answer: Any, given: Any) -> None:
-    """Raise CheckFailed ("own-memory") for an answer of an aligner or reducer that is a view of its input."""
-    if kind not in ("aligner", "reducer"):
+    """Raise CheckFailed ("own-memory") for an answer of an aligner, reducer or tracer that is a view of its input."""
+    if kind not in ("aligner", "reducer", "tracer"):
         return
     x = given.x if kind == "aligner" else given
     if np.may_share_memory(answer, x):  # compares the bounds only, which suffices for separate arrays
@@ -105,6 +106,11 @@ def check_reduced(answer: Any, x: NDArray[Any]) -> None:
     _check_floats(answer, len(x))
     if answer.shape[1] > x.shape[1]:
         raise CheckFailed("shape", f"its answer has {answer.shape[1]} columns, more than the {x.shape[1]} of its input")
+
+
+def check_unlikeness(answer: Any, x: NDArray[Any]) -> None:
+    """Check the answer of a tracer: float (n, families)."""
+    _check_floats(answer, len(x))
 
 
 def check_clusters(answer: Any, x: NDArray[Any]) -> None:
@@ -177,6 +183,7 @@ _ANSWERS: dict[str, Callable[[Any, Any], None]] = {
     "reducer": check_reduced,
     "clusterer": check_clusters,
     "evaluator": check_scores,
+    "tracer": check_unlikeness,
     "detector": check_boxes,
 }
 

@@ -12,7 +12,6 @@ from kce.errors import CheckFailed
 from kce.registry import validation
 from kce.registry.side_effects import observed
 from kce.registry.specs import factory_signature, format_spec, parse_spec
-from kce.registry.validation import METHODS
 from kce.system.worker_pool import TaskLost, Workers
 from kce.testing import resources
 from kce.testing.base import CheckSkipped, Failure, Subject, check, factory_of, reference
@@ -25,7 +24,7 @@ from kce.testing.probes import (
     identical,
     small_input,
 )
-from kce.types import Aligner, Clusterer, Dataset, Detector, Engine, Evaluator, Reducer
+from kce.types import Aligner, Clusterer, Dataset, Detector, Engine, Evaluator, Reducer, Tracer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 COMPUTE = (*ROWS, "detector", "backbone")
 PASSIVE = (*COMPUTE, "dataset")
 """All kinds but engines, whose work is done in other processes."""
-_PROTOCOLS = (Dataset, Detector, Aligner, Reducer, Clusterer, Evaluator, Engine)
+_PROTOCOLS = (Dataset, Detector, Aligner, Reducer, Clusterer, Evaluator, Tracer, Engine)
 _SMALL, _LARGE = 200, 800  # rows that are compared for growth
 _BUSY = 0.05  # seconds of processor time that may be spent elsewhere
 
@@ -169,12 +168,13 @@ def range(subject: Subject) -> None:  # noqa: A001
     _answers(subject, "range")
 
 
-@check("aligner", "reducer")
+@check("aligner", "reducer", "tracer")
 def own_memory(subject: Subject) -> None:
     """Its answer is not a view of its input."""
     with _built(subject) as component:
-        given = component_input(subject.kind, component, small_input(subject, component))
-        validation.check_own_memory(subject.kind, getattr(component, METHODS[subject.kind])(given), given)
+        rows = small_input(subject, component)
+        answer = call_component(subject.kind, component, rows)
+        validation.check_own_memory(subject.kind, answer, component_input(subject.kind, component, rows))
 
 
 def _answers(subject: Subject, name: str) -> None:

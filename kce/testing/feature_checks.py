@@ -1,4 +1,4 @@
-"""The checks of components that work on rows of features: aligners, reducers, clusterers, evaluators."""
+"""The checks of components that work on rows of features; those of tracers alone are in ``tracer_checks``."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def input_unchanged(subject: Subject) -> None:
             raise Failure(f"it changes the {name} of its input")
 
 
-@check("aligner", "reducer", "evaluator")
+@check("aligner", "reducer", "evaluator", "tracer")
 def finite(subject: Subject) -> None:
     """For finite features its answer is finite."""
     with built(subject) as component:
@@ -112,7 +112,7 @@ def row_order(subject: Subject) -> None:
         alike = _same_scores(one, other, 1e-4)
     elif subject.kind == "clusterer":
         alike = _partition(one[order]) == _partition(other)
-    elif subject.kind == "aligner":
+    elif subject.kind in ("aligner", "tracer"):
         alike = np.allclose(one[order], other, rtol=1e-3, atol=1e-3 * float(np.abs(one).max()))
     else:
         gaps = _gaps(one)
@@ -312,7 +312,7 @@ def _answers(subject: Subject, given: Features) -> Any:
     with built(subject) as component:
         answer = call_component(subject.kind, component, given)
         check_component_answer(subject.kind, component, given, answer)
-    if subject.kind in ("aligner", "reducer"):
+    if subject.kind in ("aligner", "reducer", "tracer"):
         validation.check_finite(subject.kind, answer)
     return answer
 

@@ -13,14 +13,14 @@ import numpy as np
 from kce.registry import validation
 from kce.registry.validation import METHODS
 from kce.system.job import Job
-from kce.types import BATCH_ROWS, Features, FeatureTexts
+from kce.types import BATCH_ROWS, Features, FeatureTexts, MergePlan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kce.testing.base import Subject
 
-ROWS = ("aligner", "reducer", "clusterer", "evaluator")
+ROWS = ("aligner", "reducer", "clusterer", "evaluator", "tracer")
 """The kinds that work on rows of features."""
 
 BLOBS = 4
@@ -107,6 +107,8 @@ def small_input(subject: Subject, component: Any, size: int = 0) -> Any:
 
 def call_component(kind: str, component: Any, given: Any) -> Any:
     """Return the answer of a component of this kind to a ``small_input``."""
+    if kind == "tracer":
+        component.fit(given, unmerged(given))
     if kind in ROWS:
         return getattr(component, METHODS[kind])(component_input(kind, component, given))
     if kind == "detector":
@@ -138,7 +140,12 @@ def component_input(kind: str, component: Any, given: Features) -> Any:
         views = tuple(getattr(component, "views", ()))
         reals = _with_views(_reals(given.x.shape[1]), views) if getattr(component, "reals", False) else None
         return replace(_with_views(given, views), reals=reals)
-    return given.x if kind in ("reducer", "clusterer") else given
+    return given.x if kind in ("reducer", "clusterer", "tracer") else given
+
+
+def unmerged(given: Features) -> MergePlan:
+    """Return the plan in which each category is a family of its own."""
+    return MergePlan({category: category for category in given.categories})
 
 
 def _reals(dim: int) -> Features:

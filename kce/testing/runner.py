@@ -19,6 +19,7 @@ from kce.testing import (
     engine_checks,  # noqa: F401
     feature_checks,  # noqa: F401
     image_checks,  # noqa: F401
+    tracer_checks,  # noqa: F401
 )
 from kce.testing.base import ALL, LIMIT, Check, CheckSkipped, Subject
 
