@@ -77,7 +77,7 @@ def check_answer(kind: str, answer: Any, given: Any) -> None:
 
 
 def check_finite(kind: str, answer: Any) -> None:
-    """Raise CheckFailed ("finite") for NaN or infinity in a valid answer of an aligner, reducer, tracer or evaluator."""
+    """Raise CheckFailed ("finite") for NaN or infinity in a valid answer: of an aligner, reducer, tracer, evaluator."""
     if kind in ("aligner", "reducer", "tracer") and not np.isfinite(answer).all():
         rows = int((~np.isfinite(answer)).any(axis=1).sum())
         raise CheckFailed("finite", f"its answer has NaN or infinity in {rows} of {len(answer)} rows")

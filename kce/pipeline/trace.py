@@ -1,0 +1,196 @@
+"""``kce trace``: from faces to families, with everything that it says in tables beside each other."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from kce.errors import KCEError
+from kce.pipeline.recipe import library_versions
+from kce.pipeline.trace_inputs import TraceInputs, read_inputs
+from kce.pipeline.traced_run import TracedRun, known_rows, open_traced_run
+from kce.registry import isolation
+from kce.system.atomic import atomic_replace
+from kce.system.documents import write_document
+from kce.system.lock import folder_lock, make_folder
+from kce.system.regular import require_inside
+from kce.tracing.conformal import UNKNOWN
+from kce.tracing.fitted import FittedTracer, TracedRows
+from kce.tracing.groups import group_unexplained
+from kce.tracing.trace_report import TraceGroup, TraceReport
+from kce.tracing.videos import Videos
+
+if TYPE_CHECKING:
+    from kce.registry.registry import Registry
+    from kce.types import Progress
+
+TRACES, VIDEOS, REPORT = "traces.csv", "videos.csv", "trace.json"
+MOST_GROUPED = 20_000
+"""Unexplained faces that are grouped, at most: clusterers compare all pairs."""
+
+
+class _Unexplained(NamedTuple):
+    """Faces that no family explains, as far as they are kept for grouping."""
+
+    key: list[str]
+    x: list[np.ndarray]
+
+
+def trace(
+    folder: Path,
+    inputs: Sequence[str],
+    to: Path,
+    registry: Registry,
+    *,
+    tracer: str,
+    level: float = 0.95,
+    discover: str = "",
+    root: Path | None = None,
+    detector: str | None = None,
+    frames: int | None = None,
+    devices: int = 1,
+    progress: Progress = lambda *_: None,
+) -> TraceReport:
+    """Trace faces to the families of a run.
+
+    Args:
+        folder: The run's folder.
+        inputs: As ``kce.pipeline.trace_inputs.read_inputs`` takes them.
+        to: The folder of the trace; one that is there is continued.
+        registry: Builds components.
+        tracer: The tracer, "name:key=value,...".
+        level: In (0, 1).
+        discover: The clusterer that groups what no family explains; empty = it is not grouped.
+        root: The root of a dataset that is given by name.
+        detector: Another detector than the run's.
+        frames: Frames per video; None = as the run.
+        devices: GPUs, or processes on the CPU.
+        progress: Called while it works.
+
+    Returns:
+        What ``trace.json`` has.
+    """
+    _check_level(level)
+    run = open_traced_run(folder, registry)
+    part = registry.resolve_seeded("tracer", tracer, run.recipe.seed)
+    clusterer = registry.resolve_seeded("clusterer", discover, run.recipe.seed) if discover else None
+    make_folder(to)
+    require_inside(to, TRACES, VIDEOS, REPORT)
+    with folder_lock(to, "trace"):
+        given = read_inputs(
+            run, inputs, to, registry, root=root, detector=detector, frames=frames, devices=devices, progress=progress
+        )
+        known, held_out = known_rows(run, registry, devices, progress)
+        with isolation.component(part, registry, run.recipe.timeout) as component:
+            fitted = FittedTracer(component, known, held_out, run.plan, level, run.recipe.seed)
+            counts, video_counts, unexplained = _write_tables(to, fitted, given, progress)
+        groups: list[TraceGroup] = []
+        if clusterer is not None and unexplained.key:
+            with isolation.component(clusterer, registry, run.recipe.timeout) as cluster:
+                found = group_unexplained(unexplained.key, np.concatenate(unexplained.x), cluster.fit_predict)[1]
+            groups = [TraceGroup(one.name, one.faces, one.nearest) for one in found]
+        report = TraceReport(
+            run=str(folder),
+            inputs=tuple(inputs),
+            tracer=part.spec,
+            level=level,
+            seed=run.recipe.seed,
+            families={name: tuple(run.plan.members(name)) for name in fitted.families},
+            calibration={
+                name: own.recordings for name, own in zip(fitted.families, fitted.calibration.by_family, strict=True)
+            },
+            too_few=fitted.calibration.too_few(level),
+            faces=sum(counts.values()),
+            answers=dict(counts.most_common()),
+            videos=sum(video_counts.values()),
+            video_answers=dict(video_counts.most_common()),
+            groups=tuple(groups),
+            problems=given.problems,
+            several_faces=given.several_faces,
+            remarks=tuple(_remarks(run, fitted, unexplained, bool(discover), counts[UNKNOWN])),
+            versions=library_versions(),
+        )
+        write_document(to / REPORT, report)
+    return report
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise KCEError(f"the level {level} is not between 0 and 1", "at 0.95 the own family is excluded 1 in 20 times")
+
+
+def _write_tables(
+    to: Path, fitted: FittedTracer, given: TraceInputs, progress: Progress
+) -> tuple[Counter[str], Counter[str], _Unexplained]:
+    """Write a line for each face and each video; faces are read in batches and forgotten."""
+    counts: Counter[str] = Counter()
+    videos, unexplained, done = Videos(), _Unexplained([], []), 0
+    known = [f"{label}: {key}" for key, label in zip(fitted.known.key, fitted.known.label, strict=True)]
+    with _csv(to / TRACES, ["key", *_columns(fitted), *(f"neighbour_{n + 1}" for n in range(5))]) as write:
+        for traced in fitted.trace(given.rows):
+            for row, line in enumerate(_lines(traced.answer, traced.p, traced.possible, fitted)):
+                near = [known[number] for number in traced.neighbours[row].tolist()]
+                write([traced.key[row], *line, *near, *[""] * (5 - len(near))])
+            counts.update(traced.answer)
+            videos.add(traced)
+            _keep_unexplained(unexplained, traced)
+            done += len(traced.key)
+            progress("tracing faces", done, len(given.rows))
+    video_counts: Counter[str] = Counter()
+    with _csv(to / VIDEOS, ["video", "faces", *_columns(fitted)]) as write:
+        for answer in videos.answers(fitted):
+            (line,) = _lines([answer.answer], answer.p[None], answer.possible[None], fitted)
+            write([answer.key, answer.faces, *line])
+            video_counts[answer.answer] += 1
+    return counts, video_counts, unexplained
+
+
+def _columns(fitted: FittedTracer) -> list[str]:
+    return ["answer", "possible", *(f"p {name}" for name in fitted.families)]
+
+
+def _lines(answer: list[str], p: np.ndarray, possible: np.ndarray, fitted: FittedTracer) -> Iterator[list[Any]]:
+    for own, values, left in zip(answer, p.tolist(), possible.tolist(), strict=True):
+        names = [name for name, is_left in zip(fitted.families, left, strict=True) if is_left]
+        yield [own, ";".join(names), *values]
+
+
+def _keep_unexplained(kept: _Unexplained, traced: TracedRows) -> None:
+    rows = [row for row, answer in enumerate(traced.answer) if answer == UNKNOWN]
+    rows = rows[: MOST_GROUPED - len(kept.key)]
+    if rows:
+        kept.key.extend(traced.key[rows].tolist())
+        kept.x.append(traced.x[rows])
+
+
+def _remarks(
+    run: TracedRun, fitted: FittedTracer, unexplained: _Unexplained, discover: bool, unknown: int
+) -> Iterable[str]:
+    if too_few := fitted.calibration.too_few(fitted.level):
+        counts = ", ".join(f"{name} ({count})" for name, count in too_few.items())
+        yield (
+            f"too few held-out recordings to exclude these families at {fitted.level:.0%}, whatever a face looks like: "
+            f"{counts}"
+        )
+    if missing := int((run.faces.take(run.held_out).group == "").sum()):
+        yield (
+            f"the recording of {missing} of {int(run.held_out.sum())} calibration faces is unknown: each counts as a "
+            "recording of its own, so p values may be too small"
+        )
+    if discover and unknown > len(unexplained.key):
+        yield f"{len(unexplained.key)} of {unknown} unexplained faces were grouped"
+
+
+@contextmanager
+def _csv(path: Path, head: Sequence[str]) -> Iterator[Any]:
+    """Write a table whole or not at all."""
+    with atomic_replace(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(head)
+        yield writer.writerow
