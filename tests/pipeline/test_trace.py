@@ -1,0 +1,212 @@
+"""Tracing to a trained run: pictures, folders, stored features; what is wrong with them; and what is written."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from kce import BadData, KCEError
+from kce.errors import Refused
+from kce.faces.cut import cut
+from kce.merging.plan_file import read_plan, write_plan
+from kce.pipeline.recipe import Recipe
+from kce.pipeline.run import run
+from kce.pipeline.trace import trace
+from kce.registry.registry import Registry
+from kce.system.documents import read_document
+from kce.tracing.trace_report import TraceReport
+from kce.training.settings import TrainSettings
+from kce.types import MergePlan
+from tests.support.corpus import KNOWN, UNKNOWN, pattern, pictures
+
+REGISTRY = Registry.load(Path("/"))
+BACKBONE = "tiny:size=16,width=2"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with pictures, a face folder, and a run whose final network was trained for a moment."""
+    at = tmp_path_factory.mktemp("traced")
+    root = pictures(at / "pictures", count=48, groups=48)
+    cut(REGISTRY.build("dataset", "folder", root=root), at / "faces", detector="whole", workers=0)
+    train = TrainSettings(epochs=1, held_out=0.5, batch_size=32)
+    recipe = Recipe(faces=str(at / "faces"), unknown=tuple(UNKNOWN), backbone=BACKBONE, plan="name", train=train)
+    run(at / "run", recipe, REGISTRY, until="final")
+    return at
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    """A folder with a few pictures."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(6):
+        rng = np.random.default_rng(number)
+        cv2.imwrite(
+            str(folder / f"{number}.png"), pattern("dots" if number % 2 else "checks", rng, size=8 + 10 * number)
+        )
+    return folder
+
+
+def call(made: Path, given: Any, to: Path, **options: Any) -> TraceReport:
+    given = [str(one) for one in (given if isinstance(given, list) else [given])]
+    return trace(made / "run", given, to, REGISTRY, **{"tracer": "mahalanobis", **options})
+
+
+def lines(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_face_has_a_line_whose_answer_follows_from_its_p_values(made: Path, inputs: Path, tmp_path: Path) -> None:
+    report = call(made, inputs, tmp_path / "out", discover="kmeans:n_clusters=1")
+    rows = lines(tmp_path / "out" / "traces.csv")
+    assert sorted(row["key"] for row in rows) == [f"input/{number}.png" for number in range(6)]
+    assert report.faces == 6 == sum(report.answers.values())
+    families = list(report.families)
+    assert families == sorted({category.partition("_")[2] for category in KNOWN})
+    for row in rows:
+        p = {name: float(row[f"p {name}"]) for name in families}
+        assert all(0 < value <= 1 for value in p.values())
+        possible = [name for name in families if p[name] > 0.05]
+        assert row["possible"] == ";".join(possible)
+        assert row["answer"] == (max(possible, key=p.__getitem__) if possible else "unknown")
+        assert row["neighbour_1"].split(": ")[0] in KNOWN
+    assert read_document(tmp_path / "out" / "trace.json", TraceReport) == report
+    assert sum(group.faces for group in report.groups) == report.answers.get("unknown", 0)
+
+
+def test_started_again_it_makes_the_same_files_and_cuts_nothing_twice(made: Path, inputs: Path, tmp_path: Path) -> None:
+    def bytes_of(folder: Path) -> dict[str, bytes]:
+        return {name: (folder / name).read_bytes() for name in ("traces.csv", "videos.csv", "trace.json")}
+
+    call(made, inputs, tmp_path / "out")
+    first, features = bytes_of(tmp_path / "out"), (tmp_path / "out" / "features.h5").stat().st_mtime_ns
+    call(made, inputs, tmp_path / "out")
+    assert bytes_of(tmp_path / "out") == first
+    assert (tmp_path / "out" / "features.h5").stat().st_mtime_ns == features
+    (inputs / "7.png").write_bytes((inputs / "1.png").read_bytes())
+    with pytest.raises(Refused):  # rows of other faces are there
+        call(made, inputs, tmp_path / "out")
+
+
+def test_files_folders_and_equal_names_can_be_traced_together(made: Path, inputs: Path, tmp_path: Path) -> None:
+    other = tmp_path / "more" / "photos"
+    other.mkdir(parents=True)
+    (other / "0.png").write_bytes((inputs / "0.png").read_bytes())
+    report = call(made, [inputs, other, inputs / "3.png"], tmp_path / "out")
+    assert report.faces == 8
+    assert len({row["key"] for row in lines(tmp_path / "out" / "traces.csv")}) == 8
+
+
+def test_a_face_folder_and_a_stored_table_give_the_same(made: Path, tmp_path: Path) -> None:
+    one = call(made, made / "faces", tmp_path / "one")
+    table = f"{tmp_path / 'one' / 'features.h5'}:/inputs"
+    other = call(made, table, tmp_path / "other")
+    assert one.answers == other.answers
+    assert (tmp_path / "one" / "traces.csv").read_bytes() == (tmp_path / "other" / "traces.csv").read_bytes()
+    assert one.faces == 48 * 8
+
+
+def test_a_dataset_is_traced_by_its_name(made: Path, tmp_path: Path) -> None:
+    report = call(made, "folder", tmp_path / "out", root=made / "pictures", frames=1)
+    assert report.faces == 48 * 8
+
+
+def test_what_cannot_be_decoded_is_listed_and_stops_no_other(made: Path, inputs: Path, tmp_path: Path) -> None:
+    (inputs / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 40)
+    report = call(made, inputs, tmp_path / "out")
+    assert report.faces == 6
+    assert [problem for problem in report.problems if "broken.png" in problem]
+
+
+def test_pictures_without_a_face_are_an_error_that_says_what_to_do(made: Path, inputs: Path, tmp_path: Path) -> None:
+    with pytest.raises(KCEError, match="not one face was found") as error:
+        call(made, inputs, tmp_path / "out", detector="yunet")
+    assert "--detector whole" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ([], "nothing is given"),
+        (["nowhere"], "there is no nowhere"),
+        (["notes.txt"], "no picture or video"),
+    ],
+)
+def test_what_is_no_input_is_an_error(made: Path, at: Path, given: list[str], words: str) -> None:
+    Path("notes.txt").write_text("words")
+    with pytest.raises(KCEError, match=words):
+        call(made, given, at / "out")
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 1.5])
+def test_a_level_that_is_none_is_an_error(made: Path, inputs: Path, tmp_path: Path, level: float) -> None:
+    with pytest.raises(KCEError, match="not between 0 and 1"):
+        call(made, inputs, tmp_path / "out", level=level)
+
+
+def test_features_of_another_network_are_refused(made: Path, tmp_path: Path) -> None:
+    from kce.features.store import write_table
+
+    with write_table(tmp_path / "f.h5", "known", {"weights": "0" * 64}) as writer:
+        writer.append(["a"], ["A_x"], [""], np.zeros((1, 8), np.float32))
+        writer.publish()
+    with pytest.raises(BadData, match="of another network"):
+        call(made, f"{tmp_path / 'f.h5'}:/known", tmp_path / "out")
+
+
+def test_few_held_out_recordings_are_said_and_exclude_nothing(made: Path, inputs: Path, tmp_path: Path) -> None:
+    report = call(made, inputs, tmp_path / "out", level=0.99)
+    assert set(report.too_few) == set(report.families)
+    assert any("too few held-out recordings" in remark for remark in report.remarks)
+    assert report.answers == {"unknown": 6}
+    assert all(row["possible"] == ";".join(report.families) for row in lines(tmp_path / "out" / "traces.csv"))
+
+
+def copied_run(made: Path, to: Path) -> Path:
+    """The run again, in another folder."""
+    import shutil
+
+    shutil.copytree(made / "run", to / "run")
+    (to / "faces").symlink_to(made / "faces")
+    return to
+
+
+def test_a_run_without_a_final_network_is_an_error(made: Path, inputs: Path, tmp_path: Path) -> None:
+    other = copied_run(made, tmp_path)
+    (other / "run" / "final.safetensors").unlink()
+    with pytest.raises(KCEError, match="no final network") as error:
+        call(other, inputs, tmp_path / "out")
+    assert "kce run" in error.value.hint
+    with pytest.raises(KCEError, match="not the folder of a run"):
+        trace(inputs, [str(inputs)], tmp_path / "out", REGISTRY, tracer="softmax")
+
+
+def test_a_plan_that_was_edited_after_training_is_refused(made: Path, inputs: Path, tmp_path: Path) -> None:
+    other = copied_run(made, tmp_path)
+    plan = read_plan(other / "run" / "plan.toml")
+    write_plan(other / "run" / "plan.toml", MergePlan({**plan.classes, KNOWN[0]: "mine"}, plan.votes, plan.made))
+    with pytest.raises(Refused, match="edited after the final model was trained"):
+        call(other, inputs, tmp_path / "out")
+
+
+def test_a_video_has_one_answer_from_all_its_faces(made: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    path = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (40, 40))
+    for _ in range(12):
+        writer.write(pattern("dots", rng))
+    writer.release()
+    report = call(made, path, tmp_path / "out", frames=4)
+    assert (report.faces, report.videos) == (4, 1)
+    (row,) = lines(tmp_path / "out" / "videos.csv")
+    assert (row["video"], row["faces"]) == ("input/clip.avi", "4")
+    assert row["answer"] in report.video_answers
+    assert json.loads((tmp_path / "out" / "trace.json").read_text())["videos"] == 1
