@@ -11,7 +11,8 @@ import sys
 from kce.system.version import __version__ as __version__
 
 _COMMANDS = {
-    name: f"api.{name}" for name in ("audit", "bench", "cut", "demo", "pack", "report", "run", "scan", "score", "study")
+    name: f"api.{name}"
+    for name in ("audit", "bench", "cut", "demo", "pack", "report", "run", "scan", "score", "study", "trace")
 }
 """The commands as functions."""
 
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from kce.api.scan import scan as scan
     from kce.api.score import score as score
     from kce.api.study import study as study
+    from kce.api.trace import trace as trace
     from kce.data.adapter import Clip as Clip
     from kce.data.adapter import Tree as Tree
     from kce.data.adapter import Unparsed as Unparsed

@@ -25,6 +25,7 @@ _DOCUMENTS = {
     "study-report": ("kce.study.study_report:StudyReport", "report.json of a study"),
     "audit": ("kce.audit.audit_report:AuditReport", "audit.json of an audit"),
     "bench": ("kce.bench.cell_store:BenchRecord", "bench.json of a bench"),
+    "trace": ("kce.tracing.trace_report:TraceReport", "trace.json of a trace"),
     "leaderboard": ("kce.bench.bench_reports:LeaderboardReport", "leaderboard.json of a bench of clusterers"),
     "provenance": ("kce.registry.result_provenance:Provenance", "provenance.json beside exported tables"),
     "aligners": ("kce.bench.bench_reports:AlignerReport", "aligners.json of a bench of aligners"),

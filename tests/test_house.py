@@ -32,13 +32,14 @@ BELOW = {
     "evaluation": "contract system registry features",
     "merging": "contract system registry faces features",
     "audit": "contract system registry features evaluation merging",
-    "pipeline": "contract system registry faces training features evaluation merging audit",
+    "tracing": "contract system features",
+    "pipeline": "contract system registry data faces training features evaluation merging audit tracing",
     "study": "contract system registry faces training features evaluation merging pipeline",
     "jobs": "system",
     "report": "contract system registry data faces training features evaluation merging audit pipeline study",
     "bench": "contract system registry faces features evaluation merging audit pipeline report",
     "demo": "contract system registry faces pipeline report",
-    "schemas": "contract system faces merging pipeline study audit report bench",
+    "schemas": "contract system faces merging pipeline study audit tracing report bench",
     "testing": "contract system registry evaluation",
     "api": (
         "contract system registry data faces training features evaluation merging audit pipeline study report bench "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kce.cli import audit, bench, completion, docs, init, pack_faces, run, study, worlds
+from kce.cli import audit, bench, completion, docs, init, pack_faces, run, study, trace, worlds
 from kce.cli import plugins as plugin_commands
 from kce.cli.app import App, command_with_defaults
 from kce.cli.console import (
@@ -370,6 +370,7 @@ app.command(context_settings=MORE)(run.score)
 app.command(continues=True)(study.study)
 app.command()(study.report)
 app.command()(audit.audit)
+app.command()(trace.trace)
 app.command("list", context_settings=MORE, options_metavar="[OPTIONS] [KIND]")(list_)
 app.command()(show)
 app.command()(plugin_commands.check)

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from kce.errors import KCEError
+from kce.faces.folder import read_faces
 from kce.pipeline.recipe import library_versions
 from kce.pipeline.trace_inputs import TraceInputs, read_inputs
+from kce.pipeline.trace_storage import compare_stored
 from kce.pipeline.traced_run import TracedRun, known_rows, open_traced_run
 from kce.registry import isolation
 from kce.system.atomic import atomic_replace
@@ -23,7 +25,7 @@ from kce.system.regular import require_inside
 from kce.tracing.conformal import UNKNOWN
 from kce.tracing.fitted import FittedTracer, TracedRows
 from kce.tracing.groups import group_unexplained
-from kce.tracing.trace_report import TraceGroup, TraceReport
+from kce.tracing.trace_report import StorageComparison, TraceGroup, TraceReport
 from kce.tracing.videos import Videos
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from kce.types import Progress
 
 TRACES, VIDEOS, REPORT = "traces.csv", "videos.csv", "trace.json"
+UNLIKE = "stored unlike the known faces"
+"""The warning on every answer, if the inputs as a whole are."""
 MOST_GROUPED = 20_000
 """Unexplained faces that are grouped, at most: clusterers compare all pairs."""
 
@@ -89,7 +93,9 @@ def trace(
         known, held_out = known_rows(run, registry, devices, progress)
         with isolation.component(part, registry, run.recipe.timeout) as component:
             fitted = FittedTracer(component, known, held_out, run.plan, level, run.recipe.seed)
-            counts, video_counts, unexplained = _write_tables(to, fitted, given, progress)
+            storage = _compared(run, given)
+            warning = UNLIKE if storage and storage.unlike else ""
+            counts, video_counts, unexplained = _write_tables(to, fitted, given, warning, progress)
         groups: list[TraceGroup] = []
         if clusterer is not None and unexplained.key:
             with isolation.component(clusterer, registry, run.recipe.timeout) as cluster:
@@ -110,14 +116,40 @@ def trace(
             answers=dict(counts.most_common()),
             videos=sum(video_counts.values()),
             video_answers=dict(video_counts.most_common()),
+            storage=storage,
             groups=tuple(groups),
             problems=given.problems,
             several_faces=given.several_faces,
-            remarks=tuple(_remarks(run, fitted, unexplained, bool(discover), counts[UNKNOWN])),
+            remarks=(
+                *_storage_remarks(storage, given),
+                *_remarks(run, fitted, unexplained, bool(discover), counts[UNKNOWN]),
+            ),
             versions=library_versions(),
         )
         write_document(to / REPORT, report)
     return report
+
+
+def _compared(run: TracedRun, given: TraceInputs) -> StorageComparison | None:
+    """How the inputs are stored, against the known faces."""
+    if given.face_folder is None:
+        return None
+    test = compare_stored(run, read_faces(given.face_folder))
+    if test is None:
+        return None
+    return StorageComparison(test.unlike, test.dataset, test.p, test.effect, test.recordings)
+
+
+def _storage_remarks(storage: StorageComparison | None, given: TraceInputs) -> Iterator[str]:
+    if storage is None:
+        why = "there are no pictures" if given.face_folder is None else "there are too few recordings"
+        yield f"whether the inputs are stored as the known faces are was not tested: {why}"
+    elif storage.unlike:
+        yield (
+            f"the inputs are stored unlike the faces of every known dataset (the nearest is {storage.dataset}, p "
+            f"{storage.p:.3f}): no answer can be relied on, and the family of a face is excluded more often than the "
+            "level says"
+        )
 
 
 def _check_level(level: float) -> None:
@@ -126,7 +158,7 @@ def _check_level(level: float) -> None:
 
 
 def _write_tables(
-    to: Path, fitted: FittedTracer, given: TraceInputs, progress: Progress
+    to: Path, fitted: FittedTracer, given: TraceInputs, warning: str, progress: Progress
 ) -> tuple[Counter[str], Counter[str], _Unexplained]:
     """Write a line for each face and each video; faces are read in batches and forgotten."""
     counts: Counter[str] = Counter()
@@ -134,7 +166,7 @@ def _write_tables(
     known = [f"{label}: {key}" for key, label in zip(fitted.known.key, fitted.known.label, strict=True)]
     with _csv(to / TRACES, ["key", *_columns(fitted), *(f"neighbour_{n + 1}" for n in range(5))]) as write:
         for traced in fitted.trace(given.rows):
-            for row, line in enumerate(_lines(traced.answer, traced.p, traced.possible, fitted)):
+            for row, line in enumerate(_lines(traced.answer, traced.p, traced.possible, warning, fitted)):
                 near = [known[number] for number in traced.neighbours[row].tolist()]
                 write([traced.key[row], *line, *near, *[""] * (5 - len(near))])
             counts.update(traced.answer)
@@ -145,20 +177,22 @@ def _write_tables(
     video_counts: Counter[str] = Counter()
     with _csv(to / VIDEOS, ["video", "faces", *_columns(fitted)]) as write:
         for answer in videos.answers(fitted):
-            (line,) = _lines([answer.answer], answer.p[None], answer.possible[None], fitted)
+            (line,) = _lines([answer.answer], answer.p[None], answer.possible[None], warning, fitted)
             write([answer.key, answer.faces, *line])
             video_counts[answer.answer] += 1
     return counts, video_counts, unexplained
 
 
 def _columns(fitted: FittedTracer) -> list[str]:
-    return ["answer", "possible", *(f"p {name}" for name in fitted.families)]
+    return ["answer", "possible", "warning", *(f"p {name}" for name in fitted.families)]
 
 
-def _lines(answer: list[str], p: np.ndarray, possible: np.ndarray, fitted: FittedTracer) -> Iterator[list[Any]]:
+def _lines(
+    answer: list[str], p: np.ndarray, possible: np.ndarray, warning: str, fitted: FittedTracer
+) -> Iterator[list[Any]]:
     for own, values, left in zip(answer, p.tolist(), possible.tolist(), strict=True):
         names = [name for name, is_left in zip(fitted.families, left, strict=True) if is_left]
-        yield [own, ";".join(names), *values]
+        yield [own, ";".join(names), warning, *values]
 
 
 def _keep_unexplained(kept: _Unexplained, traced: TracedRows) -> None:

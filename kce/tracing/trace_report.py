@@ -25,6 +25,25 @@ class TraceGroup:
 
 
 @dataclass(frozen=True)
+class StorageComparison:
+    """How the inputs as a whole are stored, against the known faces; see ``kce.tracing.storage``.
+
+    Attributes:
+        unlike: Whether they are stored otherwise than every known dataset: then no answer can be relied on.
+        dataset: The known dataset whose storage most of them are nearest to.
+        p: p value of the hypothesis that each is stored as one of the known datasets is.
+        effect: Probability that one lies farther out than a held-out recording of the dataset it is nearest to.
+        recordings: Number of recordings of the inputs that were compared.
+    """
+
+    unlike: bool
+    dataset: str
+    p: float
+    effect: float
+    recordings: int
+
+
+@dataclass(frozen=True)
 class TraceReport(Document):
     """What a trace found.
 
@@ -41,6 +60,7 @@ class TraceReport(Document):
         answers: Answer -> faces.
         videos: Number of videos traced.
         video_answers: Answer -> videos.
+        storage: How the storage of the inputs compares with that of the known faces; None if it could not be compared.
         groups: What no family explains, grouped.
         problems: Inputs without a face, or that cannot be read, as "path: reason".
         several_faces: Pictures or frames with several faces, of which the largest was traced.
@@ -63,6 +83,7 @@ class TraceReport(Document):
     answers: Mapping[str, int]
     videos: int
     video_answers: Mapping[str, int]
+    storage: StorageComparison | None = None
     groups: tuple[TraceGroup, ...] = ()
     problems: tuple[str, ...] = ()
     several_faces: int = 0

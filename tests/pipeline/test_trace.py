@@ -210,3 +210,27 @@ def test_a_video_has_one_answer_from_all_its_faces(made: Path, tmp_path: Path) -
     assert (row["video"], row["faces"]) == ("input/clip.avi", "4")
     assert row["answer"] in report.video_answers
     assert json.loads((tmp_path / "out" / "trace.json").read_text())["videos"] == 1
+
+
+def test_inputs_that_are_stored_otherwise_have_a_warning_on_every_answer(made: Path, tmp_path: Path) -> None:
+    alike = call(made, made / "pictures" / KNOWN[0], tmp_path / "alike")
+    assert alike.storage is not None
+    assert not alike.storage.unlike
+    assert {row["warning"] for row in lines(tmp_path / "alike" / "traces.csv")} == {""}
+    other = tmp_path / "jpeg"
+    other.mkdir()
+    for path in sorted((made / "pictures" / KNOWN[0]).rglob("*.png"))[:20]:
+        picture = cv2.GaussianBlur(cv2.imread(str(path)), (0, 0), 1.5)
+        cv2.imwrite(str(other / f"{path.stem}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 10])
+    report = call(made, other, tmp_path / "other")
+    assert report.storage is not None
+    assert report.storage.unlike
+    assert {row["warning"] for row in lines(tmp_path / "other" / "traces.csv")} == {"stored unlike the known faces"}
+    assert any("no answer can be relied on" in remark for remark in report.remarks)
+
+
+def test_of_stored_features_it_is_said_that_storage_was_not_tested(made: Path, inputs: Path, tmp_path: Path) -> None:
+    call(made, inputs, tmp_path / "one")
+    report = call(made, f"{tmp_path / 'one' / 'features.h5'}:/inputs", tmp_path / "other")
+    assert report.storage is None
+    assert any("was not tested" in remark for remark in report.remarks)

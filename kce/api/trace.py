@@ -1,0 +1,175 @@
+"""``kce.trace``: which family an unseen face may be of."""
+
+from __future__ import annotations
+
+import csv as csv_module
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kce.api.arguments import optional_path, several
+from kce.api.progress import shown_progress
+from kce.api.results import Result, counted
+from kce.api.threads import limited_threads
+from kce.registry import defaults
+
+if TYPE_CHECKING:
+    from kce.api.arguments import AnyPath
+    from kce.types import Progress
+
+MOST_LISTED = 1000
+"""Faces and videos that the result lists; the csv files have all of them."""
+
+
+class TraceResult(Result):
+    """What may have made some faces.
+
+    Attributes:
+        folder: Where everything is kept; None if nothing is.
+    """
+
+    def __init__(self, document: Mapping[str, Any], folder: Path | None) -> None:
+        super().__init__(document)
+        self.folder = folder
+
+    @property
+    def answers(self) -> dict[str, int]:
+        """Family, "real" or "unknown" -> faces."""
+        return dict(self._document["answers"])
+
+    @property
+    def faces(self) -> int:
+        """Faces that were traced."""
+        return int(self._document["faces"])
+
+    @property
+    def families(self) -> list[str]:
+        """The families that a face can be of."""
+        return list(self._document["families"])
+
+    @property
+    def traces(self) -> list[dict[str, Any]]:
+        """A line for each face, the first 1,000: key, answer, possible, p (family -> p value) and neighbours."""
+        return [dict(line) for line in self._document["traces"]]
+
+    @property
+    def videos(self) -> list[dict[str, Any]]:
+        """A line for each video, the first 1,000: video, faces, answer, possible and p."""
+        return [dict(line) for line in self._document["video_traces"]]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader must know."""
+        return list(self._document["remarks"])
+
+    def _records(self) -> list[dict[str, Any]]:
+        return [
+            {**{key: value for key, value in line.items() if key != "p"}, **{f"p {k}": v for k, v in line["p"].items()}}
+            for line in self._document["traces"]
+        ]
+
+    def _summary(self) -> str:
+        found = ", ".join(f"{name} {count:,}" for name, count in self.answers.items())
+        return f"{counted(self.faces, 'face')}: {found}"
+
+
+def trace(
+    run: AnyPath,
+    inputs: AnyPath | Iterable[AnyPath],
+    *,
+    root: AnyPath | None = None,
+    to: AnyPath | None = None,
+    csv: AnyPath | None = None,
+    tracer: str = defaults.TRACER,
+    level: float = 0.95,
+    discover: str = "",
+    detector: str | None = None,
+    frames: int | None = None,
+    devices: int = 1,
+    threads: int | None = None,
+    progress: bool | Progress = True,
+) -> TraceResult:
+    """Say for each face which family of a run's plan it may be of, or that it is of none.
+
+    Faces are cut as the run's own were, and seen by its final network. Each family has a p value: how large a share of
+    its faces, from recordings that the network never saw, is at least as unlike it. ``kce docs tracing`` says what that
+    means, and what it does not.
+
+    Args:
+        run: The folder of a finished run.
+        inputs: Pictures, videos and folders of them; or one face folder, one dataset's name, or FEATURES.h5:/TABLE.
+        root: The folder that a dataset was unpacked to, for a dataset by its name.
+        to: The folder for everything that is made; one that is there already is continued. None = nothing is kept.
+        csv: A file to write, with one row per face.
+        tracer: Scores how unlike each family a face is.
+        level: How often, in the long run, the family of a face of a new recording is not excluded; in (0, 1).
+        discover: A clusterer that groups what no family explains; empty = it is not grouped.
+        detector: Finds the faces; None = as for the run's own. whole: pictures are faces already.
+        frames: Frames per video; None = as for the run's own.
+        devices: GPUs, or processes where there is none.
+        threads: Threads per process; None = as many as torch uses now.
+        progress: True shows bars, False nothing; or a function of what is done, how much of it, and the total or None.
+
+    Returns:
+        The answers. ``to_frame()``: key, answer, possible, neighbours and a p value for each family, of the first 1,000
+        faces.
+
+    Raises:
+        KCEError: The run has no final network, an input does not exist, or not one face was found.
+        KeyboardInterrupt: What is done is saved first, if `to` is given.
+
+    Example:
+        >>> trace("no-such-run", "photo.jpg", progress=False)
+        Traceback (most recent call last):
+        kce.errors.KCEError: no-such-run is not the folder of a run: it has no recipe.toml
+        hint: give a folder made by `kce run`
+    """
+    from kce.pipeline import trace as tracing
+    from kce.registry.registry import Registry
+    from kce.system.documents import document_to_table
+
+    with ExitStack() as stack:
+        folder = optional_path(to) or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        stack.enter_context(limited_threads(threads))
+        show = stack.enter_context(shown_progress(progress))
+        report = tracing.trace(
+            Path(run),
+            several(inputs) or [],
+            folder,
+            Registry.load(),
+            tracer=tracer,
+            level=level,
+            discover=discover,
+            root=optional_path(root),
+            detector=detector,
+            frames=frames,
+            devices=devices,
+            progress=show,
+        )
+        if csv is not None:
+            shutil.copyfile(folder / tracing.TRACES, Path(csv))
+        document = document_to_table(report)
+        document["traces"] = _listed(folder / tracing.TRACES)
+        document["video_traces"] = _listed(folder / tracing.VIDEOS)
+    return TraceResult(document, optional_path(to))
+
+
+def _listed(path: Path) -> list[dict[str, Any]]:
+    """The first lines of a table, with the families that are possible and the neighbours as lists."""
+    lines: list[dict[str, Any]] = []
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv_module.DictReader(file):
+            if len(lines) == MOST_LISTED:
+                break
+            line: dict[str, Any] = {name: row[name] for name in ("key", "video", "answer") if name in row}
+            if "faces" in row:
+                line["faces"] = int(row["faces"])
+            line["warning"] = row["warning"]
+            line["possible"] = row["possible"].split(";") if row["possible"] else []
+            line["p"] = {name.removeprefix("p "): float(value) for name, value in row.items() if name.startswith("p ")}
+            neighbours = [value for name, value in row.items() if name.startswith("neighbour_") and value]
+            lines.append({**line, **({"neighbours": neighbours} if "key" in row else {})})
+    return lines
