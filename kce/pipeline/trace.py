@@ -13,11 +13,11 @@ import numpy as np
 
 from kce.errors import KCEError
 from kce.faces.folder import read_faces
-from kce.pipeline.recipe import library_versions
 from kce.pipeline.trace_inputs import TraceInputs, read_inputs
 from kce.pipeline.trace_storage import compare_stored
 from kce.pipeline.traced_run import TracedRun, known_rows, open_traced_run
 from kce.registry import isolation
+from kce.registry.result_provenance import library_versions
 from kce.system.atomic import atomic_replace
 from kce.system.documents import write_document
 from kce.system.lock import folder_lock, make_folder

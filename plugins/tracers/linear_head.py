@@ -98,4 +98,4 @@ class Energy(_LinearHead):
 
 @hookimpl
 def kce_tracers() -> dict[str, Callable[..., Any]]:
-    return {"softmax": Softmax, "energy": Energy}
+    return {"max-softmax": Softmax, "energy": Energy}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from kce import BadData, Moments, hookimpl, shrunk_covariance
+from kce import BadData, hookimpl
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +25,8 @@ class Mahalanobis:
         """Learn means and covariance. Raises BadData for rows that are not finite, or all equal in each category."""
         import numpy as np
         from scipy.linalg import cholesky
+
+        from kce import Moments, shrunk_covariance
 
         if not len(features) or not np.isfinite(features.x).all():
             raise BadData("there are no features, or they are not finite", "check how the features were extracted")

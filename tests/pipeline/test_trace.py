@@ -186,7 +186,7 @@ def test_a_run_without_a_final_network_is_an_error(made: Path, inputs: Path, tmp
         call(other, inputs, tmp_path / "out")
     assert "kce run" in error.value.hint
     with pytest.raises(KCEError, match="not the folder of a run"):
-        trace(inputs, [str(inputs)], tmp_path / "out", REGISTRY, tracer="softmax")
+        trace(inputs, [str(inputs)], tmp_path / "out", REGISTRY, tracer="max-softmax")
 
 
 def test_a_plan_that_was_edited_after_training_is_refused(made: Path, inputs: Path, tmp_path: Path) -> None:

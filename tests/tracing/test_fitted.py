@@ -58,7 +58,7 @@ def test_new_recordings_keep_their_family_as_often_as_the_level_says(tracer: str
     assert right / faces >= 0.9
 
 
-@pytest.mark.parametrize("tracer", ["energy", "mahalanobis", "neighbours"])
+@pytest.mark.parametrize("tracer", ["energy", "mahalanobis", "nearest-neighbours"])
 def test_what_no_family_explains_is_unknown(tracer: str) -> None:
     own = fitted(tracer)
     new = cloud(9, 20, 4, np.random.default_rng(5), "new/")
@@ -121,7 +121,7 @@ def test_a_family_called_like_an_answer_is_refused() -> None:
 def test_no_known_faces_are_refused() -> None:
     rows = known(np.random.default_rng(0), 2)
     with pytest.raises(BadData, match="no known faces"):
-        FittedTracer(Registry.shipped().build("tracer", "softmax"), rows.take(np.arange(0)), rows, PLAN, 0.95, 0)
+        FittedTracer(Registry.shipped().build("tracer", "max-softmax"), rows.take(np.arange(0)), rows, PLAN, 0.95, 0)
 
 
 def test_groups_are_named_by_their_size_and_noise_is_in_none() -> None:

@@ -1,4 +1,4 @@
-"""The tracer `neighbours`."""
+"""The tracer `nearest-neighbours`."""
 
 from __future__ import annotations
 
@@ -66,4 +66,4 @@ def _of_length_1(x: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @hookimpl
 def kce_tracers() -> dict[str, Callable[..., Any]]:
-    return {"neighbours": Neighbours}
+    return {"nearest-neighbours": Neighbours}
