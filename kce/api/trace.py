@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kce.api.arguments import optional_path, several
 from kce.api.progress import shown_progress
 from kce.api.results import Result, counted
-from kce.api.threads import limited_threads
+from kce.api.threads import AUTO, limited_threads
 from kce.registry import defaults
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def trace(
     detector: str | None = None,
     frames: int | None = None,
     devices: int = 1,
-    threads: int | None = None,
+    threads: int | str = AUTO,
     progress: bool | Progress = True,
 ) -> TraceResult:
     """Say for each face which family of a run's plan it may be of, or that it is of none.
@@ -110,7 +110,8 @@ def trace(
         detector: Finds the faces; None = as for the run's own. whole: pictures are faces already.
         frames: Frames per video; None = as for the run's own.
         devices: GPUs, or processes where there is none.
-        threads: Threads per process; None = as many as torch uses now.
+        threads: Threads per process; "auto" = one for each core that no other program uses, and with OMP_NUM_THREADS as
+            many as that says.
         progress: True shows bars, False nothing; or a function of what is done, how much of it, and the total or None.
 
     Returns:

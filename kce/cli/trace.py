@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kce.cli.console import present, print_line, print_problems, print_table, say
-from kce.cli.options import AsJson
+from kce.cli.options import AsJson, Threads
 from kce.registry import defaults
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def trace(
     ] = None,
     frames: Annotated[int | None, typer.Option(help="Frames per video.", show_default="those of the run")] = None,
     devices: Annotated[int, typer.Option(help="GPUs, or processes where there is none.")] = 1,
-    threads: Annotated[int | None, typer.Option(help="Threads per process.", show_default="one per core")] = None,
+    threads: Threads = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Say which family of a run a face may be of, or that it is of none.
