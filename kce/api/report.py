@@ -37,7 +37,8 @@ def report(folder: AnyPath, *, progress: bool | Progress = True) -> ReportResult
     """Rebuild the report of a folder from what it stores: the page, figures for print, and tables.
 
     Args:
-        folder: The folder of a run, a demo, a study, an audit or a bench; one that holds several has a report of each.
+        folder: The folder of a run, a demo, a study, an audit, a bench or a trace; one that holds several has a report
+            of each.
         progress: True shows bars, False nothing; or a function of what is done, how much of it, and the total or None.
 
     Returns:
@@ -79,5 +80,11 @@ def _of_bench(folder: Path, _: Progress) -> dict[str, Any]:
     return {"report": written[-1], "written": written}
 
 
-_REBUILDERS = {"report.json": _of_runs, "audit.json": _of_audit, "bench.json": _of_bench}
+def _of_trace(folder: Path, _: Progress) -> dict[str, Any]:
+    from kce.report.trace_page import write_trace_page
+
+    return write_trace_page(folder)
+
+
+_REBUILDERS = {"report.json": _of_runs, "audit.json": _of_audit, "bench.json": _of_bench, "trace.json": _of_trace}
 """File that a folder holds -> what writes its report."""

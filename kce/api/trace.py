@@ -61,6 +61,11 @@ class TraceResult(Result):
         return [dict(line) for line in self._document["video_traces"]]
 
     @property
+    def report(self) -> Path | None:
+        """The page with pictures; None if nothing is kept."""
+        return self.folder / "trace.html" if self.folder else None
+
+    @property
     def remarks(self) -> list[str]:
         """What a reader must know."""
         return list(self._document["remarks"])
@@ -150,6 +155,10 @@ def trace(
             devices=devices,
             progress=show,
         )
+        if to is not None:
+            from kce.report.trace_page import write_trace_page  # only now: it loads what draws
+
+            write_trace_page(folder)
         if csv is not None:
             shutil.copyfile(folder / tracing.TRACES, Path(csv))
         document = document_to_table(report)

@@ -92,7 +92,7 @@ def _print_trace(traced: TraceResult) -> None:
     for remark in found["remarks"]:
         say(f"note: {remark}")
     if traced.folder:
-        print_line(f"all figures: {traced.folder / 'traces.csv'}, {traced.folder / 'trace.json'}")
+        print_line(f"all faces: {traced.folder / 'traces.csv'}; report: {traced.report}")
 
 
 def _print_lines(title: str, name: str, lines: list[dict[str, object]]) -> None:

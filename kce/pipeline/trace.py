@@ -17,7 +17,7 @@ from kce.pipeline.trace_inputs import TraceInputs, read_inputs
 from kce.pipeline.trace_storage import compare_stored
 from kce.pipeline.traced_run import TracedRun, known_rows, open_traced_run
 from kce.registry import isolation
-from kce.registry.result_provenance import library_versions
+from kce.registry.result_provenance import record_provenance
 from kce.system.atomic import atomic_replace
 from kce.system.documents import write_document
 from kce.system.lock import folder_lock, make_folder
@@ -124,7 +124,16 @@ def trace(
                 *_storage_remarks(storage, given),
                 *_remarks(run, fitted, unexplained, bool(discover), counts[UNKNOWN]),
             ),
-            versions=library_versions(),
+            face_folder=str(given.face_folder.absolute()) if given.face_folder else "",
+            known_faces=run.recipe.faces,
+            provenance=record_provenance(
+                registry,
+                [("tracer", part.spec), *([("clusterer", clusterer.spec)] if clusterer else [])],
+                n={"faces": sum(counts.values()), "videos": sum(video_counts.values())},
+                seeds=[run.recipe.seed],
+                data=", ".join(inputs),
+                data_hash=given.rows.table.hash,
+            ),
         )
         write_document(to / REPORT, report)
     return report
@@ -137,7 +146,7 @@ def _compared(run: TracedRun, given: TraceInputs) -> StorageComparison | None:
     test = compare_stored(run, read_faces(given.face_folder))
     if test is None:
         return None
-    return StorageComparison(test.unlike, test.dataset, test.p, test.effect, test.recordings)
+    return StorageComparison(test.unlike, test.nearest, test.p, test.effect, test.recordings)
 
 
 def _storage_remarks(storage: StorageComparison | None, given: TraceInputs) -> Iterator[str]:
@@ -146,7 +155,7 @@ def _storage_remarks(storage: StorageComparison | None, given: TraceInputs) -> I
         yield f"whether the inputs are stored as the known faces are was not tested: {why}"
     elif storage.unlike:
         yield (
-            f"the inputs are stored unlike the faces of every known dataset (the nearest is {storage.dataset}, p "
+            f"the inputs are stored unlike the faces of every known category (the nearest is {storage.nearest}, p "
             f"{storage.p:.3f}): no answer can be relied on, and the family of a face is excluded more often than the "
             "level says"
         )

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from kce.pipeline.traced_run import TracedRun
 
 _RECORDINGS = 150
-"""Recordings of each dataset, and of the inputs, that are looked at: a face each."""
+"""Recordings of each category, and of the inputs, that are looked at: a face each."""
 _BATCH = 64
 
 
 def compare_stored(run: TracedRun, faces: Faces) -> StorageTest | None:
-    """Compare the storage of some faces with that of the run's own, dataset by dataset; None if there are too few."""
-    datasets = run.faces.dataset
+    """Compare the storage of some faces with that of the run's own, category by category; None if there are too few."""
+    categories = run.faces.category
     known = {
-        dataset: (_statistics(run, own & ~run.held_out), _statistics(run, own & run.held_out))
-        for dataset in datasets.counts()
-        for own in (np.asarray(datasets == dataset),)
+        category: (_statistics(run, own & ~run.held_out), _statistics(run, own & run.held_out))
+        for category in categories.counts()
+        for own in (np.asarray(categories == category),)
     }
     return compare_storage(_look_at(faces, run.size, run.recipe.seed), known)
 
@@ -43,7 +43,8 @@ def _look_at(faces: Faces, size: int, seed: int) -> NDArray[np.float64]:
         return storage_statistics(np.zeros((0, size, size, 3), np.uint8))
     shuffled = generator(seed, "faces to look at").permutation(len(faces))
     names = recordings(faces.group, faces.key)[shuffled]
-    rows = np.sort(shuffled[np.unique(names, return_index=True)[1]][:_RECORDINGS])
+    first = np.sort(np.unique(names, return_index=True)[1])  # of each recording, in random order
+    rows = np.sort(shuffled[first[:_RECORDINGS]])
     pixels = Pixels(faces.take(rows), size, budget=0)
     parts = [
         storage_statistics(pixels.read(np.arange(start, min(start + _BATCH, len(rows)))))

@@ -23,7 +23,7 @@ _BANDS = 6
 _LEAST = 5
 """Recordings of the inputs below which nothing can be said."""
 _LEAST_HELD_OUT = 10
-"""The same of the held-out recordings of a dataset."""
+"""The same of the held-out recordings of a category."""
 SIGNIFICANT = 0.01
 """Inputs with a smaller p value are said to be stored otherwise."""
 _EFFECT = 0.7
@@ -35,21 +35,21 @@ class StorageTest:
     """How the inputs as a whole compare with the calibration faces.
 
     Attributes:
-        dataset: The known dataset whose storage most of them are nearest to.
-        p: p value of the hypothesis that each recording is stored as one of the known datasets is.
-        effect: Probability that a recording of the inputs lies farther out than a held-out recording of the dataset it
+        nearest: The known category whose storage most of them are nearest to.
+        p: p value of the hypothesis that each recording is stored as one of the known categories is.
+        effect: Probability that a recording of the inputs lies farther out than a held-out recording of the category it
             is nearest to; 0.5 or less if they are stored alike.
         recordings: Number of recordings of the inputs.
     """
 
-    dataset: str
+    nearest: str
     p: float
     effect: float
     recordings: int
 
     @property
     def unlike(self) -> bool:
-        """Whether they are stored otherwise than every known dataset."""
+        """Whether they are stored otherwise than every known category."""
         return self.p <= SIGNIFICANT and self.effect >= _EFFECT
 
 
@@ -94,27 +94,27 @@ def recording_means(statistics: Statistics, recording: NDArray[np.str_]) -> Stat
 
 
 def compare_storage(inputs: Statistics, known: Mapping[str, tuple[Statistics, Statistics]]) -> StorageTest | None:
-    """Compare the storage of inputs with that of the known datasets.
+    """Compare the storage of inputs with that of the known categories.
 
-    How far out a recording lies is its Mahalanobis distance from a dataset's recordings, as a share of the dataset's
-    held-out recordings that lie at least as far out. A recording that is stored like one dataset is stored like a known
-    one, so its largest share counts. Over many recordings that are stored alike, shares are even in [0, 1], or larger.
-    Their mean is tested as that of ranks is (Mann and Whitney 1947).
+    How far out a recording lies is its Mahalanobis distance from a category's recordings, as a share of those of its
+    held-out recordings that lie at least as far out. A recording that is stored like one category is stored like a
+    known one, so its largest share counts. Over many recordings that are stored alike, shares are even in [0, 1], or
+    larger. Their mean is tested as that of ranks is (Mann and Whitney 1947).
 
     A forgery that changes the texture of whole faces looks like other storage: the test cannot tell the two apart.
 
     Args:
         inputs: (recordings, k) statistics of the inputs.
-        known: Dataset -> those of recordings that describe it, and of held-out ones that inputs are compared with.
+        known: Category -> those of recordings that describe it, and of held-out ones that inputs are compared with.
 
     Returns:
-        The test; None for fewer than 5 recordings, or where no dataset has enough of them (k + 2 and 10).
+        The test; None for fewer than 5 recordings, or where no category has enough of them (k + 2 and 10).
     """
     shares, sizes = {}, []
-    for dataset, (described, held_out) in sorted(known.items()):
+    for category, (described, held_out) in sorted(known.items()):
         if len(described) >= inputs.shape[1] + 2 and len(held_out) >= _LEAST_HELD_OUT:
             own, other = (_distances(described, one) for one in (held_out, inputs))
-            shares[dataset] = (1 + (own[None] >= other[:, None]).sum(axis=1)) / (len(own) + 1)
+            shares[category] = (1 + (own[None] >= other[:, None]).sum(axis=1)) / (len(own) + 1)
             sizes.append(len(own))
     if not shares or len(inputs) < _LEAST:
         return None

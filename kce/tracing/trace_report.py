@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kce.registry.result_provenance import Provenance  # noqa: TC001 - the schema is read from it
 from kce.system.documents import Document
 
 
@@ -29,15 +30,15 @@ class StorageComparison:
     """How the inputs as a whole are stored, against the known faces; see ``kce.tracing.storage``.
 
     Attributes:
-        unlike: Whether they are stored otherwise than every known dataset: then no answer can be relied on.
-        dataset: The known dataset whose storage most of them are nearest to.
-        p: p value of the hypothesis that each is stored as one of the known datasets is.
-        effect: Probability that one lies farther out than a held-out recording of the dataset it is nearest to.
+        unlike: Whether they are stored otherwise than every known category: then no answer can be relied on.
+        nearest: The known category whose storage most of them are nearest to.
+        p: p value of the hypothesis that each is stored as one of the known categories is.
+        effect: Probability that one lies farther out than a held-out recording of the category it is nearest to.
         recordings: Number of recordings of the inputs that were compared.
     """
 
     unlike: bool
-    dataset: str
+    nearest: str
     p: float
     effect: float
     recordings: int
@@ -65,7 +66,9 @@ class TraceReport(Document):
         problems: Inputs without a face, or that cannot be read, as "path: reason".
         several_faces: Pictures or frames with several faces, of which the largest was traced.
         remarks: What a reader must know.
-        versions: Package -> version.
+        face_folder: The face folder of the inputs; empty for stored features.
+        known_faces: The face folder of the run.
+        provenance: Where the figures come from.
     """
 
     NOUN: ClassVar[str] = "the report of a trace"
@@ -88,4 +91,6 @@ class TraceReport(Document):
     problems: tuple[str, ...] = ()
     several_faces: int = 0
     remarks: tuple[str, ...] = ()
-    versions: Mapping[str, str] | None = None
+    face_folder: str = ""
+    known_faces: str = ""
+    provenance: Provenance | None = None

@@ -84,7 +84,7 @@ def test_every_face_has_a_line_whose_answer_follows_from_its_p_values(made: Path
 
 def test_started_again_it_makes_the_same_files_and_cuts_nothing_twice(made: Path, inputs: Path, tmp_path: Path) -> None:
     def bytes_of(folder: Path) -> dict[str, bytes]:
-        return {name: (folder / name).read_bytes() for name in ("traces.csv", "videos.csv", "trace.json")}
+        return {name: (folder / name).read_bytes() for name in ("traces.csv", "videos.csv")}
 
     call(made, inputs, tmp_path / "out")
     first, features = bytes_of(tmp_path / "out"), (tmp_path / "out" / "features.h5").stat().st_mtime_ns
@@ -234,3 +234,33 @@ def test_of_stored_features_it_is_said_that_storage_was_not_tested(made: Path, i
     report = call(made, f"{tmp_path / 'one' / 'features.h5'}:/inputs", tmp_path / "other")
     assert report.storage is None
     assert any("was not tested" in remark for remark in report.remarks)
+
+
+def test_the_page_shows_faces_and_escapes_their_names(made: Path, tmp_path: Path) -> None:
+    from kce.report.trace_page import write_trace_page
+
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    name = "<img src=x onerror=alert(1)>.png"
+    cv2.imwrite(str(folder / "plain.png"), pattern("dots", np.random.default_rng(0)))
+    (folder / name).write_bytes((folder / "plain.png").read_bytes())
+    call(made, folder, tmp_path / "out")
+    written = write_trace_page(tmp_path / "out")
+    page = Path(written["report"]).read_text(encoding="utf-8")
+    assert "<img" not in page
+    assert "&lt;img src=x onerror" in page
+    assert page.count('<li class="card">') == 2
+    assert "data:image/webp" in page
+    assert "background-position" in page
+    assert "http-equiv" in page
+
+
+def test_a_page_is_made_without_pictures_that_are_gone(made: Path, inputs: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from kce.report.trace_page import write_trace_page
+
+    call(made, inputs, tmp_path / "out")
+    shutil.rmtree(tmp_path / "out" / "faces")
+    page = Path(write_trace_page(tmp_path / "out")["report"]).read_text(encoding="utf-8")
+    assert page.count("no picture of input/") == 6

@@ -45,7 +45,7 @@ def test_inputs_that_are_stored_alike_are_rarely_called_otherwise(known: dict, c
         images = faces(count, rng)
         found = compare_storage(storage_statistics(images if seed % 2 else jpeg(images, 60)), known)
         called += found.unlike
-        assert found.dataset == ("plain" if seed % 2 else "coded")
+        assert found.nearest == ("plain" if seed % 2 else "coded")
     assert called <= 2
 
 
@@ -65,7 +65,7 @@ def test_without_enough_recordings_nothing_is_said(known: dict) -> None:
     assert compare_storage(known["plain"][1][:4], known) is None
 
 
-def test_a_mixture_of_known_datasets_is_known(known: dict) -> None:
+def test_a_mixture_of_known_categories_is_known(known: dict) -> None:
     images = faces(60, np.random.default_rng(3))
     mixed = storage_statistics(np.concatenate([images[:30], jpeg(images[30:], 60)]))
     assert not compare_storage(mixed, known).unlike
