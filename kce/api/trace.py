@@ -143,7 +143,7 @@ def trace(
         show = stack.enter_context(shown_progress(progress))
         report = tracing.trace(
             Path(run),
-            several(inputs) or [],
+            several("inputs", inputs) or [],
             folder,
             Registry.load(),
             tracer=tracer,

@@ -28,6 +28,8 @@ STARTS = {
     "study": (["sun2023", "--to", "s"], CONTINUES),
     "report": (["r"], STARTS_AGAIN),
     "audit": (["f.h5:/known"], STARTS_AGAIN),
+    "trace": (["r", "photo.jpg"], f"{STARTS_AGAIN}; with --to it would continue"),
+    "trace r photo.jpg": (["--to", "t"], CONTINUES),
     "list": ([], STARTS_AGAIN),
     "show": (["clusterer", "kmeans"], STARTS_AGAIN),
     "check": (["clusterer"], STARTS_AGAIN),
