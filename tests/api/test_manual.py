@@ -33,7 +33,7 @@ def test_the_road_in_python_works_as_printed(at: Path) -> None:
     cut(world, at / "kce-demo" / "faces", detector="whole", frames=2, workers=0)
     printed = work(at, ["import kce", *BLOCKS[1:]])
     assert "6 classes" in printed
-    assert "it has: /known, /unknown" in printed
+    assert "it has: /known, /traced, /unknown" in printed
 
 
 @pytest.mark.slow
