@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kce.data.unlabelled import UnlabelledMedia
-from kce.errors import BadData, KCEError
+from kce.errors import BadData, KCEError, Refused
 from kce.faces.cut import cut
 from kce.faces.cut_settings import CutSettings
 from kce.faces.folder import read_faces
@@ -127,18 +127,24 @@ def _own_table(table: FeatureTable, run: TracedRun) -> FeatureTable:
 def _extracted(
     run: TracedRun, folder: Path, to: Path, registry: Registry, devices: int, progress: Progress
 ) -> StoredRows:
-    train = run.recipe.train
-    extract_features(
-        Pixels(read_faces(folder), run.size),
-        run.weights,
-        registry,
-        to / FEATURES,
-        TABLE,
-        train.batch_size,
-        precision=train.precision,
-        devices=devices,
-        progress=progress,
-    )
+    pixels, weights, train = Pixels(read_faces(folder), run.size), run.weights, run.recipe.train
+    try:
+        extract_features(
+            pixels,
+            weights,
+            registry,
+            to / FEATURES,
+            TABLE,
+            train.batch_size,
+            precision=train.precision,
+            devices=devices,
+            progress=progress,
+        )
+    except Refused as refused:
+        raise Refused(
+            f"{to} holds a trace of other faces, or to another network: {refused.message}",
+            f"name another folder with --to; or move {to / FEATURES} away, and all faces are extracted again",
+        ) from refused
     return StoredRows.all_of(open_table(to / FEATURES, TABLE))
 
 

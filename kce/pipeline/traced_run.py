@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kce.errors import KCEError
+from kce.errors import KCEError, Refused
 from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
 from kce.features.extract import extract_features
@@ -22,10 +23,12 @@ from kce.pipeline.recipe_checks import check_recipe
 from kce.pipeline.run_faces import select_faces
 from kce.system.lock import folder_lock
 from kce.tracing.families import plan_with_reals
-from kce.training.sampling import held_out_mask
+from kce.training.sampling import choose_examples, weights_provenance
 from kce.training.weights import read_weights_metadata
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from kce.faces.folder import Faces
     from kce.pipeline.recipe import Recipe
     from kce.registry.registry import Registry
@@ -67,7 +70,7 @@ def open_traced_run(folder: Path, registry: Registry) -> TracedRun:
 
     Raises:
         KCEError: It is not the folder of a run, or has no final network.
-        Refused: Its plan was edited after the final network was trained.
+        Refused: Its plan was edited, or its faces changed, after the final network was trained.
         BadData: Its face folder or its plan cannot be read, or does not fit.
     """
     recipe_path, weights, plan_path = folder / "recipe.toml", folder / "final.safetensors", folder / "plan.toml"
@@ -85,8 +88,7 @@ def open_traced_run(folder: Path, registry: Registry) -> TracedRun:
     faces = select_faces(everything, recipe, registry, known, unknown).trained
     check_plan(plan, sorted(known))
     reals = sorted(set(faces.category.counts()) - set(plan.classes))
-    settings = recipe.train
-    held_out = held_out_mask(faces.category, faces.group, faces.key, settings.held_out, recipe.seed)
+    held_out = _unseen(faces, plan, reals, recipe, weights, registry)
     rows = np.sort(
         np.concatenate(
             [
@@ -97,6 +99,25 @@ def open_traced_run(folder: Path, registry: Registry) -> TracedRun:
     )
     size = int(read_weights_metadata(weights)["size"])
     return TracedRun(folder, recipe, plan_with_reals(plan, reals), faces.take(rows), held_out[rows], weights, size)
+
+
+def _unseen(
+    faces: Faces, plan: MergePlan, reals: Sequence[str], recipe: Recipe, weights: Path, registry: Registry
+) -> NDArray[np.bool_]:
+    """Which faces the final network was not trained on: (n,); raises Refused where that cannot be known."""
+    trained = replace(plan, classes={**plan.classes, **{category: category for category in reals}})
+    settings = replace(recipe.train, seed=recipe.seed)
+    examples, held_out = choose_examples(faces, trained, settings)
+    now = weights_provenance(recipe.backbone, faces, examples, held_out, settings, registry)
+    if now["training_set"] != read_weights_metadata(weights)["provenance"]["training_set"]:
+        raise Refused(
+            f"the faces of {recipe.faces} are not those that the final network was trained on: it may have seen any of "
+            "them, so nothing is left to calibrate by",
+            "bring back the faces as they were, or train a run on those that are there now",
+        )
+    mask = np.zeros(len(faces), bool)
+    mask[held_out.rows] = True
+    return mask
 
 
 def known_rows(run: TracedRun, registry: Registry, devices: int, progress: Progress) -> tuple[Features, StoredRows]:

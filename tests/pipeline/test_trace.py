@@ -92,8 +92,11 @@ def test_started_again_it_makes_the_same_files_and_cuts_nothing_twice(made: Path
     assert bytes_of(tmp_path / "out") == first
     assert (tmp_path / "out" / "features.h5").stat().st_mtime_ns == features
     (inputs / "7.png").write_bytes((inputs / "1.png").read_bytes())
-    with pytest.raises(Refused):  # rows of other faces are there
+    with pytest.raises(Refused, match="a trace of other faces") as error:
         call(made, inputs, tmp_path / "out")
+    assert "--to" in error.value.hint
+    (tmp_path / "out" / "features.h5").rename(tmp_path / "old.h5")
+    assert call(made, inputs, tmp_path / "out").faces == 7
 
 
 def test_files_folders_and_equal_names_can_be_traced_together(made: Path, inputs: Path, tmp_path: Path) -> None:
@@ -194,6 +197,23 @@ def test_a_plan_that_was_edited_after_training_is_refused(made: Path, inputs: Pa
     plan = read_plan(other / "run" / "plan.toml")
     write_plan(other / "run" / "plan.toml", MergePlan({**plan.classes, KNOWN[0]: "mine"}, plan.votes, plan.made))
     with pytest.raises(Refused, match="edited after the final model was trained"):
+        call(other, inputs, tmp_path / "out")
+
+
+def test_a_face_folder_that_changed_since_the_training_is_refused(made: Path, inputs: Path, tmp_path: Path) -> None:
+    import shutil
+
+    other = tmp_path / "other"
+    shutil.copytree(made / "run", other / "run")
+    shutil.copytree(made / "faces", other / "faces")
+    recipe = (other / "run" / "recipe.toml").read_text(encoding="utf-8")
+    (other / "run" / "recipe.toml").write_text(recipe.replace(str(made), str(other)), encoding="utf-8")
+    assert call(other, inputs, tmp_path / "as-it-was").faces == 6
+    more = pictures(other / "more", count=4, seed=9)
+    dataset = REGISTRY.build("dataset", "folder", root=more)
+    shutil.rmtree(other / "faces")
+    cut(dataset, other / "faces", detector="whole", workers=0)
+    with pytest.raises(Refused, match="not those that the final network was trained on"):
         call(other, inputs, tmp_path / "out")
 
 
