@@ -28,6 +28,7 @@ _DOCUMENTS = {
     "trace": ("kce.tracing.trace_report:TraceReport", "trace.json of a trace"),
     "leaderboard": ("kce.bench.bench_reports:LeaderboardReport", "leaderboard.json of a bench of clusterers"),
     "provenance": ("kce.registry.result_provenance:Provenance", "provenance.json beside exported tables"),
+    "tracers": ("kce.bench.bench_reports:TracerReport", "tracers.json of a bench of tracers"),
     "aligners": ("kce.bench.bench_reports:AlignerReport", "aligners.json of a bench of aligners"),
 }
 """Name -> the class that defines the keys, and the file."""

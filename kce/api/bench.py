@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from kce.api.arguments import optional_path, require_numbers, several
-from kce.api.bench_results import AlignerBench, BenchComparison, BenchResult, ClustererBench
+from kce.api.bench_results import AlignerBench, BenchComparison, BenchResult, ClustererBench, TracerBench
 from kce.api.progress import shown_progress
 from kce.errors import KCEError
 from kce.registry import defaults
@@ -209,6 +209,89 @@ def aligners(
     return _checked(AlignerBench(document, folder), results)
 
 
+def tracers(
+    *,
+    tracer: str | Iterable[str] | None = None,
+    world: str | Iterable[str] = ("suite",),
+    level: float = 0.95,
+    discover: str = "",
+    truth: AnyPath | None = None,
+    seeds: int = 3,
+    limit: float = 300,
+    workers: int = 1,
+    to: AnyPath | None = None,
+    dry_run: bool = False,
+    progress: bool | Progress = True,
+) -> TracerBench:
+    """Measure how well tracers know families, and what is of none, where the truth is known.
+
+    In each world a quarter of the methods is unseen. Recordings are split into those that tracers are fitted on, those
+    they are calibrated by, and those that are traced. A tracer that fails, hangs or ends its process is one failed
+    cell.
+
+    Args:
+        tracer: One or more NAME or NAME:key=value; None = every built-in one.
+        world: One or more of suite (every feature world except small, with 400 rows of each category), NAME,
+            NAME:key=value, FEATURES.h5:/TABLE.
+        level: Level of the sets of families, in (0, 1).
+        discover: A clusterer that groups what no family explains; empty = it is not grouped.
+        truth: The truth of stored features: a TOML with [method]; None = their labels.
+        seeds: Number of seeds: 0, 1, ...
+        limit: Seconds for one cell; a higher limit tries cells again that were late.
+        workers: Number of processes, of one thread each.
+        to: Folder for the results, as html and csv; one that is there is continued.
+        dry_run: Whether to return what would be tried, and start nothing.
+        progress: True shows bars, False nothing; or a function of what is done, how much of it, and the total or None.
+
+    Returns:
+        The scores. ``to_frame()``: a line for each tracer, with the highest AUROC first.
+
+    Raises:
+        KCEError: Names that do not exist, or another process at work in the folder; or the system stopped cells, and
+            its `result` has the others.
+
+    Example:
+        >>> tracers(world="plain", seeds=1, dry_run=True, tracer="mahalanobis", progress=False)
+        <TracerBench: 1 cell, 0 done>
+    """
+    import tempfile
+
+    from kce.bench.bench_provenance import tracer_provenance
+    from kce.bench.cell_store import finished_ids
+    from kce.bench.tracer_report import compare_tracers, summarize_tracers, write_tracer_report
+    from kce.bench.tracers import list_tracer_cells, run_tracer_cells
+    from kce.registry.registry import Registry
+    from kce.system.documents import model_to_table
+
+    require_numbers(1, seeds=seeds, workers=workers)
+    if not isinstance(limit, int | float) or not limit >= 1:
+        raise KCEError(f"limit = {limit!r} is not a number of seconds from 1 on", "for example limit = 300")
+    registry, folder = Registry.load(), optional_path(to)
+    chosen = several("tracer", tracer) or [
+        row["name"] for row in registry.list_components("tracer") if row["source"] == "built-in"
+    ]
+    methods = "" if truth is None else str(Path(truth).absolute())
+    cells = list_tracer_cells(registry, chosen, several("world", world) or [], range(seeds), level, discover, methods)
+    if dry_run:
+        return TracerBench(_planned(cells, finished_ids(folder, limit) if folder else set()), folder)
+    with tempfile.TemporaryDirectory() if folder is None else nullcontext(str(folder)) as at:
+        with shown_progress(progress) as show:
+            results = run_tracer_cells(Path(at), cells, registry, limit, workers, show)
+        provenance = tracer_provenance(registry, results, methods)
+        if folder:
+            write_tracer_report(folder, results, provenance)
+    differences, said = compare_tracers(results)
+    document = {
+        "seeds": list(range(seeds)),
+        "cells": results,
+        "tracers": summarize_tracers(results),
+        "differences": [model_to_table(one) for one in differences],
+        "verdict": said,
+        "provenance": model_to_table(provenance),
+    }
+    return _checked(TracerBench(document, folder), results)
+
+
 def compare(
     first: AnyPath,
     second: AnyPath,
@@ -263,6 +346,7 @@ class Bench(Generic[P]):
 
     clusterers = staticmethod(clusterers)
     aligners = staticmethod(aligners)
+    tracers = staticmethod(tracers)
     compare = staticmethod(compare)
 
     def __call__(self, *arguments: P.args, **keywords: P.kwargs) -> ClustererBench:
@@ -277,7 +361,7 @@ class Bench(Generic[P]):
 
 
 bench = Bench(clusterers)
-"""The benchmarks: ``kce.bench.clusterers`` (also ``kce.bench`` itself), ``kce.bench.aligners``, ``kce.bench.compare``.
+"""The benchmarks: ``kce.bench`` itself and its ``clusterers``, ``aligners``, ``tracers`` and ``compare``.
 
 Example:
     >>> bench(world="small", seeds=1, dry_run=True, clusterer="kmeans", progress=False)

@@ -33,6 +33,21 @@ def cluster_provenance(registry: Registry, results: Sequence[Mapping[str, Any]],
     )
 
 
+def tracer_provenance(registry: Registry, results: Sequence[Mapping[str, Any]], truth: str = "") -> Provenance:
+    """Record where the results of a benchmark of tracers come from; `truth` as in ``cluster_provenance``."""
+    worlds = sorted({result["world"] for result in results})
+    parts = {("tracer", result["tracer"]) for result in results}
+    parts |= {("clusterer", result["discover"]) for result in results if result["discover"]}
+    return record_provenance(
+        registry,
+        parts,
+        n={"worlds": len(worlds), "cells": len(results)},
+        seeds=sorted({result["seed"] for result in results}),
+        data=f"worlds: {', '.join(worlds)}",
+        data_hash=hash_of_worlds(worlds, truth),
+    )
+
+
 def aligner_provenance(registry: Registry, bench: AlignerBench, results: Sequence[Mapping[str, Any]]) -> Provenance:
     """Record where the results of a benchmark come from; the hash is of its recipe, worlds and artefacts."""
     parts = {("dataset", bench.world), ("detector", bench.cut.detector or defaults.DETECTOR)}

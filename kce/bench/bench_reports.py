@@ -70,6 +70,48 @@ class LeaderboardReport(Document):
 
 
 @dataclass(frozen=True)
+class MeasureMean:
+    """A measure over worlds.
+
+    Attributes:
+        mean: Mean over worlds of the means over their seeds.
+        interval: Its 95 % interval; None where there is none.
+        n: Worlds.
+    """
+
+    mean: float
+    interval: tuple[float, float] | None
+    n: int
+
+
+@dataclass(frozen=True)
+class TracerRow:
+    """A line of the summary; ``kce.bench.tracer_report`` says what the values are."""
+
+    tracer: str
+    worlds: int
+    cells: int
+    failed: int
+    reasons: tuple[str, ...]
+    seconds: float | None
+    measures: Mapping[str, MeasureMean]
+
+
+@dataclass(frozen=True)
+class TracerReport(Document):
+    """``tracers.json``: the summary, the cells behind it, and which tracers can be told apart."""
+
+    NOUN: ClassVar[str] = "the report of a benchmark of tracers"
+    HINT: ClassVar[str] = "`kce bench tracers --to` writes it"
+
+    tracers: tuple[TracerRow, ...]
+    cells: tuple[Mapping[str, Any], ...]
+    differences: tuple[EntryDifference, ...]
+    verdict: str
+    provenance: Provenance | None = None
+
+
+@dataclass(frozen=True)
 class AlignerRow:
     """A row of the summary; ``kce.bench.aligner_report`` says what the values are."""
 

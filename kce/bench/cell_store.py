@@ -33,7 +33,7 @@ class BenchRecord(Document):
 
     NOUN = "the record of a benchmark"
     HINT = "`kce bench` writes it"
-    bench: Literal["clusterers", "aligners"]
+    bench: Literal["clusterers", "aligners", "tracers"]
     versions: Mapping[str, str]
     recipe: Mapping[str, Any] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)

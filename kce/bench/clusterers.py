@@ -221,13 +221,7 @@ def _run_cells(
         }
         arguments = (str(registry.folder.absolute()), str(folder), image_worlds)
         with Workers(workers, _make_worker, arguments, limit=limit, tries=1) as pool:
-            waiting: list[ClusterCell] = []
-            following = iter(missing)
-            for number in range(1, len(missing) + 1):
-                while len(waiting) < pool.ahead and (cell := next(following, None)) is not None:
-                    pool.submit(cell)
-                    waiting.append(cell)
-                cell, outcome = waiting.pop(0), pool.take()
+            for number, (cell, outcome) in enumerate(pool.map_ahead(missing), 1):
                 results[cell.id] = _result(cell, outcome, limit)
                 if results[cell.id]["status"] != "stopped":
                     append_cells(folder, [results[cell.id]])

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from kce.bench.aligner_report import summarize_aligners, write_aligner_report
 from kce.bench.aligners import AlignResult
-from kce.bench.bench_reports import AlignerReport, LeaderboardReport
+from kce.bench.bench_reports import AlignerReport, LeaderboardReport, TracerReport
 from kce.bench.cell_store import RECORD, BenchRecord, read_cells
 from kce.bench.clusterers import ClusterResult
 from kce.bench.leaderboard import make_leaderboards, write_leaderboards
+from kce.bench.tracer_report import write_tracer_report
+from kce.bench.tracers import TracerResult
 from kce.system.documents import read_document
 from kce.system.lock import folder_lock
 
@@ -22,7 +24,7 @@ def rebuild_bench_report(folder: Path) -> list[Path]:
     """Write the report of a benchmark from its stored cells.
 
     Args:
-        folder: Folder of the benchmark, of clusterers or of aligners.
+        folder: Folder of the benchmark, of clusterers, of aligners or of tracers.
 
     Returns:
         The paths of all files; the page is the last.
@@ -37,11 +39,14 @@ def rebuild_bench_report(folder: Path) -> list[Path]:
             results = read_cells(folder, bench, ClusterResult)
             source = _recorded(folder / "leaderboard.json", LeaderboardReport)
             return write_leaderboards(folder, make_leaderboards(folder, results), results, source)
+        if bench == "tracers":
+            results = read_cells(folder, bench, TracerResult)
+            return write_tracer_report(folder, results, _recorded(folder / "tracers.json", TracerReport))
         results = read_cells(folder, bench, AlignResult)
         source = _recorded(folder / "aligners.json", AlignerReport)
         return write_aligner_report(folder, summarize_aligners(results), results, source)
 
 
-def _recorded(path: Path, model: type[LeaderboardReport | AlignerReport]) -> Provenance | None:
+def _recorded(path: Path, model: type[LeaderboardReport | AlignerReport | TracerReport]) -> Provenance | None:
     """Where the results come from, as the report said that the benchmark wrote; None where it wrote none."""
     return read_document(path, model).provenance if path.is_file() else None

@@ -68,7 +68,7 @@ def resolve_world_names(text: str) -> list[str]:
     """
     if text == SUITE:
         return [f"{name}@{max(versions, key=int)}" for name, versions in suite_worlds().items() if name != SMALL]
-    if _is_table(text):
+    if is_table(text):
         open_table(text)  # raises before any work
         return [text]
     name, parameters = parse_spec(text)
@@ -95,7 +95,7 @@ def load_bench_data(name: str, truth: str = "", views: bool = True) -> BenchData
     Raises:
         BadData: If a table has nothing to cluster, or the truth lacks a category.
     """
-    if _is_table(name):
+    if is_table(name):
         return _load_table(name, truth)
     world = synthetic.make_feature_world(*world_parameters(name), views)
     fakes = np.arange(len(world.features))
@@ -119,7 +119,7 @@ def hash_of_worlds(names: Sequence[str], truth: str = "") -> str:
     """
     total = xxhash.xxh3_128()
     for name in sorted(set(names)):
-        definition = _hash_of_table(name, truth) if _is_table(name) else _definition(name)
+        definition = _hash_of_table(name, truth) if is_table(name) else _definition(name)
         total.update(f"{definition}\n".encode())
     return total.hexdigest()
 
@@ -153,7 +153,12 @@ def suite_worlds() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
     return tomllib.loads(SUITE_FILE.read_text(encoding="utf-8"))
 
 
-def _is_table(text: str) -> bool:
+def is_table(text: str) -> bool:
+    """Whether a name is the address of a table.
+
+    >>> is_table("features.h5:/known"), is_table("plain@1")
+    (True, False)
+    """
     return ":/" in text
 
 
@@ -215,7 +220,7 @@ def _list_truths(rows: FeatureStream, methods: Mapping[str, str]) -> dict[str, A
 
 def is_image_world(name: str) -> bool:
     """Whether a name means the image world."""
-    return not _is_table(name) and parse_spec(name)[0] == IMAGE_WORLD
+    return not is_table(name) and parse_spec(name)[0] == IMAGE_WORLD
 
 
 def check_image_world(name: str) -> None:

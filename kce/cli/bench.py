@@ -15,7 +15,7 @@ from kce.evaluation.formatting import format_interval, format_number
 from kce.registry import defaults
 
 if TYPE_CHECKING:
-    from kce.api.bench_results import AlignerBench, BenchComparison, BenchResult, ClustererBench
+    from kce.api.bench_results import AlignerBench, BenchComparison, BenchResult, ClustererBench, TracerBench
     from kce.report.charts import ReportTable
 
 SUITE = ["suite"]
@@ -140,6 +140,56 @@ def aligners(
     )
 
 
+@bench.command(continues="to")
+def tracers(
+    tracer: Annotated[
+        list[str] | None, typer.Option(help="One or more NAME or NAME:key=value.", show_default="every built-in one")
+    ] = None,
+    world: Annotated[
+        list[str], typer.Option(help="One or more of suite, NAME, NAME:key=value, FEATURES.h5:/TABLE.")
+    ] = SUITE,
+    level: Annotated[float, typer.Option(help="Level of the sets of families.")] = 0.95,
+    discover: Annotated[str, typer.Option(help="A clusterer that groups what no family explains.")] = "",
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="The truth of stored features: a TOML with [method].", show_default="their labels"),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds: 0, 1, ...")] = 3,
+    limit: Annotated[
+        float, typer.Option(min=1, help="Seconds for one cell; a higher limit tries cells again that were late.")
+    ] = 300,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes, of one thread each.")] = 1,
+    to: Annotated[
+        Path | None, typer.Option(help="Folder for the results, as html and csv; one that is there is continued.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be tried, and start nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how well tracers know families, and what is of none.
+
+    In each world a quarter of the methods is unseen. The suite is every feature world except small, with 400 rows of
+    each category; features of your own can take part.
+    """
+    from kce.api.bench import tracers as call
+
+    present(
+        lambda: call(
+            tracer=tracer,
+            world=world,
+            level=level,
+            discover=discover,
+            truth=truth,
+            seeds=seeds,
+            limit=limit,
+            workers=workers,
+            to=to,
+            dry_run=dry_run,
+        ),
+        lambda tried: _print_planned(tried) if dry_run else _print_tracers(tried),
+        as_json,
+    )
+
+
 @bench.command()
 def compare(
     first: Annotated[Path, typer.Argument(help="The folder of a benchmark of clusterers.")],
@@ -212,6 +262,13 @@ def _print_aligners(tried: AlignerBench) -> None:
         tried, "{aligner}, {clusterer}, {training} {net}, on world {world}, {kind} {amount:g}, k {k}: {reason}"
     )
     print_line(f"report: {tried.folder / 'aligners.html'}" if tried.folder else "")
+
+
+def _print_tracers(tried: TracerBench) -> None:
+    _print_tables(tried.tables())
+    _print_failed(tried, "{tracer} on {world}, seed {seed}: {reason}")
+    if tried.folder:
+        print_line(f"report: {tried.folder / 'tracers.html'}")
 
 
 def _print_failed(tried: BenchResult, form: str) -> None:

@@ -16,18 +16,21 @@ import pickle
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self, TypeVar, cast
 
 from kce.errors import KCEError, MachineFault
 from kce.system.machine_faults import AGAIN, fault_of, lacking
 from kce.system.memory import available_memory
 from kce.system.threads import usable_cores
 from kce.system.worker_process import Make, serve
+
+T = TypeVar("T")
 
 THREADS = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "NUMBA_NUM_THREADS")
 """Environment variables with the number of threads, which numeric libraries read when they are loaded."""
@@ -185,6 +188,17 @@ class Workers:
             self._listen()
         self._taken += 1
         return self._results.pop(self._taken - 1)
+
+    def map_ahead(self, tasks: Iterable[T]) -> Iterator[tuple[T, Any]]:
+        """Do tasks, with as many submitted as keeps every process busy; yield each with its result, in order."""
+        following, waiting = iter(tasks), deque[T]()
+        while True:
+            for task in islice(following, self.ahead - len(waiting)):
+                self.submit(task)
+                waiting.append(task)
+            if not waiting:
+                return
+            yield waiting.popleft(), self.take()
 
     def close(self) -> None:
         """Kill all processes; results that were not taken are lost."""

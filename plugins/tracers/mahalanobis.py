@@ -19,7 +19,16 @@ class Mahalanobis:
 
     The covariance is that within categories, shared by all and shrunk as Ledoit and Wolf (2004) do. A family is as far
     as its nearest category: those of several datasets need not lie together.
+
+    Args:
+        ridge: Added to the variance along every axis, in units of the mean variance; at least 0. Without it the many
+            axes along which known faces hardly vary decide, and drown what sets an unseen family apart.
     """
+
+    def __init__(self, ridge: float = 1.0) -> None:
+        if not 0 <= ridge <= _MOST_RIDGE:
+            raise ValueError(f"ridge must be from 0 to {_MOST_RIDGE:g}")
+        self.ridge = ridge
 
     def fit(self, features: Features, plan: MergePlan) -> None:
         """Learn means and covariance. Raises BadData for rows that are not finite, or all equal in each category."""
@@ -36,8 +45,8 @@ class Mahalanobis:
         if not np.trace(covariance) > 0:
             raise BadData("the rows of each category are all equal", "use more rows of each")
         # What varies in no category would weigh without bound.
-        floor = _FLOOR * np.trace(covariance) / len(covariance)
-        self._root = cholesky(covariance + floor * np.eye(len(covariance)), lower=True)
+        added = max(self.ridge, _FLOOR) * np.trace(covariance) / len(covariance)
+        self._root = cholesky(covariance + added * np.eye(len(covariance)), lower=True)
         self._centre = moments.means.mean(axis=0)
         self._means = self._whitened(moments.means)
         self._families = [
@@ -63,7 +72,7 @@ class Mahalanobis:
         return np.asarray(solve_triangular(self._root, (x - self._centre).T, lower=True).T)
 
 
-_FLOOR = 1e-6
+_FLOOR, _MOST_RIDGE = 1e-6, 1e6
 _FAR = 1e12
 """The distance from a family without rows: finite, as all scores are."""
 

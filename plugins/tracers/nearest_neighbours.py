@@ -15,25 +15,26 @@ if TYPE_CHECKING:
 
 
 class Neighbours:
-    """Distance to the k-th nearest row of a family, of features scaled to length 1 (Sun et al. 2022).
+    """Distance to the k-th nearest row of a family (Sun et al. 2022).
 
     Args:
         k: Which neighbour; of a family with fewer rows, the farthest.
+        normalise: Whether features are scaled to length 1 first, as in the paper.
     """
 
     growth: ClassVar = {"time": 2}
 
-    def __init__(self, k: int = 10) -> None:
+    def __init__(self, k: int = 10, normalise: bool = False) -> None:
         if k < 1:
             raise ValueError("k must be at least 1")
-        self.k = k
+        self.k, self.normalise = k, normalise
 
     def fit(self, features: Features, plan: MergePlan) -> None:
         """Keep the rows. Raises BadData for rows that are not finite."""
         import numpy as np
         from sklearn.neighbors import NearestNeighbors
 
-        x = _of_length_1(features.x)
+        x = self._scaled(features.x)
         families = np.array([plan.classes[label] for label in features.label.tolist()])
         self._searches = [
             NearestNeighbors(n_neighbors=min(self.k, len(own)), algorithm="brute").fit(own) if len(own) else None
@@ -41,27 +42,29 @@ class Neighbours:
         ]
 
     def score(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return how unlike each family each row is: (n, families), in [0, 2]."""
+        """Return how unlike each family each row is: (n, families), from 0."""
         import numpy as np
 
-        own = _of_length_1(x)
-        scores = np.full((len(x), len(self._searches)), _FARTHEST, np.float32)
+        own = self._scaled(x)
+        scores = np.full((len(x), len(self._searches)), _FAR, np.float32)
         for column, search in enumerate(self._searches):
             if search is not None and len(own):
                 scores[:, column] = search.kneighbors(own)[0][:, -1]
         return scores
 
+    def _scaled(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        import numpy as np
 
-_FARTHEST = 2.0  # no two rows of length 1 are farther from each other
+        if not len(x) or not np.isfinite(x).all():
+            raise BadData("there are no features, or they are not finite", "check how the features were extracted")
+        if not self.normalise:
+            return x
+        length = np.linalg.norm(x, axis=1, keepdims=True)
+        return np.asarray(x / np.where(length > 0, length, 1), np.float32)
 
 
-def _of_length_1(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    import numpy as np
-
-    if not len(x) or not np.isfinite(x).all():
-        raise BadData("there are no features, or they are not finite", "check how the features were extracted")
-    length = np.linalg.norm(x, axis=1, keepdims=True)
-    return np.asarray(x / np.where(length > 0, length, 1), np.float32)
+_FAR = 1e12
+"""The distance from a family without rows: finite, as all scores are."""
 
 
 @hookimpl

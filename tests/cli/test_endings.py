@@ -37,6 +37,7 @@ STARTS = {
     "docs": ([], STARTS_AGAIN),
     "bench clusterers": ([], f"{STARTS_AGAIN}; with --to it would continue"),
     "bench clusterers --to b": ([], CONTINUES),
+    "bench tracers": ([], f"{STARTS_AGAIN}; with --to it would continue"),
     "bench aligners": (["--to", "b"], CONTINUES),
     "bench compare": (["a", "b"], STARTS_AGAIN),
     "study sun2023 --dry-run": ([], STARTS_AGAIN),
