@@ -94,8 +94,8 @@ def check_ours(ours: Path) -> None:
     assert (ours / "file").read_text() == "ours"
 
 
-def use_run(sent: Path, made: Path) -> list[str]:
-    return right_or_refused(lambda: run(sent / "run", recipe(made), REGISTRY))
+def use_run(sent: Path) -> list[str]:
+    return right_or_refused(lambda: run(sent / "run", recipe(sent), REGISTRY))
 
 
 def use_faces(sent: Path, pictures: Path) -> list[str]:
@@ -115,16 +115,16 @@ def use_faces(sent: Path, pictures: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["recipe.toml", "plan.toml", "features.h5", "final.safetensors", "train.csv", ".lock"])
-def test_a_named_pipe_in_a_run_folder(sent: Path, made: Path, name: str) -> None:
+def test_a_named_pipe_in_a_run_folder(sent: Path, name: str) -> None:
     plant(sent / "run" / name, "pipe", sent.parent / "ours")
-    (said,) = use_run(sent, made)
+    (said,) = use_run(sent)
     assert said == "" or name in said
 
 
 @pytest.mark.parametrize("name", ["plan.toml", "report.html.part", "features.h5", ".lock", "train.csv"])
-def test_a_link_out_of_a_run_folder(sent: Path, made: Path, name: str) -> None:
+def test_a_link_out_of_a_run_folder(sent: Path, name: str) -> None:
     plant(sent / "run" / name, "link", sent.parent / "ours")
-    (said,) = use_run(sent, made)
+    (said,) = use_run(sent)
     assert (said == "") == (name == "report.html.part"), "what KCE reads or writes must not be a link"
     check_ours(sent.parent / "ours")
 
@@ -157,15 +157,15 @@ def test_the_folder_itself_may_be_a_link(sent: Path, made: Path) -> None:
     for name in ("run", "faces"):
         (sent / name).rename(sent.parent / name)
         (sent / name).symlink_to(sent.parent / name)
-    assert use_run(sent, made) == [""]
+    assert use_run(sent) == [""]
     assert use_faces(sent, made / "pictures") == ["", ""]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["pipe", "link", "device", "folder"])
 @pytest.mark.parametrize("name", RUN_FILES)
-def test_a_planted_file_in_a_run_folder(sent: Path, made: Path, name: str, what: str) -> None:
+def test_a_planted_file_in_a_run_folder(sent: Path, name: str, what: str) -> None:
     plant(sent / "run" / name, what, sent.parent / "ours")
-    use_run(sent, made)
+    use_run(sent)
     right_or_refused(lambda: write_report(sent / "run", files=name in ("figures", "tables")))
     check_ours(sent.parent / "ours")
