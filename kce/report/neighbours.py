@@ -53,7 +53,7 @@ def nearest_of_other_recordings(rows: Features, count: int = NEIGHBOURS) -> Neig
     x = rows.x.astype(np.float64)
     x -= x.mean(axis=0)
     recording = np.unique(rows.recording, return_inverse=True)[1]
-    square = np.einsum("nd,nd->n", x, x)
+    square = np.einsum("ij,ij->i", x, x)
     found = min(count, len(rows))
     row = np.full((len(rows), count), -1, np.int32)
     distance = np.full((len(rows), count), np.inf, np.float32)

@@ -50,7 +50,7 @@ def test_parameters_of_ones_own_are_shown_as_the_worlds() -> None:
 @pytest.mark.parametrize(
     ("name", "error", "said"),
     [
-        ("plian", UnknownName, "Did you mean 'plain'"),
+        ("plaiin", UnknownName, "Did you mean 'plain'"),
         ("plain@9", UnknownName, "version of the world plain"),
         ("plain:row=3", UnknownName, "Did you mean 'rows'"),
         ("plain:rows=1", KCEError, "out of range"),
