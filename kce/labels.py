@@ -259,6 +259,15 @@ def datasets(rows: Rows) -> NDArray[np.str_]:
     return text_array(list(map(own.__getitem__, rows.label.tolist())))
 
 
+def video_of(key: str) -> str:
+    """The key of the video behind that of a frame; another key as it is.
+
+    >>> video_of("A/1.mp4#5"), video_of("A/000.png")
+    ('A/1.mp4', 'A/000.png')
+    """
+    return _FRAME.sub("", key)
+
+
 def recordings(group: Texts, key: Texts) -> NDArray[np.str_]:
     """Name what belongs together when rows are resampled or held out: recordings, or files where those are unknown.
 
@@ -282,7 +291,7 @@ def recordings(group: Texts, key: Texts) -> NDArray[np.str_]:
     names = list(map(named.__getitem__, groups))
     unknown = [row for row, known in enumerate(groups) if not known] if "" in named else []
     for row, own in zip(unknown, key[unknown].tolist() if unknown else (), strict=True):
-        names[row] = f"k{_FRAME.sub('', own)}"
+        names[row] = f"k{video_of(own)}"
     return text_array(names)
 
 

@@ -42,8 +42,8 @@ BELOW = {
     "schemas": "contract system faces merging pipeline study audit tracing report bench",
     "testing": "contract system registry evaluation",
     "api": (
-        "contract system registry data faces training features evaluation merging audit pipeline study report bench "
-        "demo"
+        "contract system registry data faces training features evaluation merging audit tracing pipeline study report "
+        "bench demo"
     ),
     "cli": "contract system registry data faces evaluation pipeline study report bench schemas testing api",
     "__main__": "cli",

@@ -16,6 +16,7 @@ from kce.registry import defaults
 
 if TYPE_CHECKING:
     from kce.api.arguments import AnyPath
+    from kce.registry.registry import Registry
     from kce.types import Progress
 
 P = ParamSpec("P")
@@ -81,12 +82,9 @@ def clusterers(
     from kce.system.lock import folder_lock
 
     require_numbers(1, seeds=seeds, workers=workers)
-    if not isinstance(limit, int | float) or not limit >= 1:
-        raise KCEError(f"limit = {limit!r} is not a number of seconds from 1 on", "for example limit = 300")
+    _require_limit(limit)
     registry, folder = Registry.load(), optional_path(to)
-    chosen = several("clusterer", clusterer) or [
-        row["name"] for row in registry.list_components("clusterer") if row["source"] == "built-in"
-    ]
+    chosen = several("clusterer", clusterer) or _built_in(registry, "clusterer")
     cells = list_cluster_cells(
         registry,
         chosen,
@@ -264,12 +262,9 @@ def tracers(
     from kce.system.documents import model_to_table
 
     require_numbers(1, seeds=seeds, workers=workers)
-    if not isinstance(limit, int | float) or not limit >= 1:
-        raise KCEError(f"limit = {limit!r} is not a number of seconds from 1 on", "for example limit = 300")
+    _require_limit(limit)
     registry, folder = Registry.load(), optional_path(to)
-    chosen = several("tracer", tracer) or [
-        row["name"] for row in registry.list_components("tracer") if row["source"] == "built-in"
-    ]
+    chosen = several("tracer", tracer) or _built_in(registry, "tracer")
     methods = "" if truth is None else str(Path(truth).absolute())
     cells = list_tracer_cells(registry, chosen, several("world", world) or [], range(seeds), level, discover, methods)
     if dry_run:
@@ -367,6 +362,15 @@ Example:
     >>> bench(world="small", seeds=1, dry_run=True, clusterer="kmeans", progress=False)
     <ClustererBench: 2 cells, 0 done>
 """
+
+
+def _require_limit(limit: float) -> None:
+    if not isinstance(limit, int | float) or not limit >= 1:
+        raise KCEError(f"limit = {limit!r} is not a number of seconds from 1 on", "for example limit = 300")
+
+
+def _built_in(registry: Registry, kind: str) -> list[str]:
+    return [row["name"] for row in registry.list_components(kind) if row["source"] == "built-in"]
 
 
 def _planned(cells: Sequence[Any], done: set[str]) -> dict[str, Any]:

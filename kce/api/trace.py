@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv as csv_module
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +136,7 @@ def trace(
     from kce.pipeline import trace as tracing
     from kce.registry.registry import Registry
     from kce.system.documents import document_to_table
+    from kce.tracing.trace_tables import read_trace_lines
 
     with ExitStack() as stack:
         folder = optional_path(to) or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -162,24 +163,6 @@ def trace(
         if csv is not None:
             shutil.copyfile(folder / tracing.TRACES, Path(csv))
         document = document_to_table(report)
-        document["traces"] = _listed(folder / tracing.TRACES)
-        document["video_traces"] = _listed(folder / tracing.VIDEOS)
+        document["traces"] = list(islice(read_trace_lines(folder / tracing.TRACES), MOST_LISTED))
+        document["video_traces"] = list(islice(read_trace_lines(folder / tracing.VIDEOS), MOST_LISTED))
     return TraceResult(document, optional_path(to))
-
-
-def _listed(path: Path) -> list[dict[str, Any]]:
-    """The first lines of a table, with the families that are possible and the neighbours as lists."""
-    lines: list[dict[str, Any]] = []
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv_module.DictReader(file):
-            if len(lines) == MOST_LISTED:
-                break
-            line: dict[str, Any] = {name: row[name] for name in ("key", "video", "answer") if name in row}
-            if "faces" in row:
-                line["faces"] = int(row["faces"])
-            line["warning"] = row["warning"]
-            line["possible"] = row["possible"].split(";") if row["possible"] else []
-            line["p"] = {name.removeprefix("p "): float(value) for name, value in row.items() if name.startswith("p ")}
-            neighbours = [value for name, value in row.items() if name.startswith("neighbour_") and value]
-            lines.append({**line, **({"neighbours": neighbours} if "key" in row else {})})
-    return lines

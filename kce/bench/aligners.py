@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import xxhash
 
 from kce.audit.unlearned import UNLEARNED_NOTE
+from kce.bench.cell_runner import hash_cell
 from kce.bench.cell_store import BenchRecord, append_cells, claim_bench_folder, load_finished_cells
 from kce.errors import BadData, KCEError, MachineFault, UnknownName
 from kce.evaluation.agreement import agreement_scores
@@ -119,7 +118,7 @@ class AlignCell:
     @property
     def id(self) -> str:
         """Hash of all fields."""
-        return xxhash.xxh3_64_hexdigest(json.dumps(asdict(self), sort_keys=True).encode())
+        return hash_cell(self)
 
     @property
     def run(self) -> str:

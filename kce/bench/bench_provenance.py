@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import xxhash
@@ -21,23 +21,21 @@ if TYPE_CHECKING:
 
 def cluster_provenance(registry: Registry, results: Sequence[Mapping[str, Any]], truth: str = "") -> Provenance:
     """Record where the results of a benchmark come from; `truth` is the path of the truth of stored features."""
-    worlds = sorted({result["world"] for result in results})
     kinds = ("aligner", "reducer", "clusterer")
-    return record_provenance(
-        registry,
-        [(kind, result[kind]) for result in results for kind in kinds],
-        n={"worlds": len(worlds), "cells": len(results)},
-        seeds=sorted({result["seed"] for result in results}),
-        data=f"worlds: {', '.join(worlds)}",
-        data_hash=hash_of_worlds(worlds, truth),
-    )
+    return _of_worlds(registry, {(kind, result[kind]) for result in results for kind in kinds}, results, truth)
 
 
 def tracer_provenance(registry: Registry, results: Sequence[Mapping[str, Any]], truth: str = "") -> Provenance:
     """Record where the results of a benchmark of tracers come from; `truth` as in ``cluster_provenance``."""
-    worlds = sorted({result["world"] for result in results})
     parts = {("tracer", result["tracer"]) for result in results}
     parts |= {("clusterer", result["discover"]) for result in results if result["discover"]}
+    return _of_worlds(registry, parts, results, truth)
+
+
+def _of_worlds(
+    registry: Registry, parts: Iterable[tuple[str, str]], results: Sequence[Mapping[str, Any]], truth: str
+) -> Provenance:
+    worlds = sorted({result["world"] for result in results})
     return record_provenance(
         registry,
         parts,

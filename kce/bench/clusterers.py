@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import io
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import xxhash
 
-from kce.bench.cell_store import BenchRecord, append_cells, claim_bench_folder, is_final, load_finished_cells
+from kce.bench.cell_runner import failing_alone, hash_cell, run_pooled_cells
+from kce.bench.cell_store import BenchRecord, claim_bench_folder, is_final, load_finished_cells
 from kce.bench.worlds import (
     BenchData,
     check_image_world,
@@ -23,7 +22,7 @@ from kce.bench.worlds import (
     make_image_world,
     resolve_world_names,
 )
-from kce.errors import BadData, KCEError
+from kce.errors import BadData
 from kce.evaluation.agreement import agreement_scores, partition_stability
 from kce.features.reduction import align_rows, reduce_rows
 from kce.features.streams import in_memory
@@ -33,10 +32,9 @@ from kce.registry.result_provenance import library_versions, part_origins
 from kce.registry.specs import format_spec, parse_spec
 from kce.system.atomic import write_atomic
 from kce.system.lock import folder_lock
-from kce.system.machine_faults import fault_of
 from kce.system.regular import make_folder_inside, open_regular
 from kce.system.rng import generator
-from kce.system.worker_pool import TaskLost, Workers
+from kce.system.worker_pool import Workers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,7 +74,7 @@ class ClusterCell:
     @property
     def id(self) -> str:
         """Hash of all fields."""
-        return xxhash.xxh3_64_hexdigest(json.dumps(asdict(self), sort_keys=True).encode())
+        return hash_cell(self)
 
 
 @dataclass(frozen=True)
@@ -210,23 +208,17 @@ def _run_cells(
         for name, result in stored.items()
         if is_final(result, limit) and _read_labels(folder, result) is not None
     }
-    missing = [cell for cell in cells if cell.id not in results]
-    finished = len(cells) - len(missing)
-    progress("cells", finished, len(cells))
-    if missing:
+
+    def start() -> Workers:
         image_worlds = {
             world: make_image_world(folder.absolute() / "worlds", world, progress)
-            for world in dict.fromkeys(cell.world for cell in missing)
+            for world in dict.fromkeys(cell.world for cell in cells if cell.id not in results)
             if is_image_world(world)
         }
         arguments = (str(registry.folder.absolute()), str(folder), image_worlds)
-        with Workers(workers, _make_worker, arguments, limit=limit, tries=1) as pool:
-            for number, (cell, outcome) in enumerate(pool.map_ahead(missing), 1):
-                results[cell.id] = _result(cell, outcome, limit)
-                if results[cell.id]["status"] != "stopped":
-                    append_cells(folder, [results[cell.id]])
-                progress("cells", finished + number, len(cells))
-    return [results[cell.id] for cell in cells]
+        return Workers(workers, _make_worker, arguments, limit=limit, tries=1)
+
+    return run_pooled_cells(folder, cells, results, start, limit, progress)
 
 
 def read_cluster_labels(folder: Path, results: Sequence[Mapping[str, Any]]) -> list[NDArray[np.int_]]:
@@ -252,13 +244,6 @@ def _read_labels(folder: Path, result: Mapping[str, Any]) -> NDArray[np.int_] | 
     return labels if labels.shape == (result["n"],) and labels.dtype == np.int64 else None
 
 
-def _result(cell: ClusterCell, outcome: Any, limit: float) -> dict[str, Any]:
-    if isinstance(outcome, TaskLost):
-        status = "timeout" if outcome.timed_out else "stopped" if outcome.passing else "failed"
-        outcome = {"status": status, "reason": outcome.reason, "limit": limit if outcome.timed_out else None}
-    return {"id": cell.id, **asdict(cell), **outcome}
-
-
 def _labels_path(folder: Path, name: str) -> Path:
     return folder / "labels" / f"{name}.npy"
 
@@ -274,16 +259,10 @@ def _make_worker(
     cache: dict[tuple[str, ...], Any] = {}  # data and rows of the previous cell, mostly those of the next one too
 
     def work(cell: ClusterCell) -> dict[str, Any]:
-        try:
-            source = image_worlds.get(cell.world, (cell.world, cell.truth))
-            return _run_cell(cell, source, registry, cache, Path(folder))
-        except Exception as error:
-            if fault := fault_of(error):
-                return {"status": "stopped", "reason": fault.message}
-            reason = error.message if isinstance(error, KCEError) else f"{type(error).__name__}: {error}"
-            return {"status": "failed", "reason": reason}
+        source = image_worlds.get(cell.world, (cell.world, cell.truth))
+        return _run_cell(cell, source, registry, cache, Path(folder))
 
-    return work
+    return failing_alone(work)
 
 
 def _run_cell(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,21 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import xxhash
 
-from kce.bench.cell_store import BenchRecord, append_cells, claim_bench_folder, is_final, load_finished_cells
+from kce.bench.cell_runner import failing_alone, hash_cell, run_pooled_cells
+from kce.bench.cell_store import BenchRecord, claim_bench_folder, is_final, load_finished_cells
 from kce.bench.worlds import is_table, load_bench_data, resolve_world_names
-from kce.errors import BadData, KCEError
+from kce.errors import BadData
 from kce.features.streams import in_memory
 from kce.registry import isolation
 from kce.registry.registry import Registry
 from kce.registry.result_provenance import library_versions, part_origins
 from kce.registry.specs import format_spec, parse_spec
 from kce.system.lock import folder_lock
-from kce.system.machine_faults import fault_of
 from kce.system.rng import generator
-from kce.system.worker_pool import TaskLost, Workers
-from kce.tracing.conformal import UNKNOWN
+from kce.system.worker_pool import Workers
+from kce.tracing.conformal import UNKNOWN, check_level
 from kce.tracing.families import plan_with_reals
 from kce.tracing.fitted import FittedTracer
 from kce.tracing.groups import group_unexplained
@@ -69,7 +67,7 @@ class TracerCell:
     @property
     def id(self) -> str:
         """Hash of all fields."""
-        return xxhash.xxh3_64_hexdigest(json.dumps(asdict(self), sort_keys=True).encode())
+        return hash_cell(self)
 
 
 @dataclass(frozen=True)
@@ -130,8 +128,7 @@ def list_tracer_cells(
     Raises:
         KCEError: For a name or parameter that cannot be used, before any work.
     """
-    if not 0 < level < 1:
-        raise KCEError(f"the level {level} is not between 0 and 1", "for example --level 0.95")
+    check_level(level)
     for kind, specs in (("tracer", tracers), ("clusterer", [discover] if discover else [])):
         for spec in specs:
             registry.resolve(kind, spec)
@@ -182,24 +179,11 @@ def run_tracer_cells(
         claim_bench_folder(folder, BenchRecord("tracers", library_versions(), parts=used))
         stored = load_finished_cells(folder, TracerResult)
         results = {name: result for name, result in stored.items() if is_final(result, limit)}
-        missing = [cell for cell in cells if cell.id not in results]
-        finished = len(cells) - len(missing)
-        progress("cells", finished, len(cells))
-        if missing:
-            with Workers(workers, _make_worker, (str(registry.folder.absolute()),), limit=limit, tries=1) as pool:
-                for number, (cell, outcome) in enumerate(pool.map_ahead(missing), 1):
-                    results[cell.id] = _result(cell, outcome, limit)
-                    if results[cell.id]["status"] != "stopped":
-                        append_cells(folder, [results[cell.id]])
-                    progress("cells", finished + number, len(cells))
-    return [results[cell.id] for cell in cells]
 
+        def start() -> Workers:
+            return Workers(workers, _make_worker, (str(registry.folder.absolute()),), limit=limit, tries=1)
 
-def _result(cell: TracerCell, outcome: Any, limit: float) -> dict[str, Any]:
-    if isinstance(outcome, TaskLost):
-        status = "timeout" if outcome.timed_out else "stopped" if outcome.passing else "failed"
-        outcome = {"status": status, "reason": outcome.reason, "limit": limit if outcome.timed_out else None}
-    return {"id": cell.id, **asdict(cell), **outcome}
+        return run_pooled_cells(folder, cells, results, start, limit, progress)
 
 
 # ------------------------------------------------------------------------------------------------- in worker processes
@@ -211,19 +195,13 @@ def _make_worker(registry_folder: str) -> Callable[[TracerCell], dict[str, Any]]
     cache: dict[tuple[str, str], Trial] = {}  # the rows of the previous cell, mostly those of the next one too
 
     def work(cell: TracerCell) -> dict[str, Any]:
-        try:
-            key = (cell.world, cell.truth)
-            if key not in cache:
-                cache.clear()
-                cache[key] = _load(*key)
-            return _run_cell(cell, cache[key], registry)
-        except Exception as error:
-            if fault := fault_of(error):
-                return {"status": "stopped", "reason": fault.message}
-            reason = error.message if isinstance(error, KCEError) else f"{type(error).__name__}: {error}"
-            return {"status": "failed", "reason": reason}
+        key = (cell.world, cell.truth)
+        if key not in cache:
+            cache.clear()
+            cache[key] = _load(*key)
+        return _run_cell(cell, cache[key], registry)
 
-    return work
+    return failing_alone(work)
 
 
 @dataclass(frozen=True, eq=False)

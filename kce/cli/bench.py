@@ -22,6 +22,18 @@ SUITE = ["suite"]
 NO_ALIGNER, NO_REDUCER = [defaults.NO_ALIGNER], [defaults.NO_REDUCER]
 AMOUNTS = [0.0, 0.5, 1.0]
 
+Truth = Annotated[
+    Path | None, typer.Option(help="The truth of stored features: a TOML with [method].", show_default="their labels")
+]
+Seeds = Annotated[int, typer.Option(min=1, help="Number of seeds: 0, 1, ...")]
+Limit = Annotated[
+    float, typer.Option(min=1, help="Seconds for one cell; a higher limit tries cells again that were late.")
+]
+WorkerCount = Annotated[int, typer.Option(min=1, help="Number of processes, of one thread each.")]
+ResultFolder = Annotated[
+    Path | None, typer.Option(help="Folder for the results, as html and csv; one that is there is continued.")
+]
+
 bench = App(name="bench", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -43,18 +55,11 @@ def clusterers(
     reducer: Annotated[
         list[str], typer.Option(help="One or more reducers, applied before the clusterer.")
     ] = NO_REDUCER,
-    truth: Annotated[
-        Path | None,
-        typer.Option(help="The truth of stored features: a TOML with [method].", show_default="their labels"),
-    ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds: 0, 1, ...")] = 3,
-    limit: Annotated[
-        float, typer.Option(min=1, help="Seconds for one cell; a higher limit tries cells again that were late.")
-    ] = 300,
-    workers: Annotated[int, typer.Option(min=1, help="Number of processes, of one thread each.")] = 1,
-    to: Annotated[
-        Path | None, typer.Option(help="Folder for the results, as html and csv; one that is there is continued.")
-    ] = None,
+    truth: Truth = None,
+    seeds: Seeds = 3,
+    limit: Limit = 300,
+    workers: WorkerCount = 1,
+    to: ResultFolder = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be clustered, and start nothing.")
     ] = False,
@@ -108,7 +113,7 @@ def aligners(
     recipe: Annotated[
         Path | None, typer.Option(help="A recipe of the benchmark in TOML.", show_default="the shipped aligners.toml")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Number of processes, of one thread each.")] = 1,
+    workers: WorkerCount = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and start nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -150,18 +155,11 @@ def tracers(
     ] = SUITE,
     level: Annotated[float, typer.Option(help="Level of the sets of families.")] = 0.95,
     discover: Annotated[str, typer.Option(help="A clusterer that groups what no family explains.")] = "",
-    truth: Annotated[
-        Path | None,
-        typer.Option(help="The truth of stored features: a TOML with [method].", show_default="their labels"),
-    ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds: 0, 1, ...")] = 3,
-    limit: Annotated[
-        float, typer.Option(min=1, help="Seconds for one cell; a higher limit tries cells again that were late.")
-    ] = 300,
-    workers: Annotated[int, typer.Option(min=1, help="Number of processes, of one thread each.")] = 1,
-    to: Annotated[
-        Path | None, typer.Option(help="Folder for the results, as html and csv; one that is there is continued.")
-    ] = None,
+    truth: Truth = None,
+    seeds: Seeds = 3,
+    limit: Limit = 300,
+    workers: WorkerCount = 1,
+    to: ResultFolder = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be tried, and start nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:

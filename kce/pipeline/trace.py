@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from kce.errors import KCEError
 from kce.faces.folder import read_faces
 from kce.pipeline.trace_inputs import TraceInputs, read_inputs
 from kce.pipeline.trace_storage import compare_stored
@@ -22,14 +21,15 @@ from kce.system.atomic import atomic_replace
 from kce.system.documents import write_document
 from kce.system.lock import folder_lock, make_folder
 from kce.system.regular import require_inside
-from kce.tracing.conformal import UNKNOWN
+from kce.tracing.conformal import UNKNOWN, check_level
 from kce.tracing.fitted import FittedTracer, TracedRows
-from kce.tracing.groups import group_unexplained
-from kce.tracing.trace_report import StorageComparison, TraceGroup, TraceReport
+from kce.tracing.groups import NewGroup, group_unexplained
+from kce.tracing.trace_report import TraceReport
 from kce.tracing.videos import Videos
 
 if TYPE_CHECKING:
     from kce.registry.registry import Registry
+    from kce.tracing.storage import StorageTest
     from kce.types import Progress
 
 TRACES, VIDEOS, REPORT = "traces.csv", "videos.csv", "trace.json"
@@ -80,7 +80,7 @@ def trace(
     Returns:
         What ``trace.json`` has.
     """
-    _check_level(level)
+    check_level(level)
     run = open_traced_run(folder, registry)
     part = registry.resolve_seeded("tracer", tracer, run.recipe.seed)
     clusterer = registry.resolve_seeded("clusterer", discover, run.recipe.seed) if discover else None
@@ -96,11 +96,10 @@ def trace(
             storage = _compared(run, given)
             warning = UNLIKE if storage and storage.unlike else ""
             counts, video_counts, unexplained = _write_tables(to, fitted, given, warning, progress)
-        groups: list[TraceGroup] = []
+        groups: list[NewGroup] = []
         if clusterer is not None and unexplained.key:
             with isolation.component(clusterer, registry, run.recipe.timeout) as cluster:
-                found = group_unexplained(unexplained.key, np.concatenate(unexplained.x), cluster.fit_predict)[1]
-            groups = [TraceGroup(one.name, one.faces, one.nearest) for one in found]
+                groups = group_unexplained(unexplained.key, np.concatenate(unexplained.x), cluster.fit_predict)[1]
         report = TraceReport(
             run=str(folder),
             inputs=tuple(inputs),
@@ -139,17 +138,14 @@ def trace(
     return report
 
 
-def _compared(run: TracedRun, given: TraceInputs) -> StorageComparison | None:
+def _compared(run: TracedRun, given: TraceInputs) -> StorageTest | None:
     """How the inputs are stored, against the known faces."""
     if given.face_folder is None:
         return None
-    test = compare_stored(run, read_faces(given.face_folder))
-    if test is None:
-        return None
-    return StorageComparison(test.unlike, test.nearest, test.p, test.effect, test.recordings)
+    return compare_stored(run, read_faces(given.face_folder))
 
 
-def _storage_remarks(storage: StorageComparison | None, given: TraceInputs) -> Iterator[str]:
+def _storage_remarks(storage: StorageTest | None, given: TraceInputs) -> Iterator[str]:
     if storage is None:
         why = "there are no pictures" if given.face_folder is None else "there are too few recordings"
         yield f"whether the inputs are stored as the known faces are was not tested: {why}"
@@ -159,11 +155,6 @@ def _storage_remarks(storage: StorageComparison | None, given: TraceInputs) -> I
             f"{storage.p:.3f}): no answer can be relied on, and the family of a face is excluded more often than the "
             "level says"
         )
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise KCEError(f"the level {level} is not between 0 and 1", "at 0.95 the own family is excluded 1 in 20 times")
 
 
 def _write_tables(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from kce.system.documents import document_to_table, read_document
 from kce.system.lock import folder_lock
 from kce.system.text import visible_text
 from kce.tracing.trace_report import TraceReport
+from kce.tracing.trace_tables import read_trace_lines
 
 MOST_SHOWN = 120
 """Faces on the page, as many of each answer as there are, those with the smallest largest p first."""
@@ -43,7 +44,10 @@ def write_trace_page(folder: Path) -> dict[str, Any]:
     """
     report = document_to_table(read_document(folder / "trace.json", TraceReport))
     with folder_lock(folder, "report"):
-        shown, videos = _choose(folder / "traces.csv"), _first(folder / "videos.csv")
+        shown, videos = (
+            _choose(folder / "traces.csv"),
+            list(islice(read_trace_lines(folder / "videos.csv"), _MOST_VIDEOS)),
+        )
         path = folder / "trace.html"
         write_atomic(path, _render(report, shown, videos).encode())
     return {"report": str(path), "written": [str(path)]}
@@ -52,7 +56,7 @@ def write_trace_page(folder: Path) -> dict[str, Any]:
 def _choose(path: Path) -> list[dict[str, Any]]:
     """Lines of the faces to show: equally many of each answer, the least clear first."""
     kept: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for line in _lines(path):
+    for line in read_trace_lines(path):
         own = kept[line["answer"]]
         own.append(line)
         if len(own) > 2 * MOST_SHOWN:
@@ -70,21 +74,6 @@ def _choose(path: Path) -> list[dict[str, Any]]:
 
 def _largest_p(line: Mapping[str, Any]) -> float:
     return max(line["p"].values(), default=0.0)
-
-
-def _first(path: Path) -> list[dict[str, Any]]:
-    return [line for line, _ in zip(_lines(path), range(_MOST_VIDEOS), strict=False)]
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            yield {
-                **row,
-                "possible": row["possible"].split(";") if row["possible"] else [],
-                "p": {name.removeprefix("p "): float(value) for name, value in row.items() if name.startswith("p ")},
-                "neighbours": [value for name, value in row.items() if name.startswith("neighbour_") and value],
-            }
 
 
 def _pictures(folder: str, keys: Sequence[str], first_sheet: int) -> tuple[list[str], dict[str, _Picture]]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kce.errors import BadData
+from kce.errors import BadData, KCEError
 from kce.system.rng import generator
 
 if TYPE_CHECKING:
@@ -164,6 +164,12 @@ def _family_calibration(scores: Scores, recording: NDArray[np.str_]) -> FamilyCa
     first = np.flatnonzero(recording[order][1:] != recording[order][:-1]) + 1
     start = np.concatenate([[0], first, [len(order)]]) if len(order) else np.zeros(1)
     return FamilyCalibration(scores[order], start.astype(np.intp))
+
+
+def check_level(level: float) -> None:
+    """Raise KCEError for a level that is not in (0, 1)."""
+    if not 0 < level < 1:
+        raise KCEError(f"the level {level} is not between 0 and 1", "at 0.95 the own family is excluded 1 in 20 times")
 
 
 def prediction_sets(p: ArrayLike, level: float) -> NDArray[np.bool_]:

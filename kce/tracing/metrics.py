@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kce.tracing.conformal import prediction_sets
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
@@ -69,7 +71,7 @@ def score_traces(p: ArrayLike, family: ArrayLike, level: float, scores: ArrayLik
         raise ValueError("there are no faces of known families")
     rows = np.flatnonzero(known)
     own = values[rows, truth[rows]]
-    possible = values > 1 - level + 1e-12
+    possible = prediction_sets(values, level)
     right = values[rows].argmax(axis=1) == truth[rows]
     likeness = values.max(axis=1) if scores is None else _ranked(values, np.asarray(scores, np.float64))
     separation: dict[str, float | None] = {"auroc": None, "fpr95": None, "oscr": None}

@@ -35,6 +35,7 @@ class StorageTest:
     """How the inputs as a whole compare with the calibration faces.
 
     Attributes:
+        unlike: Whether they are stored otherwise than every known category: then no answer can be relied on.
         nearest: The known category whose storage most of them are nearest to.
         p: p value of the hypothesis that each recording is stored as one of the known categories is.
         effect: Probability that a recording of the inputs lies farther out than a held-out recording of the category it
@@ -42,15 +43,11 @@ class StorageTest:
         recordings: Number of recordings of the inputs.
     """
 
+    unlike: bool
     nearest: str
     p: float
     effect: float
     recordings: int
-
-    @property
-    def unlike(self) -> bool:
-        """Whether they are stored otherwise than every known category."""
-        return self.p <= SIGNIFICANT and self.effect >= _EFFECT
 
 
 def storage_statistics(images: NDArray[np.uint8]) -> Statistics:
@@ -122,12 +119,10 @@ def compare_storage(inputs: Statistics, known: Mapping[str, tuple[Statistics, St
     largest = every.max(axis=0)
     nearest = np.bincount(every.argmax(axis=0), minlength=len(shares)).argmax()
     deviation = np.sqrt((1 / len(inputs) + 1 / min(sizes)) / 12)
-    return StorageTest(
-        list(shares)[int(nearest)],
-        float(ndtr((largest.mean() - 0.5) / deviation)),
-        float(1 - largest.mean()),
-        len(inputs),
-    )
+    p = float(ndtr((largest.mean() - 0.5) / deviation))
+    effect = float(1 - largest.mean())
+    unlike = p <= SIGNIFICANT and effect >= _EFFECT
+    return StorageTest(unlike, list(shares)[int(nearest)], p, effect, len(inputs))
 
 
 def _distances(described: Statistics, x: Statistics) -> NDArray[np.float64]:

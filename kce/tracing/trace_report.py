@@ -8,40 +8,8 @@ from typing import ClassVar
 
 from kce.registry.result_provenance import Provenance  # noqa: TC001 - the schema is read from it
 from kce.system.documents import Document
-
-
-@dataclass(frozen=True)
-class TraceGroup:
-    """Faces that look alike and that no family explains.
-
-    Attributes:
-        name: "new-1" is the largest.
-        faces: How many there are.
-        nearest: Keys of the faces nearest to the centre.
-    """
-
-    name: str
-    faces: int
-    nearest: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class StorageComparison:
-    """How the inputs as a whole are stored, against the known faces; see ``kce.tracing.storage``.
-
-    Attributes:
-        unlike: Whether they are stored otherwise than every known category: then no answer can be relied on.
-        nearest: The known category whose storage most of them are nearest to.
-        p: p value of the hypothesis that each is stored as one of the known categories is.
-        effect: Probability that one lies farther out than a held-out recording of the category it is nearest to.
-        recordings: Number of recordings of the inputs that were compared.
-    """
-
-    unlike: bool
-    nearest: str
-    p: float
-    effect: float
-    recordings: int
+from kce.tracing.groups import NewGroup  # noqa: TC001 - so are these
+from kce.tracing.storage import StorageTest  # noqa: TC001
 
 
 @dataclass(frozen=True)
@@ -86,8 +54,8 @@ class TraceReport(Document):
     answers: Mapping[str, int]
     videos: int
     video_answers: Mapping[str, int]
-    storage: StorageComparison | None = None
-    groups: tuple[TraceGroup, ...] = ()
+    storage: StorageTest | None = None
+    groups: tuple[NewGroup, ...] = ()
     problems: tuple[str, ...] = ()
     several_faces: int = 0
     remarks: tuple[str, ...] = ()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kce.labels import video_of
+
 if TYPE_CHECKING:
     from kce.tracing.fitted import FittedTracer, TracedRows, VideoAnswer
-
-_FRAME = re.compile(r"#\d+$")
 
 
 class Videos:
@@ -26,7 +25,7 @@ class Videos:
     def add(self, traced: TracedRows) -> None:
         """Add rows; a key that ends in "#" and a number is a frame."""
         for key, scores in zip(traced.key.tolist(), traced.scores, strict=True):
-            video = _FRAME.sub("", key)
+            video = video_of(key)
             if video != key:
                 self._scores.setdefault(video, []).append(scores.astype(np.float32))
 
