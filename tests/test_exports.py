@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import kce
-from kce import schemas
+from kce.api import schemas
 from tests.support.corpus import UNKNOWN, face_folder, small_study
 
 NAMES = {

@@ -13,7 +13,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from kce import KCEError, schemas
+from kce import KCEError
+from kce.api import schemas
 from kce.features.store import write_table
 from kce.pipeline.recipe import Recipe
 from kce.system.documents import Document, read_table

@@ -39,13 +39,12 @@ BELOW = {
     "report": "contract system registry data faces training features evaluation merging audit tracing pipeline study",
     "bench": "contract system registry faces features evaluation merging audit tracing pipeline report",
     "demo": "contract system registry faces pipeline report",
-    "schemas": "contract system faces merging pipeline study audit tracing report bench",
     "testing": "contract system registry evaluation",
     "api": (
         "contract system registry data faces training features evaluation merging audit tracing pipeline study report "
         "bench demo"
     ),
-    "cli": "contract system registry data faces evaluation pipeline study report bench schemas testing api",
+    "cli": "contract system registry data faces evaluation pipeline study report bench testing api",
     "__main__": "cli",
 }
 HEAVY = ("torch", "sklearn", "h5py", "cv2", "av", "timm", "plotly", "numpy")

@@ -24,7 +24,7 @@ def docs(
 ) -> None:
     """Show a topic of the manual."""
     if schema is not None:
-        from kce import schemas
+        from kce.api import schemas
 
         return print_json(schemas.schema(schema))
     known = topics()

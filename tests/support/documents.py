@@ -16,7 +16,8 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 import kce
-from kce import schemas, types
+from kce import types
+from kce.api import schemas
 from kce.audit.audit_report import WORDS, AuditReport
 from kce.cli.main import app
 from kce.data.catalog import describe_dataset
