@@ -51,14 +51,15 @@ def run_pooled_cells(
     if missing:
         with pool() as workers:
             for number, (cell, outcome) in enumerate(workers.map_ahead(missing), 1):
-                results[cell.id] = {"id": cell.id, **asdict(cell), **_outcome(outcome, limit)}
+                results[cell.id] = {"id": cell.id, **asdict(cell), **cell_outcome(outcome, limit)}
                 if results[cell.id]["status"] != "stopped":
                     append_cells(folder, [results[cell.id]])
                 progress("cells", finished + number, len(cells))
     return [results[cell.id] for cell in cells]
 
 
-def _outcome(outcome: Any, limit: float) -> dict[str, Any]:
+def cell_outcome(outcome: Any, limit: float) -> dict[str, Any]:
+    """Tell what became of a cell: what its worker returned, or why it returned nothing."""
     if not isinstance(outcome, TaskLost):
         return dict(outcome)
     status = "timeout" if outcome.timed_out else "stopped" if outcome.passing else "failed"

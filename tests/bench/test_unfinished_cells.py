@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kce.bench import cell_store, clusterers
+from kce.bench import cell_runner, cell_store, clusterers
 from kce.errors import MachineFault
 from kce.system.worker_pool import TaskLost
 from tests.registry.test_registry import write
@@ -63,11 +63,10 @@ def test_only_a_higher_limit_tries_a_late_cell_again() -> None:
 
 
 def test_a_kill_from_outside_is_no_result_of_a_cell() -> None:
-    cell = clusterers.ClusterCell("w", "none", "none", "kmeans", "own", 0)
-    lost = {lost: clusterers._result(cell, lost, 5.0)["status"] for lost in (
-        TaskLost("killed", passing=True), TaskLost("crashed"), TaskLost("late", timed_out=True, waited=True),
-    )}  # fmt: skip
-    assert list(lost.values()) == ["stopped", "failed", "timeout"]
+    losses = [TaskLost("killed", passing=True), TaskLost("crashed"), TaskLost("late", timed_out=True, waited=True)]
+    outcomes = [cell_runner.cell_outcome(lost, 5.0) for lost in losses]
+    assert [outcome["status"] for outcome in outcomes] == ["stopped", "failed", "timeout"]
+    assert [outcome["limit"] for outcome in outcomes] == [None, None, 5.0]
 
 
 @pytest.mark.slow

@@ -267,7 +267,8 @@ def test_two_processes_that_are_stopped_go_on(pixels: Pixels, tmp_path: Path, nu
     with wanted:
         trained(pixels, tmp_path / "a.safetensors", settings, devices=2, progress=stop)
     assert not (tmp_path / "a.safetensors").exists()
-    assert (tmp_path / "a.safetensors.resume").exists()
+    # A process that was killed while it saved leaves the state before it, under its own name.
+    assert list(tmp_path.glob("a.safetensors.resume*"))
     seen: list[int] = []
     trained(pixels, tmp_path / "a.safetensors", settings, progress=lambda what, done, total: seen.append(done))
     assert seen[0] > 0
