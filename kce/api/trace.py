@@ -52,7 +52,10 @@ class TraceResult(Result):
 
     @property
     def traces(self) -> list[dict[str, Any]]:
-        """A line for each face, the first 1,000: key, answer, possible, p (family -> p value) and neighbours."""
+        """A line for each face, the first 1,000: key, answer, possible, p (family -> p value) and neighbours.
+
+        With `discover` also `group`, of those that no family explains; empty for one that is in none.
+        """
         return [dict(line) for line in self._document["traces"]]
 
     @property
@@ -111,7 +114,8 @@ def trace(
         csv: A file to write, with one row per face.
         tracer: Scores how unlike each family a face is.
         level: How often, in the long run, the family of a face of a new recording is not excluded; in (0, 1).
-        discover: A clusterer that groups what no family explains; empty = it is not grouped.
+        discover: A clusterer that groups what no family explains, into a number of groups that is estimated where the
+            clusterer takes one and has none; empty = it is not grouped.
         detector: Finds the faces; None = as for the run's own. whole: pictures are faces already.
         frames: Frames per video; None = as for the run's own.
         devices: GPUs, or processes where there is none.
@@ -136,7 +140,7 @@ def trace(
     from kce.pipeline import trace as tracing
     from kce.registry.registry import Registry
     from kce.system.documents import document_to_table
-    from kce.tracing.trace_tables import read_trace_lines
+    from kce.tracing.trace_tables import read_groups, read_trace_lines
 
     with ExitStack() as stack:
         folder = optional_path(to) or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -164,5 +168,8 @@ def trace(
             shutil.copyfile(folder / tracing.TRACES, Path(csv))
         document = document_to_table(report)
         document["traces"] = list(islice(read_trace_lines(folder / tracing.TRACES), MOST_LISTED))
+        group_of = read_groups(folder / tracing.GROUPS)
+        for line in document["traces"] if discover else []:
+            line["group"] = group_of.get(line["key"], "")
         document["video_traces"] = list(islice(read_trace_lines(folder / tracing.VIDEOS), MOST_LISTED))
     return TraceResult(document, optional_path(to))

@@ -26,6 +26,7 @@ from kce.errors import BadData
 from kce.evaluation.agreement import agreement_scores, partition_stability
 from kce.features.reduction import align_rows, reduce_rows
 from kce.features.streams import in_memory
+from kce.merging.class_count import estimate_cluster_count
 from kce.registry import defaults, isolation
 from kce.registry.registry import Registry
 from kce.registry.result_provenance import library_versions, part_origins
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
 TIME_LIMIT = 300.0
 """Seconds for a cell, including the making of its world."""
 SUBSAMPLE = 0.8  # share of the rows in the second clustering, which measures stability
-_MAX_CLUSTERS = 40  # tried if the number is estimated
-_SILHOUETTE_ROWS = 2000  # on which the number is estimated
 
 
 @dataclass(frozen=True)
@@ -340,36 +339,6 @@ def _align_and_reduce(cell: ClusterCell, rows: FeatureStream, registry: Registry
         isolation.component(reduced_by, registry, isolate=False) as reducer,
     ):
         return np.asarray(in_memory(reduce_rows(reducer, align_rows(aligner, rows))).x, np.float32)
-
-
-def estimate_cluster_count(x: NDArray[np.float32]) -> int:
-    """Estimate the number of clusters as that with the highest mean silhouette of K-means (Rousseeuw 1987).
-
-    The estimate is the same for all clusterers that need a number.
-
-    Args:
-        x: Features, (n, dim); of more than 2,000 rows a random sample is used.
-
-    Returns:
-        From 2 to 40.
-
-    Raises:
-        BadData: If there are too few different rows.
-    """
-    from sklearn.cluster import KMeans
-    from sklearn.metrics import silhouette_score
-
-    if len(x) > _SILHOUETTE_ROWS:
-        x = x[np.sort(generator(0, "estimate").permutation(len(x))[:_SILHOUETTE_ROWS])]
-    ks = range(2, min(_MAX_CLUSTERS, len(np.unique(x, axis=0)) - 1) + 1)
-    if not ks:
-        raise BadData("there are too few different rows to estimate a number of clusters", "give it, or add rows")
-
-    def silhouette(k: int) -> float:
-        labels = KMeans(k, n_init=3, random_state=0).fit_predict(x)
-        return float(silhouette_score(x, labels)) if len(np.unique(labels)) > 1 else -1.0
-
-    return max(ks, key=silhouette)
 
 
 def _peak_memory(*, reset: bool = False) -> int | None:

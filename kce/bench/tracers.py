@@ -16,6 +16,7 @@ from kce.bench.cell_store import BenchRecord, claim_bench_folder, is_final, load
 from kce.bench.worlds import is_table, load_bench_data, resolve_world_names
 from kce.errors import BadData
 from kce.features.streams import in_memory
+from kce.pipeline.trace_groups import group_faces
 from kce.registry import isolation
 from kce.registry.registry import Registry
 from kce.registry.result_provenance import library_versions, part_origins
@@ -26,7 +27,6 @@ from kce.system.worker_pool import Workers
 from kce.tracing.conformal import UNKNOWN, check_level
 from kce.tracing.families import plan_with_reals
 from kce.tracing.fitted import FittedTracer
-from kce.tracing.groups import group_unexplained
 from kce.tracing.metrics import UNSEEN, score_discovery, score_traces
 from kce.types import Features, MergePlan
 
@@ -314,10 +314,10 @@ def _discover(
     unknown = np.flatnonzero(answer == UNKNOWN)
     cluster = answer.astype(object)
     if len(unknown):
-        part = registry.resolve_seeded("clusterer", cell.discover, cell.seed)
         rows = trial.rows.take(traced[unknown])
-        with isolation.component(part, registry, isolate=False) as clusterer:
-            cluster[unknown] = group_unexplained(rows.key.tolist(), rows.x, clusterer.fit_predict)[0]
+        cluster[unknown] = group_faces(
+            registry, cell.discover, rows.key.tolist(), rows.x, cell.seed, isolate=False
+        ).names
     method = np.where(trial.method[traced] == "", "real", trial.method[traced])
     found = asdict(score_discovery(cluster.astype(np.str_), method, truth == UNSEEN))
     return {f"discover_{name}": value for name, value in found.items()}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from kce.errors import KCEError, MachineFault
 from kce.faces.folder import read_faces
+from kce.pipeline.trace_groups import Grouped, check_clusterer, group_faces, ungrouped
 from kce.pipeline.trace_inputs import TraceInputs, read_inputs
 from kce.pipeline.trace_storage import compare_stored
 from kce.pipeline.traced_run import TracedRun, known_rows, open_traced_run
@@ -23,7 +26,6 @@ from kce.system.lock import folder_lock, make_folder
 from kce.system.regular import require_inside
 from kce.tracing.conformal import UNKNOWN, check_level
 from kce.tracing.fitted import FittedTracer, TracedRows
-from kce.tracing.groups import NewGroup, group_unexplained
 from kce.tracing.trace_report import TraceReport
 from kce.tracing.videos import Videos
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from kce.tracing.storage import StorageTest
     from kce.types import Progress
 
-TRACES, VIDEOS, REPORT = "traces.csv", "videos.csv", "trace.json"
+TRACES, VIDEOS, GROUPS, REPORT = "traces.csv", "videos.csv", "groups.csv", "trace.json"
 UNLIKE = "stored unlike the known faces"
 """The warning on every answer, if the inputs as a whole are."""
 MOST_GROUPED = 20_000
@@ -44,6 +46,14 @@ class _Unexplained(NamedTuple):
 
     key: list[str]
     x: list[np.ndarray]
+
+
+class _Written(NamedTuple):
+    """What the tables say."""
+
+    answers: Counter[str]
+    video_answers: Counter[str]
+    grouped: Grouped
 
 
 def trace(
@@ -70,7 +80,8 @@ def trace(
         registry: Builds components.
         tracer: The tracer, "name:key=value,...".
         level: In (0, 1).
-        discover: The clusterer that groups what no family explains; empty = it is not grouped.
+        discover: The clusterer that groups what no family explains; empty = it is not grouped. One that takes a number
+            of clusters and is given none gets an estimate.
         root: The root of a dataset that is given by name.
         detector: Another detector than the run's.
         frames: Frames per video; None = as the run.
@@ -82,30 +93,32 @@ def trace(
     """
     check_level(level)
     run = open_traced_run(folder, registry)
-    part = registry.resolve_seeded("tracer", tracer, run.recipe.seed)
-    clusterer = registry.resolve_seeded("clusterer", discover, run.recipe.seed) if discover else None
+    seed = run.recipe.seed
+    part = registry.resolve_seeded("tracer", tracer, seed)
+    if part.built_in:
+        part.build()  # wrong parameters are an error before the faces are cut
+    if discover:
+        check_clusterer(registry, discover, seed)
     make_folder(to)
-    require_inside(to, TRACES, VIDEOS, REPORT)
+    require_inside(to, TRACES, VIDEOS, GROUPS, REPORT)
     with folder_lock(to, "trace"):
         given = read_inputs(
             run, inputs, to, registry, root=root, detector=detector, frames=frames, devices=devices, progress=progress
         )
         known, held_out = known_rows(run, registry, devices, progress)
         with isolation.component(part, registry, run.recipe.timeout) as component:
-            fitted = FittedTracer(component, known, held_out, run.plan, level, run.recipe.seed)
+            fitted = FittedTracer(component, known, held_out, run.plan, level, seed)
             storage = _compared(run, given)
             warning = UNLIKE if storage and storage.unlike else ""
-            counts, video_counts, unexplained = _write_tables(to, fitted, given, warning, progress)
-        groups: list[NewGroup] = []
-        if clusterer is not None and unexplained.key:
-            with isolation.component(clusterer, registry, run.recipe.timeout) as cluster:
-                groups = group_unexplained(unexplained.key, np.concatenate(unexplained.x), cluster.fit_predict)[1]
+            counts, video_counts, grouped = _write_tables(
+                to, fitted, given, warning, partial(_group, run, registry, discover) if discover else None, progress
+            )
         report = TraceReport(
             run=str(folder),
             inputs=tuple(inputs),
             tracer=part.spec,
             level=level,
-            seed=run.recipe.seed,
+            seed=seed,
             families={name: tuple(run.plan.members(name)) for name in fitted.families},
             calibration={
                 name: own.recordings for name, own in zip(fitted.families, fitted.calibration.by_family, strict=True)
@@ -116,20 +129,17 @@ def trace(
             videos=sum(video_counts.values()),
             video_answers=dict(video_counts.most_common()),
             storage=storage,
-            groups=tuple(groups),
+            groups=tuple(grouped.groups),
             problems=given.problems,
             several_faces=given.several_faces,
-            remarks=(
-                *_storage_remarks(storage, given),
-                *_remarks(run, fitted, unexplained, bool(discover), counts[UNKNOWN]),
-            ),
+            remarks=(*_storage_remarks(storage, given), *_remarks(run, fitted), *grouped.remarks),
             face_folder=str(given.face_folder.absolute()) if given.face_folder else "",
             known_faces=run.recipe.faces,
             provenance=record_provenance(
                 registry,
-                [("tracer", part.spec), *([("clusterer", clusterer.spec)] if clusterer else [])],
+                [("tracer", part.spec), *([("clusterer", grouped.spec)] if grouped.spec else [])],
                 n={"faces": sum(counts.values()), "videos": sum(video_counts.values())},
-                seeds=[run.recipe.seed],
+                seeds=[seed],
                 data=", ".join(inputs),
                 data_hash=given.rows.table.hash,
             ),
@@ -158,13 +168,25 @@ def _storage_remarks(storage: StorageTest | None, given: TraceInputs) -> Iterato
 
 
 def _write_tables(
-    to: Path, fitted: FittedTracer, given: TraceInputs, warning: str, progress: Progress
-) -> tuple[Counter[str], Counter[str], _Unexplained]:
-    """Write a line for each face and each video; faces are read in batches and forgotten."""
+    to: Path,
+    fitted: FittedTracer,
+    given: TraceInputs,
+    warning: str,
+    group: Callable[[_Unexplained, int], Grouped] | None,
+    progress: Progress,
+) -> _Written:
+    """Write a line for each face, each video and each grouped face; faces are read in batches and forgotten.
+
+    The tables replace older ones together, once all are complete: they never belong to different traces.
+    """
     counts: Counter[str] = Counter()
-    videos, unexplained, done = Videos(), _Unexplained([], []), 0
+    video_counts: Counter[str] = Counter()
+    videos, unexplained, done, grouped = Videos(), _Unexplained([], []), 0, Grouped([], [])
     known = [f"{label}: {key}" for key, label in zip(fitted.known.key, fitted.known.label, strict=True)]
-    with _csv(to / TRACES, ["key", *_columns(fitted), *(f"neighbour_{n + 1}" for n in range(5))]) as write:
+    with ExitStack() as tables:
+        write = tables.enter_context(
+            _csv(to / TRACES, ["key", *_columns(fitted), *(f"neighbour_{n + 1}" for n in range(5))])
+        )
         for traced in fitted.trace(given.rows):
             for row, line in enumerate(_lines(traced.answer, traced.p, traced.possible, warning, fitted)):
                 near = [known[number] for number in traced.neighbours[row].tolist()]
@@ -174,13 +196,36 @@ def _write_tables(
             _keep_unexplained(unexplained, traced)
             done += len(traced.key)
             progress("tracing faces", done, len(given.rows))
-    video_counts: Counter[str] = Counter()
-    with _csv(to / VIDEOS, ["video", "faces", *_columns(fitted)]) as write:
+        write = tables.enter_context(_csv(to / VIDEOS, ["video", "faces", *_columns(fitted)]))
         for answer in videos.answers(fitted):
             (line,) = _lines([answer.answer], answer.p[None], answer.possible[None], warning, fitted)
             write([answer.key, answer.faces, *line])
             video_counts[answer.answer] += 1
-    return counts, video_counts, unexplained
+        if group is not None:
+            progress("grouping faces", 0, len(unexplained.key))
+            grouped = group(unexplained, counts[UNKNOWN])
+            write = tables.enter_context(_csv(to / GROUPS, ["key", "group"]))
+            for key, name in zip(unexplained.key, grouped.names, strict=True):
+                write([key, name])
+            progress("grouping faces", len(unexplained.key), len(unexplained.key))
+    if group is None:
+        (to / GROUPS).unlink(missing_ok=True)  # of an earlier trace into this folder
+    return _Written(counts, video_counts, grouped)
+
+
+def _group(run: TracedRun, registry: Registry, clusterer: str, unexplained: _Unexplained, unknown: int) -> Grouped:
+    """Group what no family explains; a clusterer that fails is a remark, because the answers do not depend on it."""
+    key, x = unexplained.key, np.concatenate(unexplained.x) if unexplained.x else np.zeros((0, 0), np.float32)
+    try:
+        grouped = group_faces(registry, clusterer, key, x, run.recipe.seed, timeout=run.recipe.timeout)
+    except MachineFault:
+        raise
+    except KCEError as error:
+        grouped = ungrouped(len(key), error)
+    if unknown > len(key):
+        some = f"{len(key):,} of {unknown:,} unexplained faces were grouped: clusterers compare all pairs"
+        grouped = grouped._replace(remarks=(*grouped.remarks, some))
+    return grouped
 
 
 def _columns(fitted: FittedTracer) -> list[str]:
@@ -203,9 +248,7 @@ def _keep_unexplained(kept: _Unexplained, traced: TracedRows) -> None:
         kept.x.append(traced.x[rows])
 
 
-def _remarks(
-    run: TracedRun, fitted: FittedTracer, unexplained: _Unexplained, discover: bool, unknown: int
-) -> Iterable[str]:
+def _remarks(run: TracedRun, fitted: FittedTracer) -> Iterable[str]:
     if too_few := fitted.calibration.too_few(fitted.level):
         counts = ", ".join(f"{name} ({count})" for name, count in too_few.items())
         yield (
@@ -217,8 +260,6 @@ def _remarks(
             f"the recording of {missing} of {int(run.held_out.sum())} calibration faces is unknown: each counts as a "
             "recording of its own, so p values may be too small"
         )
-    if discover and unknown > len(unexplained.key):
-        yield f"{len(unexplained.key)} of {unknown} unexplained faces were grouped"
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from kce.system.documents import document_to_table, read_document
 from kce.system.lock import folder_lock
 from kce.system.text import visible_text
 from kce.tracing.trace_report import TraceReport
-from kce.tracing.trace_tables import read_trace_lines
+from kce.tracing.trace_tables import read_groups, read_trace_lines
 
 MOST_SHOWN = 120
 """Faces on the page, as many of each answer as there are, those with the smallest largest p first."""
@@ -48,6 +48,9 @@ def write_trace_page(folder: Path) -> dict[str, Any]:
             _choose(folder / "traces.csv"),
             list(islice(read_trace_lines(folder / "videos.csv"), _MOST_VIDEOS)),
         )
+        groups = read_groups(folder / "groups.csv")
+        for line in shown:
+            line["group"] = groups.get(line["key"], "")
         path = folder / "trace.html"
         write_atomic(path, _render(report, shown, videos).encode())
     return {"report": str(path), "written": [str(path)]}
@@ -100,7 +103,9 @@ def _render(report: Mapping[str, Any], shown: Sequence[Mapping[str, Any]], video
     import jinja2
 
     near = sorted({value.partition(": ")[2] for line in shown for value in line["neighbours"]})
-    sheets, own = _pictures(report["face_folder"], [line["key"] for line in shown], 0)
+    central = [key for group in report["groups"] for key in group["nearest"]]
+    own_keys = list(dict.fromkeys([*(line["key"] for line in shown), *central]))
+    sheets, own = _pictures(report["face_folder"], own_keys, 0)
     known_sheets, known = _pictures(report["known_faces"], near, len(sheets))
     cards = [
         {
@@ -127,6 +132,10 @@ def _render(report: Mapping[str, Any], shown: Sequence[Mapping[str, Any]], video
     return template.render(
         report=report,
         cards=cards,
+        groups=[
+            {**group, "nearest": [{"key": key, "picture": own.get(key)} for key in group["nearest"]]}
+            for group in report["groups"]
+        ],
         videos=[{**line, "why": _why(line, report["level"])} for line in videos],
         sheets=[*sheets, *known_sheets],
         side=SIDE,

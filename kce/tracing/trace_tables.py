@@ -29,3 +29,12 @@ def read_trace_lines(path: Path) -> Iterator[dict[str, Any]]:
             if "key" in row:
                 line["neighbours"] = [value for name, value in row.items() if name.startswith("neighbour_") and value]
             yield line
+
+
+def read_groups(path: Path) -> dict[str, str]:
+    """Read ``groups.csv``: key -> group, empty for a face that is in none; nothing if there is no such table."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return {row["key"]: row["group"] for row in csv.DictReader(file)}
+    except FileNotFoundError:
+        return {}

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from kce.bench import clusterers, synthetic, worlds
@@ -129,19 +128,6 @@ def test_k_is_given_or_estimated_or_the_clusterers_own() -> None:
     ]  # fmt: skip
     given = clusterers.list_cluster_cells(REGISTRY, ["kmeans:n_clusters=4"], [SMALL], seeds=(0,))
     assert [cell.k for cell in given] == ["own"]
-
-
-def test_the_estimated_number_is_the_true_one_where_clusters_are_far_apart() -> None:
-    for methods in (3, 6):
-        parameters = FeatureWorldParameters(
-            categories=methods, methods=methods, datasets=1, dim=64, separation=14.0, rows=20
-        )
-        assert (
-            clusterers.estimate_cluster_count(synthetic.make_feature_world(parameters, 0, views=False).features.x)
-            == methods
-        )
-    with pytest.raises(BadData, match="too few different rows"):
-        clusterers.estimate_cluster_count(np.ones((9, 3), np.float32))
 
 
 def test_there_are_scores_for_every_truth_and_easy_worlds_are_solved(tmp_path: Path) -> None:

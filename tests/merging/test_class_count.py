@@ -7,8 +7,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from kce.bench import synthetic
+from kce.bench.world_parameters import FeatureWorldParameters
 from kce.errors import BadData
-from kce.merging.class_count import count_classes, same_dataset_pairs
+from kce.merging.class_count import count_classes, estimate_cluster_count, same_dataset_pairs
 from kce.merging.plans import by_clusters
 from kce.registry.registry import Registry
 from kce.types import Features
@@ -84,3 +86,13 @@ def test_without_constraints_it_is_complete_linkage() -> None:
     one = REGISTRY.build("clusterer", "cannot-link:n_clusters=5").fit_predict(x)
     other = REGISTRY.build("clusterer", "agglomerative:n_clusters=5,linkage=complete").fit_predict(x)
     np.testing.assert_array_equal(one[:, None] == one, other[:, None] == other)
+
+
+def test_the_estimated_number_of_clusters_is_the_true_one_where_they_are_far_apart() -> None:
+    for methods in (3, 6):
+        parameters = FeatureWorldParameters(
+            categories=methods, methods=methods, datasets=1, dim=64, separation=14.0, rows=20
+        )
+        assert estimate_cluster_count(synthetic.make_feature_world(parameters, 0, views=False).features.x) == methods
+    with pytest.raises(BadData, match="too few different rows"):
+        estimate_cluster_count(np.ones((9, 3), np.float32))

@@ -256,6 +256,66 @@ def test_of_stored_features_it_is_said_that_storage_was_not_tested(made: Path, i
     assert any("was not tested" in remark for remark in report.remarks)
 
 
+def test_every_unexplained_face_has_its_group_in_a_table_and_on_the_page(made: Path, tmp_path: Path) -> None:
+    from kce.report.trace_page import write_trace_page
+
+    out = tmp_path / "out"
+    report = call(made, made / "pictures" / KNOWN[0], out, discover="kmeans", level=0.5)
+    unknown = [row["key"] for row in lines(out / "traces.csv") if row["answer"] == "unknown"]
+    rows = lines(out / "groups.csv")
+    assert len(unknown) >= 3
+    assert [row["key"] for row in rows] == unknown
+    assert report.provenance is not None
+    assert any("clusterer kmeans:n_clusters=" in part for part in report.provenance.parts)
+    for group in report.groups:
+        members = [row["key"] for row in rows if row["group"] == group.name]
+        assert len(members) == group.faces
+        assert set(group.nearest) <= set(members)
+    page = Path(write_trace_page(out)["report"]).read_text(encoding="utf-8")
+    assert page.count("<h3>new-") == len(report.groups)
+    assert page.count("<h3>unknown, new-") == len(unknown)
+    assert "no picture of" not in page
+    call(made, made / "pictures" / KNOWN[0], out, level=0.5)
+    assert not (out / "groups.csv").exists()
+
+
+def test_from_python_each_listed_face_has_its_group_although_nothing_is_kept(made: Path) -> None:
+    import kce
+
+    given = made / "pictures" / KNOWN[0]
+    found = kce.trace(made / "run", given, discover="kmeans", level=0.5, progress=False)
+    groups = {line["key"]: line["group"] for line in found.traces if line["answer"] == "unknown"}
+    assert groups
+    assert set(groups.values()) <= {group["name"] for group in found.to_dict()["groups"]}
+    assert {line["group"] for line in found.traces if line["answer"] != "unknown"} == {""}
+    assert all("group" not in line for line in kce.trace(made / "run", given, level=0.5, progress=False).traces)
+
+
+def test_a_clusterer_that_fails_costs_no_answer(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "registry.toml").write_text("")
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "bad.py").write_text(
+        "from kce import hookimpl\n"
+        "class Bad:\n    def fit_predict(self, x):\n        raise RuntimeError('broken')\n"
+        "@hookimpl\ndef kce_clusterers():\n    return {'bad': Bad}\n"
+    )
+    registry = Registry.load(tmp_path)
+    given = [str(made / "pictures" / KNOWN[0])]
+    options: dict[str, Any] = {"tracer": "mahalanobis", "level": 0.5}
+    report = trace(made / "run", given, tmp_path / "out", registry, discover="bad", **options)
+    assert any("were not grouped" in remark and "broken" in remark for remark in report.remarks)
+    assert report.answers["unknown"] == len(lines(tmp_path / "out" / "groups.csv"))
+
+
+@pytest.mark.parametrize("option", [{"discover": "kmeans:n_clusters=0"}, {"tracer": "mahalanobis:ridge=-1.0"}])
+def test_components_that_cannot_work_are_errors_before_faces_are_cut(
+    made: Path, inputs: Path, tmp_path: Path, option: dict[str, str]
+) -> None:
+    with pytest.raises(KCEError):
+        call(made, inputs, tmp_path / "out", **option)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_page_shows_faces_and_escapes_their_names(made: Path, tmp_path: Path) -> None:
     from kce.report.trace_page import write_trace_page
 

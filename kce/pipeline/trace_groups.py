@@ -1,0 +1,95 @@
+"""What no family explains, grouped by any clusterer: which one is built, and how many groups it is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from kce.errors import BadData, BadValue, KCEError
+from kce.merging.class_count import MOST_CLUSTERS, estimate_cluster_count
+from kce.registry import isolation
+from kce.tracing.groups import NewGroup, group_unexplained
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from kce.registry.registry import Registry
+
+_NUMBER = "n_clusters"
+
+
+class Grouped(NamedTuple):
+    """Faces in groups.
+
+    Attributes:
+        names: The group of each face, such as "new-1"; empty for one that is in none.
+        groups: The groups, the largest first.
+        spec: The clusterer with all its parameters; empty if there was nothing to cluster.
+        remarks: What a reader must know.
+    """
+
+    names: list[str]
+    groups: list[NewGroup]
+    spec: str = ""
+    remarks: tuple[str, ...] = ()
+
+
+def check_clusterer(registry: Registry, clusterer: str, seed: int) -> None:
+    """Raise KCEError for a clusterer that cannot be used, before any work."""
+    number = {_NUMBER: 2} if registry.takes("clusterer", clusterer, _NUMBER) else {}
+    part = registry.resolve_seeded("clusterer", clusterer, seed, **number)
+    if part.built_in:  # those of others are built in a process of their own, once there is something to cluster
+        part.build()
+
+
+def group_faces(
+    registry: Registry,
+    clusterer: str,
+    key: Sequence[str],
+    x: NDArray[np.float32],
+    seed: int,
+    *,
+    timeout: float = 0,
+    isolate: bool = True,
+) -> Grouped:
+    """Group faces by their features.
+
+    A clusterer that takes a number of clusters and was not given one gets an estimate. Faces that are too few, or too
+    much alike, for the clusterer are in no group.
+
+    Args:
+        registry: Builds the clusterer.
+        clusterer: NAME or NAME:key=value.
+        key: (n,) their keys.
+        x: (n, dim) their features.
+        seed: Random seed of the clusterer.
+        timeout: Seconds for a clusterer of others; 0 = no limit.
+        isolate: Whether a clusterer of others gets a process of its own.
+
+    Raises:
+        KCEError: The clusterer fails for another reason than the faces it was given.
+    """
+    if not len(key):
+        return Grouped([], [], remarks=("no face is unexplained: there was nothing to group",))
+    try:
+        count = estimate_cluster_count(x) if registry.takes("clusterer", clusterer, _NUMBER) else None
+        number = {} if count is None else {_NUMBER: count}
+        part = registry.resolve_seeded("clusterer", clusterer, seed, **number)
+        with isolation.component(part, registry, timeout, isolate=isolate) as component:
+            names, groups = group_unexplained(key, x, component.fit_predict)
+    except (BadData, BadValue) as error:
+        return ungrouped(len(key), error)
+    remarks = [] if count is None else [f"the number of groups, {count}, was estimated (of 2 to {MOST_CLUSTERS})"]
+    if not groups:
+        remarks.append(f"no groups were found among the unexplained faces ({len(key):,})")
+    return Grouped(names, groups, part.spec, tuple(remarks))
+
+
+def ungrouped(count: int, error: KCEError) -> Grouped:
+    """So many faces that could not be grouped, and why."""
+    hint = f" ({error.hint})" if error.hint else ""
+    return Grouped(
+        [""] * count, [], remarks=(f"the unexplained faces ({count:,}) were not grouped: {error.message}{hint}",)
+    )

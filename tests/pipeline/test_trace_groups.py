@@ -1,0 +1,80 @@
+"""Unexplained faces in groups: how many groups a clusterer is asked for, and what happens where there are too few."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kce import KCEError
+from kce.pipeline.trace_groups import check_clusterer, group_faces
+from kce.registry.registry import Registry
+
+REGISTRY = Registry.shipped()
+CLUSTERERS = REGISTRY.names("clusterer")
+
+
+def clouds(count: int, each: int = 20) -> np.ndarray:
+    """Some groups of rows (count * each, 4), far apart."""
+    centres = np.eye(4)[:count] * 30
+    return np.repeat(centres, each, axis=0).astype(np.float32) + np.random.default_rng(0).normal(
+        0, 1, (count * each, 4)
+    ).astype(np.float32)
+
+
+def keys(x: np.ndarray) -> list[str]:
+    return [f"{number}.png" for number in range(len(x))]
+
+
+def test_the_number_of_groups_is_estimated_where_a_clusterer_takes_one_and_has_none() -> None:
+    x = clouds(3)
+    grouped = group_faces(REGISTRY, "kmeans", keys(x), x, 0)
+    assert [group.faces for group in grouped.groups] == [20, 20, 20]
+    assert len(set(grouped.names[:20])) == len(set(grouped.names[20:40])) == 1
+    assert "n_clusters=3" in grouped.spec
+    assert any("3, was estimated" in remark for remark in grouped.remarks)
+
+
+def test_a_number_that_is_given_is_used_and_so_is_what_finds_its_own() -> None:
+    x = clouds(3)
+    given = group_faces(REGISTRY, "kmeans:n_clusters=2", keys(x), x, 0)
+    own = group_faces(REGISTRY, "hdbscan", keys(x), x, 0)
+    assert (len(given.groups), len(own.groups)) == (2, 3)
+    assert given.remarks == own.remarks == ()
+
+
+@pytest.mark.parametrize("clusterer", CLUSTERERS)
+@pytest.mark.parametrize("x", [clouds(1)[:count] for count in (0, 1, 2, 3)] + [np.ones((9, 4), np.float32)], ids=repr)
+def test_too_few_faces_and_equal_ones_are_no_error(clusterer: str, x: np.ndarray) -> None:
+    grouped = group_faces(REGISTRY, clusterer, keys(x), x, 0)
+    assert len(grouped.names) == len(x)
+    assert sum(group.faces for group in grouped.groups) == sum(name != "" for name in grouped.names)
+    assert grouped.groups or grouped.remarks
+
+
+def test_more_groups_than_faces_are_no_error_either() -> None:
+    x = clouds(1)[:3]
+    grouped = group_faces(REGISTRY, "kmeans:n_clusters=4", keys(x), x, 0)
+    assert grouped.names == ["", "", ""]
+    assert any("were not grouped" in remark for remark in grouped.remarks)
+
+
+@pytest.mark.parametrize("clusterer", ["nobody", "kmeans:n_clusters=0", "kmeans:colour=1"])
+def test_a_clusterer_that_cannot_work_is_an_error_before_any_work(clusterer: str) -> None:
+    with pytest.raises(KCEError) as error:
+        check_clusterer(REGISTRY, clusterer, 0)
+    assert error.value.hint
+
+
+def test_a_clusterer_of_others_that_fails_raises(tmp_path: Path) -> None:
+    (tmp_path / "registry.toml").write_text('[clusterer.bad]\nuse = "bad:bad"\n')
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "bad.py").write_text(
+        "from kce import hookimpl\n"
+        "class Bad:\n    def fit_predict(self, x):\n        raise RuntimeError('broken')\n"
+        "@hookimpl\ndef kce_clusterers():\n    return {'bad': Bad}\n"
+    )
+    x = clouds(2)
+    with pytest.raises(KCEError, match="broken"):
+        group_faces(Registry.load(tmp_path), "bad", keys(x), x, 0)
