@@ -26,6 +26,7 @@ _DOCUMENTS = {
     "audit": ("kce.audit.audit_report:AuditReport", "audit.json of an audit"),
     "bench": ("kce.bench.cell_store:BenchRecord", "bench.json of a bench"),
     "trace": ("kce.tracing.trace_report:TraceReport", "trace.json of a trace"),
+    "trace-record": ("kce.pipeline.trace_record:TraceRecord", "inputs.json of a trace"),
     "leaderboard": ("kce.bench.bench_reports:LeaderboardReport", "leaderboard.json of a bench of clusterers"),
     "provenance": ("kce.registry.result_provenance:Provenance", "provenance.json beside exported tables"),
     "tracers": ("kce.bench.bench_reports:TracerReport", "tracers.json of a bench of tracers"),

@@ -15,7 +15,8 @@ import numpy as np
 from kce.errors import KCEError, MachineFault
 from kce.faces.folder import read_faces
 from kce.pipeline.trace_groups import Grouped, check_clusterer, group_faces, ungrouped
-from kce.pipeline.trace_inputs import TraceInputs, read_inputs
+from kce.pipeline.trace_inputs import TraceInputs, check_inputs, read_inputs
+from kce.pipeline.trace_record import RECORD, claim_trace_folder
 from kce.pipeline.trace_storage import compare_stored
 from kce.pipeline.traced_run import TracedRun, known_rows, open_traced_run
 from kce.registry import isolation
@@ -99,9 +100,11 @@ def trace(
         part.build()  # wrong parameters are an error before the faces are cut
     if discover:
         check_clusterer(registry, discover, seed)
+    check_inputs(inputs, root, registry)
     make_folder(to)
-    require_inside(to, TRACES, VIDEOS, GROUPS, REPORT)
+    require_inside(to, TRACES, VIDEOS, GROUPS, REPORT, RECORD)
     with folder_lock(to, "trace"):
+        claim_trace_folder(to, inputs, root)
         given = read_inputs(
             run, inputs, to, registry, root=root, detector=detector, frames=frames, devices=devices, progress=progress
         )
@@ -132,7 +135,7 @@ def trace(
             groups=tuple(grouped.groups),
             problems=given.problems,
             several_faces=given.several_faces,
-            remarks=(*_storage_remarks(storage, given), *_remarks(run, fitted), *grouped.remarks),
+            remarks=(*_storage_remarks(storage, given), *_remarks(run, fitted, given), *grouped.remarks),
             face_folder=str(given.face_folder.absolute()) if given.face_folder else "",
             known_faces=run.recipe.faces,
             provenance=record_provenance(
@@ -248,7 +251,12 @@ def _keep_unexplained(kept: _Unexplained, traced: TracedRows) -> None:
         kept.x.append(traced.x[rows])
 
 
-def _remarks(run: TracedRun, fitted: FittedTracer) -> Iterable[str]:
+def _remarks(run: TracedRun, fitted: FittedTracer, given: TraceInputs) -> Iterable[str]:
+    if given.small_faces:
+        yield (
+            f"{given.small_faces:,} of {len(given.rows):,} faces are smaller than the {run.size} x {run.size} pixels "
+            "that the network sees, and were enlarged: what a forgery leaves may be gone from them"
+        )
     if too_few := fitted.calibration.too_few(fitted.level):
         counts = ", ".join(f"{name} ({count})" for name, count in too_few.items())
         yield (

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kce.data.finished_tables import FACES as TABLE_OF_FACES
+from kce.data.finished_tables import SETTINGS
+from kce.data.losses import Lines
 from kce.data.unlabelled import UnlabelledMedia
 from kce.errors import BadData, KCEError, Refused
 from kce.faces.cut import cut
 from kce.faces.cut_settings import CutSettings
 from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
+from kce.faces.tables import FaceRow, read_csv_table
 from kce.features.extract import extract_features
 from kce.features.streams import StoredRows
 from kce.features.table import FeatureTable, open_table, split_table_address
@@ -22,6 +26,7 @@ from kce.training.weights import file_sha256
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from kce.faces.cut import CutReport
     from kce.pipeline.traced_run import TracedRun
     from kce.registry.registry import Registry
     from kce.types import Progress, Remark, Sample
@@ -36,14 +41,52 @@ class TraceInputs:
     Attributes:
         rows: Features of its faces.
         face_folder: Where the faces are; None for a stored table.
-        problems: Files without a face, or that cannot be read, as "path: reason".
+        problems: Files without a face, or that cannot be read, as "path: reason": the first 10,000, and how many more.
         several_faces: Pictures or frames with several faces, of which the largest was cut.
+        small_faces: Faces with fewer pixels than the network sees.
     """
 
     rows: StoredRows
     face_folder: Path | None = None
     problems: tuple[str, ...] = ()
     several_faces: int = 0
+    small_faces: int = 0
+
+
+def check_inputs(inputs: Sequence[str], root: Path | None, registry: Registry) -> None:
+    """Raise KCEError for inputs that cannot be traced, or not together, before anything is made of them."""
+    if not inputs:
+        raise KCEError("nothing is given to trace", "name pictures, videos, folders, or FEATURES.h5:/TABLE")
+    if root is not None:
+        if len(inputs) != 1:
+            raise KCEError("--root belongs to one dataset", "give one dataset's name, or no --root")
+        registry.resolve("dataset", inputs[0], root=root)
+        return
+    media = [Path(one) for one in inputs if not _check_stored(one, alone=len(inputs) == 1)]
+    for path in media:
+        if not path.exists() and str(path) in registry.names("dataset"):
+            raise KCEError(
+                f"{path} is a dataset, and its folder is not given", f"say where it is: {path} --root FOLDER"
+            )
+    UnlabelledMedia(media)
+
+
+def _check_stored(given: str, *, alone: bool) -> bool:
+    """Whether an input is a stored table or a face folder; raises KCEError for one that cannot be traced."""
+    path, table = split_table_address(given)
+    if not table and path.suffix.lower() in (".h5", ".hdf5"):
+        raise KCEError(f"{given} holds features, and none of its tables is named", f"write it as {given}:/TABLE")
+    what = f"the table {given}" if table else f"the face folder {given}" if is_face_folder(path) else ""
+    if what and not alone:
+        raise KCEError(f"{what} was given with other inputs", "trace it alone")
+    if table:
+        open_table(path, table)
+    return bool(what)
+
+
+def is_face_folder(path: Path) -> bool:
+    """Whether a folder holds faces that were cut, rather than pictures."""
+    return (path / "faces.csv").is_file()
 
 
 def read_inputs(
@@ -74,20 +117,17 @@ def read_inputs(
         progress: Called while it works.
 
     Raises:
-        KCEError: An input does not exist, or not one face was found.
+        KCEError: An input is no picture or video, or not one face was found.
         BadData: A stored table is of another network.
     """
-    if not inputs:
-        raise KCEError("nothing is given to trace", "name pictures, videos, folders, or FEATURES.h5:/TABLE")
     path, name = split_table_address(inputs[0])
-    if len(inputs) == 1 and name:
+    if name and root is None:
         return TraceInputs(StoredRows.all_of(_own_table(open_table(path, name), run)))
-    if len(inputs) == 1 and root is None and (Path(inputs[0]) / "faces.csv").is_file():
-        return TraceInputs(_extracted(run, Path(inputs[0]), to, registry, devices, progress), Path(inputs[0]))
+    if root is None and is_face_folder(path):
+        rows = _extracted(run, path, to, registry, devices, progress)
+        return TraceInputs(rows, path, small_faces=count_small_faces(path, run.size))
     media: Iterable[Sample | Remark]
     if root is not None:
-        if len(inputs) != 1:
-            raise KCEError("--root belongs to one dataset", "give one dataset's name, or no --root")
         media = registry.build("dataset", inputs[0], root=root)
     else:
         media = UnlabelledMedia([Path(one) for one in inputs])
@@ -104,12 +144,48 @@ def read_inputs(
         progress=progress,
     )
     if not report.faces:
-        raise KCEError(
-            f"not one face was found in {', '.join(inputs)}",
-            "`--detector whole` takes pictures that are faces already; problems.csv says why others have none",
-        )
+        raise _no_face(inputs, report)
     rows = _extracted(run, to / FACES, to, registry, devices, progress)
-    return TraceInputs(rows, to / FACES, report.problems, report.several_faces)
+    lines = Lines()  # a folder may hold a million files that are no pictures, and trace.json must stay small
+    for problem in report.problems:
+        lines.add(problem, "")
+    return TraceInputs(rows, to / FACES, lines.shown(), report.several_faces, count_small_faces(to / FACES, run.size))
+
+
+def _no_face(inputs: Sequence[str], report: CutReport) -> KCEError:
+    """The error about inputs of which nothing can be traced."""
+    more = len(report.problems) - 1
+    why = f": {report.problems[0]}" if report.problems else ""
+    others = f"; and {more:,} more" if more > 0 else ""
+    hint = "give pictures or videos that other programs can open"
+    if report.no_face:
+        hint = "`--detector whole` takes pictures that are faces already; another detector may find more"
+    where = f" in {inputs[0]}" if len(inputs) == 1 else f" in {len(inputs):,} inputs"
+    if report.problems[:1] and report.problems[0].startswith(f"{inputs[0]}: "):
+        where = ""
+    return KCEError(f"not one face was found{where}{why}{others}", hint)
+
+
+def count_small_faces(folder: Path, size: int) -> int:
+    """Count the faces of a folder that have fewer pixels on a side than a network sees, from its table.
+
+    Args:
+        folder: The face folder.
+        size: Side of the network's faces, in pixels.
+
+    Returns:
+        Their number; 0 where the folder does not say how they were cut.
+    """
+    if not (folder / SETTINGS).is_file():
+        return 0
+    margin = read_document(folder / SETTINGS, CutSettings).margin
+    box, faces = FaceRow._fields.index("box"), FaceRow._fields.index("faces")
+    small = 0
+    for row in read_csv_table(folder / TABLE_OF_FACES, FaceRow._fields):
+        left, top, right, bottom = map(float, row[box].split())
+        side = max(right - left, bottom - top) * (margin if row[faces] else 1)  # a whole picture gets no margin
+        small += round(side) < size
+    return small
 
 
 def _own_table(table: FeatureTable, run: TracedRun) -> FeatureTable:

@@ -31,7 +31,8 @@ class TraceReport(Document):
         video_answers: Answer -> videos.
         storage: How the storage of the inputs compares with that of the known faces; None if it could not be compared.
         groups: What no family explains, grouped.
-        problems: Inputs without a face, or that cannot be read, as "path: reason".
+        problems: Inputs without a face, or that cannot be read, as "path: reason": the first 10,000, and how many more;
+            problems.csv of the face folder has all.
         several_faces: Pictures or frames with several faces, of which the largest was traced.
         remarks: What a reader must know.
         face_folder: The face folder of the inputs; empty for stored features.

@@ -99,6 +99,41 @@ def test_started_again_it_makes_the_same_files_and_cuts_nothing_twice(made: Path
     assert call(made, inputs, tmp_path / "out").faces == 7
 
 
+def test_a_folder_never_answers_for_other_inputs_whose_files_have_the_same_names(
+    made: Path, inputs: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for number in range(6):
+        (other / f"{number}.png").write_bytes((inputs / "0.png").read_bytes())
+    call(made, inputs, tmp_path / "out")
+    before = {path: path.read_bytes() for path in sorted((tmp_path / "out").rglob("*")) if path.is_file()}
+    for given, words in ((other, "other is none of them"), ([inputs, other], "other is none of them")):
+        with pytest.raises(Refused, match=words) as error:
+            call(made, given, tmp_path / "out")
+        assert "--to" in error.value.hint
+    assert {path: path.read_bytes() for path in sorted((tmp_path / "out").rglob("*")) if path.is_file()} == before
+    call(made, inputs, tmp_path / "out")
+
+
+@pytest.mark.parametrize("what", ["run", "pictures"])
+def test_a_folder_with_something_else_is_not_written_into(made: Path, inputs: Path, what: str) -> None:
+    names = sorted(path.name for path in (made / what).iterdir())
+    with pytest.raises(Refused, match="not the folder of a trace"):
+        call(made, inputs, made / what)
+    assert sorted(path.name for path in (made / what).iterdir() if path.name != ".lock") == [
+        name for name in names if name != ".lock"
+    ]
+
+
+def test_faces_smaller_than_the_network_sees_are_said(made: Path, inputs: Path, tmp_path: Path) -> None:
+    report = call(made, inputs, tmp_path / "out")  # from 8 to 58 pixels; the network sees 16
+    assert any("1 of 6 faces are smaller than the 16 x 16 pixels" in remark for remark in report.remarks)
+    again = call(made, tmp_path / "out" / "faces", tmp_path / "again")
+    assert any("1 of 6 faces are smaller" in remark for remark in again.remarks)
+    assert not any("smaller" in remark for remark in call(made, made / "faces", tmp_path / "known").remarks)
+
+
 def test_files_folders_and_equal_names_can_be_traced_together(made: Path, inputs: Path, tmp_path: Path) -> None:
     other = tmp_path / "more" / "photos"
     other.mkdir(parents=True)
@@ -133,20 +168,40 @@ def test_pictures_without_a_face_are_an_error_that_says_what_to_do(made: Path, i
     with pytest.raises(KCEError, match="not one face was found") as error:
         call(made, inputs, tmp_path / "out", detector="yunet")
     assert "--detector whole" in error.value.hint
+    assert "no face; and 5 more" in error.value.message
+
+
+def test_a_file_that_is_no_picture_is_an_error_that_names_it_once(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "junk.png").write_text("words")
+    with pytest.raises(KCEError, match=r"(?m)found: .*junk\.png: unreadable: not a picture$") as error:
+        call(made, tmp_path / "junk.png", tmp_path / "out", detector="whole")
+    assert error.value.message.count("junk.png") == 1
+    assert "--detector" not in error.value.hint
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("given", "words", "hint"),
     [
-        ([], "nothing is given"),
-        (["nowhere"], "there is no nowhere"),
-        (["notes.txt"], "no picture or video"),
+        ([], "nothing is given", "name pictures"),
+        (["nowhere"], "there is no nowhere", "check the path"),
+        (["notes.txt"], "no picture or video", "datasets"),
+        (["CelebDFv2"], "CelebDFv2 is a dataset, and its folder is not given", "CelebDFv2 --root FOLDER"),
+        (["some.h5"], "some.h5 holds features", "some.h5:/TABLE"),
+        (["gone.h5:/known"], "no feature file gone.h5", "check the path"),
+        (["cut", "cut"], "the face folder cut was given with other inputs", "alone"),
+        (["notes.txt", "some.h5:/known"], "the table some.h5:/known was given with other inputs", "alone"),
     ],
 )
-def test_what_is_no_input_is_an_error(made: Path, at: Path, given: list[str], words: str) -> None:
+def test_what_is_no_input_is_an_error_and_leaves_no_folder(
+    made: Path, at: Path, given: list[str], words: str, hint: str
+) -> None:
     Path("notes.txt").write_text("words")
-    with pytest.raises(KCEError, match=words):
+    Path("cut").mkdir()
+    Path("cut/faces.csv").write_text("")
+    with pytest.raises(KCEError, match=words) as error:
         call(made, given, at / "out")
+    assert hint in error.value.hint
+    assert not (at / "out").exists()
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 1.5])
