@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kce.api.arguments import optional_path, several
+from kce.api.arguments import optional_path, require_numbers, several
 from kce.api.progress import shown_progress
 from kce.api.results import Result, counted
 from kce.api.threads import AUTO, limited_threads
 from kce.registry import defaults
+from kce.system.atomic import atomic_replace
+from kce.system.os_errors import system_failure
 
 if TYPE_CHECKING:
     from kce.api.arguments import AnyPath
@@ -142,7 +144,9 @@ def trace(
     from kce.system.documents import document_to_table
     from kce.tracing.trace_tables import read_groups, read_trace_lines
 
+    require_numbers(1, frames=frames, devices=devices)
     with ExitStack() as stack:
+        part = stack.enter_context(_new_csv(Path(csv))) if csv is not None else None
         folder = optional_path(to) or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         stack.enter_context(limited_threads(threads))
         show = stack.enter_context(shown_progress(progress))
@@ -164,8 +168,8 @@ def trace(
             from kce.report.trace_page import write_trace_page  # only now: it loads what draws
 
             write_trace_page(folder)
-        if csv is not None:
-            shutil.copyfile(folder / tracing.TRACES, Path(csv))
+        if part is not None:
+            shutil.copyfile(folder / tracing.TRACES, part)
         document = document_to_table(report)
         document["traces"] = list(islice(read_trace_lines(folder / tracing.TRACES), MOST_LISTED))
         group_of = read_groups(folder / tracing.GROUPS)
@@ -173,3 +177,14 @@ def trace(
             line["group"] = group_of.get(line["key"], "")
         document["video_traces"] = list(islice(read_trace_lines(folder / tracing.VIDEOS), MOST_LISTED))
     return TraceResult(document, optional_path(to))
+
+
+@contextmanager
+def _new_csv(path: Path) -> Iterator[Path]:
+    """A temporary file that becomes the table at the end; made first, so that a wrong path costs no work."""
+    with ExitStack() as stack:
+        try:
+            part = stack.enter_context(atomic_replace(path))
+        except OSError as error:
+            raise system_failure(f"{path} cannot be written", error) from error
+        yield part

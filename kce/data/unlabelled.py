@@ -9,7 +9,7 @@ from typing import ClassVar
 from kce.data.adapter import Tree
 from kce.data.suffixes import PICTURES, VIDEOS
 from kce.errors import KCEError
-from kce.types import Remark, Sample
+from kce.types import FolderRemark, Remark, Sample
 
 DATASET, METHOD = "input", "unlabelled"
 
@@ -53,6 +53,9 @@ class UnlabelledMedia:
     def __iter__(self) -> Iterator[Sample | Remark]:
         taken: set[str] = set()
         for path in self._inputs:
+            if path.is_dir() and (remark := _why_nothing(path)):
+                yield remark
+                continue
             prefix = f"{path.name}/" if len(self._inputs) > 1 and path.is_dir() else ""
             samples = _Folder(str(path)) if path.is_dir() else [_sample(path.name, path)]
             for one in samples:
@@ -64,6 +67,14 @@ class UnlabelledMedia:
                     key = f"{path.parent.name}/{key}" if path.parent.name else f"again/{key}"
                 taken.add(key)
                 yield _sample(key, one.path)
+
+
+def _why_nothing(folder: Path) -> Remark | None:
+    """A remark on a folder that is empty or unreadable: it stops no other input."""
+    try:
+        return None if any(folder.iterdir()) else FolderRemark("missing", str(folder), "the folder is empty")
+    except OSError as error:
+        return FolderRemark("unparsed", str(folder), f"the folder cannot be read: {error.strerror}", files=None)
 
 
 def _sample(key: str, path: Path) -> Sample:

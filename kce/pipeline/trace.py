@@ -24,6 +24,7 @@ from kce.registry.result_provenance import record_provenance
 from kce.system.atomic import atomic_replace
 from kce.system.documents import write_document
 from kce.system.lock import folder_lock, make_folder
+from kce.system.os_errors import system_failure
 from kce.system.regular import require_inside
 from kce.tracing.conformal import UNKNOWN, check_level
 from kce.tracing.fitted import FittedTracer, TracedRows
@@ -108,7 +109,7 @@ def trace(
         given = read_inputs(
             run, inputs, to, registry, root=root, detector=detector, frames=frames, devices=devices, progress=progress
         )
-        known, held_out = known_rows(run, registry, devices, progress)
+        known, held_out = known_rows(run, to, registry, devices, progress)
         with isolation.component(part, registry, run.recipe.timeout) as component:
             fitted = FittedTracer(component, known, held_out, run.plan, level, seed)
             storage = _compared(run, given)
@@ -252,6 +253,9 @@ def _keep_unexplained(kept: _Unexplained, traced: TracedRows) -> None:
 
 
 def _remarks(run: TracedRun, fitted: FittedTracer, given: TraceInputs) -> Iterable[str]:
+    if given.ignored_media:
+        counts = ", ".join(f"{count:,} {suffix}" for suffix, count in given.ignored_media.items())
+        yield f"files that KCE does not read were left out ({counts}): convert them, or unpack archives"
     if given.small_faces:
         yield (
             f"{given.small_faces:,} of {len(given.rows):,} faces are smaller than the {run.size} x {run.size} pixels "
@@ -272,8 +276,11 @@ def _remarks(run: TracedRun, fitted: FittedTracer, given: TraceInputs) -> Iterab
 
 @contextmanager
 def _csv(path: Path, head: Sequence[str]) -> Iterator[Any]:
-    """Write a table whole or not at all."""
-    with atomic_replace(path) as part, part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(head)
-        yield writer.writerow
+    """Write a table whole or not at all; raises MachineFault if the system does not let it be written."""
+    try:
+        with atomic_replace(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(head)
+            yield writer.writerow
+    except OSError as error:
+        raise system_failure(f"{path} cannot be written", error) from error

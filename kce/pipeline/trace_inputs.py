@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kce.data.finished_tables import FACES as TABLE_OF_FACES
 from kce.data.finished_tables import SETTINGS
-from kce.data.losses import Lines
+from kce.data.losses import Lines, ScanFailed
 from kce.data.unlabelled import UnlabelledMedia
 from kce.errors import BadData, KCEError, Refused
 from kce.faces.cut import cut
@@ -26,6 +26,7 @@ from kce.training.weights import file_sha256
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from kce.data.losses import Losses
     from kce.faces.cut import CutReport
     from kce.pipeline.traced_run import TracedRun
     from kce.registry.registry import Registry
@@ -44,6 +45,7 @@ class TraceInputs:
         problems: Files without a face, or that cannot be read, as "path: reason": the first 10,000, and how many more.
         several_faces: Pictures or frames with several faces, of which the largest was cut.
         small_faces: Faces with fewer pixels than the network sees.
+        ignored_media: Suffix -> pictures, videos and archives that KCE does not read.
     """
 
     rows: StoredRows
@@ -51,6 +53,7 @@ class TraceInputs:
     problems: tuple[str, ...] = ()
     several_faces: int = 0
     small_faces: int = 0
+    ignored_media: Mapping[str, int] = field(default_factory=dict)
 
 
 def check_inputs(inputs: Sequence[str], root: Path | None, registry: Registry) -> None:
@@ -132,24 +135,49 @@ def read_inputs(
     else:
         media = UnlabelledMedia([Path(one) for one in inputs])
     settings = _cut_settings(run, detector)
-    report = cut(
-        media,
-        to / FACES,
-        detector=detector or settings.detector,
-        frames=frames or settings.frames,
-        seed=settings.seed,
-        margin=settings.margin,
-        registry_folder=registry.folder,
-        accept_losses=True,
-        progress=progress,
-    )
+    try:
+        report = cut(
+            media,
+            to / FACES,
+            detector=detector or settings.detector,
+            frames=settings.frames if frames is None else frames,
+            seed=settings.seed,
+            margin=settings.margin,
+            registry_folder=registry.folder,
+            accept_losses=True,
+            progress=progress,
+        )
+    except ScanFailed as error:
+        if root is not None:
+            raise
+        raise _no_media(inputs, error) from error
     if not report.faces:
         raise _no_face(inputs, report)
     rows = _extracted(run, to / FACES, to, registry, devices, progress)
     lines = Lines()  # a folder may hold a million files that are no pictures, and trace.json must stay small
-    for problem in report.problems:
+    for problem in (*report.errors, *report.unparsed, *report.missing, *report.conflicts, *report.problems):
         lines.add(problem, "")
-    return TraceInputs(rows, to / FACES, lines.shown(), report.several_faces, count_small_faces(to / FACES, run.size))
+    return TraceInputs(
+        rows,
+        to / FACES,
+        lines.shown(),
+        report.several_faces,
+        count_small_faces(to / FACES, run.size),
+        report.ignored_media,
+    )
+
+
+def _no_media(inputs: Sequence[str], error: ScanFailed) -> KCEError:
+    """The error about inputs without a picture or video, even a damaged one."""
+    losses: Losses = error.report
+    first = next(iter((*losses.unparsed, *losses.missing)), "")
+    if first.startswith(f"{inputs[0]}: ") and len(inputs) == 1:
+        return KCEError(first, error.hint)
+    return KCEError(f"there is no picture or video in {_named(inputs)}{': ' if first else ''}{first}", error.hint)
+
+
+def _named(inputs: Sequence[str]) -> str:
+    return inputs[0] if len(inputs) == 1 else f"{len(inputs):,} inputs"
 
 
 def _no_face(inputs: Sequence[str], report: CutReport) -> KCEError:
@@ -160,7 +188,7 @@ def _no_face(inputs: Sequence[str], report: CutReport) -> KCEError:
     hint = "give pictures or videos that other programs can open"
     if report.no_face:
         hint = "`--detector whole` takes pictures that are faces already; another detector may find more"
-    where = f" in {inputs[0]}" if len(inputs) == 1 else f" in {len(inputs):,} inputs"
+    where = f" in {_named(inputs)}"
     if report.problems[:1] and report.problems[0].startswith(f"{inputs[0]}: "):
         where = ""
     return KCEError(f"not one face was found{where}{why}{others}", hint)

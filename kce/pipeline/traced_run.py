@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +14,9 @@ import numpy as np
 from kce.errors import KCEError, Refused
 from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
-from kce.features.extract import extract_features
+from kce.features.extract import extract_features, features_provenance
 from kce.features.streams import StoredRows
-from kce.features.table import open_table
+from kce.features.table import has_table, open_table
 from kce.merging.aligner_inputs import sample_per_category
 from kce.merging.plan_file import check_plan, read_plan
 from kce.pipeline.plan_edits import refuse_late_edit
@@ -23,6 +25,7 @@ from kce.pipeline.recipe_checks import check_recipe
 from kce.pipeline.run_faces import select_faces
 from kce.system.lock import folder_lock
 from kce.tracing.families import plan_with_reals
+from kce.training.device import resolve_precision
 from kce.training.sampling import choose_examples, weights_provenance
 from kce.training.weights import read_weights_metadata
 
@@ -38,6 +41,8 @@ FIT_ROWS = 500
 """Faces of each category that a tracer is fitted on, and among which neighbours are sought, at most."""
 CALIBRATION_ROWS = 2000
 """Held-out faces of each category that it is calibrated on, at most."""
+KNOWN = "known.h5"
+"""The feature file of known faces, beside a trace to a run whose folder cannot be written."""
 TABLE = "traced"
 """The table of a run's feature file with both, as the final network sees them."""
 
@@ -83,6 +88,11 @@ def open_traced_run(folder: Path, registry: Registry) -> TracedRun:
         )
     refuse_late_edit(plan_path, weights)
     recipe, plan = read_recipe(recipe_path), read_plan(plan_path)
+    if not (Path(recipe.faces) / "faces.csv").is_file():
+        raise KCEError(
+            f"the faces that {folder} was trained on are not in {recipe.faces}",
+            "bring them back, or write their new place as `faces` into its recipe.toml",
+        )
     everything = read_faces(Path(recipe.faces))
     known, unknown = check_recipe(recipe, everything, registry)
     faces = select_faces(everything, recipe, registry, known, unknown).trained
@@ -120,22 +130,38 @@ def _unseen(
     return mask
 
 
-def known_rows(run: TracedRun, registry: Registry, devices: int, progress: Progress) -> tuple[Features, StoredRows]:
+def known_rows(
+    run: TracedRun, to: Path, registry: Registry, devices: int, progress: Progress
+) -> tuple[Features, StoredRows]:
     """Extract what a tracer is fitted and calibrated on, or find it in the run's feature file.
+
+    Args:
+        run: The run.
+        to: The folder of the trace; it gets these rows where the run's own folder cannot be written.
+        registry: Builds the backbone.
+        devices: GPUs, or processes on the CPU.
+        progress: Called while it works.
 
     Returns:
         The faces to fit on, in memory; and those to calibrate on, as a stream.
     """
     path = run.folder / "features.h5"
-    with folder_lock(run.folder, "run"):
+    lock: AbstractContextManager[None] = folder_lock(run.folder, "run")
+    train = run.recipe.train
+    # Traces to one run at a time must not lock each other out, so only who extracts takes the lock.
+    if has_table(path, TABLE, features_provenance(run.faces, run.weights, resolve_precision(train.precision))):
+        lock = nullcontext()
+    elif not os.access(run.folder, os.W_OK):
+        path, lock = to / KNOWN, nullcontext()
+    with lock:
         extract_features(
             Pixels(run.faces, run.size),
             run.weights,
             registry,
             path,
             TABLE,
-            run.recipe.train.batch_size,
-            precision=run.recipe.train.precision,
+            train.batch_size,
+            precision=train.precision,
             devices=devices,
             progress=progress,
         )

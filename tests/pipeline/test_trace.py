@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +136,39 @@ def test_faces_smaller_than_the_network_sees_are_said(made: Path, inputs: Path, 
     assert not any("smaller" in remark for remark in call(made, made / "faces", tmp_path / "known").remarks)
 
 
+def test_traces_to_one_run_do_not_lock_each_other_out(made: Path, inputs: Path, tmp_path: Path) -> None:
+    from kce.pipeline.traced_run import known_rows, open_traced_run
+    from kce.system.lock import folder_lock
+
+    run = open_traced_run(made / "run", REGISTRY)
+    known_rows(run, tmp_path, REGISTRY, 1, lambda *_: None)
+    code = (
+        "import sys; from pathlib import Path; from kce.pipeline.traced_run import *; from kce import Registry\n"
+        "registry = Registry.load('/'); run = open_traced_run(Path(sys.argv[1]), registry)\n"
+        "known, held_out = known_rows(run, Path('.'), registry, 1, lambda *_: None); print(len(known), len(held_out))"
+    )
+    with folder_lock(made / "run", "run"):
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(made / "run")], capture_output=True, text=True, check=True, cwd=tmp_path
+        )
+    assert [int(number) for number in done.stdout.split()] == [(~run.held_out).sum(), run.held_out.sum()]
+
+
+def test_an_input_without_anything_stops_no_other(made: Path, inputs: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (inputs / "more.zip").write_bytes(b"")
+    report = call(made, [empty, inputs], tmp_path / "out")
+    assert report.faces == 6
+    assert report.problems == (f"{empty}: the folder is empty",)
+    assert any("1 .zip" in remark for remark in report.remarks)
+    with pytest.raises(KCEError, match="empty: the folder is empty"):
+        call(made, empty, tmp_path / "none")
+    (empty / "notes.txt").write_text("words")
+    with pytest.raises(KCEError, match=r"no picture or video in .*empty"):
+        call(made, empty, tmp_path / "none")
+
+
 def test_files_folders_and_equal_names_can_be_traced_together(made: Path, inputs: Path, tmp_path: Path) -> None:
     other = tmp_path / "more" / "photos"
     other.mkdir(parents=True)
@@ -247,6 +282,14 @@ def test_a_run_without_a_final_network_is_an_error(made: Path, inputs: Path, tmp
         trace(inputs, [str(inputs)], tmp_path / "out", REGISTRY, tracer="max-softmax")
 
 
+def test_faces_of_the_run_that_are_gone_are_an_error(made: Path, inputs: Path, tmp_path: Path) -> None:
+    other = copied_run(made, tmp_path)
+    (tmp_path / "faces").unlink()
+    with pytest.raises(KCEError, match="trained on are not in") as error:
+        call(other, inputs, tmp_path / "out")
+    assert "recipe.toml" in error.value.hint
+
+
 def test_a_plan_that_was_edited_after_training_is_refused(made: Path, inputs: Path, tmp_path: Path) -> None:
     other = copied_run(made, tmp_path)
     plan = read_plan(other / "run" / "plan.toml")
@@ -344,6 +387,18 @@ def test_from_python_each_listed_face_has_its_group_although_nothing_is_kept(mad
     assert set(groups.values()) <= {group["name"] for group in found.to_dict()["groups"]}
     assert {line["group"] for line in found.traces if line["answer"] != "unknown"} == {""}
     assert all("group" not in line for line in kce.trace(made / "run", given, level=0.5, progress=False).traces)
+
+
+def test_a_table_that_cannot_be_written_is_an_error_before_any_work(made: Path, inputs: Path, tmp_path: Path) -> None:
+    import kce
+
+    for csv_path, words in ((tmp_path / "gone" / "x.csv", "cannot be written"), (tmp_path, "is a folder")):
+        with pytest.raises(KCEError, match=words):
+            kce.trace(made / "run", inputs, to=tmp_path / "out", csv=csv_path, progress=False)
+        assert not (tmp_path / "out").exists()
+    kce.trace(made / "run", inputs, to=tmp_path / "out", csv=tmp_path / "x.csv", progress=False)
+    assert (tmp_path / "x.csv").read_bytes() == (tmp_path / "out" / "traces.csv").read_bytes()
+    assert not list(tmp_path.glob(".kce-*"))
 
 
 def test_a_clusterer_that_fails_costs_no_answer(made: Path, tmp_path: Path) -> None:
