@@ -10,11 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from kce.errors import KCEError, MachineFault
 from kce.faces.folder import read_faces
-from kce.pipeline.trace_groups import Grouped, check_clusterer, group_faces, ungrouped
+from kce.pipeline.trace_groups import Grouped, Unexplained, check_clusterer, group_faces, ungrouped
 from kce.pipeline.trace_inputs import TraceInputs, check_inputs, read_inputs
 from kce.pipeline.trace_record import RECORD, claim_trace_folder
 from kce.pipeline.trace_storage import compare_stored
@@ -27,11 +25,13 @@ from kce.system.lock import folder_lock, make_folder
 from kce.system.os_errors import system_failure
 from kce.system.regular import require_inside
 from kce.tracing.conformal import UNKNOWN, check_level
-from kce.tracing.fitted import FittedTracer, TracedRows
+from kce.tracing.fitted import FittedTracer
 from kce.tracing.trace_report import TraceReport
 from kce.tracing.videos import Videos
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from kce.registry.registry import Registry
     from kce.tracing.storage import StorageTest
     from kce.types import Progress
@@ -39,15 +39,6 @@ if TYPE_CHECKING:
 TRACES, VIDEOS, GROUPS, REPORT = "traces.csv", "videos.csv", "groups.csv", "trace.json"
 UNLIKE = "stored unlike the known faces"
 """The warning on every answer, if the inputs as a whole are."""
-MOST_GROUPED = 20_000
-"""Unexplained faces that are grouped, at most: clusterers compare all pairs."""
-
-
-class _Unexplained(NamedTuple):
-    """Faces that no family explains, as far as they are kept for grouping."""
-
-    key: list[str]
-    x: list[np.ndarray]
 
 
 class _Written(NamedTuple):
@@ -176,7 +167,7 @@ def _write_tables(
     fitted: FittedTracer,
     given: TraceInputs,
     warning: str,
-    group: Callable[[_Unexplained, int], Grouped] | None,
+    group: Callable[[Unexplained], tuple[list[str], Grouped]] | None,
     progress: Progress,
 ) -> _Written:
     """Write a line for each face, each video and each grouped face; faces are read in batches and forgotten.
@@ -185,7 +176,7 @@ def _write_tables(
     """
     counts: Counter[str] = Counter()
     video_counts: Counter[str] = Counter()
-    videos, unexplained, done, grouped = Videos(), _Unexplained([], []), 0, Grouped([], [])
+    videos, unexplained, done, grouped = Videos(), Unexplained(), 0, Grouped([], [])
     known = [f"{label}: {key}" for key, label in zip(fitted.known.key, fitted.known.label, strict=True)]
     with ExitStack() as tables:
         write = tables.enter_context(
@@ -197,7 +188,9 @@ def _write_tables(
                 write([traced.key[row], *line, *near, *[""] * (5 - len(near))])
             counts.update(traced.answer)
             videos.add(traced)
-            _keep_unexplained(unexplained, traced)
+            if group is not None:
+                own = [row for row, answer in enumerate(traced.answer) if answer == UNKNOWN]
+                unexplained.add(traced.key[own].tolist(), traced.x[own])
             done += len(traced.key)
             progress("tracing faces", done, len(given.rows))
         write = tables.enter_context(_csv(to / VIDEOS, ["video", "faces", *_columns(fitted)]))
@@ -206,30 +199,34 @@ def _write_tables(
             write([answer.key, answer.faces, *line])
             video_counts[answer.answer] += 1
         if group is not None:
-            progress("grouping faces", 0, len(unexplained.key))
-            grouped = group(unexplained, counts[UNKNOWN])
+            progress("grouping faces", 0, None)
+            key, grouped = group(unexplained)
             write = tables.enter_context(_csv(to / GROUPS, ["key", "group"]))
-            for key, name in zip(unexplained.key, grouped.names, strict=True):
-                write([key, name])
-            progress("grouping faces", len(unexplained.key), len(unexplained.key))
+            for pair in zip(key, grouped.names, strict=True):
+                write(pair)
+            progress("grouping faces", len(key), len(key))
     if group is None:
         (to / GROUPS).unlink(missing_ok=True)  # of an earlier trace into this folder
     return _Written(counts, video_counts, grouped)
 
 
-def _group(run: TracedRun, registry: Registry, clusterer: str, unexplained: _Unexplained, unknown: int) -> Grouped:
-    """Group what no family explains; a clusterer that fails is a remark, because the answers do not depend on it."""
-    key, x = unexplained.key, np.concatenate(unexplained.x) if unexplained.x else np.zeros((0, 0), np.float32)
+def _group(run: TracedRun, registry: Registry, clusterer: str, unexplained: Unexplained) -> tuple[list[str], Grouped]:
+    """Group what no family explains; a clusterer that fails is a remark, because the answers do not depend on it.
+
+    Returns:
+        The keys of the faces, and their groups.
+    """
+    key, x = unexplained.sample()
     try:
         grouped = group_faces(registry, clusterer, key, x, run.recipe.seed, timeout=run.recipe.timeout)
     except MachineFault:
         raise
     except KCEError as error:
         grouped = ungrouped(len(key), error)
-    if unknown > len(key):
-        some = f"{len(key):,} of {unknown:,} unexplained faces were grouped: clusterers compare all pairs"
+    if unexplained.count > len(key):
+        some = f"{len(key):,} of {unexplained.count:,} unexplained faces, chosen at random, are all that were clustered"
         grouped = grouped._replace(remarks=(*grouped.remarks, some))
-    return grouped
+    return key, grouped
 
 
 def _columns(fitted: FittedTracer) -> list[str]:
@@ -242,14 +239,6 @@ def _lines(
     for own, values, left in zip(answer, p.tolist(), possible.tolist(), strict=True):
         names = [name for name, is_left in zip(fitted.families, left, strict=True) if is_left]
         yield [own, ";".join(names), warning, *values]
-
-
-def _keep_unexplained(kept: _Unexplained, traced: TracedRows) -> None:
-    rows = [row for row, answer in enumerate(traced.answer) if answer == UNKNOWN]
-    rows = rows[: MOST_GROUPED - len(kept.key)]
-    if rows:
-        kept.key.extend(traced.key[rows].tolist())
-        kept.x.append(traced.x[rows])
 
 
 def _remarks(run: TracedRun, fitted: FittedTracer, given: TraceInputs) -> Iterable[str]:

@@ -4,20 +4,63 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+import xxhash
+
 from kce.errors import BadData, BadValue, KCEError
 from kce.merging.class_count import MOST_CLUSTERS, estimate_cluster_count
 from kce.registry import isolation
 from kce.tracing.groups import NewGroup, group_unexplained
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from kce.registry.registry import Registry
 
+MOST_GROUPED = 20_000
+"""Unexplained faces that are grouped, at most: clusterers compare all pairs."""
 _NUMBER = "n_clusters"
+
+
+class Unexplained:
+    """Faces that no family explains: all, or a random sample of as many as are grouped. It depends on their keys alone.
+
+    Args:
+        most: Faces that are kept.
+
+    Attributes:
+        count: How many there were.
+    """
+
+    def __init__(self, most: int = MOST_GROUPED) -> None:
+        self.count = 0
+        self._most = most
+        self._order: list[tuple[int, int, str]] = []  # hash, place, key
+        self._x: dict[int, NDArray[np.float32]] = {}  # place -> features
+
+    def add(self, key: Iterable[str], x: NDArray[np.float32]) -> None:
+        """Add faces by their keys (n,) and features (n, dim)."""
+        for name, row in zip(key, x, strict=True):
+            self._order.append((xxhash.xxh64_intdigest(name.encode()), self.count, name))
+            self._x[self.count] = row.copy()  # the rest of the batch is forgotten
+            self.count += 1
+        if len(self._order) > self._most * 5 // 4:
+            self._prune()
+
+    def _prune(self) -> None:
+        self._order.sort()
+        for _, place, _ in self._order[self._most :]:
+            del self._x[place]
+        del self._order[self._most :]
+
+    def sample(self) -> tuple[list[str], NDArray[np.float32]]:
+        """The keys (n,) and features (n, dim) of those that are kept, in the order in which they came."""
+        self._prune()
+        places = sorted((place, name) for _, place, name in self._order)
+        rows = [self._x[place] for place, _ in places]
+        return [name for _, name in places], np.stack(rows) if rows else np.zeros((0, 0), np.float32)
 
 
 class Grouped(NamedTuple):

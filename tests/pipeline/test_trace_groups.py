@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kce import KCEError
-from kce.pipeline.trace_groups import check_clusterer, group_faces
+from kce.pipeline.trace_groups import Unexplained, check_clusterer, group_faces
 from kce.registry.registry import Registry
 
 REGISTRY = Registry.shipped()
@@ -65,6 +65,31 @@ def test_a_clusterer_that_cannot_work_is_an_error_before_any_work(clusterer: str
     with pytest.raises(KCEError) as error:
         check_clusterer(REGISTRY, clusterer, 0)
     assert error.value.hint
+
+
+def test_a_random_sample_is_kept_that_does_not_depend_on_the_order_or_the_batches() -> None:
+    x = np.arange(1000, dtype=np.float32)[:, None]
+    samples = []
+    for order, step in ((np.arange(1000), 7), (np.arange(1000)[::-1], 300)):
+        kept = Unexplained(most=100)
+        for start in range(0, 1000, step):
+            rows = order[start : start + step]
+            kept.add([f"{row}" for row in rows], x[rows])
+        key, found = kept.sample()
+        assert kept.count == 1000
+        assert [float(name) for name in key] == found[:, 0].tolist()
+        assert found[:, 0].tolist() == sorted(found[:, 0], reverse=bool(order[0]))
+        samples.append(set(key))
+    assert samples[0] == samples[1]
+    assert len(samples[0]) == 100
+    assert 30 < sum(float(name) < 500 for name in samples[0]) < 70
+
+
+def test_few_faces_are_all_kept() -> None:
+    kept = Unexplained()
+    assert kept.sample()[0] == []
+    kept.add(["a", "b"], np.ones((2, 3), np.float32))
+    assert kept.sample()[0] == ["a", "b"]
 
 
 def test_a_clusterer_of_others_that_fails_raises(tmp_path: Path) -> None:
