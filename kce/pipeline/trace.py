@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kce.errors import KCEError, MachineFault
-from kce.faces.folder import read_faces
 from kce.pipeline.trace_groups import Grouped, Unexplained, check_clusterer, group_faces, ungrouped
 from kce.pipeline.trace_inputs import TraceInputs, check_inputs, read_inputs
 from kce.pipeline.trace_record import RECORD, claim_trace_folder
@@ -128,7 +127,7 @@ def trace(
             problems=given.problems,
             several_faces=given.several_faces,
             remarks=(*_storage_remarks(storage, given), *_remarks(run, fitted, given), *grouped.remarks),
-            face_folder=str(given.face_folder.absolute()) if given.face_folder else "",
+            face_folder="" if given.faces is None else str(given.faces.root.absolute()),
             known_faces=run.recipe.faces,
             provenance=record_provenance(
                 registry,
@@ -145,14 +144,12 @@ def trace(
 
 def _compared(run: TracedRun, given: TraceInputs) -> StorageTest | None:
     """How the inputs are stored, against the known faces."""
-    if given.face_folder is None:
-        return None
-    return compare_stored(run, read_faces(given.face_folder))
+    return None if given.faces is None else compare_stored(run, given.faces)
 
 
 def _storage_remarks(storage: StorageTest | None, given: TraceInputs) -> Iterator[str]:
     if storage is None:
-        why = "there are no pictures" if given.face_folder is None else "there are too few recordings"
+        why = "there are no pictures" if given.faces is None else "there are too few recordings"
         yield f"whether the inputs are stored as the known faces are was not tested: {why}"
     elif storage.unlike:
         yield (

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kce.data.finished_tables import FACES as TABLE_OF_FACES
-from kce.data.finished_tables import SETTINGS
 from kce.data.losses import Lines, ScanFailed
 from kce.data.unlabelled import UnlabelledMedia
 from kce.errors import BadData, KCEError, Refused
@@ -16,10 +14,10 @@ from kce.faces.cut import cut
 from kce.faces.cut_settings import CutSettings
 from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
-from kce.faces.tables import FaceRow, read_csv_table
 from kce.features.extract import extract_features
 from kce.features.streams import StoredRows
 from kce.features.table import FeatureTable, open_table, split_table_address
+from kce.pipeline.trace_faces import count_small_faces, is_face_folder, readable_faces
 from kce.system.documents import read_document
 from kce.training.weights import file_sha256
 
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
 
     from kce.data.losses import Losses
     from kce.faces.cut import CutReport
+    from kce.faces.folder import Faces
     from kce.pipeline.traced_run import TracedRun
     from kce.registry.registry import Registry
     from kce.types import Progress, Remark, Sample
@@ -41,7 +40,7 @@ class TraceInputs:
 
     Attributes:
         rows: Features of its faces.
-        face_folder: Where the faces are; None for a stored table.
+        faces: Its faces; None for a stored table.
         problems: Files without a face, or that cannot be read, as "path: reason": the first 10,000, and how many more.
         several_faces: Pictures or frames with several faces, of which the largest was cut.
         small_faces: Faces with fewer pixels than the network sees.
@@ -49,7 +48,7 @@ class TraceInputs:
     """
 
     rows: StoredRows
-    face_folder: Path | None = None
+    faces: Faces | None = None
     problems: tuple[str, ...] = ()
     several_faces: int = 0
     small_faces: int = 0
@@ -87,11 +86,6 @@ def _check_stored(given: str, *, alone: bool) -> bool:
     return bool(what)
 
 
-def is_face_folder(path: Path) -> bool:
-    """Whether a folder holds faces that were cut, rather than pictures."""
-    return (path / "faces.csv").is_file()
-
-
 def read_inputs(
     run: TracedRun,
     inputs: Sequence[str],
@@ -127,8 +121,9 @@ def read_inputs(
     if name and root is None:
         return TraceInputs(StoredRows.all_of(_own_table(open_table(path, name), run)))
     if root is None and is_face_folder(path):
-        rows = _extracted(run, path, to, registry, devices, progress)
-        return TraceInputs(rows, path, small_faces=count_small_faces(path, run.size))
+        faces, damaged = readable_faces(read_faces(path), progress)
+        rows = _extracted(run, faces, to, registry, devices, progress)
+        return TraceInputs(rows, faces, _shown(damaged), small_faces=count_small_faces(path, run.size))
     media: Iterable[Sample | Remark]
     if root is not None:
         media = registry.build("dataset", inputs[0], root=root)
@@ -153,18 +148,23 @@ def read_inputs(
         raise _no_media(inputs, error) from error
     if not report.faces:
         raise _no_face(inputs, report)
-    rows = _extracted(run, to / FACES, to, registry, devices, progress)
-    lines = Lines()  # a folder may hold a million files that are no pictures, and trace.json must stay small
-    for problem in (*report.errors, *report.unparsed, *report.missing, *report.conflicts, *report.problems):
-        lines.add(problem, "")
+    faces = read_faces(to / FACES)
     return TraceInputs(
-        rows,
-        to / FACES,
-        lines.shown(),
+        _extracted(run, faces, to, registry, devices, progress),
+        faces,
+        _shown((*report.errors, *report.unparsed, *report.missing, *report.conflicts, *report.problems)),
         report.several_faces,
         count_small_faces(to / FACES, run.size),
         report.ignored_media,
     )
+
+
+def _shown(problems: Iterable[str]) -> tuple[str, ...]:
+    """As many problems as are listed: a folder may hold a million files that are no pictures."""
+    lines = Lines()
+    for problem in problems:
+        lines.add(problem, "")
+    return lines.shown()
 
 
 def _no_media(inputs: Sequence[str], error: ScanFailed) -> KCEError:
@@ -194,28 +194,6 @@ def _no_face(inputs: Sequence[str], report: CutReport) -> KCEError:
     return KCEError(f"not one face was found{where}{why}{others}", hint)
 
 
-def count_small_faces(folder: Path, size: int) -> int:
-    """Count the faces of a folder that have fewer pixels on a side than a network sees, from its table.
-
-    Args:
-        folder: The face folder.
-        size: Side of the network's faces, in pixels.
-
-    Returns:
-        Their number; 0 where the folder does not say how they were cut.
-    """
-    if not (folder / SETTINGS).is_file():
-        return 0
-    margin = read_document(folder / SETTINGS, CutSettings).margin
-    box, faces = FaceRow._fields.index("box"), FaceRow._fields.index("faces")
-    small = 0
-    for row in read_csv_table(folder / TABLE_OF_FACES, FaceRow._fields):
-        left, top, right, bottom = map(float, row[box].split())
-        side = max(right - left, bottom - top) * (margin if row[faces] else 1)  # a whole picture gets no margin
-        small += round(side) < size
-    return small
-
-
 def _own_table(table: FeatureTable, run: TracedRun) -> FeatureTable:
     """Raise BadData unless the rows are of the run's final network."""
     weights = table.provenance.get("weights", "")
@@ -229,9 +207,9 @@ def _own_table(table: FeatureTable, run: TracedRun) -> FeatureTable:
 
 
 def _extracted(
-    run: TracedRun, folder: Path, to: Path, registry: Registry, devices: int, progress: Progress
+    run: TracedRun, faces: Faces, to: Path, registry: Registry, devices: int, progress: Progress
 ) -> StoredRows:
-    pixels, weights, train = Pixels(read_faces(folder), run.size), run.weights, run.recipe.train
+    pixels, weights, train = Pixels(faces, run.size), run.weights, run.recipe.train
     try:
         extract_features(
             pixels,

@@ -187,6 +187,21 @@ def test_a_face_folder_and_a_stored_table_give_the_same(made: Path, tmp_path: Pa
     assert one.faces == 48 * 8
 
 
+def test_a_damaged_face_of_a_face_folder_stops_no_other(made: Path, inputs: Path, tmp_path: Path) -> None:
+    call(made, inputs, tmp_path / "out")
+    folder = tmp_path / "out" / "faces"
+    files = sorted(folder.glob("*/*.png"))
+    files[0].write_bytes(files[0].read_bytes()[:50])
+    report = call(made, folder, tmp_path / "again")
+    assert report.faces == 5
+    (problem,) = report.problems
+    assert problem.startswith(f"{files[0]}: ")
+    for path in files:
+        path.write_bytes(b"words")
+    with pytest.raises(BadData, match="png"):
+        call(made, folder, tmp_path / "none")
+
+
 def test_a_dataset_is_traced_by_its_name(made: Path, tmp_path: Path) -> None:
     report = call(made, "folder", tmp_path / "out", root=made / "pictures", frames=1)
     assert report.faces == 48 * 8
