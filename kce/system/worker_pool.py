@@ -38,6 +38,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "NUMBA_NUM_THREADS")
 _START = 60.0  # extra seconds that a new process has under a time limit, to start and to import
 _LOOK = 0.5  # seconds between two looks at what the processes do
 _SLOW, _STILL = 10.0, 60.0  # seconds after which a task is called slow, and is called so again
+_KEPT = 4  # a process that keeps this part of its memory limit from task to task is replaced
 _JOIN = 10.0  # seconds for a killed process to end; one that waits for a dead disk cannot
 
 _OWN_SIGNALS = frozenset(
@@ -119,7 +120,9 @@ class Workers:
             the arguments, tasks and results must be picklable.
         arguments: Arguments for `make`.
         limit: Seconds a task may take; a task that takes longer is lost, its process is killed, and it is not retried.
-        memory: Bytes that a process may use beyond what it uses before its first task; the same happens.
+        memory: Bytes that a process may use beyond what it used before the task; the same happens. A process that keeps
+            a quarter of it from one task to the next is replaced between two tasks: libraries leak, and that is no
+            fault of the task at which it shows.
         on_slow: Called with a task and its seconds so far after 10 seconds, and then every minute.
         tries: How many times a task is tried if its process dies.
         threads: Threads of the numeric libraries in each process; None leaves that to the environment.
@@ -155,7 +158,8 @@ class Workers:
         self._since: dict[Connection, float] = {}
         self._next_look = 0.0
         self._looks: dict[Connection, _Look] = {}
-        self._base: dict[Connection, int] = {}  # bytes that a process uses before its first task
+        self._fresh: dict[Connection, int] = {}  # bytes that a process used before its first task
+        self._base: dict[Connection, int] = {}  # bytes that it used before the task it is at
         self._suspects: deque[tuple[int, Any]] = deque()  # tasks whose process died, to be done alone
         self._alone = False
         self._context = multiprocessing.get_context("spawn")  # OpenCV and onnxruntime hang in forked children
@@ -263,14 +267,22 @@ class Workers:
             task = self._busy[pipe]
             if task is not None:
                 self._results[task[0]] = result
-            elif self._memory is not None:
-                self._base[pipe] = _usage(self._workers[pipe].process.pid)[0]
-            self._idle.append(pipe)
+            if self._memory is None or self._keeps_little(pipe, self._memory):
+                self._idle.append(pipe)
+            else:
+                self._workers[pipe].process.kill()
+                self._forget(pipe)
+                self._start_worker()
         for pipe in [pipe for pipe in busy if pipe in self._busy and self._time_left([pipe]) == 0]:
             self._stop_task(pipe, self._late(pipe))
         if time.monotonic() >= self._next_look:
             self._look([pipe for pipe in busy if pipe in self._busy])
         self._hand_out()
+
+    def _keeps_little(self, pipe: Connection, memory: int) -> bool:
+        """Whether a process between two tasks has little more memory than it began with."""
+        used = self._base[pipe] = _usage(self._workers[pipe].process.pid)[0]
+        return used <= self._fresh.setdefault(pipe, used) + memory // _KEPT
 
     def _look(self, pipes: list[Connection]) -> None:
         """Look at the memory and the time of what is at work."""
@@ -311,15 +323,7 @@ class Workers:
 
     def _replace_worker(self, pipe: Connection, lost: TaskLost | None = None) -> None:
         """Start a new worker for a dead one, whose task is retried if it has tries left and was not stopped by us."""
-        process = self._workers.pop(pipe).process
-        pipe.close()
-        process.join(_JOIN)
-        code = process.exitcode or 0
-        if process.exitcode is not None:
-            process.close()
-        task = self._busy.pop(pipe)
-        for records in (self._looks, self._base, self._since):
-            records.pop(pipe, None)
+        task, code = self._busy[pipe], self._forget(pipe)
         if task is None:
             raise lacking() or StartFailed(
                 f"the worker processes do not start ({_exit_name(code)})",
@@ -332,6 +336,18 @@ class Workers:
         else:
             self._results[number] = lost or _lost(code)
         self._start_worker()
+
+    def _forget(self, pipe: Connection) -> int:
+        """Remove a process that is dead or killed; return its exit code."""
+        process = self._workers.pop(pipe).process
+        pipe.close()
+        process.join(_JOIN)
+        code = process.exitcode or 0
+        if process.exitcode is not None:
+            process.close()
+        for records in (self._busy, self._looks, self._fresh, self._base, self._since):
+            records.pop(pipe, None)
+        return code
 
 
 def default_worker_count(memory: int) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 def make_task(folder: str) -> Callable[[tuple[str, Any]], Any]:
     """The function that a worker calls with what to do and a value; `folder` records which tasks are at work."""
+    leaked = []
 
     def work(task: tuple[str, Any]) -> Any:
         what, value = task
@@ -31,6 +32,10 @@ def make_task(folder: str) -> Callable[[tuple[str, Any]], Any]:
                 kept = bytearray(b"x") * value
                 time.sleep(20)
                 return len(kept)
+            elif what == "leak":
+                leaked.append(bytearray(b"x") * value)
+                time.sleep(0.6)  # long enough to be looked at
+                return os.getpid()
             elif what == "raise":
                 raise value
             return "done"

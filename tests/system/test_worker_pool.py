@@ -125,6 +125,12 @@ def test_a_task_that_takes_too_much_memory_is_lost(tmp_path: Path) -> None:
     assert after == "done"
 
 
+def test_no_task_is_blamed_for_memory_that_earlier_ones_left_in_its_process(tmp_path: Path) -> None:
+    processes = results(tmp_path, [("leak", 2**25)] * 8, memory=2**27)
+    assert all(isinstance(process, int) for process in processes), processes
+    assert len(set(processes)) >= 3
+
+
 def test_a_slow_task_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Any] = []
     monkeypatch.setattr("kce.system.worker_pool._SLOW", 0.6)
