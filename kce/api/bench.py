@@ -215,6 +215,7 @@ def tracers(
     discover: str = "",
     truth: AnyPath | None = None,
     seeds: int = 3,
+    recipe: AnyPath | None = None,
     limit: float = 300,
     workers: int = 1,
     to: AnyPath | None = None,
@@ -230,11 +231,13 @@ def tracers(
     Args:
         tracer: One or more NAME or NAME:key=value; None = every built-in one.
         world: One or more of suite (every feature world except small, with 400 rows of each category), NAME,
-            NAME:key=value, FEATURES.h5:/TABLE.
+            NAME:key=value, FEATURES.h5:/TABLE, drawn:number=1,kind=jpeg,amount=1.0,training=recommended (drawn faces
+            through a network of their own), drawn-suite (worlds 1 to 5 and every kind of storage: many hours).
         level: Level of the sets of families, in (0, 1).
         discover: A clusterer that groups what no family explains; empty = it is not grouped.
         truth: The truth of stored features: a TOML with [method]; None = their labels.
         seeds: Number of seeds: 0, 1, ...
+        recipe: A recipe of drawn worlds in TOML; None = the shipped drawn_worlds.toml.
         limit: Seconds for one cell; a higher limit tries cells again that were late.
         workers: Number of processes, of one thread each.
         to: Folder for the results, as html and csv; one that is there is continued.
@@ -256,34 +259,28 @@ def tracers(
 
     from kce.bench.bench_provenance import tracer_provenance
     from kce.bench.cell_store import finished_ids
-    from kce.bench.tracer_report import compare_tracers, summarize_tracers, write_tracer_report
+    from kce.bench.drawn_worlds import read_drawn_recipe
+    from kce.bench.tracer_report import tracer_document, write_tracer_report
     from kce.bench.tracers import list_tracer_cells, run_tracer_cells
     from kce.registry.registry import Registry
-    from kce.system.documents import model_to_table
 
     require_numbers(1, seeds=seeds, workers=workers)
     _require_limit(limit)
     registry, folder = Registry.load(), optional_path(to)
     chosen = several("tracer", tracer) or _built_in(registry, "tracer")
     methods = "" if truth is None else str(Path(truth).absolute())
-    cells = list_tracer_cells(registry, chosen, several("world", world) or [], range(seeds), level, discover, methods)
+    drawn = read_drawn_recipe() if recipe is None else read_drawn_recipe(Path(recipe))
+    worlds = several("world", world) or []
+    cells = list_tracer_cells(registry, chosen, worlds, range(seeds), level, discover, methods, drawn.training)
     if dry_run:
         return TracerBench(_planned(cells, finished_ids(folder, limit) if folder else set()), folder)
     with tempfile.TemporaryDirectory() if folder is None else nullcontext(str(folder)) as at:
         with shown_progress(progress) as show:
-            results = run_tracer_cells(Path(at), cells, registry, limit, workers, show)
-        provenance = tracer_provenance(registry, results, methods)
+            results = run_tracer_cells(Path(at), cells, registry, limit, workers, show, drawn)
+        provenance = tracer_provenance(registry, drawn, results, methods)
         if folder:
             write_tracer_report(folder, results, provenance)
-    differences, said = compare_tracers(results)
-    document = {
-        "seeds": list(range(seeds)),
-        "cells": results,
-        "tracers": summarize_tracers(results),
-        "differences": [model_to_table(one) for one in differences],
-        "verdict": said,
-        "provenance": model_to_table(provenance),
-    }
+    document = {"seeds": list(range(seeds)), **tracer_document(results, provenance)}
     return _checked(TracerBench(document, folder), results)
 
 

@@ -103,26 +103,26 @@ class TracerBench(BenchResult):
 
     @property
     def tracers(self) -> list[dict[str, Any]]:
-        """A line for each tracer, the highest AUROC first; empty in a dry run."""
+        """A line for each tracer and kind of data, the highest AUROC first; empty in a dry run."""
         return list(self.to_dict().get("tracers", []))
 
     @property
-    def verdict(self) -> str:
-        """What can be told apart and what cannot; empty in a dry run."""
-        return str(self._document.get("verdict", ""))
+    def verdicts(self) -> dict[str, str]:
+        """What can be told apart and what cannot, for each kind of data; empty in a dry run."""
+        return dict(self._document.get("verdicts", {}))
 
     def tables(self) -> list[ReportTable]:
         """The tables, with text as the page shows it."""
         from kce.bench.tracer_report import tracer_tables
 
-        return tracer_tables(self.tracers, self.verdict)
+        return tracer_tables(self.to_dict())
 
     def _records(self) -> list[dict[str, Any]]:
         if not self.tracers:
             return self.cells
         records = []
         for row in self.tracers:
-            record = {key: row[key] for key in ("tracer", "worlds", "cells", "failed", "seconds")}
+            record = {key: row[key] for key in ("data", "tracer", "worlds", "cells", "failed", "seconds")}
             for name, found in row["measures"].items():
                 ends = interval_columns(found["interval"])
                 record |= {name: found["mean"], **{f"{name} {end}": value for end, value in ends.items()}}

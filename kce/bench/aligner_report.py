@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce.bench.aligners import UNIFORM
 from kce.bench.bench_reports import AlignerReport
+from kce.bench.drawn_faces import UNIFORM
 from kce.bench.pairs import EntryDifference, all_pairs, differences_table, verdict
 from kce.evaluation.agreement import ARI_RANGE
 from kce.evaluation.formatting import describe_missing_intervals, format_interval

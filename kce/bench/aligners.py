@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations, product
@@ -15,11 +14,10 @@ import numpy as np
 from kce.audit.unlearned import UNLEARNED_NOTE
 from kce.bench.cell_runner import hash_cell
 from kce.bench.cell_store import BenchRecord, append_cells, claim_bench_folder, load_finished_cells
+from kce.bench.drawn_faces import UNIFORM, face_folder_name, make_face_folder, read_methods
 from kce.errors import BadData, KCEError, MachineFault, UnknownName
 from kce.evaluation.agreement import agreement_scores
 from kce.faces import degrade
-from kce.faces.cut import cut
-from kce.faces.folder import read_faces
 from kce.labels import REAL
 from kce.merging.plan_file import read_plan
 from kce.pipeline.recipe import recipe_from_table
@@ -29,7 +27,6 @@ from kce.registry.registry import Registry
 from kce.registry.result_provenance import library_versions, part_origins
 from kce.system.documents import Document, document_to_table, read_document
 from kce.system.lock import folder_lock
-from kce.system.regular import read_regular_text
 from kce.system.shipped import RECIPES
 from kce.system.worker_pool import TaskLost, Workers, lost_fault
 
@@ -38,9 +35,6 @@ if TYPE_CHECKING:
     from kce.types import Progress
 
 ALIGNER_RECIPE = RECIPES / "aligners.toml"
-UNIFORM = "uniform"
-"""The kind of artefact of a world whose datasets are all stored in one way: amount 0 of any kind."""
-
 KS = ("known", "estimate")
 
 
@@ -89,8 +83,7 @@ class AlignSetting:
     @property
     def faces(self) -> str:
         """Its face folder, below the benchmark's folder."""
-        name = "faces" if self.kind == UNIFORM else f"{self.kind}-{self.amount:g}"
-        return f"{self.world}/{name}"
+        return face_folder_name(self.world, self.kind, self.amount)
 
     @property
     def runs(self) -> str:
@@ -351,7 +344,9 @@ def _make_worker(registry_folder: str, folder: str, bench: AlignerBench) -> Call
     def work(task: tuple[AlignSetting, list[AlignCell]]) -> list[dict[str, Any]]:
         setting, cells = task
         if not cells:
-            _make_face_folder(Path(folder), setting, bench, registry)
+            make_face_folder(
+                Path(folder), setting.world, setting.kind, setting.amount, bench.world, bench.cut, registry
+            )
             return []
         results: list[dict[str, Any]] = []
         for cell in cells:
@@ -365,28 +360,14 @@ def _make_worker(registry_folder: str, folder: str, bench: AlignerBench) -> Call
     return work
 
 
-def _make_face_folder(folder: Path, setting: AlignSetting, bench: AlignerBench, registry: Registry) -> None:
-    """Make the face folder of a setting, unless it exists."""
-    path = folder / str(setting.world)
-    parameters = {"root": path / "world", "seed": setting.world, "placement": setting.world}
-    parameters = {name: value for name, value in parameters.items() if registry.takes("dataset", bench.world, name)}
-    world = registry.build("dataset", bench.world, **parameters)
-    cut(world, path / "faces", seed=setting.world, workers=0, registry_folder=registry.folder, **bench.cut.options())
-    if setting.kind != UNIFORM:
-        datasets = list(read_faces(path / "faces").dataset.counts())
-        artefacts = degrade.assign_artefacts(datasets, setting.kind, setting.amount, setting.world)
-        degrade.degrade_faces(path / "faces", folder / setting.faces, artefacts, setting.world)
-
-
 def _run_cell(folder: Path, cell: AlignCell, bench: AlignerBench, registry: Registry) -> dict[str, Any]:
     setting = cell.setting
-    text = read_regular_text(folder / str(setting.world) / "world" / "truth.toml")
     chosen = run_recipe(bench, setting.training).changed(
         faces=str(folder / setting.faces), aligner=cell.aligner, clusterer=cell.clusterer, seed=setting.net
     )
     methods = {
         category: method
-        for category, method in tomllib.loads(text)["method"].items()
+        for category, method in read_methods(folder, setting.world).items()
         if method != REAL and category not in chosen.unknown
     }
     classes = len(set(methods.values()))

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import xxhash
 
 from kce.bench.aligners import made_from, run_recipe
+from kce.bench.drawn_worlds import is_drawn_world
 from kce.bench.worlds import hash_of_worlds
 from kce.pipeline.recipe import named_components
 from kce.registry import defaults
 from kce.registry.result_provenance import Provenance, record_provenance
+from kce.system.documents import document_to_table
 
 if TYPE_CHECKING:
     from kce.bench.aligners import AlignerBench
+    from kce.bench.drawn_worlds import DrawnRecipe
     from kce.registry.registry import Registry
 
 
@@ -25,11 +29,33 @@ def cluster_provenance(registry: Registry, results: Sequence[Mapping[str, Any]],
     return _of_worlds(registry, {(kind, result[kind]) for result in results for kind in kinds}, results, truth)
 
 
-def tracer_provenance(registry: Registry, results: Sequence[Mapping[str, Any]], truth: str = "") -> Provenance:
-    """Record where the results of a benchmark of tracers come from; `truth` as in ``cluster_provenance``."""
+def tracer_provenance(
+    registry: Registry, recipe: DrawnRecipe, results: Sequence[Mapping[str, Any]], truth: str = ""
+) -> Provenance:
+    """Record where the results of a benchmark of tracers come from; the hash is of drawn worlds' recipe, too.
+
+    Args:
+        registry: Where components were looked up.
+        recipe: That of drawn worlds.
+        results: Its results.
+        truth: As in ``cluster_provenance``.
+    """
     parts = {("tracer", result["tracer"]) for result in results}
     parts |= {("clusterer", result["discover"]) for result in results if result["discover"]}
-    return _of_worlds(registry, parts, results, truth)
+    drawn = [result["world"] for result in results if is_drawn_world(result["world"])]
+    if drawn:
+        parts |= {("dataset", recipe.world), ("backbone", recipe.backbone)}
+        parts.add(("detector", recipe.cut.detector or defaults.DETECTOR))
+    found = _of_worlds(registry, parts, [one for one in results if one["world"] not in drawn], truth)
+    worlds = sorted({result["world"] for result in results})
+    made = json.dumps([found.data_hash, document_to_table(recipe), sorted(set(drawn))], sort_keys=True)
+    return replace(
+        found,
+        n={"worlds": len(worlds), "cells": len(results)},
+        seeds=tuple(sorted({result["seed"] for result in results})),
+        data=f"worlds: {', '.join(worlds)}",
+        data_hash=xxhash.xxh3_128_hexdigest(made.encode()) if drawn else found.data_hash,
+    )
 
 
 def _of_worlds(

@@ -88,6 +88,7 @@ class MeasureMean:
 class TracerRow:
     """A line of the summary; ``kce.bench.tracer_report`` says what the values are."""
 
+    data: str
     tracer: str
     worlds: int
     cells: int
@@ -98,16 +99,29 @@ class TracerRow:
 
 
 @dataclass(frozen=True)
+class StorageDifference:
+    """A measure on drawn worlds that are stored differently minus that on the same ones stored alike."""
+
+    data: str
+    tracer: str
+    measure: str
+    n: int
+    mean: float
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
 class TracerReport(Document):
-    """``tracers.json``: the summary, the cells behind it, and which tracers can be told apart."""
+    """``tracers.json``: the summary, the cells behind it, and for each kind of data what can be told apart."""
 
     NOUN: ClassVar[str] = "the report of a benchmark of tracers"
     HINT: ClassVar[str] = "`kce bench tracers --to` writes it"
 
     tracers: tuple[TracerRow, ...]
     cells: tuple[Mapping[str, Any], ...]
-    differences: tuple[EntryDifference, ...]
-    verdict: str
+    differences: Mapping[str, tuple[EntryDifference, ...]]
+    verdicts: Mapping[str, str]
+    storage: tuple[StorageDifference, ...]
     provenance: Provenance | None = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import product
 from pathlib import Path
@@ -13,22 +13,30 @@ import numpy as np
 
 from kce.bench.cell_runner import failing_alone, hash_cell, run_pooled_cells
 from kce.bench.cell_store import BenchRecord, claim_bench_folder, is_final, load_finished_cells
-from kce.bench.worlds import is_table, load_bench_data, resolve_world_names
-from kce.errors import BadData
-from kce.features.streams import in_memory
+from kce.bench.drawn_worlds import (
+    DrawnRecipe,
+    is_drawn_world,
+    load_drawn_trial,
+    parse_drawn_world,
+    prepare_drawn_worlds,
+    read_drawn_recipe,
+    resolve_drawn_worlds,
+)
+from kce.bench.tracer_trials import CALIBRATE, FIT, TRACED, Trial, load_rows, split_rows
+from kce.bench.worlds import is_table, resolve_world_names
 from kce.pipeline.trace_groups import group_faces
 from kce.registry import isolation
 from kce.registry.registry import Registry
 from kce.registry.result_provenance import library_versions, part_origins
 from kce.registry.specs import format_spec, parse_spec
+from kce.system.documents import document_to_table
 from kce.system.lock import folder_lock
-from kce.system.rng import generator
 from kce.system.worker_pool import Workers
 from kce.tracing.conformal import UNKNOWN, check_level
 from kce.tracing.families import plan_with_reals
 from kce.tracing.fitted import FittedTracer
 from kce.tracing.metrics import UNSEEN, score_discovery, score_traces
-from kce.types import Features, MergePlan
+from kce.types import MergePlan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,9 +47,6 @@ TIME_LIMIT = 300.0
 """Seconds for a cell, including the making of its world."""
 WORLD_ROWS = 400
 """Rows of the largest category of a feature world, unless its name says otherwise: 80 recordings of 5."""
-_FIT, _CALIBRATE = 0.5, 0.25
-"""Shares of the recordings; the rest is traced."""
-_HELD_OUT_METHODS = 0.25
 
 
 @dataclass(frozen=True)
@@ -113,17 +118,19 @@ def list_tracer_cells(
     level: float,
     discover: str = "",
     truth: str = "",
+    trainings: Collection[str] = (),
 ) -> list[TracerCell]:
     """List every combination, those of one world together.
 
     Args:
         registry: Where components are looked up.
         tracers: NAME or NAME:key=value.
-        worlds: Names of feature worlds, "suite", or addresses of tables.
+        worlds: Names of feature worlds, "suite", addresses of tables, or names of drawn worlds.
         seeds: Random seeds.
         level: Level of the sets, in (0, 1).
         discover: Clusterer of unexplained faces; empty = none.
         truth: Path of the truth of stored features; empty = their labels.
+        trainings: Names of the trainings that drawn worlds may name.
 
     Raises:
         KCEError: For a name or parameter that cannot be used, before any work.
@@ -132,15 +139,17 @@ def list_tracer_cells(
     for kind, specs in (("tracer", tracers), ("clusterer", [discover] if discover else [])):
         for spec in specs:
             registry.resolve(kind, spec)
-    names = list(dict.fromkeys(name for world in worlds for name in _full_names(world)))
+    names = list(dict.fromkeys(name for world in worlds for name in _full_names(world, trainings)))
     return [
         TracerCell(world, tracer, seed, level, discover, truth if is_table(world) else "")
         for world, tracer, seed in product(names, tracers, seeds)
     ]
 
 
-def _full_names(world: str) -> list[str]:
+def _full_names(world: str, trainings: Collection[str]) -> list[str]:
     """Full names, of feature worlds with enough recordings."""
+    if is_drawn_world(world):
+        return resolve_drawn_worlds(world, trainings)
     names = resolve_world_names(world)
     if is_table(world):
         return names
@@ -155,6 +164,7 @@ def run_tracer_cells(
     limit: float = TIME_LIMIT,
     workers: int = 1,
     progress: Progress = lambda *_: None,
+    recipe: DrawnRecipe | None = None,
 ) -> list[dict[str, Any]]:
     """Run the cells that have no result in `folder` yet, or were late when they had fewer seconds.
 
@@ -165,23 +175,32 @@ def run_tracer_cells(
         limit: Seconds for a cell.
         workers: Number of processes.
         progress: Called for every cell.
+        recipe: How drawn worlds are made and networks trained on them; None = the shipped one.
 
     Returns:
         The results of all cells in their order, each with the fields of ``TracerResult``.
 
     Raises:
-        Refused: If the results in the folder are of other library versions.
+        Refused: If the results in the folder are of other library versions, or of another recipe.
         KCEError: If another process writes in the folder.
     """
     parts = {("tracer", cell.tracer) for cell in cells} | {("clusterer", cell.discover) for cell in cells}
     used = part_origins(registry, [(kind, spec) for kind, spec in parts if spec])
+    recipe = recipe or read_drawn_recipe()
     with folder_lock(folder, "bench"):
-        claim_bench_folder(folder, BenchRecord("tracers", library_versions(), parts=used))
+        record = BenchRecord("tracers", library_versions(), document_to_table(recipe), used)
+        claim_bench_folder(folder, record)
         stored = load_finished_cells(folder, TracerResult)
         results = {name: result for name, result in stored.items() if is_final(result, limit)}
 
         def start() -> Workers:
-            return Workers(workers, _make_worker, (str(registry.folder.absolute()),), limit=limit, tries=1)
+            at = folder.absolute() / "worlds"
+            missing = [cell for cell in cells if cell.id not in results and is_drawn_world(cell.world)]
+            drawn = dict.fromkeys((parse_drawn_world(cell.world), cell.seed) for cell in missing)
+            if drawn:
+                prepare_drawn_worlds(at, list(drawn), recipe, registry, workers, progress)
+            arguments = (str(registry.folder.absolute()), str(at), recipe.unknown)
+            return Workers(workers, _make_worker, arguments, limit=limit, tries=1)
 
         return run_pooled_cells(folder, cells, results, start, limit, progress)
 
@@ -189,93 +208,32 @@ def run_tracer_cells(
 # ------------------------------------------------------------------------------------------------- in worker processes
 
 
-def _make_worker(registry_folder: str) -> Callable[[TracerCell], dict[str, Any]]:
-    """Build the function that a worker calls for each cell."""
+def _make_worker(registry_folder: str, worlds: str, unknown: tuple[str, ...]) -> Callable[[TracerCell], dict[str, Any]]:
+    """Build the function that a worker calls for each cell; drawn worlds are in `worlds`, and lack `unknown`."""
     registry = Registry.load(Path(registry_folder))
-    cache: dict[tuple[str, str], Trial] = {}  # the rows of the previous cell, mostly those of the next one too
+    cache: dict[tuple[Any, ...], Any] = {}  # the rows of the previous cell, mostly those of the next one too
+
+    def once(load: Callable[..., Any], *arguments: Any) -> Any:
+        if (load, arguments) not in cache:
+            cache.clear()
+            cache[load, arguments] = load(*arguments)
+        return cache[load, arguments]
 
     def work(cell: TracerCell) -> dict[str, Any]:
-        key = (cell.world, cell.truth)
-        if key not in cache:
-            cache.clear()
-            cache[key] = _load(*key)
-        return _run_cell(cell, cache[key], registry)
+        if is_drawn_world(cell.world):
+            trial = once(load_drawn_trial, Path(worlds), parse_drawn_world(cell.world), cell.seed, unknown)
+        else:
+            rows, method = once(load_rows, cell.world, cell.truth)
+            trial = split_rows(rows, method, cell.seed)
+        return _run_cell(cell, trial, registry)
 
     return failing_alone(work)
 
 
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """Rows with their true methods.
-
-    Attributes:
-        rows: Forgeries and reals.
-        method: (n,) the true method of each forgery; empty for a real.
-    """
-
-    rows: Features
-    method: NDArray[np.str_]
-
-
-def _load(world: str, truth: str) -> Trial:
-    data = load_bench_data(world, truth, views=False)
-    forged, reals = in_memory(data.rows), data.rows.reals
-    method = np.asarray(next(iter(data.truths.values())), np.str_)
-    if reals is None:
-        return Trial(forged, method)
-    others = in_memory(reals)
-    joined = Features(
-        np.concatenate([forged.key, others.key]),
-        np.concatenate([forged.label, others.label]),
-        np.concatenate([forged.group, others.group]),
-        np.concatenate([forged.x, others.x]),
-    )
-    return Trial(joined, np.concatenate([method, np.full(len(others), "", method.dtype)]))
-
-
-def split_trial(trial: Trial, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], list[str]]:
-    """Choose unseen methods, and split recordings into those to fit on, to calibrate by and to trace.
-
-    A quarter of the methods is unseen, at least one, chosen at random; all their categories are. A recording is on one
-    side with everything that derives from it.
-
-    Args:
-        trial: The rows.
-        seed: Random seed.
-
-    Returns:
-        Row numbers to fit on, to calibrate by and to trace, and the unseen methods. Rows of unseen methods are traced
-        or left out.
-
-    Raises:
-        BadData: If there are fewer than three methods.
-    """
-    methods = sorted(set(trial.method[trial.method != ""].tolist()))
-    if len(methods) < 3:
-        raise BadData(
-            f"{len(methods)} methods are too few: one is held out as unseen, and two are to be known",
-            "use data with more methods",
-        )
-    rng = generator(seed, "unseen methods")
-    count = max(int(_HELD_OUT_METHODS * len(methods)), 1)
-    unseen = sorted(methods[number] for number in rng.permutation(len(methods))[:count].tolist())
-    names, codes = np.unique(trial.rows.recording, return_inverse=True)
-    place = generator(seed, "recordings").permutation(len(names)) / len(names)
-    part = place[codes]
-    seen = ~np.isin(trial.method, unseen)
-    traced = part >= _FIT + _CALIBRATE
-    return (
-        np.flatnonzero(seen & (part < _FIT)),
-        np.flatnonzero(seen & (part >= _FIT) & ~traced),
-        np.flatnonzero(traced),
-        unseen,
-    )
-
-
 def _run_cell(cell: TracerCell, trial: Trial, registry: Registry) -> dict[str, Any]:
-    fit, calibrate, traced, unseen = split_trial(trial, cell.seed)
+    fit, calibrate, traced = (trial.of(part) for part in (FIT, CALIBRATE, TRACED))
     pairs = zip(trial.rows.label.tolist(), trial.method.tolist(), strict=True)
-    families = {label: method for label, method in pairs if method and method not in unseen}
+    families = {label: method for label, method in pairs if method and method not in trial.unseen}
     reals = sorted(set(trial.rows.label[trial.method == ""].tolist()))
     plan = plan_with_reals(MergePlan(families), reals)
     part = registry.resolve_seeded("tracer", cell.tracer, cell.seed)

@@ -151,12 +151,17 @@ def tracers(
         list[str] | None, typer.Option(help="One or more NAME or NAME:key=value.", show_default="every built-in one")
     ] = None,
     world: Annotated[
-        list[str], typer.Option(help="One or more of suite, NAME, NAME:key=value, FEATURES.h5:/TABLE.")
+        list[str],
+        typer.Option(help="One or more of suite, NAME, NAME:key=value, FEATURES.h5:/TABLE, drawn:..., drawn-suite."),
     ] = SUITE,
     level: Annotated[float, typer.Option(help="Level of the sets of families.")] = 0.95,
     discover: Annotated[str, typer.Option(help="A clusterer that groups what no family explains.")] = "",
     truth: Truth = None,
     seeds: Seeds = 3,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(help="A recipe of drawn worlds in TOML.", show_default="the shipped drawn_worlds.toml"),
+    ] = None,
     limit: Limit = 300,
     workers: WorkerCount = 1,
     to: ResultFolder = None,
@@ -166,7 +171,8 @@ def tracers(
     """Measure how well tracers know families, and what is of none.
 
     In each world a quarter of the methods is unseen. The suite is every feature world except small, with 400 rows of
-    each category; features of your own can take part.
+    each category; features of your own can take part. In drawn worlds (drawn:number=1,kind=jpeg) a network is trained
+    on drawn faces first, in some minutes of one core.
     """
     from kce.api.bench import tracers as call
 
@@ -178,6 +184,7 @@ def tracers(
             discover=discover,
             truth=truth,
             seeds=seeds,
+            recipe=recipe,
             limit=limit,
             workers=workers,
             to=to,
@@ -264,6 +271,8 @@ def _print_aligners(tried: AlignerBench) -> None:
 
 def _print_tracers(tried: TracerBench) -> None:
     _print_tables(tried.tables())
+    for data, text in tried.verdicts.items():
+        print_line(f"{data}: {text}")
     _print_failed(tried, "{tracer} on {world}, seed {seed}: {reason}")
     if tried.folder:
         print_line(f"report: {tried.folder / 'tracers.html'}")

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from kce.bench import aligner_report, aligners
-from kce.bench.aligners import UNIFORM, AlignCell, AlignSetting, list_mistakes
+from kce.bench.aligners import AlignCell, AlignSetting, list_mistakes
+from kce.bench.drawn_faces import UNIFORM
 from kce.bench.rebuild import rebuild_bench_report
 from kce.errors import KCEError, Refused, UnknownName
 from kce.registry.registry import Registry

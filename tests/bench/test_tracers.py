@@ -6,51 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import kce
-from kce import BadData, Features, KCEError
+from kce import KCEError
 from kce.bench.bench_reports import TracerReport
 from kce.bench.rebuild import rebuild_bench_report
-from kce.bench.tracers import TracerCell, Trial, list_tracer_cells, run_tracer_cells, split_trial
+from kce.bench.tracers import TracerCell, list_tracer_cells, run_tracer_cells
 from kce.registry.registry import Registry
 from kce.system.documents import read_document
 
 REGISTRY = Registry.shipped()
 WORLD = "small:rows=200"
-
-
-def trial(methods: int, recordings: int = 40) -> Trial:
-    label = np.repeat([f"A_m{n}" for n in range(methods)] + ["A_real"], recordings * 2)
-    group = np.tile(np.repeat([f"A:{n}" for n in range(recordings)], 2), methods + 1)
-    key = np.array([f"A/{n}" for n in range(len(label))])
-    method = np.where(label == "A_real", "", label)
-    return Trial(Features(key, label, group, np.zeros((len(label), 2), np.float32)), method)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_unseen_methods_and_recordings_reach_neither_fit_nor_calibration(seed: int) -> None:
-    data = trial(8)
-    fit, calibrate, traced, unseen = split_trial(data, seed)
-    assert len(unseen) == 2
-    groups = [set(data.rows.group[rows].tolist()) for rows in (fit, calibrate, traced)]
-    assert groups[0].isdisjoint(groups[1] | groups[2])
-    assert groups[1].isdisjoint(groups[2])
-    assert [len(group) for group in groups] == [20, 10, 10]
-    for rows in (fit, calibrate):
-        assert not set(data.method[rows].tolist()) & set(unseen)
-    assert set(unseen) < set(data.method[traced].tolist())
-    assert split_trial(data, seed)[3] == unseen
-
-
-def test_other_seeds_hold_out_other_methods() -> None:
-    assert len({tuple(split_trial(trial(8), seed)[3]) for seed in range(6)}) > 1
-
-
-def test_two_methods_are_too_few() -> None:
-    with pytest.raises(BadData, match="2 methods are too few"):
-        split_trial(trial(2), 0)
 
 
 def cells() -> list[TracerCell]:
@@ -93,7 +60,8 @@ def test_finished_cells_are_not_run_again_and_the_report_is_made_from_them(
     assert {row.tracer for row in report.tracers} == {"mahalanobis", "nearest-neighbours"}
     assert report.tracers[0].measures["auroc"].mean >= report.tracers[1].measures["auroc"].mean
     assert all(row.measures["auroc"].interval is None for row in report.tracers)  # of one world
-    assert "one world" in report.verdict
+    assert "one world" in report.verdicts["features"]
+    assert not report.storage
     text = page.read_text(encoding="utf-8")
     assert "false unknown" in text
     assert "Unknown faces, grouped" in text

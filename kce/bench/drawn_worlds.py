@@ -1,0 +1,284 @@
+"""Drawn faces for the benchmark of tracers: worlds with methods that no one has seen, through a network of their own.
+
+A world is named ``drawn:number=1,kind=jpeg,amount=1.0,training=recommended``: number n has other people and other
+methods behind the names than any other; each of its datasets is stored in its own way, by kind and amount; and a
+network is trained on half of the recordings, to tell the true methods apart. A quarter calibrates, the rest is traced.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from kce.bench.drawn_faces import UNIFORM, face_folder_name, make_face_folder, read_methods
+from kce.bench.tracer_trials import CALIBRATE, FIT, TRACED, Trial, join_rows, split_recordings
+from kce.errors import BadData, KCEError, UnknownName
+from kce.faces import degrade
+from kce.faces.folder import read_faces
+from kce.faces.loader import Pixels
+from kce.features.extract import extract_features
+from kce.features.streams import StoredRows, in_memory
+from kce.features.table import open_table
+from kce.labels import REAL, recordings
+from kce.pipeline.world_recipe import CutChoices
+from kce.registry.registry import Registry
+from kce.registry.specs import format_spec, parse_spec
+from kce.system.documents import Document, model_from_table, read_document
+from kce.system.shipped import RECIPES
+from kce.system.worker_pool import TaskLost, Workers, lost_fault
+from kce.training.settings import TrainSettings, check_train_settings
+from kce.training.train import train
+from kce.types import MergePlan
+
+if TYPE_CHECKING:
+    from kce.types import Progress
+
+DRAWN = "drawn"
+"""A drawn world, "drawn:number=1"."""
+DRAWN_SUITE = "drawn-suite"
+"""Stands for worlds 1 to 5: stored alike, and by every kind of artefact in two amounts."""
+RECIPE_FILE = RECIPES / "drawn_worlds.toml"
+
+_SUITE_NUMBERS, _SUITE_AMOUNTS = range(1, 6), (0.5, 1.0)
+_FEATURES, _TABLES = "features.h5", ("fit", "calibrate", "traced")  # in the order of FIT, CALIBRATE, TRACED
+
+
+@dataclass(frozen=True)
+class DrawnRecipe(Document):
+    """How drawn worlds are made, and networks trained on them.
+
+    Attributes:
+        world: The synthetic dataset; world number n has seed n and placement n.
+        backbone: The network.
+        unknown: The categories that no one sees before they are traced.
+        training: Name -> settings of a training.
+        cut: How faces are cut.
+    """
+
+    NOUN: ClassVar[str] = "the recipe of drawn worlds"
+    HINT: ClassVar[str] = f"{RECIPE_FILE} is an example"
+    BY_HAND: ClassVar[bool] = True
+    world: str
+    backbone: str
+    unknown: tuple[str, ...]
+    training: Mapping[str, TrainSettings]
+    cut: CutChoices = field(default_factory=CutChoices)
+
+
+def read_drawn_recipe(path: Path = RECIPE_FILE) -> DrawnRecipe:
+    """Read a recipe.
+
+    Raises:
+        KCEError: If it is not such a recipe, or lacks something.
+    """
+    recipe = read_document(path, DrawnRecipe)
+    for name in ("unknown", "training"):
+        if not getattr(recipe, name):
+            raise BadData(f"{path}: {name} is empty", DrawnRecipe.HINT)
+    for settings in recipe.training.values():
+        check_train_settings(settings)
+    return recipe
+
+
+@dataclass(frozen=True)
+class DrawnWorld:
+    """A drawn world and the training of its network.
+
+    Attributes:
+        number: Which people, and which methods behind the names: seed and placement of the synthetic dataset, from 1.
+        kind: How its datasets are stored: uniform, mixed, or a kind of artefact that they have by different amounts.
+        amount: Artefact strength, 0 to 1; 0 is uniform.
+        training: Name of the training in the recipe.
+    """
+
+    number: int = 1
+    kind: str = UNIFORM
+    amount: float = 0.0
+    training: str = "recommended"
+
+    @property
+    def name(self) -> str:
+        """Its full name.
+
+        >>> DrawnWorld(3).name
+        'drawn:number=3,kind=uniform,amount=0.0,training=recommended'
+        """
+        return format_spec(DRAWN, asdict(self))
+
+    @property
+    def condition(self) -> str:
+        """What it has in common with worlds of other numbers.
+
+        >>> DrawnWorld(3, "jpeg", 0.5).condition
+        'jpeg 0.5, recommended'
+        """
+        return f"{self.kind}{f' {self.amount:g}' if self.amount else ''}, {self.training}"
+
+
+def is_drawn_world(name: str) -> bool:
+    """Whether a name means drawn worlds."""
+    return ":/" not in name and parse_spec(name)[0] in (DRAWN, DRAWN_SUITE)
+
+
+def resolve_drawn_worlds(name: str, trainings: Collection[str]) -> list[str]:
+    """Return full names.
+
+    >>> resolve_drawn_worlds("drawn:number=7,kind=jpeg", ["recommended"])
+    ['drawn:number=7,kind=jpeg,amount=1.0,training=recommended']
+
+    Args:
+        name: A drawn world, or their suite.
+        trainings: Names of trainings that there are.
+
+    Raises:
+        KCEError: For a parameter that does not exist, is of a wrong type or out of range.
+    """
+    if name == DRAWN_SUITE:
+        stored = [(UNIFORM, 0.0), *product((*degrade.ARTEFACT_KINDS, "mixed"), _SUITE_AMOUNTS)]
+        worlds = [DrawnWorld(number, *how) for how in stored for number in _SUITE_NUMBERS]
+    else:
+        worlds = [parse_drawn_world(name)]
+    for world in worlds:
+        if world.training not in trainings:
+            raise UnknownName.among("training", world.training, trainings)
+    return [world.name for world in worlds]
+
+
+def parse_drawn_world(name: str) -> DrawnWorld:
+    """Read the name of one drawn world; raises as ``resolve_drawn_worlds`` does, but takes any training."""
+    spec, parameters = parse_spec(name)
+    if spec != DRAWN:
+        raise UnknownName.among("world", spec, (DRAWN, DRAWN_SUITE))
+    if "kind" in parameters and parameters["kind"] != UNIFORM:
+        parameters.setdefault("amount", 1.0)
+    world = model_from_table(parameters, DrawnWorld, name)
+    if type(world.number) is not int or world.number < 1:
+        raise KCEError(f"{name}: number = {world.number!r} is not a whole number from 1", "for example drawn:number=1")
+    if (world.kind == UNIFORM) != (world.amount == 0):
+        raise KCEError(
+            f"{name}: {world.kind} and the amount {world.amount:g} contradict each other",
+            "give a kind of artefact with an amount above 0, or neither",
+        )
+    if world.kind != UNIFORM:
+        degrade.assign_artefacts(["A"], world.kind, world.amount, 0)  # raises for what does not exist
+    return world
+
+
+def network_folder(world: DrawnWorld, seed: int) -> str:
+    """Name the folder of a world's network, below the folder of worlds."""
+    name = re.sub(r"[^0-9A-Za-z.+=]+", "_", f"{world.training}-{seed}")
+    return f"{face_folder_name(world.number, world.kind, world.amount)}-networks/{name}"
+
+
+def make_drawn_faces(folder: Path, world: DrawnWorld, recipe: DrawnRecipe, registry: Registry) -> None:
+    """Draw a world and cut its faces, unless they exist; `folder` is where worlds are kept."""
+    make_face_folder(folder, world.number, world.kind, world.amount, recipe.world, recipe.cut, registry)
+
+
+def make_network(folder: Path, world: DrawnWorld, seed: int, recipe: DrawnRecipe, registry: Registry) -> None:
+    """Train the network of a world on faces that exist, and extract the features of all others of use.
+
+    Args:
+        folder: Where worlds are kept.
+        world: The world.
+        seed: Random seed of the split into recordings and of the network.
+        recipe: How networks are trained.
+        registry: Builds the backbone.
+    """
+    to = folder / network_folder(world, seed)
+    settings = replace(recipe.training[world.training], seed=seed)
+    faces = read_faces(folder / face_folder_name(world.number, world.kind, world.amount))
+    families, unseen = _families(read_methods(folder, world.number), recipe.unknown, settings)
+    part = split_recordings(recordings(faces.group, faces.key), seed)
+    known = faces.category.isin(list(families))
+    traced = known | faces.category.isin(unseen)
+    weights = to / "network.safetensors"
+    to.mkdir(parents=True, exist_ok=True)
+    size = int(registry.build("backbone", recipe.backbone).size)
+    plan = MergePlan(families)
+    train(recipe.backbone, Pixels(faces.take(known & (part == FIT)), size), plan, settings, registry, weights)
+    for which, rows in ((FIT, known), (CALIBRATE, known), (TRACED, traced)):
+        pixels = Pixels(faces.take(rows & (part == which)), size)
+        extract_features(pixels, weights, registry, to / _FEATURES, _TABLES[which])
+
+
+def load_drawn_trial(folder: Path, world: DrawnWorld, seed: int, unknown: tuple[str, ...]) -> Trial:
+    """Load the features that ``make_network`` made; `unknown` as in the recipe."""
+    path = folder / network_folder(world, seed) / _FEATURES
+    tables = [in_memory(StoredRows.all_of(open_table(path, name))) for name in _TABLES]
+    part = np.repeat((FIT, CALIBRATE, TRACED), [len(table) for table in tables])
+    methods, rows = read_methods(folder, world.number), join_rows(tables)
+    unseen = {methods[name] for name in unknown if name in rows.categories}
+    method = ["" if methods[label] == REAL else methods[label] for label in rows.label.tolist()]
+    return Trial(rows, np.array(method, np.str_), part, tuple(sorted(unseen)))
+
+
+def _families(
+    methods: Mapping[str, str], unknown: Sequence[str], settings: TrainSettings
+) -> tuple[dict[str, str], list[str]]:
+    """Category -> class of the network, and the categories of unseen methods.
+
+    Classes are the true methods; with the loss that has rivals, the reals of each dataset are one more. A category that
+    is held out, but whose method is behind a known one too, is neither.
+    """
+    forged = {name: method for name, method in methods.items() if method != REAL and name not in unknown}
+    unseen = [name for name in unknown if name in methods and methods[name] not in forged.values()]
+    reals = [name for name, method in methods.items() if method == REAL] if settings.loss == "within-dataset" else []
+    return {**forged, **{name: name for name in reals}}, unseen
+
+
+def prepare_drawn_worlds(
+    folder: Path,
+    wanted: Sequence[tuple[DrawnWorld, int]],
+    recipe: DrawnRecipe,
+    registry: Registry,
+    workers: int,
+    progress: Progress,
+) -> None:
+    """Make all faces and networks that some cells need, each once; what exists is reused.
+
+    Args:
+        folder: Where worlds are kept.
+        wanted: Worlds and seeds.
+        recipe: How they are made.
+        registry: Where components are looked up.
+        workers: Number of processes, of one thread each.
+        progress: Called for every face folder and every network.
+
+    Raises:
+        BadData: If one of them cannot be made.
+    """
+    plain = [replace(world, kind=UNIFORM, amount=0.0) for world, _ in wanted]
+    faces = [replace(world, training="") for world in [*plain, *(world for world, _ in wanted)]]
+    arguments = (str(registry.folder.absolute()), str(folder.absolute()), recipe)
+    uniform = [world for world in dict.fromkeys(faces) if world.kind == UNIFORM]
+    stored = [world for world in dict.fromkeys(faces) if world.kind != UNIFORM]
+    # A third party's component may get a process of its own, so workers may start processes.
+    with Workers(workers, _make_preparer, arguments, tries=1, parents=True) as pool:
+        for what, tasks in (("worlds", uniform), ("storage", stored), ("networks", list(dict.fromkeys(wanted)))):
+            for done, (_, outcome) in enumerate(pool.map_ahead(tasks)):
+                if isinstance(outcome, TaskLost):
+                    failed = BadData(
+                        f"a world could not be made: {outcome.reason}", "check that there is memory and disk"
+                    )
+                    raise lost_fault(outcome, "a world could not be made") or failed
+                progress(what, done + 1, len(tasks))
+
+
+def _make_preparer(registry_folder: str, folder: str, recipe: DrawnRecipe) -> Callable[[Any], None]:
+    """Build the function that a worker calls for a face folder, or for a network if a seed is given."""
+    registry = Registry.load(Path(registry_folder))
+
+    def work(task: DrawnWorld | tuple[DrawnWorld, int]) -> None:
+        if isinstance(task, DrawnWorld):
+            make_drawn_faces(Path(folder), task, recipe, registry)
+        else:
+            make_network(Path(folder), *task, recipe, registry)
+
+    return work
