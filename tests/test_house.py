@@ -37,7 +37,7 @@ BELOW = {
     "study": "contract system registry faces training features evaluation merging pipeline",
     "jobs": "system",
     "report": "contract system registry data faces training features evaluation merging audit tracing pipeline study",
-    "bench": "contract system registry faces features evaluation merging audit tracing pipeline report",
+    "bench": "contract system registry faces training features evaluation merging audit tracing pipeline report",
     "demo": "contract system registry faces pipeline report",
     "testing": "contract system registry evaluation",
     "api": (

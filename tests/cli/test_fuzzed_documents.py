@@ -54,6 +54,9 @@ CASES = {
     "aligner bench": Case(
         "aligners.toml", ["bench", "aligners", "--to", "b", "--recipe", "aligners.toml", "--dry-run"]
     ),
+    "drawn worlds": Case(
+        "drawn_worlds.toml", ["bench", "tracers", "--world", "drawn", "--recipe", "drawn_worlds.toml", "--dry-run"]
+    ),
     "report": Case("done/report.json", ["report", "done"]),
 }
 
@@ -84,7 +87,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         'schema = 1\n[clusterer.mine]\nuse = "sklearn_clusterers:kmeans"\nn_clusters = 3\naliases = ["meine"]\n'
         'enabled = true\n[clusterer.kmeans]\nn_init = 2\n[dataset.d]\nuse = "folder:folder"\nreals = "folder"\n'
     )
-    shutil.copy(RECIPES / "aligners.toml", root)
+    for shipped in ("aligners.toml", "drawn_worlds.toml"):
+        shutil.copy(RECIPES / shipped, root)
     put(root / "features.h5", "t", rows(40))
     labels = dict.fromkeys(rows(40).label.tolist(), "one")
     (root / "truth.toml").write_text(tomlkit.dumps({"method": {**METHODS, **labels}}))
