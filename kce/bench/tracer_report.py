@@ -35,7 +35,17 @@ FEATURES = "features"
 RANKED = "auroc"
 """The measure by which tracers are told apart."""
 
-_SHOWN = ("accuracy", "auroc", "fpr95", "oscr", "coverage", "set_size", "false_unknown", "calibration_error")
+_SHOWN = (
+    "accuracy",
+    "auroc",
+    "fpr95",
+    "oscr",
+    "coverage",
+    "set_size",
+    "false_unknown",
+    "true_unknown",
+    "calibration_error",
+)
 _DISCOVER = ("discover_known", "discover_novel", "discover_all", "discover_nmi", "discover_ari")
 
 

@@ -6,6 +6,7 @@ from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any
 
+from kce.bench.drawn_worlds import DRAWN, DRAWN_SUITE, DrawnWorld, is_drawn_world, parse_drawn_world
 from kce.bench.world_parameters import RANGES, FeatureWorldParameters
 from kce.bench.worlds import (
     IMAGE_WORLD,
@@ -39,6 +40,7 @@ _HARD = {
 }
 """Feature world -> what makes it hard."""
 _IMAGES = "faces of kce demo through a trained network; not in the suite"
+_DRAWN = "drawn faces with unseen methods, through a trained network; for kce bench tracers alone"
 
 
 def list_worlds() -> list[dict[str, Any]]:
@@ -56,7 +58,8 @@ def list_worlds() -> list[dict[str, Any]]:
         for version, parameters in versions.items()
     ]
     images = {"kind": "world", "name": IMAGE_WORLD, "version": "", "hard": _IMAGES}
-    return [*rows, {**images, "parameters": image_world_dataset(IMAGE_WORLD)[1]}]
+    drawn = {"kind": "world", "name": DRAWN, "version": "", "hard": _DRAWN, "parameters": {}}
+    return [*rows, {**images, "parameters": image_world_dataset(IMAGE_WORLD)[1]}, drawn]
 
 
 def describe_world(name: str) -> dict[str, Any]:
@@ -74,11 +77,13 @@ def describe_world(name: str) -> dict[str, Any]:
     >>> rows["value"], rows["from"], rows["range"]
     (3.0, 'world', [0, 1000])
     """
-    if name == SUITE or ":/" in name:
-        what = "the whole suite" if name == SUITE else "a table"
+    if name in (SUITE, DRAWN_SUITE) or ":/" in name:
+        what = "a table" if ":/" in name else "a whole suite"
         raise KCEError(f"{name} is {what}, not one world", "`kce list world` has the names")
     if is_image_world(name):
         return {"kind": "world", "name": name, "hard": _IMAGES, "parameters": _image_parameters(name)}
+    if is_drawn_world(name):
+        return {"kind": "world", "name": name, "hard": _DRAWN, "parameters": _drawn_parameters(name)}
     (full,) = resolve_world_names(name)
     parameters, seed = world_parameters(full)
     base, version = parse_spec(full)[0].split("@")
@@ -98,6 +103,22 @@ def describe_world(name: str) -> dict[str, Any]:
     seeded = {"name": "seed", "type": "int", "value": seed, "from": "world" if "seed" in given else "default"}
     rows.append({**seeded, "range": None, "doc": "Seed of all its random numbers."})
     return {"kind": "world", "name": full, "hard": _HARD[base], "parameters": rows}
+
+
+def _drawn_parameters(name: str) -> list[dict[str, Any]]:
+    world, given = parse_drawn_world(name), parse_spec(name)[1]
+    docs = field_meanings(DrawnWorld)
+    return [
+        {
+            "name": field.name,
+            "type": str(field.type),
+            "value": getattr(world, field.name),
+            "from": "world" if field.name in given else "default",
+            "range": None,
+            "doc": docs[field.name],
+        }
+        for field in fields(DrawnWorld)
+    ]
 
 
 def _image_parameters(name: str) -> list[dict[str, Any]]:

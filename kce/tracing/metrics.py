@@ -12,7 +12,6 @@ from kce.tracing.conformal import prediction_sets
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from kce.tracing.conformal import Scores
 
 UNSEEN = -1
 """The family of a face that is of none."""
@@ -29,8 +28,10 @@ class TraceScores:
         false_unknown: Share of them for which every family is excluded.
         calibration_error: Mean distance of the p values of the own family from even ones, in [0, 0.5]: 0 if a share of
             a of them is at most a, for every a.
-        auroc: Probability that the largest p value of a face of a known family is above that of an unseen one.
-        fpr95: Share of unseen faces with a largest p value above that which 95 % of the known ones reach.
+        true_unknown: Share of unseen faces for which every family is excluded.
+        auroc: Probability that a face of a known family is less unlike its nearest family than an unseen one is, by the
+            tracer's own scores.
+        fpr95: Share of unseen faces that are no more unlike their nearest family than 95 % of the known ones are.
         oscr: Area under the correct classification rate of known faces over the false positive rate of unseen ones
             (Dhamija, Günther and Boult 2018); accuracy where nothing unseen is taken for known.
     """
@@ -40,6 +41,7 @@ class TraceScores:
     set_size: float
     false_unknown: float
     calibration_error: float
+    true_unknown: float | None
     auroc: float | None
     fpr95: float | None
     oscr: float | None
@@ -56,11 +58,11 @@ def score_traces(p: ArrayLike, family: ArrayLike, level: float, scores: ArrayLik
         p: (n, families) p values.
         family: (n,) the true family of each face; -1 = of none of them.
         level: In (0, 1).
-        scores: (n, families) how unlike each family each face is, to rank faces by where p values are equal; None = by
-            p values alone.
+        scores: (n, families) how unlike each family each face is: what known and unseen faces are told apart by; None =
+            their largest p value.
 
     Returns:
-        The scores; auroc, fpr95 and oscr are None without faces of both kinds.
+        The scores; true_unknown, auroc, fpr95 and oscr are None without faces of both kinds.
 
     Raises:
         ValueError: There are no faces of known families.
@@ -73,10 +75,11 @@ def score_traces(p: ArrayLike, family: ArrayLike, level: float, scores: ArrayLik
     own = values[rows, truth[rows]]
     possible = prediction_sets(values, level)
     right = values[rows].argmax(axis=1) == truth[rows]
-    likeness = values.max(axis=1) if scores is None else _ranked(values, np.asarray(scores, np.float64))
-    separation: dict[str, float | None] = {"auroc": None, "fpr95": None, "oscr": None}
+    likeness = values.max(axis=1) if scores is None else -np.asarray(scores, np.float64).min(axis=1)
+    separation: dict[str, float | None] = {"true_unknown": None, "auroc": None, "fpr95": None, "oscr": None}
     if not known.all():
         separation = {
+            "true_unknown": float((~possible[~known].any(axis=1)).mean()),
             "auroc": _auroc(likeness[known], likeness[~known]),
             "fpr95": float((likeness[~known] >= np.quantile(likeness[known], 0.05, method="lower")).mean()),
             "oscr": _oscr(likeness[known], right, likeness[~known]),
@@ -90,16 +93,6 @@ def score_traces(p: ArrayLike, family: ArrayLike, level: float, scores: ArrayLik
         calibration_error=float(np.abs(np.sort(own) - even).mean()),
         **separation,
     )
-
-
-def _ranked(p: Scores, scores: Scores) -> Scores:
-    """Largest p values, with ties broken by how unlike the nearest family is; ranks, the larger the more alike."""
-    largest = p.argmax(axis=1)
-    rows = np.arange(len(p))
-    order = np.lexsort((-scores[rows, largest], p[rows, largest]))
-    ranks = np.empty(len(p))
-    ranks[order] = np.arange(len(p))
-    return ranks
 
 
 def _auroc(known: NDArray[np.float64], unseen: NDArray[np.float64]) -> float:

@@ -16,7 +16,7 @@ from tests.conftest import REPOSITORY
 
 def test_every_world_is_listed_and_can_be_shown() -> None:
     rows = list_worlds()
-    assert {row["name"] for row in rows} == {*suite_worlds(), "demo"}
+    assert {row["name"] for row in rows} == {*suite_worlds(), "demo", "drawn"}
     manual = (REPOSITORY / "kce" / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     for row in rows:
         shown = describe_world(row["name"])
@@ -55,7 +55,9 @@ def test_parameters_of_ones_own_are_shown_as_the_worlds() -> None:
         ("plain:row=3", UnknownName, "Did you mean 'rows'"),
         ("plain:rows=1", KCEError, "out of range"),
         ("plain:seed=x", KCEError, "not a whole number"),
-        ("suite", KCEError, "the whole suite, not one world"),
+        ("suite", KCEError, "a whole suite, not one world"),
+        ("drawn-suite", KCEError, "a whole suite, not one world"),
+        ("drawn:kind=jpg", UnknownName, "Did you mean 'jpeg'"),
         ("f.h5:/known", KCEError, "a table, not one world"),
         ("demo:images=-1", KCEError, "images"),
     ],

@@ -40,10 +40,13 @@ def test_what_is_known_but_taken_for_another_costs_oscr_and_not_auroc() -> None:
     assert (found.auroc, found.oscr, found.accuracy) == (1, 0.5, 0.5)
 
 
-def test_equal_p_values_are_told_apart_by_scores() -> None:
+def test_known_and_unseen_faces_are_told_apart_by_scores_if_there_are_any() -> None:
     p, family = np.full((4, 1), 0.05), [0, 0, UNSEEN, UNSEEN]
     assert score_traces(p, family, 0.9).auroc == 0.5
-    assert score_traces(p, family, 0.9, scores=[[1.0], [2.0], [8.0], [9.0]]).auroc == 1
+    found = score_traces(p, family, 0.9, scores=[[1.0], [2.0], [8.0], [9.0]])
+    assert (found.auroc, found.fpr95, found.true_unknown) == (1, 0, 1)
+    swapped = score_traces(p, family, 0.9, scores=[[8.0], [9.0], [1.0], [2.0]])
+    assert (swapped.auroc, swapped.fpr95) == (0, 1)
 
 
 def test_even_p_values_are_calibrated() -> None:
