@@ -26,9 +26,9 @@ from kce.features.table import open_table
 from tests.conftest import REPOSITORY
 from tests.support.corpus import small_recipe, small_study
 
-KINDS = ("cut", "cut packed", "bench", "run", "study")
+KINDS = ("cut", "cut packed", "bench", "run", "study", "trace")
 MOST_KILLS = 3  # of one round
-_VARIABLE = ("seconds", "peak_mib", "folder", "report", "estimate", "history", "provenance")
+_VARIABLE = ("seconds", "peak_mib", "folder", "report", "estimate", "history", "provenance", "face_folder")
 
 
 class Inputs:
@@ -56,6 +56,8 @@ class Inputs:
                       "--seeds", 1, "--workers", 2, "--to", to],
             "run": ["run", to, "--recipe", self._recipe, "--threads", 1],
             "study": ["study", self._study, "--faces", self.at / "faces", "--to", to, "--engine", "local:runs=2"],
+            "trace": ["trace", self.at / "run-whole", self.at / "pictures", "--detector", "whole", "--to", to,
+                      "--discover", "kmeans", "--threads", 1],
         }[kind]  # fmt: skip
         return [sys.executable, "-m", "kce", *map(str, words)]
 
@@ -74,7 +76,9 @@ class Inputs:
         return process.returncode, said
 
     def prepare(self, kind: str) -> None:
-        """Run the command once without a kill."""
+        """Run the command once without a kill, and what it needs."""
+        if kind == "trace" and "run" not in self.expected:
+            self.prepare("run")
         began = time.monotonic()
         status, said = self.finish(kind, self.at / f"{kind}-whole")
         assert status == 0, said
@@ -148,6 +152,11 @@ def _study_results(folder: Path) -> Any:
     }, _constant(report)
 
 
+def _trace_results(folder: Path) -> Any:
+    report = json.loads((folder / "trace.json").read_text(encoding="utf-8"))
+    return [(folder / f"{name}.csv").read_bytes() for name in ("traces", "videos", "groups")], _constant(report)
+
+
 def _constant(document: Any) -> Any:
     """A document without what depends on the clock or on its folder."""
     if isinstance(document, dict):
@@ -157,7 +166,7 @@ def _constant(document: Any) -> Any:
 
 RESULTS: dict[str, Callable[[Path], Any]] = {
     "cut": _cut_results, "cut packed": _packed_results, "bench": _bench_results, "run": _run_results,
-    "study": _study_results,
+    "study": _study_results, "trace": _trace_results,
 }  # fmt: skip
 
 
