@@ -190,10 +190,11 @@ UNKNOWN = "unknown"
 
 
 def answers(p: ArrayLike, calibration: Calibration, level: float) -> list[str]:
-    """Name the family with the largest p value among those that cannot be excluded, or "unknown".
+    """Name the family that fits best among those that cannot be excluded, or "unknown".
 
-    A family with too few recordings to ever be excluded is no explanation by itself: if no other is left, the answer
-    is "unknown".
+    The best has the largest share of its recordings at least as unlike it as the face: the p value without the 1 that is
+    added for the face itself, which would favour families with few recordings. A family with too few of them to ever be
+    excluded is no explanation by itself: if no other is left, the answer is "unknown".
 
     Args:
         p: (m, families) p values.
@@ -204,6 +205,8 @@ def answers(p: ArrayLike, calibration: Calibration, level: float) -> list[str]:
     decidable = np.array([name not in calibration.too_few(level) for name in calibration.families])
     left = prediction_sets(values, level)
     explained = (left & decidable).any(axis=1)
-    best = np.where(left, values, -1).argmax(axis=1)
+    recordings = np.array([own.recordings for own in calibration.by_family])
+    share = (values * (recordings + 1) - 1) / np.maximum(recordings, 1)
+    best = np.where(left, np.where(recordings > 0, share, 0), -1).argmax(axis=1)
     names = zip(best.tolist(), explained.tolist(), strict=True)
     return [calibration.families[number] if known else UNKNOWN for number, known in names]

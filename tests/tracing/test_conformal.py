@@ -80,6 +80,18 @@ def test_a_family_of_few_recordings_is_never_excluded_and_never_the_only_explana
     assert answers(p, own, 0.95) == ["a", UNKNOWN, UNKNOWN]
 
 
+@pytest.mark.parametrize("few", [1, 2, 4])
+def test_a_family_of_few_recordings_is_no_better_answer_than_one_of_many(few: int) -> None:
+    rng = np.random.default_rng(few)
+    scores, family = np.full((40 + few, 2), 9.0), np.array(["a"] * 40 + ["b"] * few)
+    scores[:40, 0], scores[40:, 1] = rng.random(40), rng.random(few)
+    own = calibrate(scores, family, [f"r{n}" for n in range(40 + few)], ["a", "b"], seed=0)
+    p = own.face_p([[0.7, 5.0], [5.0, 0.0]])
+    assert p[0, 1] == pytest.approx(1 / (few + 1))  # as small as it gets
+    assert answers(p, own, 0.9) == ["a", UNKNOWN]
+    assert answers(own.face_p([[0.5, 0.0]]), own, 0.9) == ["b"]
+
+
 def test_a_family_without_recordings_excludes_nothing() -> None:
     own = calibrate([[0.0, 1.0]], ["a"], ["r"], ["a", "b"], seed=0)
     assert own.face_p([[5.0, 5.0]])[0, 1] == 1
