@@ -192,9 +192,9 @@ UNKNOWN = "unknown"
 def answers(p: ArrayLike, calibration: Calibration, level: float) -> list[str]:
     """Name the family that fits best among those that cannot be excluded, or "unknown".
 
-    The best has the largest share of its recordings at least as unlike it as the face: the p value without the 1 that is
-    added for the face itself, which would favour families with few recordings. A family with too few of them to ever be
-    excluded is no explanation by itself: if no other is left, the answer is "unknown".
+    The best has the largest share of its recordings at least as unlike it as the face: the p value without the 1 that
+    is added for the face itself, which would favour families with few recordings. A family with too few of them to ever
+    be excluded is no explanation by itself: if no other is left, the answer is "unknown".
 
     Args:
         p: (m, families) p values.
