@@ -130,7 +130,7 @@ def write_tracer_report(folder: Path, results: Results, provenance: Provenance |
     """
     document = tracer_document(results, provenance)
     write_document(folder / "tracers.json", model_from_table(document, TracerReport, "the report of tracers"))
-    tables = tracer_tables(document)
+    tables = [*tracer_tables(document), *_pair_tables(document)]
     written = write_tables(folder / "tables", [*tables, _cells_table(results)], document["provenance"])
     path = folder / "tracers.html"
     said = [f"{data}: {text}" for data, text in document["verdicts"].items()]
@@ -153,13 +153,18 @@ def tracer_document(results: Results, provenance: Provenance | None) -> dict[str
 
 
 def tracer_tables(document: Mapping[str, Any]) -> list[ReportTable]:
-    """Make the tables of the document: known and unseen families, discovery where it was tried, storage, pairs."""
+    """Make the tables of the summary: known and unseen families, discovery where it was tried, and storage."""
     rows = document["tracers"]
     tables = [_table("tracers", "Tracers", rows, _SHOWN, "")]
     if any(name in row["measures"] for row in rows for name in _DISCOVER):
         tables.append(_table("discovery", "Unknown faces, grouped", rows, _DISCOVER, "By the protocol of OW-DFA."))
     if document["storage"]:
         tables.append(_storage_table(document["storage"]))
+    return tables
+
+
+def _pair_tables(document: Mapping[str, Any]) -> list[ReportTable]:
+    tables = []
     for data, own in document["differences"].items():
         if own:
             name = f"differences-{re.sub(r'[^a-z0-9.]+', '-', data.lower())}"
