@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import xxhash
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
 def cluster_provenance(registry: Registry, results: Sequence[Mapping[str, Any]], truth: str = "") -> Provenance:
     """Record where the results of a benchmark come from; `truth` is the path of the truth of stored features."""
     kinds = ("aligner", "reducer", "clusterer")
-    return _of_worlds(registry, {(kind, result[kind]) for result in results for kind in kinds}, results, truth)
+    parts = {(kind, result[kind]) for result in results for kind in kinds}
+    return _of_worlds(registry, parts, results, hash_of_worlds([result["world"] for result in results], truth))
 
 
 def tracer_provenance(
@@ -42,24 +42,19 @@ def tracer_provenance(
     """
     parts = {("tracer", result["tracer"]) for result in results}
     parts |= {("clusterer", result["discover"]) for result in results if result["discover"]}
-    drawn = [result["world"] for result in results if is_drawn_world(result["world"])]
+    worlds = {result["world"] for result in results}
+    drawn = {world for world in worlds if is_drawn_world(world)}
+    data_hash = hash_of_worlds(sorted(worlds - drawn), truth)
     if drawn:
         parts |= {("dataset", recipe.world), ("backbone", recipe.backbone)}
         parts.add(("detector", recipe.cut.detector or defaults.DETECTOR))
-    found = _of_worlds(registry, parts, [one for one in results if one["world"] not in drawn], truth)
-    worlds = sorted({result["world"] for result in results})
-    made = json.dumps([found.data_hash, document_to_table(recipe), sorted(set(drawn))], sort_keys=True)
-    return replace(
-        found,
-        n={"worlds": len(worlds), "cells": len(results)},
-        seeds=tuple(sorted({result["seed"] for result in results})),
-        data=f"worlds: {', '.join(worlds)}",
-        data_hash=xxhash.xxh3_128_hexdigest(made.encode()) if drawn else found.data_hash,
-    )
+        made = json.dumps([data_hash, document_to_table(recipe), sorted(drawn)], sort_keys=True)
+        data_hash = xxhash.xxh3_128_hexdigest(made.encode())
+    return _of_worlds(registry, parts, results, data_hash)
 
 
 def _of_worlds(
-    registry: Registry, parts: Iterable[tuple[str, str]], results: Sequence[Mapping[str, Any]], truth: str
+    registry: Registry, parts: Iterable[tuple[str, str]], results: Sequence[Mapping[str, Any]], data_hash: str
 ) -> Provenance:
     worlds = sorted({result["world"] for result in results})
     return record_provenance(
@@ -68,7 +63,7 @@ def _of_worlds(
         n={"worlds": len(worlds), "cells": len(results)},
         seeds=sorted({result["seed"] for result in results}),
         data=f"worlds: {', '.join(worlds)}",
-        data_hash=hash_of_worlds(worlds, truth),
+        data_hash=data_hash,
     )
 
 

@@ -166,12 +166,12 @@ def differences_table(name: str, title: str, note: str, differences: Sequence[En
         )
         for d in differences
     ]  # fmt: skip
-    records = [{**_with_bounds(asdict(d)), "told_apart": d.separable} for d in differences]
+    records = [{**with_bounds(asdict(d)), "told_apart": d.separable} for d in differences]
     note += describe_missing_intervals([d.interval for d in differences], "worlds")
     return ReportTable(name, title, note, head, rows, [False, False, *[True] * 7, False], records)
 
 
-def _with_bounds(record: dict[str, object]) -> dict[str, object]:
+def with_bounds(record: dict[str, object]) -> dict[str, object]:
     """A record with the ends of its interval in columns of their own, for a csv file."""
     interval = record.pop("interval")
     low, high = interval if isinstance(interval, list | tuple) else (None, None)

@@ -14,7 +14,7 @@ import numpy as np
 from kce.bench.bench_reports import TracerReport
 from kce.bench.drawn_faces import UNIFORM
 from kce.bench.drawn_worlds import is_drawn_world, parse_drawn_world
-from kce.bench.pairs import EntryDifference, all_pairs, differences_table, verdict
+from kce.bench.pairs import EntryDifference, all_pairs, differences_table, verdict, with_bounds
 from kce.evaluation.formatting import MISSING, describe_missing_intervals, format_interval
 from kce.evaluation.paired_tests import mean_with_interval
 from kce.report.charts import ReportTable
@@ -69,8 +69,7 @@ def summarize_tracers(results: Results) -> list[dict[str, Any]]:
 
 
 def _summarize(data: str, tracer: str, cells: Results) -> dict[str, Any]:
-    own = [result for result in cells if result["tracer"] == tracer]
-    ok = [result for result in own if result["status"] == "ok"]
+    own, ok = [result for result in cells if result["tracer"] == tracer], _ok(cells, tracer)
     return {
         "data": data,
         "tracer": tracer,
@@ -183,10 +182,7 @@ def _storage_table(rows: Sequence[Mapping[str, Any]]) -> ReportTable:
          format_interval(row["interval"], "+.3f"), str(row["n"]))
         for row in rows
     ]  # fmt: skip
-    records = []
-    for row in rows:
-        low, high = row["interval"] or (None, None)
-        records.append({**{key: value for key, value in row.items() if key != "interval"}, "low": low, "high": high})
+    records = [with_bounds(dict(row)) for row in rows]
     title = "Stored differently against stored alike"
     return ReportTable("storage", title, note, head, cells, [False, False, False, True, True, True], records)
 

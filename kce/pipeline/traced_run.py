@@ -23,6 +23,7 @@ from kce.pipeline.plan_edits import refuse_late_edit
 from kce.pipeline.recipe import read_recipe
 from kce.pipeline.recipe_checks import check_recipe
 from kce.pipeline.run_faces import select_faces
+from kce.pipeline.trace_faces import is_face_folder
 from kce.system.lock import folder_lock
 from kce.tracing.families import plan_with_reals
 from kce.training.device import resolve_precision
@@ -88,7 +89,7 @@ def open_traced_run(folder: Path, registry: Registry) -> TracedRun:
         )
     refuse_late_edit(plan_path, weights)
     recipe, plan = read_recipe(recipe_path), read_plan(plan_path)
-    if not (Path(recipe.faces) / "faces.csv").is_file():
+    if not is_face_folder(Path(recipe.faces)):
         raise KCEError(
             f"the faces that {folder} was trained on are not in {recipe.faces}",
             "bring them back, or write their new place as `faces` into its recipe.toml",

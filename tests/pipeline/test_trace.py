@@ -26,6 +26,7 @@ from kce.tracing.trace_report import TraceReport
 from kce.training.settings import TrainSettings
 from kce.types import MergePlan
 from tests.support.corpus import KNOWN, UNKNOWN, pattern, pictures
+from tests.support.failing import registry_with_failing_clusterer
 
 REGISTRY = Registry.load(Path("/"))
 BACKBONE = "tiny:size=16,width=2"
@@ -417,14 +418,7 @@ def test_a_table_that_cannot_be_written_is_an_error_before_any_work(made: Path, 
 
 
 def test_a_clusterer_that_fails_costs_no_answer(made: Path, tmp_path: Path) -> None:
-    (tmp_path / "registry.toml").write_text("")
-    (tmp_path / "plugins").mkdir()
-    (tmp_path / "plugins" / "bad.py").write_text(
-        "from kce import hookimpl\n"
-        "class Bad:\n    def fit_predict(self, x):\n        raise RuntimeError('broken')\n"
-        "@hookimpl\ndef kce_clusterers():\n    return {'bad': Bad}\n"
-    )
-    registry = Registry.load(tmp_path)
+    registry = registry_with_failing_clusterer(tmp_path)
     given = [str(made / "pictures" / KNOWN[0])]
     options: dict[str, Any] = {"tracer": "mahalanobis", "level": 0.5}
     report = trace(made / "run", given, tmp_path / "out", registry, discover="bad", **options)

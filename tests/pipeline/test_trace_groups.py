@@ -10,6 +10,7 @@ import pytest
 from kce import KCEError
 from kce.pipeline.trace_groups import Unexplained, check_clusterer, group_faces
 from kce.registry.registry import Registry
+from tests.support.failing import registry_with_failing_clusterer
 
 REGISTRY = Registry.shipped()
 CLUSTERERS = REGISTRY.names("clusterer")
@@ -93,13 +94,6 @@ def test_few_faces_are_all_kept() -> None:
 
 
 def test_a_clusterer_of_others_that_fails_raises(tmp_path: Path) -> None:
-    (tmp_path / "registry.toml").write_text('[clusterer.bad]\nuse = "bad:bad"\n')
-    (tmp_path / "plugins").mkdir()
-    (tmp_path / "plugins" / "bad.py").write_text(
-        "from kce import hookimpl\n"
-        "class Bad:\n    def fit_predict(self, x):\n        raise RuntimeError('broken')\n"
-        "@hookimpl\ndef kce_clusterers():\n    return {'bad': Bad}\n"
-    )
     x = clouds(2)
     with pytest.raises(KCEError, match="broken"):
-        group_faces(Registry.load(tmp_path), "bad", keys(x), x, 0)
+        group_faces(registry_with_failing_clusterer(tmp_path), "bad", keys(x), x, 0)
