@@ -111,6 +111,7 @@ class TSNE(Estimator):
         import numpy as np
         import openTSNE
         from openTSNE.affinity import PerplexityBasedNN
+        from openTSNE.nearest_neighbors import Sklearn
 
         first = x[sampled].astype(np.float64)
         if not np.ptp(first, axis=0).any():
@@ -120,7 +121,9 @@ class TSNE(Estimator):
         )  # faster from so many rows on; in 1 or 2 dimensions
         # scikit-learn compares all pairs on all threads by itself; with n_jobs it would warn in a worker process.
         perplexity = min(self.perplexity, (len(first) - 1) / 3)
-        affinities = PerplexityBasedNN(first, perplexity, method="exact", knn_kwargs={"algorithm": "brute"})
+        # Left to choose by itself, openTSNE loads pynndescent and numba where they are installed: a second for nothing.
+        nearest = Sklearn(first, min(len(first) - 1, int(3 * perplexity)), knn_kwargs={"algorithm": "brute"})
+        affinities = PerplexityBasedNN(perplexity=perplexity, knn_index=nearest)
         fitted = openTSNE.TSNE(
             n_components=self.n_components,
             random_state=self.seed,

@@ -51,6 +51,12 @@ def test_few_rows_and_other_dimensions(n: int, components: int) -> None:
     assert np.isfinite(result).all()
 
 
+def test_no_other_search_for_neighbours_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking loads it, and the compiler it is made with."""
+    monkeypatch.setattr("openTSNE.affinity.is_package_installed", lambda name: pytest.fail(f"{name} is loaded"))
+    assert np.isfinite(REGISTRY.build("reducer", "tsne").fit_transform(blobs())).all()
+
+
 def test_what_cannot_be_laid_out() -> None:
     for x in (blobs(3), blobs(20, 1), np.ones((20, 4), np.float32)):
         with pytest.raises(KCEError, match="cannot be made") as caught:
