@@ -61,6 +61,24 @@ def kce(at: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture
+def kce_here(at: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The command in this process, which has loaded the libraries already: for tests that are not about the process."""
+
+    def call(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        from typer.testing import CliRunner
+
+        from kce.cli import app
+
+        given = [*map(str, words)]
+        done = CliRunner().invoke(app, given, prog_name="kce")
+        if not isinstance(done.exception, SystemExit | None):
+            raise done.exception
+        return subprocess.CompletedProcess(given, done.exit_code, done.stdout, done.stderr)
+
+    return call
+
+
+@pytest.fixture
 def kce_json(kce: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., Any]:
     """The parsed JSON of a command that must succeed."""
 

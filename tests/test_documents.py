@@ -137,7 +137,7 @@ def test_toml_works_as_printed(page: Path, at: Path) -> None:
 
 
 @each_page
-def test_commands_that_are_shown_parse(page: Path, kce: Kce) -> None:
+def test_commands_that_are_shown_parse(page: Path, kce_here: Kce) -> None:
     """Each fails for the data that is not here, never for the way it is written."""
     shown = "\n".join(blocks(page, "sh")).replace("\\\n", " ")
     lines = [shlex.split(line, comments=True) for line in shown.splitlines() if line.startswith("kce ")]
@@ -145,7 +145,9 @@ def test_commands_that_are_shown_parse(page: Path, kce: Kce) -> None:
         if words[1] == "demo":  # tests/test_demo.py runs it
             continue
         study, bench = words[1] == "study", words[1] == "bench" and words[2] != "compare"
-        done = kce(*words[1:], *(["--dry-run"] if study or bench else []))  # some would work, and take their minutes
+        done = kce_here(
+            *words[1:], *(["--dry-run"] if study or bench else [])
+        )  # some would work, and take their minutes
         assert "Usage:" not in done.stderr, done.stderr
         assert "Traceback" not in done.stderr, done.stderr
         works = words[1] in ("list", "show", "new") or (study and "--faces" not in words)

@@ -224,7 +224,7 @@ def test_stored_tables_are_read_as_their_rows_are_and_lend_their_reals(at: Path)
     assert 0.8 < float(scatter.var()) < 1.2
 
 
-def test_the_command_prints_one_document_and_writes_a_plan_to_edit(kce: Kce, at: Path) -> None:
+def test_the_command_prints_one_document_and_writes_a_plan_to_edit(kce: Kce, kce_here: Kce, at: Path) -> None:
     made = world(1, homonyms=1, synonyms=2)
     for table, rows in (("known", made.features), ("reals", made.reals)):
         with write_table(at / "features.h5", table, {"made": "here"}) as writer:
@@ -240,14 +240,14 @@ def test_the_command_prints_one_document_and_writes_a_plan_to_edit(kce: Kce, at:
     assert (at / "out" / "audit.html").is_file()
     assert (at / "out" / "tables" / "pairs.csv").is_file()
     (at / "out" / "audit.html").unlink()
-    assert kce("report", "out").returncode == 0
+    assert kce_here("report", "out").returncode == 0
     assert (at / "out" / "audit.html").is_file()
-    text = kce("audit", "features.h5:/known", "features.h5:/reals", "--plan", "out/plan.toml")
+    text = kce_here("audit", "features.h5:/known", "features.h5:/reals", "--plan", "out/plan.toml")
     assert text.returncode == 0, text.stderr
     assert "share a name and differ" in text.stdout
-    alone = kce("audit", "features.h5:/known")
+    alone = kce_here("audit", "features.h5:/known")
     assert "note: there are no reals of set1" in alone.stderr
     assert 'reals = "OTHER"' in alone.stderr
-    lost = kce("audit", "features.h5:/nothing")
+    lost = kce_here("audit", "features.h5:/nothing")
     assert lost.returncode == 2
     assert "hint:" in lost.stderr

@@ -45,10 +45,10 @@ def recipe_path(tmp_path: Path) -> Path:
     return path
 
 
-def test_worlds_are_made_once_and_every_cell_has_a_result(kce: Kce, at: Path, recipe_path: Path) -> None:
+def test_worlds_are_made_once_and_every_cell_has_a_result(kce: Kce, kce_here: Kce, at: Path, recipe_path: Path) -> None:
     words = ("bench", "aligners", "--to", "out", "--recipe", str(recipe_path), "--worlds", "1", "--nets", "1",
              "--amount", "0", "--amount", "1", "--kind", "jpeg")  # fmt: skip
-    planned = kce(*words, "--dry-run", "--json")
+    planned = kce_here(*words, "--dry-run", "--json")
     assert planned.returncode == 0, planned.stderr
     assert not (at / "out").exists()
     done = kce(*words, "--json")
@@ -69,10 +69,10 @@ def test_worlds_are_made_once_and_every_cell_has_a_result(kce: Kce, at: Path, re
     rebuild_bench_report(at / "out")
     assert {path: path.read_bytes() for path in pages} == pages
     before = (at / "out" / "cells.jsonl").stat().st_mtime_ns, (at / "out" / "1" / "world").stat().st_mtime_ns
-    other = kce("bench", "compare", "out", "out")
+    other = kce_here("bench", "compare", "out", "out")
     assert other.returncode == 2
     assert "results of another benchmark" in other.stderr
-    again = kce(*words, "--json")
+    again = kce_here(*words, "--json")
     assert json.loads(again.stdout)["cells"] == document["cells"]
     assert (at / "out" / "1" / "world").stat().st_mtime_ns == before[1]
 

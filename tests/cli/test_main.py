@@ -123,7 +123,7 @@ def test_a_fault_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
         raising(ZeroDivisionError("ours"))()
 
 
-def test_a_whole_run_by_commands(at: Path, kce: Kce, kce_json: Callable[..., dict[str, object]]) -> None:
+def test_a_whole_run_by_commands(at: Path, kce: Kce, kce_here: Kce) -> None:
     face_folder(at)
     choices = [
         "--faces",
@@ -138,17 +138,18 @@ def test_a_whole_run_by_commands(at: Path, kce: Kce, kce_json: Callable[..., dic
     words = ["run", "runs/a", "--unknown", *UNKNOWN, *choices]
     assert kce(*words, "--until", "plan").returncode == 0
     assert not (at / "runs/a/final.safetensors").exists()
-    found = kce_json("run", "runs/a")  # the folder knows its recipe
+    found = json.loads(kce_here("run", "runs/a", "--json").stdout)  # the folder knows its recipe
     assert set(found["plan"]) == set(KNOWN)
     report = json.loads((at / "runs/a/report.json").read_text())
     assert report["scores"] == found["scores"]
     assert (at / "runs/a/report.html").is_file()
-    assert "other choices" in refused(kce(*words, "--seed", "5"))
-    scored = kce_json("score", "runs/a/features.h5:/unknown", "--evaluator", "silhouette", "davies-bouldin")
+    assert "other choices" in refused(kce_here(*words, "--seed", "5"))
+    evaluators = ["--evaluator", "silhouette", "davies-bouldin"]
+    scored = json.loads(kce_here("score", "runs/a/features.h5:/unknown", *evaluators, "--json").stdout)
     assert set(scored["scores"]) == {"silhouette", "davies-bouldin"}
     assert {"n", "seed", "scores"} <= set(scored)
-    assert "it has: /known, /unknown" in refused(kce("score", "runs/a/features.h5:/nothing"))
-    table = kce("run", "runs/a")
+    assert "it has: /known, /unknown" in refused(kce_here("score", "runs/a/features.h5:/nothing"))
+    table = kce_here("run", "runs/a")
     assert re.search(r"calinski_harabasz\s+\S+\s+\S+ to \S+\s+\d+\s+0", table.stdout), table.stdout
 
 

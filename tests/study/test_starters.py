@@ -52,22 +52,24 @@ def test_a_study_to_start_from_is_read_as_it_is(at: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["run", "study"])
-def test_the_command_writes_a_file_and_keeps_one_that_is_there(what: str, kce: Callable[..., Any], at: Path) -> None:
+def test_the_command_writes_a_file_and_keeps_one_that_is_there(
+    what: str, kce_here: Callable[..., Any], at: Path
+) -> None:
     faces = face_folder(at, count=2)
-    done = kce("init", what, "mine.toml", "--faces", faces)
+    done = kce_here("init", what, "mine.toml", "--faces", faces)
     assert done.returncode == 0, done.stderr
     text = (at / "mine.toml").read_text(encoding="utf-8")
     assert '"A_FaceSwap", 2 faces' in text
-    again = kce("init", what, "mine.toml")
+    again = kce_here("init", what, "mine.toml")
     assert (again.returncode, "hint: name another file" in again.stderr) == (2, True)
     assert (at / "mine.toml").read_text(encoding="utf-8") == text
-    assert kce("init", what, "mine.json").returncode == 2
+    assert kce_here("init", what, "mine.json").returncode == 2
 
 
-def test_a_recipe_that_was_not_edited_is_refused_by_its_placeholders(kce: Callable[..., Any], at: Path) -> None:
+def test_a_recipe_that_was_not_edited_is_refused_by_its_placeholders(kce_here: Callable[..., Any], at: Path) -> None:
     faces = face_folder(at, count=2)
-    assert kce("init", "run", "--faces", faces).returncode == 0
-    done = kce("run", "out", "--recipe", "recipe.toml")
+    assert kce_here("init", "run", "--faces", faces).returncode == 0
+    done = kce_here("run", "out", "--recipe", "recipe.toml")
     assert done.returncode == 2
     assert "CATEGORY-1" in done.stderr
     assert not (at / "out").exists()
