@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,15 @@ from kce.pipeline.run import run
 from kce.registry.registry import Registry
 from kce.report.report import write_report
 from kce.training.settings import TrainSettings
+from tests.support import browser
 from tests.support.corpus import UNKNOWN, face_folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_browser() -> Iterator[None]:
+    """The pages of a module are looked at in one browser."""
+    with browser.kept():
+        yield
 
 
 @pytest.fixture(scope="package")
