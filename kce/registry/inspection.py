@@ -36,6 +36,7 @@ LONG_LIMIT = 8.0
 
 _START = 60.0  # seconds for the process itself to start
 _LONGEST_WORK = 120.0  # seconds that a plugin at work may take on a machine that is busy, or with a slow disk
+_LOOK = 0.25  # seconds between two looks at whether the process is there
 _AT_WORK = 0.02  # of the time, that a process uses a processor
 _LONGEST = 2**24  # bytes of an answer
 _HINT = "the machine may have too few processes, threads or memory left: try again"
@@ -191,11 +192,19 @@ class _Inspector:
 
     def _next(self, deadline: float) -> Answer | None:
         """The next answer; None if there is none in time, or can be none any more."""
-        try:
-            line = self._lines.get(timeout=max(deadline - time.monotonic(), 0))
-            return msgspec.json.decode(line, type=Answer)
-        except (queue.Empty, msgspec.DecodeError, RecursionError):
-            return None
+        ended = False
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                line = self._lines.get(timeout=max(min(left, _LOOK), 0))
+                return msgspec.json.decode(line, type=Answer)
+            except queue.Empty:
+                # What a plugin started may hold our pipe open when the process has ended.
+                if left <= _LOOK or ended:
+                    return None
+                ended = self._process.poll() is not None
+            except (msgspec.DecodeError, RecursionError):
+                return None
 
     def close(self) -> None:
         """End the process, and all that plugins started in it."""

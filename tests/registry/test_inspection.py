@@ -63,6 +63,15 @@ def test_what_ends_or_hangs_is_broken_by_name_and_the_rest_is_listed(
     assert "takes longer than 1.5 seconds" in rows["loops"]["error"]
 
 
+def test_a_process_that_a_plugin_ends_is_not_waited_for(tmp_path: Path, cache: Path) -> None:
+    """What it started lives on, and keeps the pipe open."""
+    began = time.monotonic()
+    rows = rows_of(plant(tmp_path, kills=ENDS["kills_its_parent"][0], z=good("last")))
+    assert "SIGKILL" in rows["kills"]["error"]
+    assert rows["last"]["status"] == "ok"
+    assert time.monotonic() - began < inspection.LIMIT
+
+
 @pytest.mark.parametrize("names", [["exits_0", "aborts", "closes_all_files", "kills_its_group"]])
 def test_what_crashes_is_refused_to_whoever_asks(tmp_path: Path, cache: Path, names: list[str]) -> None:
     registry = plant(tmp_path, **both({name: ENDS[name][0] for name in names}))
@@ -332,6 +341,10 @@ def test_the_commands_name_the_guilty(tmp_path: Path, cache: Path, kce: Kce) -> 
 
 @pytest.mark.slow
 def test_no_plugin_of_seventy_stops_a_command_or_another_plugin(tmp_path: Path, cache: Path, kce: Kce) -> None:
+    plant(tmp_path, **both(HANGS))  # waited for once, and here not for long; the commands reuse these reports
+    first = "from kce.registry import inspection as i, registry as r; i.LIMIT = 1.0; r.Registry.load().names('engine')"
+    subprocess.run([sys.executable, "-c", first], cwd=tmp_path, check=True)
+    assert len(list(cache.rglob("*.json"))) == len(HANGS)
     said = {name: text for name, (_, text) in {**ENDS, **RAISES}.items()} | dict.fromkeys(HANGS, "takes longer than")
     sources = HANGS | {name: text for name, (text, _) in {**ENDS, **RAISES}.items()} | TOUCHES
     plain = {name: text for name, text in sources.items() if "hookimpl" not in text}
