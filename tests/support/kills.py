@@ -86,11 +86,11 @@ class Inputs:
         self.expected[kind] = RESULTS[kind](self.at / f"{kind}-whole")
 
 
-def kill_round(inputs: Inputs, kind: str, dice: random.Random, number: int) -> str:
-    """Kill a command a few times, then let it end; returns what is wrong, "" if nothing is."""
+def kill_round(inputs: Inputs, kind: str, dice: random.Random, number: int, kills: int = 0) -> str:
+    """Kill a command a few times (0: as the dice fall), then let it end; returns what is wrong, "" if nothing is."""
     to = inputs.at / f"{kind}-{number}"
     done = []
-    for _ in range(dice.randint(1, MOST_KILLS)):
+    for _ in range(kills or dice.randint(1, MOST_KILLS)):
         process = inputs.start(kind, to)
         time.sleep(dice.random() * inputs.seconds[kind])
         workers = _workers(process.pid) if process.poll() is None else []
