@@ -12,7 +12,9 @@ import pytest
 
 import kce
 from kce.api import schemas
+from kce.demo import run_demo
 from tests.support.corpus import UNKNOWN, face_folder, small_study
+from tests.test_demo import SMALL
 
 NAMES = {
     "bench.json": "bench",
@@ -87,6 +89,7 @@ def test_what_small_runs_write_is_read_back(made: Path) -> None:
 
 @pytest.mark.slow
 def test_what_the_demo_writes_is_read_back(tmp_path: Path) -> None:
-    kce.demo(to=tmp_path / "demo", progress=False)
+    (tmp_path / "small.toml").write_text(SMALL, encoding="utf-8")
+    run_demo(tmp_path / "demo", path=tmp_path / "small.toml")
     kce.report(tmp_path / "demo", progress=False)
     assert {".json", ".csv", ".html"} <= check_exports(tmp_path / "demo", "demo")

@@ -13,6 +13,7 @@ from kce.faces.cut import cut
 from kce.registry.registry import Registry
 from kce.system.shipped import DOCS
 from tests.support.documents import blocks
+from tests.test_demo import SMALL
 
 BLOCKS = blocks(DOCS / "python.md", "python")
 
@@ -38,7 +39,13 @@ def test_the_road_in_python_works_as_printed(at: Path) -> None:
 
 @pytest.mark.slow
 def test_the_road_in_python_works_from_the_demo_on(at: Path) -> None:
-    work(at, BLOCKS)
+    (at / "small.toml").write_text(SMALL, encoding="utf-8")
+    smaller = (
+        "import functools, importlib, pathlib\n"
+        "module = importlib.import_module('kce.demo')\n"
+        "module.run_demo = functools.partial(module.run_demo, path=pathlib.Path('small.toml').resolve())"
+    )
+    work(at, [smaller, *BLOCKS])
 
 
 def test_the_page_shows_every_function() -> None:
