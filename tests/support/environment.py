@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from tests.conftest import REPOSITORY
@@ -13,11 +15,20 @@ from tests.conftest import REPOSITORY
 def made(at: Path) -> Path:
     """A new one in `at`. The libraries behind KCE are borrowed from the environment the tests run in."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", at / "venv"], check=True)
-    install(at / "venv", wheel(REPOSITORY, at / "dist"))
+    install(at / "venv", _own_wheel())
     (site,) = (at / "venv" / "lib").glob("python3*/site-packages")
     folders = [folder for folder in sys.path if Path(folder).name in ("site-packages", "dist-packages")]
     (site / "libraries.pth").write_text("".join(f"{folder}\n" for folder in folders))
     return at / "venv"
+
+
+_dist = tempfile.TemporaryDirectory(prefix="kce-dist-")
+
+
+@cache
+def _own_wheel() -> Path:
+    """The wheel of KCE, which is built once."""
+    return wheel(REPOSITORY, Path(_dist.name))
 
 
 def wheel(project: Path, to: Path) -> Path:
