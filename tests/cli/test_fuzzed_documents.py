@@ -153,7 +153,7 @@ def test_a_changed_document_is_read_or_refused_with_a_hint(kind: str, corpus: Pa
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", CASES)
 def test_a_thousand_changed_documents_are_read_or_refused_with_a_hint(kind: str, corpus: Path) -> None:
-    fuzz(kind, corpus, 20 if kind == "report" else 140)  # figures take their time
+    fuzz(kind, corpus, 20 if kind == "report" else 125)  # figures take their time
 
 
 DOTTED = 'schema = 1\nmade = "by hand"\nclasses.A_Warp = "a" # why\nclasses."B_Reenact" = "a"\n'
