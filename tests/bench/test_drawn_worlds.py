@@ -30,7 +30,7 @@ from kce.training.weights import read_weights_metadata
 
 RECIPE = """
 schema = 1
-world = "world:artefact=0.0,identities=8,images=24,categories=7"
+world = "world:artefact=0.0,identities=8,images=16,categories=7"
 backbone = "tiny:size=32,width=2"
 unknown = ["FaceForensics++_NeuralTextures", "ForgeryNet_SC-FEGAN"]
 [cut]
