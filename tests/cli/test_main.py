@@ -56,8 +56,8 @@ def test_list_and_show(kce_json: Callable[..., object], kce: Kce) -> None:
         (["list", "clusterer", "reducer"], "unexpected argument 'reducer'"),
     ],
 )
-def test_what_the_user_can_mend_ends_with_2_and_a_message(kce: Kce, words: list[str], message: str) -> None:
-    said = refused(kce(*words))
+def test_what_the_user_can_mend_ends_with_2_and_a_message(kce_here: Kce, words: list[str], message: str) -> None:
+    said = refused(kce_here(*words))
     assert message in said
     assert said.startswith("error: ")
 

@@ -65,39 +65,39 @@ def test_only_errors_about_a_root_get_a_suggestion(tmp_path: Path) -> None:
 Kce = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_a_wrong_root_says_what_it_looks_like(at: Path, kce: Kce) -> None:
+def test_a_wrong_root_says_what_it_looks_like(at: Path, kce_here: Kce) -> None:
     plant(at, FFPP)
-    done = kce("scan", "CelebDFv2", "--root", ".")
+    done = kce_here("scan", "CelebDFv2", "--root", ".")
     assert done.returncode == 2
     assert "it looks like FaceForensics++" in done.stderr
     assert "hint: try `kce scan FaceForensics++ --root .`" in done.stderr
 
 
-def test_datasets_are_listed_with_what_they_are(kce: Kce) -> None:
-    done = kce("list", "dataset")
+def test_datasets_are_listed_with_what_they_are(kce_here: Kce) -> None:
+    done = kce_here("list", "dataset")
     (row,) = (line for line in done.stdout.splitlines() if "CelebDFv2" in line)
     assert "videos" in row
     assert "Terms to Use Celeb-DF" in row
-    assert "licence" not in kce("list", "clusterer").stdout
+    assert "licence" not in kce_here("list", "clusterer").stdout
 
 
-def test_a_scan_by_another_split(at: Path, kce: Kce, kce_json: Callable[..., Any]) -> None:
+def test_a_scan_by_another_split(at: Path, kce_here: Kce, kce_json: Callable[..., Any]) -> None:
     plant(at, [f"ff/original_sequences/youtube/c23/videos/{n:03}.mp4" for n in range(40)])
     pairs = [(n, n ^ 1) for n in range(40)]
     plant(at, [f"ff/manipulated_sequences/Deepfakes/c23/videos/{a:03}_{b:03}.mp4" for a, b in pairs])
     report = kce_json("scan", "FaceForensics++", "--root", "ff", "--split", "disjoint", "--seed", "3")
     assert report["by_split"] == {"train": 64, "val": 8, "test": 8}
     assert report["leaks"] == []
-    table = kce("scan", "FaceForensics++", "--root", "ff", "--split", "official").stdout
+    table = kce_here("scan", "FaceForensics++", "--root", "ff", "--split", "official").stdout
     assert "-960" in table  # of 1000 reals
     assert "official split: 0 samples dropped, 0 leaks" in table
-    refused = kce("scan", "FaceForensics++", "--root", "ff", "--split", "disjoin")
+    refused = kce_here("scan", "FaceForensics++", "--root", "ff", "--split", "disjoin")
     assert refused.returncode == 2
     assert "Did you mean 'disjoint'" in refused.stderr
 
 
 def test_a_split_does_not_vouch_for_samples_whose_recordings_are_unknown(
-    at: Path, kce: Kce, kce_json: Callable[..., Any]
+    at: Path, kce_here: Kce, kce_json: Callable[..., Any]
 ) -> None:
     frames = [f"flat/A_Swap/{video:03}_{frame}.png" for video in range(10) for frame in range(6)]
     plant(at, [*frames, "flat/real/1.png"])
@@ -108,7 +108,7 @@ def test_a_split_does_not_vouch_for_samples_whose_recordings_are_unknown(
     command = ("scan", "folder:csv=list.csv", "--root", "flat")
     report = kce_json(*command, "--split", "disjoint")
     assert (report["samples"], report["unknown_recordings"], report["split"]["unknown"]) == (61, 60, 60)
-    text = kce(*command, "--split", "disjoint").stdout
+    text = kce_here(*command, "--split", "disjoint").stdout
     assert "60 samples whose recording is unknown" in text
     assert "0 leaks among the 1 samples that name a recording or a person" in text
     assert "whether recordings of the other 60 are in several splits is not known" in text

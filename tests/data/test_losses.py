@@ -257,19 +257,19 @@ def test_what_is_left_out_is_kept_by_dataset(tmp_path: Path) -> None:
     assert ".psd" not in (tmp_path / "faces" / "left_out.csv").read_text()
 
 
-def test_commands_say_the_same(at: Path, kce: Callable[..., Any]) -> None:
+def test_commands_say_the_same(at: Path, kce_here: Callable[..., Any]) -> None:
     root = plant(pictures(at / "d", "A_x/0.png", "A_real/0.png"), ["A_x/a.psd"])
     for command in (("scan",), ("cut", "--to", "faces", "--detector", "whole", "--workers", "1")):
-        done = kce(command[0], "folder", "--root", "d", *command[1:])
+        done = kce_here(command[0], "folder", "--root", "d", *command[1:])
         assert done.returncode == 0
         assert "ignored media: 1 .psd" in done.stderr
     (root / "A_y").symlink_to(pictures(at / "else", "A_y/0.png") / "A_y")
     for command in (("scan",), ("cut", "--to", "faces", "--detector", "whole", "--workers", "1")):
-        done = kce(command[0], "folder", "--root", "d", *command[1:])
+        done = kce_here(command[0], "folder", "--root", "d", *command[1:])
         assert done.returncode == 2
         assert "A_y: a link that leads out" in done.stderr
-    assert kce("scan", "folder", "--root", "d", "--accept-losses").returncode == 0
-    assert kce(*command, "folder", "--root", "d", "--follow-links", "else").returncode == 0
+    assert kce_here("scan", "folder", "--root", "d", "--accept-losses").returncode == 0
+    assert kce_here(*command, "folder", "--root", "d", "--follow-links", "else").returncode == 0
     assert "A_y" in (at / "faces" / "faces.csv").read_text()
 
 
