@@ -12,7 +12,7 @@ import pytest
 
 from kce.hookspecs import KINDS
 from tests.conftest import REPOSITORY
-from tests.support.environment import call, made
+from tests.support.environment import call, made, own_wheel
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +74,8 @@ def test_every_built_in_plugin_is_there_by_kind_and_no_example(environment: Path
     assert [path for path in environment.rglob("*") if path.name in ("kce_umap.py", "kce-umap")] == []
 
 
-def test_the_wheel_itself_has_no_compiled_files(environment: Path) -> None:
-    (wheel,) = (environment.parent / "dist").glob("kce_toolkit-*.whl")
-    with zipfile.ZipFile(wheel) as archive:
+def test_the_wheel_itself_has_no_compiled_files() -> None:
+    with zipfile.ZipFile(own_wheel()) as archive:
         names = archive.namelist()
     assert [name for name in names if name.endswith(".pyc") or "__pycache__" in name] == []
     assert {name.split("/")[0].split("-")[0] for name in names} == {"kce", "kce_toolkit"}

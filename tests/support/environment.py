@@ -15,7 +15,7 @@ from tests.conftest import REPOSITORY
 def made(at: Path) -> Path:
     """A new one in `at`. The libraries behind KCE are borrowed from the environment the tests run in."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", at / "venv"], check=True)
-    install(at / "venv", _own_wheel())
+    install(at / "venv", own_wheel())
     (site,) = (at / "venv" / "lib").glob("python3*/site-packages")
     folders = [folder for folder in sys.path if Path(folder).name in ("site-packages", "dist-packages")]
     (site / "libraries.pth").write_text("".join(f"{folder}\n" for folder in folders))
@@ -26,7 +26,7 @@ _dist = tempfile.TemporaryDirectory(prefix="kce-dist-")
 
 
 @cache
-def _own_wheel() -> Path:
+def own_wheel() -> Path:
     """The wheel of KCE, which is built once."""
     return wheel(REPOSITORY, Path(_dist.name))
 
