@@ -54,15 +54,15 @@ class TraceResult(Result):
 
     @property
     def traces(self) -> list[dict[str, Any]]:
-        """A line for each face, the first 1,000: key, answer, possible, p (family -> p value) and neighbours.
+        """A line for each face, the first 1,000: key, answer, possible, known, p (family -> p value) and neighbours.
 
-        With `discover` also `group`, of those that no family explains; empty for one that is in none.
+        With `discover` also `group`, of those that no family explains or that look more like a group; empty for others.
         """
         return [dict(line) for line in self._document["traces"]]
 
     @property
     def videos(self) -> list[dict[str, Any]]:
-        """A line for each video, the first 1,000: video, faces, answer, possible and p."""
+        """A line for each video, the first 1,000: video, faces, answer, possible, known and p."""
         return [dict(line) for line in self._document["video_traces"]]
 
     @property
@@ -172,7 +172,7 @@ def trace(
             shutil.copyfile(folder / tracing.TRACES, part)
         document = document_to_table(report)
         document["traces"] = list(islice(read_trace_lines(folder / tracing.TRACES), MOST_LISTED))
-        group_of = read_groups(folder / tracing.GROUPS)
+        group_of = read_groups(folder / tracing.GROUPS, [line["key"] for line in document["traces"]])
         for line in document["traces"] if discover else []:
             line["group"] = group_of.get(line["key"], "")
         document["video_traces"] = list(islice(read_trace_lines(folder / tracing.VIDEOS), MOST_LISTED))

@@ -35,6 +35,7 @@ from kce.system.worker_pool import Workers
 from kce.tracing.conformal import UNKNOWN, check_level
 from kce.tracing.families import plan_with_reals
 from kce.tracing.fitted import FittedTracer
+from kce.tracing.joining import Joining
 from kce.tracing.metrics import UNSEEN, score_discovery, score_traces
 from kce.types import MergePlan
 
@@ -243,12 +244,12 @@ def _run_cell(cell: TracerCell, trial: Trial, registry: Registry) -> dict[str, A
         found = list(fitted.trace(trial.rows.take(traced)))
     seconds = time.perf_counter() - start
     p, scores = (np.concatenate([getattr(one, name) for one in found]) for name in ("p", "scores"))
+    answer = np.array([name for one in found for name in one.answer])
     numbers = {name: number for number, name in enumerate(fitted.families)}
     truth = np.array([numbers.get(plan.classes.get(label, ""), UNSEEN) for label in trial.rows.label[traced].tolist()])
-    measured = asdict(score_traces(p, truth, cell.level, scores))
+    measured = asdict(score_traces(p, truth, cell.level, scores, answer == UNKNOWN))
     if cell.discover:
-        answer = np.array([name for one in found for name in one.answer])
-        measured |= _discover(cell, trial, traced, truth, answer, registry)
+        measured |= _discover(cell, trial, traced, truth, answer, fitted, registry)
     return {
         "status": "ok",
         "known": int((truth != UNSEEN).sum()),
@@ -266,6 +267,7 @@ def _discover(
     traced: NDArray[np.intp],
     truth: NDArray[np.int_],
     answer: NDArray[np.str_],
+    fitted: FittedTracer,
     registry: Registry,
 ) -> dict[str, float | None]:
     """Group what is unknown, and score families and groups together against the methods."""
@@ -273,9 +275,10 @@ def _discover(
     cluster = answer.astype(object)
     if len(unknown):
         rows = trial.rows.take(traced[unknown])
-        cluster[unknown] = group_faces(
-            registry, cell.discover, rows.key.tolist(), rows.x, cell.seed, isolate=False
-        ).names
+        names = group_faces(registry, cell.discover, rows.key.tolist(), rows.x, cell.seed, isolate=False).names
+        cluster[unknown] = names
+        joined = Joining(fitted, rows.x, names, cell.seed).join(trial.rows.x[traced], answer.tolist())
+        cluster = np.where(np.array(joined) != "", joined, cluster)
     method = np.where(trial.method[traced] == "", "real", trial.method[traced])
     found = asdict(score_discovery(cluster.astype(np.str_), method, truth == UNSEEN))
     return {f"discover_{name}": value for name, value in found.items()}

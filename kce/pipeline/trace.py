@@ -6,9 +6,12 @@ import csv
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from kce.errors import KCEError, MachineFault
 from kce.pipeline.trace_groups import Grouped, Unexplained, check_clusterer, group_faces, ungrouped
@@ -25,11 +28,12 @@ from kce.system.os_errors import system_failure
 from kce.system.regular import require_inside
 from kce.tracing.conformal import UNKNOWN, check_level
 from kce.tracing.fitted import FittedTracer
+from kce.tracing.joining import Joining
 from kce.tracing.trace_report import TraceReport
 from kce.tracing.videos import Videos
 
 if TYPE_CHECKING:
-    import numpy as np
+    from numpy.typing import NDArray
 
     from kce.registry.registry import Registry
     from kce.tracing.storage import StorageTest
@@ -105,7 +109,13 @@ def trace(
             storage = _compared(run, given)
             warning = UNLIKE if storage and storage.unlike else ""
             counts, video_counts, grouped = _write_tables(
-                to, fitted, given, warning, partial(_group, run, registry, discover) if discover else None, progress
+                to,
+                fitted,
+                given,
+                warning,
+                partial(_group, run, registry, discover) if discover else None,
+                seed,
+                progress,
             )
         report = TraceReport(
             run=str(folder),
@@ -164,7 +174,8 @@ def _write_tables(
     fitted: FittedTracer,
     given: TraceInputs,
     warning: str,
-    group: Callable[[Unexplained], tuple[list[str], Grouped]] | None,
+    group: Callable[[Unexplained], tuple[list[str], NDArray[np.float32], Grouped]] | None,
+    seed: int,
     progress: Progress,
 ) -> _Written:
     """Write a line for each face, each video and each grouped face; faces are read in batches and forgotten.
@@ -174,13 +185,16 @@ def _write_tables(
     counts: Counter[str] = Counter()
     video_counts: Counter[str] = Counter()
     videos, unexplained, done, grouped = Videos(), Unexplained(), 0, Grouped([], [])
+    said: list[NDArray[np.int16]] = []  # the answers, two bytes each
+    code = {name: number for number, name in enumerate([UNKNOWN, *fitted.families])}
     known = [f"{label}: {key}" for key, label in zip(fitted.known.key, fitted.known.label, strict=True)]
     with ExitStack() as tables:
         write = tables.enter_context(
             _csv(to / TRACES, ["key", *_columns(fitted), *(f"neighbour_{n + 1}" for n in range(5))])
         )
         for traced in fitted.trace(given.rows):
-            for row, line in enumerate(_lines(traced.answer, traced.p, traced.possible, warning, fitted)):
+            lines = _lines(traced.answer, traced.known, traced.p, traced.possible, warning, fitted)
+            for row, line in enumerate(lines):
                 near = [known[number] for number in traced.neighbours[row].tolist()]
                 write([traced.key[row], *line, *near, *[""] * (5 - len(near))])
             counts.update(traced.answer)
@@ -188,30 +202,43 @@ def _write_tables(
             if group is not None:
                 own = [row for row, answer in enumerate(traced.answer) if answer == UNKNOWN]
                 unexplained.add(traced.key[own].tolist(), traced.x[own])
+                said.append(np.array([code[answer] for answer in traced.answer], np.int16))
             done += len(traced.key)
             progress("tracing faces", done, len(given.rows))
         write = tables.enter_context(_csv(to / VIDEOS, ["video", "faces", *_columns(fitted)]))
         for answer in videos.answers(fitted):
-            (line,) = _lines([answer.answer], answer.p[None], answer.possible[None], warning, fitted)
+            (line,) = _lines(
+                [answer.answer], np.array([answer.known]), answer.p[None], answer.possible[None], warning, fitted
+            )
             write([answer.key, answer.faces, *line])
             video_counts[answer.answer] += 1
         if group is not None:
             progress("grouping faces", 0, None)
-            key, grouped = group(unexplained)
-            write = tables.enter_context(_csv(to / GROUPS, ["key", "group"]))
-            for pair in zip(key, grouped.names, strict=True):
-                write(pair)
+            key, x, grouped = group(unexplained)
+            joining = Joining(fitted, x, grouped.names, seed)
+            write = tables.enter_context(_csv(to / GROUPS, ["key", "group", "answer"]))
+            joined: Counter[str] = Counter()
+            names, group_of = list(code), dict(zip(key, grouped.names, strict=True))
+            for batch, codes in zip(given.rows.batches(), said, strict=True):
+                answers = [names[number] for number in codes.tolist()]
+                for one, name, own in zip(batch.key.tolist(), joining.join(batch.x, answers), answers, strict=True):
+                    if name or (own == UNKNOWN and one in group_of):
+                        write([one, name or group_of[one], own])
+                        joined[name] += 1
+            grouped = grouped._replace(groups=[replace(one, joined=joined[one.name]) for one in grouped.groups])
             progress("grouping faces", len(key), len(key))
     if group is None:
         (to / GROUPS).unlink(missing_ok=True)  # of an earlier trace into this folder
     return _Written(counts, video_counts, grouped)
 
 
-def _group(run: TracedRun, registry: Registry, clusterer: str, unexplained: Unexplained) -> tuple[list[str], Grouped]:
+def _group(
+    run: TracedRun, registry: Registry, clusterer: str, unexplained: Unexplained
+) -> tuple[list[str], NDArray[np.float32], Grouped]:
     """Group what no family explains; a clusterer that fails is a remark, because the answers do not depend on it.
 
     Returns:
-        The keys of the faces, and their groups.
+        The keys of the faces, their features, and their groups.
     """
     key, x = unexplained.sample()
     try:
@@ -223,19 +250,19 @@ def _group(run: TracedRun, registry: Registry, clusterer: str, unexplained: Unex
     if unexplained.count > len(key):
         some = f"{len(key):,} of {unexplained.count:,} unexplained faces, chosen at random, are all that were clustered"
         grouped = grouped._replace(remarks=(*grouped.remarks, some))
-    return key, grouped
+    return key, x, grouped
 
 
 def _columns(fitted: FittedTracer) -> list[str]:
-    return ["answer", "possible", "warning", *(f"p {name}" for name in fitted.families)]
+    return ["answer", "possible", "warning", "known", *(f"p {name}" for name in fitted.families)]
 
 
 def _lines(
-    answer: list[str], p: np.ndarray, possible: np.ndarray, warning: str, fitted: FittedTracer
+    answer: list[str], known: np.ndarray, p: np.ndarray, possible: np.ndarray, warning: str, fitted: FittedTracer
 ) -> Iterator[list[Any]]:
-    for own, values, left in zip(answer, p.tolist(), possible.tolist(), strict=True):
+    for own, any_p, values, left in zip(answer, known.tolist(), p.tolist(), possible.tolist(), strict=True):
         names = [name for name, is_left in zip(fitted.families, left, strict=True) if is_left]
-        yield [own, ";".join(names), warning, *values]
+        yield [own, ";".join(names), warning, any_p, *values]
 
 
 def _remarks(run: TracedRun, fitted: FittedTracer, given: TraceInputs) -> Iterable[str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import xxhash
 
 from kce.errors import BadData, BadValue, KCEError
-from kce.merging.class_count import MOST_CLUSTERS, estimate_cluster_count
 from kce.registry import isolation
+from kce.tracing.group_count import MOST_GROUPS, count_groups, principal_components
 from kce.tracing.groups import NewGroup, group_unexplained
 
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ def group_faces(
 ) -> Grouped:
     """Group faces by their features.
 
-    A clusterer that takes a number of clusters and was not given one gets an estimate. Faces that are too few, or too
-    much alike, for the clusterer are in no group.
+    The clusterer sees their first principal components. One that takes a number of clusters and was not given one gets
+    an estimate. Faces that are too few, or too much alike, for the clusterer are in no group.
 
     Args:
         registry: Builds the clusterer.
@@ -117,14 +117,17 @@ def group_faces(
     if not len(key):
         return Grouped([], [], remarks=("no face is unexplained: there was nothing to group",))
     try:
-        count = estimate_cluster_count(x) if registry.takes("clusterer", clusterer, _NUMBER) else None
-        number = {} if count is None else {_NUMBER: count}
-        part = registry.resolve_seeded("clusterer", clusterer, seed, **number)
+        components, given = principal_components(x), dict[str, Any]()
+        if registry.takes("clusterer", clusterer, _NUMBER):
+            given[_NUMBER] = count_groups(components)
+        part = registry.resolve_seeded("clusterer", clusterer, seed, **given)
         with isolation.component(part, registry, timeout, isolate=isolate) as component:
-            names, groups = group_unexplained(key, x, component.fit_predict)
+            names, groups = group_unexplained(key, x, lambda _: component.fit_predict(components))
     except (BadData, BadValue) as error:
         return ungrouped(len(key), error)
-    remarks = [] if count is None else [f"the number of groups, {count}, was estimated (of 2 to {MOST_CLUSTERS})"]
+    remarks = []
+    if _NUMBER in given:
+        remarks.append(f"the number of groups, {given[_NUMBER]}, was estimated (of 1 to {MOST_GROUPS})")
     if not groups:
         remarks.append(f"no groups were found among the unexplained faces ({len(key):,})")
     return Grouped(names, groups, part.spec, tuple(remarks))

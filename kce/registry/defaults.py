@@ -19,7 +19,7 @@ NO_REDUCER = "none"
 REDUCER = "pca:n_components=64"  # the paper, section of results
 CLUSTERER = "kmeans"
 ENGINE = "local"
-TRACER = "mahalanobis"
+TRACER = "mahalanobis-energy"
 
 INDEX = "calinski-harabasz"
 """The evaluator by which plans are compared; its scores are `INDEX_SCORE`, "variance_share" and "adjusted"."""

@@ -16,6 +16,7 @@ from kce.system.atomic import write_atomic
 from kce.system.documents import document_to_table, read_document
 from kce.system.lock import folder_lock
 from kce.system.text import visible_text
+from kce.tracing.conformal import known_level, prediction_sets
 from kce.tracing.trace_report import TraceReport
 from kce.tracing.trace_tables import read_groups, read_trace_lines
 
@@ -48,7 +49,7 @@ def write_trace_page(folder: Path) -> dict[str, Any]:
             _choose(folder / "traces.csv"),
             list(islice(read_trace_lines(folder / "videos.csv"), _MOST_VIDEOS)),
         )
-        groups = read_groups(folder / "groups.csv")
+        groups = read_groups(folder / "groups.csv", [line["key"] for line in shown])
         for line in shown:
             line["group"] = groups.get(line["key"], "")
         path = folder / "trace.html"
@@ -147,7 +148,9 @@ def _render(report: Mapping[str, Any], shown: Sequence[Mapping[str, Any]], video
 def _why(line: Mapping[str, Any], level: float) -> str:
     """Why the answer is what it is."""
     if line["answer"] == "unknown":
-        left = f"; {', '.join(line['possible'])} cannot be excluded by so few recordings" if line["possible"] else ""
+        left = f"; by itself {', '.join(line['possible'])} cannot be excluded" if line["possible"] else ""
+        if not prediction_sets(line["known"], known_level(level)):
+            return f"less like any family than known faces are: p of all families together {line['known']:.3f}{left}"
         return f"every family that can be is excluded: its p is at most {1 - level:.2g}{left}"
     others = [name for name in line["possible"] if name != line["answer"]]
     also = f"; not excluded either: {', '.join(others)}" if others else "; all others are excluded"

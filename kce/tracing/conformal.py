@@ -9,6 +9,9 @@ data").
 
 If a face comes from another recording of a family, stored alike, the probability that its p value is at most a is at
 most a. It says nothing of a face of another dataset, another codec or another crop.
+
+Whether a face is of any family at all is one more test, over all families together (``Calibration.known_p``). Their own
+p values would do, but a family that the network has learned badly scatters so widely that it explains nearly anything.
 """
 
 from __future__ import annotations
@@ -91,10 +94,14 @@ class Calibration:
     Attributes:
         families: Their names.
         by_family: A calibration each, in the same order.
+        limits: (families,) the score from which on a face is unlike a family; see ``known_p``.
+        together: Of all calibration faces, how far each is beyond the nearest limit.
     """
 
     families: tuple[str, ...]
     by_family: tuple[FamilyCalibration, ...]
+    limits: Scores
+    together: FamilyCalibration
 
     def face_p(self, scores: ArrayLike) -> Scores:
         """Compute p values of single faces: (m, families) scores -> (m, families)."""
@@ -106,6 +113,30 @@ class Calibration:
         """Compute p values of one recording from all its faces: (m, families) scores -> (families,)."""
         x = np.asarray(scores, np.float64)
         return np.array([own.recording_p(x[:, number]) for number, own in enumerate(self.by_family)])
+
+    def known_p(self, scores: ArrayLike) -> Scores:
+        """Compute how large a share of the held-out faces of all families is as unlike all of them as each face.
+
+        What counts is how far a face is beyond the limit that is nearest to it. The limit of a family is half-way
+        between a high quantile, at the level, of its own held-out scores and that of the scores of all held-out faces
+        by their nearest family: with the first alone a family that scatters widely explains nearly anything, with the
+        second alone most of its own faces would be unknown.
+
+        Args:
+            scores: (m, families).
+
+        Returns:
+            (m,) p values. Of the faces of all families together at most a share of a has one of at most a, as far as
+            the limits, which come from the same held-out faces, are those of new ones; of one family it may be more.
+        """
+        return self.together.face_p(self._beyond(scores))
+
+    def known_recording_p(self, scores: ArrayLike) -> float:
+        """Compute the same of one recording from all its faces: (m, families) scores."""
+        return self.together.recording_p(self._beyond(scores))
+
+    def _beyond(self, scores: ArrayLike) -> Scores:
+        return np.asarray((np.asarray(scores, np.float64) - self.limits).min(axis=1))
 
     def too_few(self, level: float) -> dict[str, int]:
         """Families that cannot be excluded at a level, whatever a face looks like -> their recordings.
@@ -120,20 +151,24 @@ _ROUNDING = 1e-12
 
 
 def calibrate(
-    scores: ArrayLike, family: ArrayLike, recording: ArrayLike, families: Sequence[str], seed: int
+    scores: ArrayLike, family: ArrayLike, recording: ArrayLike, families: Sequence[str], level: float, seed: int
 ) -> Calibration:
     """Calibrate a tracer from faces that neither it nor the network was fitted on.
 
     >>> import numpy as np
-    >>> own = calibrate([[0.1, 9], [0.3, 9], [9, 0.2]], ["a", "a", "b"], ["r1", "r2", "r3"], ["a", "b"], seed=0)
+    >>> scores, family = [[0.1, 9], [0.3, 9], [9, 0.2]], ["a", "a", "b"]
+    >>> own = calibrate(scores, family, ["r1", "r2", "r3"], ["a", "b"], level=0.95, seed=0)
     >>> own.face_p([[0.2, 9.0]]).round(2).tolist()
     [[0.67, 0.5]]
+    >>> own.known_p([[0.0, 9.0], [9.0, 9.0]]).tolist()
+    [1.0, 0.25]
 
     Args:
         scores: (n, families) how unlike each family each calibration face is.
         family: (n,) str, the family of each.
         recording: (n,) str, equal for faces of one recording.
         families: The families, in the order of the columns.
+        level: In (0, 1): the quantile of the limits.
         seed: Random seed of the order of faces within recordings.
 
     Raises:
@@ -147,23 +182,31 @@ def calibrate(
         )
     if not np.isfinite(x).all():
         raise BadData("a tracer's scores are not finite (NaN or infinite)", "check how the features were extracted")
-    rng = generator(seed, "calibration")
-    shuffled = rng.permutation(len(x))
+    order = generator(seed, "calibration").permutation(len(x))
+    x, names, groups = x[order], names[order], groups[order]
+    limits = _limits(x, names, families, level)
     return Calibration(
         tuple(families),
-        tuple(
-            _family_calibration(x[own, number], groups[own])
-            for number, name in enumerate(families)
-            for own in (shuffled[names[shuffled] == name],)
-        ),
+        tuple(calibrate_one(x[names == name, number], groups[names == name]) for number, name in enumerate(families)),
+        limits,
+        calibrate_one((x - limits).min(axis=1), groups),
     )
 
 
-def _family_calibration(scores: Scores, recording: NDArray[np.str_]) -> FamilyCalibration:
+def calibrate_one(scores: Scores, recording: NDArray[np.str_]) -> FamilyCalibration:
+    """Collect scores (n,) by recording (n,); within a recording they keep their order."""
     order = np.argsort(recording, kind="stable")
     first = np.flatnonzero(recording[order][1:] != recording[order][:-1]) + 1
     start = np.concatenate([[0], first, [len(order)]]) if len(order) else np.zeros(1)
     return FamilyCalibration(scores[order], start.astype(np.intp))
+
+
+def _limits(x: Scores, names: NDArray[np.str_], families: Sequence[str], level: float) -> Scores:
+    if not len(x):
+        return np.zeros(len(families))
+    shared = float(np.quantile(x.min(axis=1), level))
+    own = [x[names == name, number] for number, name in enumerate(families)]
+    return np.array([(shared + (float(np.quantile(values, level)) if len(values) else shared)) / 2 for values in own])
 
 
 def check_level(level: float) -> None:
@@ -185,28 +228,40 @@ def prediction_sets(p: ArrayLike, level: float) -> NDArray[np.bool_]:
     return np.asarray(p, np.float64) > 1 - level + _ROUNDING
 
 
+def known_level(level: float) -> float:
+    """The level at which a face is excluded from all families together: half of the error.
+
+    >>> round(known_level(0.95), 3)
+    0.975
+    """
+    return (1 + level) / 2
+
+
 UNKNOWN = "unknown"
-"""The answer where all families are excluded that can be."""
+"""The answer where no family explains a face."""
 
 
-def answers(p: ArrayLike, calibration: Calibration, level: float) -> list[str]:
+def answers(p: ArrayLike, known: ArrayLike, calibration: Calibration, level: float) -> list[str]:
     """Name the family that fits best among those that cannot be excluded, or "unknown".
 
     The best has the largest share of its recordings at least as unlike it as the face: the p value without the 1 that
-    is added for the face itself, which would favour families with few recordings. A family with too few of them to ever
-    be excluded is no explanation by itself: if no other is left, the answer is "unknown".
+    is added for the face itself, which would favour families with few recordings. A face is "unknown" if every family
+    is excluded, or if all together are, at (1 - level) / 2; so at most 1.5 x (1 - level) of the faces of known families
+    are unknown, and mostly fewer, because other families explain some. A family with too few recordings to ever be
+    excluded is no explanation by itself: if no other is left, the answer is "unknown".
 
     Args:
         p: (m, families) p values.
+        known: (m,) p values of all families together.
         calibration: What they were computed by.
         level: In (0, 1).
     """
     values = np.asarray(p, np.float64)
     decidable = np.array([name not in calibration.too_few(level) for name in calibration.families])
     left = prediction_sets(values, level)
-    explained = (left & decidable).any(axis=1)
+    explained = (left & decidable).any(axis=1) & prediction_sets(known, known_level(level))
     recordings = np.array([own.recordings for own in calibration.by_family])
     share = (values * (recordings + 1) - 1) / np.maximum(recordings, 1)
     best = np.where(left, np.where(recordings > 0, share, 0), -1).argmax(axis=1)
     names = zip(best.tolist(), explained.tolist(), strict=True)
-    return [calibration.families[number] if known else UNKNOWN for number, known in names]
+    return [calibration.families[number] if is_known else UNKNOWN for number, is_known in names]

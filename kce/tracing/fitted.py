@@ -28,6 +28,7 @@ class TracedRows:
         key: (n,) str, their keys.
         x: (n, dim) their features.
         answer: The family of each, "real" or "unknown".
+        known: (n,) p values of all families together: low for what is of none.
         p: (n, families) p values.
         possible: (n, families) whether a family cannot be excluded at the level.
         scores: (n, families) how unlike each family they are.
@@ -38,6 +39,7 @@ class TracedRows:
     key: NDArray[np.str_]
     x: NDArray[np.float32]
     answer: list[str]
+    known: NDArray[np.float64]
     p: NDArray[np.float64]
     possible: NDArray[np.bool_]
     scores: NDArray[np.float64]
@@ -53,6 +55,7 @@ class VideoAnswer:
         key: The video.
         faces: How many faces it is from.
         answer: The family, "real" or "unknown".
+        known: The p value of all families together.
         p: (families,) p values.
         possible: (families,) whether a family cannot be excluded at the level.
     """
@@ -60,6 +63,7 @@ class VideoAnswer:
     key: str
     faces: int
     answer: str
+    known: float
     p: NDArray[np.float64]
     possible: NDArray[np.bool_]
 
@@ -79,6 +83,8 @@ class FittedTracer:
         families: Their names, in the order of all columns.
         calibration: From the held-out faces.
         known: The faces it was fitted on.
+        held_out: As given.
+        plan: As given.
         level: As given.
 
     Raises:
@@ -92,7 +98,8 @@ class FittedTracer:
 
         if not len(known):
             raise BadData("there are no known faces to trace to", "the run needs faces that it trained on")
-        self.level, self.known, self.families = level, known, plan.names
+        self.known, self.held_out, self.plan, self.level = known, held_out, plan, level
+        self.families = plan.names
         self._tracer = tracer
         tracer.fit(known, plan)
         scores = [self._score(batch.x) for batch in held_out.batches()]
@@ -101,6 +108,7 @@ class FittedTracer:
             [plan.classes[label] for label in held_out.label.tolist()],
             held_out.recording,
             self.families,
+            level,
             seed,
         )
         self._search = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(known)), algorithm="brute").fit(known.x)
@@ -109,12 +117,13 @@ class FittedTracer:
         """Say what each row may be, batch by batch; what is in memory does not grow with the number of rows."""
         for batch in rows.batches():
             scores = self._score(batch.x)
-            p = self.calibration.face_p(scores)
+            p, known = self.calibration.face_p(scores), self.calibration.known_p(scores)
             distances, neighbours = self._search.kneighbors(batch.x)
             yield TracedRows(
                 batch.key,
                 batch.x,
-                answers(p, self.calibration, self.level),
+                answers(p, known, self.calibration, self.level),
+                known,
                 p,
                 prediction_sets(p, self.level),
                 scores,
@@ -124,9 +133,9 @@ class FittedTracer:
 
     def trace_video(self, key: str, scores: NDArray[np.float64]) -> VideoAnswer:
         """Say what the faces of one video may be, by their scores (faces, families)."""
-        p = self.calibration.recording_p(scores)
-        (answer,) = answers(p[None], self.calibration, self.level)
-        return VideoAnswer(key, len(scores), answer, p, prediction_sets(p, self.level))
+        p, known = self.calibration.recording_p(scores), self.calibration.known_recording_p(scores)
+        (answer,) = answers(p[None], [known], self.calibration, self.level)
+        return VideoAnswer(key, len(scores), answer, known, p, prediction_sets(p, self.level))
 
     def _score(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         return np.asarray(self._tracer.score(x), np.float64)

@@ -20,12 +20,14 @@ class NewGroup:
     Attributes:
         name: "new-1" is the largest.
         faces: How many there are.
-        nearest: Keys of the faces nearest to its centre, nearest first.
+        nearest: Keys of those nearest to its centre, nearest first.
+        joined: How many more a family explains that look more like this group; see ``kce.tracing.joining``.
     """
 
     name: str
     faces: int
     nearest: tuple[str, ...]
+    joined: int = 0
 
 
 _SHOWN = 5  # faces near the centre

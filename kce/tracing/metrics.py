@@ -25,10 +25,10 @@ class TraceScores:
         accuracy: Share of the faces of known families whose family has the largest p value, in [0, 1].
         coverage: Share of them whose family is not excluded; at a level of 0.95 it should be 0.95 or a little more.
         set_size: Mean number of families that are not excluded, of faces of known families.
-        false_unknown: Share of them for which every family is excluded.
+        false_unknown: Share of them whose answer is unknown.
         calibration_error: Mean distance of the p values of the own family from even ones, in [0, 0.5]: 0 if a share of
             a of them is at most a, for every a.
-        true_unknown: Share of unseen faces for which every family is excluded.
+        true_unknown: Share of unseen faces whose answer is unknown.
         auroc: Probability that a face of a known family is less unlike its nearest family than an unseen one is, by the
             tracer's own scores.
         fpr95: Share of unseen faces that are no more unlike their nearest family than 95 % of the known ones are.
@@ -47,7 +47,13 @@ class TraceScores:
     oscr: float | None
 
 
-def score_traces(p: ArrayLike, family: ArrayLike, level: float, scores: ArrayLike | None = None) -> TraceScores:
+def score_traces(
+    p: ArrayLike,
+    family: ArrayLike,
+    level: float,
+    scores: ArrayLike | None = None,
+    unknown: ArrayLike | None = None,
+) -> TraceScores:
     """Score p values against the truth.
 
     >>> found = score_traces([[0.9, 0.1], [0.2, 0.6], [0.01, 0.02]], [0, 1, UNSEEN], level=0.95)
@@ -60,6 +66,7 @@ def score_traces(p: ArrayLike, family: ArrayLike, level: float, scores: ArrayLik
         level: In (0, 1).
         scores: (n, families) how unlike each family each face is: what known and unseen faces are told apart by; None =
             their largest p value.
+        unknown: (n,) whether the answer is unknown; None = where every family is excluded.
 
     Returns:
         The scores; true_unknown, auroc, fpr95 and oscr are None without faces of both kinds.
@@ -74,12 +81,13 @@ def score_traces(p: ArrayLike, family: ArrayLike, level: float, scores: ArrayLik
     rows = np.flatnonzero(known)
     own = values[rows, truth[rows]]
     possible = prediction_sets(values, level)
+    no_answer = np.asarray(~possible.any(axis=1) if unknown is None else unknown, bool)
     right = values[rows].argmax(axis=1) == truth[rows]
     likeness = values.max(axis=1) if scores is None else -np.asarray(scores, np.float64).min(axis=1)
     separation: dict[str, float | None] = {"true_unknown": None, "auroc": None, "fpr95": None, "oscr": None}
     if not known.all():
         separation = {
-            "true_unknown": float((~possible[~known].any(axis=1)).mean()),
+            "true_unknown": float(no_answer[~known].mean()),
             "auroc": _auroc(likeness[known], likeness[~known]),
             "fpr95": float((likeness[~known] >= np.quantile(likeness[known], 0.05, method="lower")).mean()),
             "oscr": _oscr(likeness[known], right, likeness[~known]),
@@ -89,7 +97,7 @@ def score_traces(p: ArrayLike, family: ArrayLike, level: float, scores: ArrayLik
         accuracy=float(right.mean()),
         coverage=float(possible[rows, truth[rows]].mean()),
         set_size=float(possible[rows].sum(axis=1).mean()),
-        false_unknown=float((~possible[rows].any(axis=1)).mean()),
+        false_unknown=float(no_answer[rows].mean()),
         calibration_error=float(np.abs(np.sort(own) - even).mean()),
         **separation,
     )

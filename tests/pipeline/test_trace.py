@@ -378,13 +378,17 @@ def test_every_unexplained_face_has_its_group_in_a_table_and_on_the_page(made: P
     unknown = [row["key"] for row in lines(out / "traces.csv") if row["answer"] == "unknown"]
     rows = lines(out / "groups.csv")
     assert len(unknown) >= 3
-    assert [row["key"] for row in rows] == unknown
+    assert [row["key"] for row in rows if row["answer"] == "unknown"] == unknown
+    answer_of = {row["key"]: row["answer"] for row in lines(out / "traces.csv")}
+    assert [row["key"] for row in rows] == [key for key in answer_of if key in {row["key"] for row in rows}]
+    assert all(row["answer"] == answer_of[row["key"]] and (row["group"] or row["answer"] == "unknown") for row in rows)
     assert report.provenance is not None
     assert any("clusterer kmeans:n_clusters=" in part for part in report.provenance.parts)
     for group in report.groups:
-        members = [row["key"] for row in rows if row["group"] == group.name]
-        assert len(members) == group.faces
-        assert set(group.nearest) <= set(members)
+        members = {row["key"]: row["answer"] for row in rows if row["group"] == group.name}
+        assert list(members.values()).count("unknown") == group.faces
+        assert len(members) == group.faces + group.joined
+        assert {members[key] for key in group.nearest} == {"unknown"}
     page = Path(write_trace_page(out)["report"]).read_text(encoding="utf-8")
     assert page.count("<h3>new-") == len(report.groups)
     assert page.count("<h3>unknown, new-") == len(unknown)
@@ -400,8 +404,11 @@ def test_from_python_each_listed_face_has_its_group_although_nothing_is_kept(mad
     found = kce.trace(made / "run", given, discover="kmeans", level=0.5, progress=False)
     groups = {line["key"]: line["group"] for line in found.traces if line["answer"] == "unknown"}
     assert groups
-    assert set(groups.values()) <= {group["name"] for group in found.to_dict()["groups"]}
-    assert {line["group"] for line in found.traces if line["answer"] != "unknown"} == {""}
+    names = {group["name"] for group in found.to_dict()["groups"]}
+    assert set(groups.values()) <= names
+    joined = [line["group"] for line in found.traces if line["answer"] != "unknown" and line["group"]]
+    assert set(joined) <= names
+    assert len(joined) == sum(group["joined"] for group in found.to_dict()["groups"])
     assert all("group" not in line for line in kce.trace(made / "run", given, level=0.5, progress=False).traces)
 
 

@@ -49,6 +49,13 @@ def test_known_and_unseen_faces_are_told_apart_by_scores_if_there_are_any() -> N
     assert (swapped.auroc, swapped.fpr95) == (0, 1)
 
 
+def test_what_is_unknown_is_what_was_answered_if_that_is_given() -> None:
+    p, family = np.array([[0.9], [0.9], [0.9], [0.01]]), [0, 0, UNSEEN, UNSEEN]
+    assert score_traces(p, family, 0.9).true_unknown == 0.5
+    found = score_traces(p, family, 0.9, unknown=[True, False, True, True])
+    assert (found.false_unknown, found.true_unknown, found.coverage) == (0.5, 1, 1)
+
+
 def test_even_p_values_are_calibrated() -> None:
     own = np.random.default_rng(0).permutation((np.arange(200) + 0.5) / 200)[:, None]
     found = score_traces(own, np.zeros(200, int), 0.95)
