@@ -140,6 +140,7 @@ def trace(
         hint: give a folder made by `kce run`
     """
     from kce.pipeline import trace as tracing
+    from kce.pipeline.trace_output import GROUPS, TRACES, VIDEOS
     from kce.registry.registry import Registry
     from kce.system.documents import document_to_table
     from kce.tracing.trace_tables import read_groups, read_trace_lines
@@ -169,13 +170,13 @@ def trace(
 
             write_trace_page(folder)
         if part is not None:
-            shutil.copyfile(folder / tracing.TRACES, part)
+            shutil.copyfile(folder / TRACES, part)
         document = document_to_table(report)
-        document["traces"] = list(islice(read_trace_lines(folder / tracing.TRACES), MOST_LISTED))
-        group_of = read_groups(folder / tracing.GROUPS, [line["key"] for line in document["traces"]])
+        document["traces"] = list(islice(read_trace_lines(folder / TRACES), MOST_LISTED))
+        group_of = read_groups(folder / GROUPS, [line["key"] for line in document["traces"]])
         for line in document["traces"] if discover else []:
             line["group"] = group_of.get(line["key"], "")
-        document["video_traces"] = list(islice(read_trace_lines(folder / tracing.VIDEOS), MOST_LISTED))
+        document["video_traces"] = list(islice(read_trace_lines(folder / VIDEOS), MOST_LISTED))
     return TraceResult(document, optional_path(to))
 
 

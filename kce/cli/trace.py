@@ -36,7 +36,7 @@ def trace(
         float, typer.Option(help="How often, in the long run, the family of a new recording is not excluded.")
     ] = 0.95,
     discover: Annotated[
-        str, typer.Option(help="A clusterer that groups what no family explains, such as hdbscan or kmeans.")
+        str, typer.Option(help="A clusterer that groups what no family explains, such as gaussian-mixture.")
     ] = "",
     detector: Annotated[
         str | None,

@@ -2,54 +2,38 @@
 
 from __future__ import annotations
 
-import csv
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from kce.errors import KCEError, MachineFault
 from kce.pipeline.trace_groups import Grouped, Unexplained, check_clusterer, group_faces, ungrouped
 from kce.pipeline.trace_inputs import TraceInputs, check_inputs, read_inputs
+from kce.pipeline.trace_output import GROUPS, TRACES, VIDEOS, write_tables
 from kce.pipeline.trace_record import RECORD, claim_trace_folder
 from kce.pipeline.trace_storage import compare_stored
 from kce.pipeline.traced_run import TracedRun, known_rows, open_traced_run
 from kce.registry import isolation
 from kce.registry.result_provenance import record_provenance
-from kce.system.atomic import atomic_replace
 from kce.system.documents import write_document
 from kce.system.lock import folder_lock, make_folder
-from kce.system.os_errors import system_failure
 from kce.system.regular import require_inside
-from kce.tracing.conformal import UNKNOWN, check_level
+from kce.tracing.conformal import check_level
 from kce.tracing.fitted import FittedTracer
-from kce.tracing.joining import Joining
 from kce.tracing.trace_report import TraceReport
-from kce.tracing.videos import Videos
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from kce.registry.registry import Registry
     from kce.tracing.storage import StorageTest
     from kce.types import Progress
 
-TRACES, VIDEOS, GROUPS, REPORT = "traces.csv", "videos.csv", "groups.csv", "trace.json"
+REPORT = "trace.json"
 UNLIKE = "stored unlike the known faces"
 """The warning on every answer, if the inputs as a whole are."""
-
-
-class _Written(NamedTuple):
-    """What the tables say."""
-
-    answers: Counter[str]
-    video_answers: Counter[str]
-    grouped: Grouped
 
 
 def trace(
@@ -108,10 +92,10 @@ def trace(
             fitted = FittedTracer(component, known, held_out, run.plan, level, seed)
             storage = _compared(run, given)
             warning = UNLIKE if storage and storage.unlike else ""
-            counts, video_counts, grouped = _write_tables(
+            counts, video_counts, grouped = write_tables(
                 to,
                 fitted,
-                given,
+                given.rows,
                 warning,
                 partial(_group, run, registry, discover) if discover else None,
                 seed,
@@ -169,69 +153,6 @@ def _storage_remarks(storage: StorageTest | None, given: TraceInputs) -> Iterato
         )
 
 
-def _write_tables(
-    to: Path,
-    fitted: FittedTracer,
-    given: TraceInputs,
-    warning: str,
-    group: Callable[[Unexplained], tuple[list[str], NDArray[np.float32], Grouped]] | None,
-    seed: int,
-    progress: Progress,
-) -> _Written:
-    """Write a line for each face, each video and each grouped face; faces are read in batches and forgotten.
-
-    The tables replace older ones together, once all are complete: they never belong to different traces.
-    """
-    counts: Counter[str] = Counter()
-    video_counts: Counter[str] = Counter()
-    videos, unexplained, done, grouped = Videos(), Unexplained(), 0, Grouped([], [])
-    said: list[NDArray[np.int16]] = []  # the answers, two bytes each
-    code = {name: number for number, name in enumerate([UNKNOWN, *fitted.families])}
-    known = [f"{label}: {key}" for key, label in zip(fitted.known.key, fitted.known.label, strict=True)]
-    with ExitStack() as tables:
-        write = tables.enter_context(
-            _csv(to / TRACES, ["key", *_columns(fitted), *(f"neighbour_{n + 1}" for n in range(5))])
-        )
-        for traced in fitted.trace(given.rows):
-            lines = _lines(traced.answer, traced.known, traced.p, traced.possible, warning, fitted)
-            for row, line in enumerate(lines):
-                near = [known[number] for number in traced.neighbours[row].tolist()]
-                write([traced.key[row], *line, *near, *[""] * (5 - len(near))])
-            counts.update(traced.answer)
-            videos.add(traced)
-            if group is not None:
-                own = [row for row, answer in enumerate(traced.answer) if answer == UNKNOWN]
-                unexplained.add(traced.key[own].tolist(), traced.x[own])
-                said.append(np.array([code[answer] for answer in traced.answer], np.int16))
-            done += len(traced.key)
-            progress("tracing faces", done, len(given.rows))
-        write = tables.enter_context(_csv(to / VIDEOS, ["video", "faces", *_columns(fitted)]))
-        for answer in videos.answers(fitted):
-            (line,) = _lines(
-                [answer.answer], np.array([answer.known]), answer.p[None], answer.possible[None], warning, fitted
-            )
-            write([answer.key, answer.faces, *line])
-            video_counts[answer.answer] += 1
-        if group is not None:
-            progress("grouping faces", 0, None)
-            key, x, grouped = group(unexplained)
-            joining = Joining(fitted, x, grouped.names, seed)
-            write = tables.enter_context(_csv(to / GROUPS, ["key", "group", "answer"]))
-            joined: Counter[str] = Counter()
-            names, group_of = list(code), dict(zip(key, grouped.names, strict=True))
-            for batch, codes in zip(given.rows.batches(), said, strict=True):
-                answers = [names[number] for number in codes.tolist()]
-                for one, name, own in zip(batch.key.tolist(), joining.join(batch.x, answers), answers, strict=True):
-                    if name or (own == UNKNOWN and one in group_of):
-                        write([one, name or group_of[one], own])
-                        joined[name] += 1
-            grouped = grouped._replace(groups=[replace(one, joined=joined[one.name]) for one in grouped.groups])
-            progress("grouping faces", len(key), len(key))
-    if group is None:
-        (to / GROUPS).unlink(missing_ok=True)  # of an earlier trace into this folder
-    return _Written(counts, video_counts, grouped)
-
-
 def _group(
     run: TracedRun, registry: Registry, clusterer: str, unexplained: Unexplained
 ) -> tuple[list[str], NDArray[np.float32], Grouped]:
@@ -251,18 +172,6 @@ def _group(
         some = f"{len(key):,} of {unexplained.count:,} unexplained faces, chosen at random, are all that were clustered"
         grouped = grouped._replace(remarks=(*grouped.remarks, some))
     return key, x, grouped
-
-
-def _columns(fitted: FittedTracer) -> list[str]:
-    return ["answer", "possible", "warning", "known", *(f"p {name}" for name in fitted.families)]
-
-
-def _lines(
-    answer: list[str], known: np.ndarray, p: np.ndarray, possible: np.ndarray, warning: str, fitted: FittedTracer
-) -> Iterator[list[Any]]:
-    for own, any_p, values, left in zip(answer, known.tolist(), p.tolist(), possible.tolist(), strict=True):
-        names = [name for name, is_left in zip(fitted.families, left, strict=True) if is_left]
-        yield [own, ";".join(names), warning, any_p, *values]
 
 
 def _remarks(run: TracedRun, fitted: FittedTracer, given: TraceInputs) -> Iterable[str]:
@@ -285,15 +194,3 @@ def _remarks(run: TracedRun, fitted: FittedTracer, given: TraceInputs) -> Iterab
             f"the recording of {missing} of {int(run.held_out.sum())} calibration faces is unknown: each counts as a "
             "recording of its own, so p values may be too small"
         )
-
-
-@contextmanager
-def _csv(path: Path, head: Sequence[str]) -> Iterator[Any]:
-    """Write a table whole or not at all; raises MachineFault if the system does not let it be written."""
-    try:
-        with atomic_replace(path) as part, part.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(head)
-            yield writer.writerow
-    except OSError as error:
-        raise system_failure(f"{path} cannot be written", error) from error
