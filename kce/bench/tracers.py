@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from kce.types import Progress
 
 TIME_LIMIT = 300.0
-"""Seconds for a cell, including the making of its world."""
+"""Seconds for a cell, including the making of its feature world; drawn worlds and networks are made before."""
 WORLD_ROWS = 400
 """Rows of the largest category of a feature world, unless its name says otherwise: 80 recordings of 5."""
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from kce.data.finished_tables import FACES, SETTINGS
 from kce.data.pictures import decode_image
-from kce.errors import BadData
+from kce.errors import BadData, KCEError, MachineFault
 from kce.faces.cut_settings import CutSettings
 from kce.faces.face_store import face_reader
 from kce.faces.file_names import content_hash
@@ -30,7 +30,7 @@ def is_face_folder(path: Path) -> bool:
 
 
 def readable_faces(faces: Faces, progress: Progress) -> tuple[Faces, list[str]]:
-    """Leave out faces whose files are damaged: one of them stops no other.
+    """Leave out faces whose files are damaged or missing: one of them stops no other.
 
     Args:
         faces: The faces of a folder that nobody has checked.
@@ -41,9 +41,9 @@ def readable_faces(faces: Faces, progress: Progress) -> tuple[Faces, list[str]]:
 
     Raises:
         BadData: Not one can be read.
-        MachineFault: A file is missing, or the system does not let it be read.
+        MachineFault: Not one is there, or the system does not let a file be read.
     """
-    read, bad = face_reader(faces.root), dict[int, BadData]()
+    read, bad = face_reader(faces.root), dict[int, KCEError]()
 
     def check(row: int, file: str, digest: str) -> None:
         try:
@@ -51,6 +51,10 @@ def readable_faces(faces: Faces, progress: Progress) -> tuple[Faces, list[str]]:
             if content_hash(data) != digest:
                 decode_image(data, faces.root / file)
         except BadData as error:
+            bad[row] = error
+        except MachineFault as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
             bad[row] = error
 
     with ThreadPoolExecutor(THREADS) as threads:

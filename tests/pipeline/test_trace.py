@@ -188,15 +188,16 @@ def test_a_face_folder_and_a_stored_table_give_the_same(made: Path, tmp_path: Pa
     assert one.faces == 48 * 8
 
 
-def test_a_damaged_face_of_a_face_folder_stops_no_other(made: Path, inputs: Path, tmp_path: Path) -> None:
+def test_damaged_and_missing_faces_of_a_face_folder_stop_no_other(made: Path, inputs: Path, tmp_path: Path) -> None:
     call(made, inputs, tmp_path / "out")
     folder = tmp_path / "out" / "faces"
     files = sorted(folder.glob("*/*.png"))
     files[0].write_bytes(files[0].read_bytes()[:50])
+    files[1].unlink()
     report = call(made, folder, tmp_path / "again")
-    assert report.faces == 5
-    (problem,) = report.problems
-    assert problem.startswith(f"{files[0]}: ")
+    assert report.faces == 4
+    assert sorted(report.problems)[0].startswith(f"{files[0]}: ")
+    assert f"{files[1]}: is missing" in report.problems
     for path in files:
         path.write_bytes(b"words")
     with pytest.raises(BadData, match="png"):
