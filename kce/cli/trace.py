@@ -85,7 +85,7 @@ def _print_trace(traced: TraceResult) -> None:
         [[name, str(count), str(found["video_answers"].get(name, 0))] for name, count in found["answers"].items()],
     )
     for group in found["groups"]:
-        joined = f" and {group['joined']} that a family explains" if group["joined"] else ""
+        joined = f" and {group['joined']} explained by a family but more like them" if group["joined"] else ""
         print_line(f"{group['name']}: {group['faces']} faces{joined}, such as {', '.join(group['nearest'])}")
     print_problems("problems", found["problems"])
     if found["several_faces"]:
