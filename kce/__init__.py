@@ -52,8 +52,10 @@ _HOME = {
     "NameReading": "data.label_words",
     "read_name": "data.label_words",
     "read_label": "data.label_words",
+    "load_package_weights": "training.package_weights",
     "load_weights": "training.pretrained",
     "read_weights": "training.pretrained",
+    "residuals": "training.residuals",
 }
 
 __all__ = [  # noqa: PLE0604 - the table above is the list
@@ -101,8 +103,10 @@ if TYPE_CHECKING:
     from kce.hookspecs import hookimpl as hookimpl
     from kce.registry.registry import Registry as Registry
     from kce.system.job import Job as Job
+    from kce.training.package_weights import load_package_weights as load_package_weights
     from kce.training.pretrained import load_weights as load_weights
     from kce.training.pretrained import read_weights as read_weights
+    from kce.training.residuals import residuals as residuals
     from kce.types import Box as Box
     from kce.types import Features as Features
     from kce.types import FeatureStream as FeatureStream

@@ -14,6 +14,7 @@ import xxhash
 from kce.errors import BadData, KCEError
 from kce.labels import encode_texts, recordings
 from kce.system.rng import generator, hash_order
+from kce.training.package_weights import PREFIX, package_weights_file
 from kce.training.settings import TrainSettings, check_train_settings
 from kce.training.weights import file_sha256
 
@@ -141,7 +142,9 @@ def weights_provenance(
         "training_set": _hash_of_examples(faces, examples),
         "images": str(len(examples.rows)),
     }
-    if isinstance(start, str) and Path(start).is_file():
+    if isinstance(start, str) and start.startswith(PREFIX):
+        provenance["start"] = file_sha256(package_weights_file(start.removeprefix(PREFIX)))
+    elif isinstance(start, str) and Path(start).is_file():
         provenance["start"] = file_sha256(Path(start))
     if settings.checkpoint == "best":
         provenance["held_out_set"] = _hash_of_examples(faces, held_out)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kce import KCEError, hookimpl
+from kce import KCEError, hookimpl, residuals
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def tiny(size: int = 64, width: int = 16) -> nn.Module:
+def tiny(size: int = 64, width: int = 16, residual: bool = False) -> nn.Module:
     """Small network of seven convolutions and global average pooling: 8 x width features.
 
     For the demonstration and for tests; it has no published counterpart.
@@ -18,6 +18,7 @@ def tiny(size: int = 64, width: int = 16) -> nn.Module:
     Args:
         size: Side of the faces in pixels, at least 16.
         width: Channels of the first layers.
+        residual: Whether the network sees residuals (a high-pass filter, see `kce.residuals`) instead of pictures.
     """
     from torch import nn
 
@@ -41,6 +42,8 @@ def tiny(size: int = 64, width: int = 16) -> nn.Module:
             self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
         def forward(self, faces: Tensor) -> Tensor:
+            if residual:
+                faces = residuals(faces)
             features: Tensor = self.layers((faces - 0.5).div_(0.5))
             return features
 
