@@ -86,7 +86,8 @@ class PackedFaces:
         """
         face = self.find(file)
         if face is None:
-            raise MachineFault(f"{self._folder / file}: is missing, no shard has it", f"{WRITE_AGAIN}; {AGAIN}")
+            fault = MachineFault(f"{self._folder / file}: is missing, no shard has it", f"{WRITE_AGAIN}; {AGAIN}")
+            raise fault from FileNotFoundError(file)
         try:
             return self.read_face(file, face)
         except OSError as error:

@@ -17,6 +17,7 @@ from kce.data.media import MAX_PIXELS, media_size, reading
 from kce.errors import BadData, MachineFault
 from kce.system.machine_faults import AGAIN, lacking
 from kce.system.memory import available_memory
+from kce.system.os_errors import is_missing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,7 +87,7 @@ def read_picture_file(path: str | os.PathLike[str]) -> bytes:
     try:
         size = media_size(path)
     except MachineFault as error:
-        if not isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
+        if not is_missing(error):
             raise
         from kce.data.packed import read_packed
 

@@ -17,6 +17,7 @@ from kce.faces.file_names import content_hash
 from kce.faces.folder import THREADS, Faces
 from kce.faces.tables import FaceRow, read_csv_table
 from kce.system.documents import read_document
+from kce.system.os_errors import is_missing
 
 if TYPE_CHECKING:
     from kce.types import Progress
@@ -53,7 +54,7 @@ def readable_faces(faces: Faces, progress: Progress) -> tuple[Faces, list[str]]:
         except BadData as error:
             bad[row] = error
         except MachineFault as error:
-            if not isinstance(error.__cause__, FileNotFoundError):
+            if not is_missing(error):
                 raise
             bad[row] = error
 

@@ -104,6 +104,17 @@ def describe_os_error(error: BaseException) -> tuple[str, str]:
     return said, "check the disk, the path and your permissions; KCE_DEBUG=1 shows where it happened"
 
 
+def is_missing(fault: MachineFault) -> bool:
+    """Whether what could not be read is not there; then it need not be the machine's fault.
+
+    >>> fault = MachineFault("a.png: is missing")
+    >>> fault.__cause__ = FileNotFoundError(2, "No such file")
+    >>> is_missing(fault)
+    True
+    """
+    return isinstance(fault.__cause__, (FileNotFoundError, NotADirectoryError))
+
+
 def system_failure(what: str, error: BaseException, hint: str = "") -> MachineFault:
     """The error for a user.
 

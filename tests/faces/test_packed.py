@@ -25,12 +25,14 @@ from kce.data.scan import scan
 from kce.data.shards import PackedFace, ShardFile, encode_face, face_id, scan_shard, shard_name
 from kce.errors import BadData, KCEError, MachineFault, Refused
 from kce.faces.degrade import Artefact, degrade_faces
+from kce.faces.face_store import face_reader
 from kce.faces.folder import Faces, load_pixels, read_faces
 from kce.faces.loader import Pixels
 from kce.faces.pack import PACKING, pack_faces
 from kce.registry.registry import Registry
 from kce.system.append import GrowingFile
 from kce.system.lock import file_lock
+from kce.system.os_errors import is_missing
 from kce.system.regular import NotRegular
 from kce.types import Sample
 from tests.conftest import REPOSITORY
@@ -547,6 +549,13 @@ def test_a_shard_that_is_gone_is_found_named_and_repaired(
             read_image(folder / file)
         repair(folder)
         same_faces(single, folder)
+
+
+def test_a_face_that_is_missing_is_told_from_one_that_cannot_be_read(single: Path, packed: Path) -> None:
+    for folder in (single, packed):
+        with pytest.raises(MachineFault, match="is missing") as caught:
+            face_reader(folder)("A_x/nobody.png")
+        assert is_missing(caught.value)
 
 
 @pytest.mark.parametrize("how", ["gone", "empty", "flipped", "text", "other version", "nested"])
