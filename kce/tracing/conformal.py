@@ -17,6 +17,7 @@ p values would do, but a family that the network has learned badly scatters so w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,12 +64,17 @@ class FamilyCalibration:
         Returns:
             (m,) in [least_p, 1].
         """
+        ordered, below = self._ordered
+        place = np.searchsorted(ordered, np.asarray(scores, np.float64), side="left")
+        return np.clip((1 + self.recordings - below[place]) / (self.recordings + 1), self.least_p, 1.0)
+
+    @cached_property
+    def _ordered(self) -> tuple[Scores, Scores]:
+        """The scores, the smallest first, and the weight of those before each place: sorted once for all batches."""
         sizes = np.diff(self.start)
         weight = np.repeat(1 / np.maximum(sizes, 1), sizes)
         order = np.argsort(self.scores)
-        below = np.concatenate([[0.0], np.cumsum(weight[order])])  # weight of the scores before each place
-        place = np.searchsorted(self.scores[order], np.asarray(scores, np.float64), side="left")
-        return np.clip((1 + self.recordings - below[place]) / (self.recordings + 1), self.least_p, 1.0)
+        return self.scores[order], np.concatenate([[0.0], np.cumsum(weight[order])])
 
     def recording_p(self, scores: ArrayLike) -> float:
         """Compute the p value of faces of one recording, by their mean score.

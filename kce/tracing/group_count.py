@@ -35,7 +35,7 @@ def principal_components(x: NDArray[np.floating]) -> NDArray[np.float32]:
     """
     from sklearn.decomposition import PCA
 
-    if len(np.unique(x, axis=0)) < 2:
+    if not len(x) or not np.ptp(x, axis=0).any():
         raise BadData("there are too few different faces to group them", "trace more")
     components = PCA(min(DIMENSIONS, *x.shape), random_state=0).fit_transform(np.asarray(x, np.float64))
     return np.asarray(components / components.std(), np.float32)

@@ -67,9 +67,6 @@ def _network(model: str, size: int, weights: str, residual: bool) -> nn.Module:
     package = weights.removeprefix(_PACKAGE) if weights.startswith(_PACKAGE) else ""
     network = _create(timm, model, pretrained=weights == "pretrained", classifier=bool(package))
     config = network.pretrained_cfg
-    if package:
-        load_package_weights(network, package, config["mean"], config["std"], int(config["input_size"][-1]))
-        network.reset_classifier(0)
     if size < 0 or 0 < size < 32:
         raise KCEError(f"backbone {model}: size={size} is too small", "size is the side in pixels, 32 or more")
 
@@ -101,7 +98,10 @@ def _network(model: str, size: int, weights: str, residual: bool) -> nn.Module:
             features: Tensor = self.net((faces - self.mean).div_(self.std))
             return features
 
-    if weights not in ("none", "pretrained") and not package:
+    if package:
+        load_package_weights(network, package, config["mean"], config["std"], int(config["input_size"][-1]))
+        network.reset_classifier(0)
+    elif weights not in ("none", "pretrained"):
         load_weights(network, weights)
     return Network()
 
