@@ -14,7 +14,7 @@ import numpy as np
 from kce.audit.unlearned import UNLEARNED_NOTE
 from kce.bench.cell_runner import hash_cell
 from kce.bench.cell_store import BenchRecord, append_cells, claim_bench_folder, load_finished_cells
-from kce.bench.drawn_faces import UNIFORM, face_folder_name, make_face_folder, read_methods
+from kce.bench.drawn_faces import UNIFORM, face_folder_name, make_face_folder, read_methods, store_face_folder
 from kce.errors import BadData, KCEError, MachineFault, UnknownName
 from kce.evaluation.agreement import agreement_scores
 from kce.faces import degrade
@@ -344,9 +344,10 @@ def _make_worker(registry_folder: str, folder: str, bench: AlignerBench) -> Call
     def work(task: tuple[AlignSetting, list[AlignCell]]) -> list[dict[str, Any]]:
         setting, cells = task
         if not cells:
-            make_face_folder(
-                Path(folder), setting.world, setting.kind, setting.amount, bench.world, bench.cut, registry
-            )
+            if setting.kind == UNIFORM:
+                make_face_folder(Path(folder), setting.world, bench.world, bench.cut, registry)
+            else:
+                store_face_folder(Path(folder), setting.world, setting.kind, setting.amount)
             return []
         results: list[dict[str, Any]] = []
         for cell in cells:

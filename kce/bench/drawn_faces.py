@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import tomlkit
+
+from kce.errors import KCEError
 from kce.faces import degrade
 from kce.faces.cut import cut
 from kce.faces.folder import read_faces
+from kce.registry.specs import factory_signature, parse_spec
+from kce.system.atomic import write_atomic
 from kce.system.regular import read_regular_text
 
 if TYPE_CHECKING:
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
 UNIFORM = "uniform"
 """The kind of artefact of a world whose datasets are all stored in one way: amount 0 of any kind."""
 
+_TRUTH = "truth.toml"
+
 
 def face_folder_name(number: int, kind: str, amount: float) -> str:
     """Name the face folder of a world, below the benchmark's folder.
@@ -29,32 +36,74 @@ def face_folder_name(number: int, kind: str, amount: float) -> str:
     return f"{number}/faces" if kind == UNIFORM else f"{number}/{kind}-{amount:g}"
 
 
-def make_face_folder(
-    folder: Path, number: int, kind: str, amount: float, world: str, choices: CutChoices, registry: Registry
-) -> None:
-    """Make the face folder of a world, unless it exists.
+def build_world(world: str, registry: Registry, number: int, root: Path) -> Any:
+    """Build the dataset of world number n.
+
+    Where its spec names a root, one world is made for all numbers, and n is the placement alone. Otherwise n is seed
+    and placement, and the world is made in a folder of its own. What the spec sets stays.
+
+    Args:
+        world: The synthetic dataset, "name:key=value,...".
+        registry: Builds it.
+        number: Which of its worlds.
+        root: The folder of this world.
+
+    Raises:
+        KCEError: The dataset cannot be built, or is no world: it takes no placement, or cannot say its truth.
+    """
+    name, given = parse_spec(world)
+    part = registry.component("dataset", name)
+    given = {**part.parameters, **given}
+    taken = factory_signature(f"dataset {name!r}", part.factory).parameters
+    if "placement" not in taken:
+        raise _no_world(name, "takes no placement")
+    # A class is asked before it is built: what reads files may have none to read in the folder of a world.
+    if isinstance(part.factory, type) and not hasattr(part.factory, "truth"):
+        raise _no_world(name, "has no method truth()")
+    values = {"placement": number} if "root" in given else {"root": root, "seed": number, "placement": number}
+    values = {key: value for key, value in values.items() if key in taken and key not in given}
+    dataset = registry.build("dataset", world, **values)
+    if not callable(getattr(dataset, "truth", None)):
+        raise _no_world(name, "has no method truth()")
+    return dataset
+
+
+def make_face_folder(folder: Path, number: int, world: str, choices: CutChoices, registry: Registry) -> None:
+    """Make a world whose datasets are all stored in one way, cut its faces and write its truth, unless they exist.
 
     Args:
         folder: Where worlds are kept.
-        number: Seed and placement of the world.
-        kind: Kind of artefact that its datasets get, or UNIFORM.
-        amount: Artefact strength, 0 to 1.
+        number: Number of the world.
         world: The synthetic dataset, "name:key=value,...".
         choices: How faces are cut.
         registry: Builds the dataset and the detector.
     """
     path = folder / str(number)
-    parameters = {"root": path / "world", "seed": number, "placement": number}
-    parameters = {name: value for name, value in parameters.items() if registry.takes("dataset", world, name)}
-    dataset = registry.build("dataset", world, **parameters)
+    dataset = build_world(world, registry, number, path / "world")
     cut(dataset, path / "faces", seed=number, workers=1, registry_folder=registry.folder, **choices.options())
-    if kind != UNIFORM:
-        names = list(read_faces(path / "faces").dataset.counts())
-        artefacts = degrade.assign_artefacts(names, kind, amount, number)
-        degrade.degrade_faces(path / "faces", folder / face_folder_name(number, kind, amount), artefacts, number)
+    truth = tomlkit.dumps({"method": {str(name): str(method) for name, method in dataset.truth().items()}})
+    write_atomic(path / _TRUTH, truth.encode())
+
+
+def store_face_folder(folder: Path, number: int, kind: str, amount: float) -> None:
+    """Store the datasets of a face folder that ``make_face_folder`` made in ways of their own, unless it is done.
+
+    Args:
+        folder: Where worlds are kept.
+        number: Number of the world.
+        kind: Kind of artefact that its datasets get.
+        amount: Artefact strength, 0 to 1.
+    """
+    path = folder / face_folder_name(number, UNIFORM, 0.0)
+    artefacts = degrade.assign_artefacts(list(read_faces(path).dataset.counts()), kind, amount, number)
+    degrade.degrade_faces(path, folder / face_folder_name(number, kind, amount), artefacts, number)
 
 
 def read_methods(folder: Path, number: int) -> dict[str, str]:
     """Read the true method of each category of a world; that of reals is "real"."""
-    text = read_regular_text(folder / str(number) / "world" / "truth.toml")
-    return dict(tomllib.loads(text)["method"])
+    return dict(tomllib.loads(read_regular_text(folder / str(number) / _TRUTH))["method"])
+
+
+def _no_world(name: str, why: str) -> KCEError:
+    hint = "`kce docs benchmarks` says what a dataset needs for that; `kce list dataset` has others, such as world"
+    return KCEError(f"the dataset {name} cannot be a world: it {why}", hint)

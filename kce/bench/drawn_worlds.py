@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from kce.bench.drawn_faces import UNIFORM, face_folder_name, make_face_folder, read_methods
+from kce.bench.drawn_faces import UNIFORM, face_folder_name, make_face_folder, read_methods, store_face_folder
 from kce.bench.tracer_trials import CALIBRATE, FIT, TRACED, Trial, join_rows, split_recordings
 from kce.errors import BadData, KCEError, UnknownName
 from kce.faces import degrade
@@ -177,8 +177,11 @@ def network_folder(world: DrawnWorld, seed: int) -> str:
 
 
 def make_drawn_faces(folder: Path, world: DrawnWorld, recipe: DrawnRecipe, registry: Registry) -> None:
-    """Draw a world and cut its faces, unless they exist; `folder` is where worlds are kept."""
-    make_face_folder(folder, world.number, world.kind, world.amount, recipe.world, recipe.cut, registry)
+    """Draw a world and cut its faces, or store those that are cut in its way; `folder` is where worlds are kept."""
+    if world.kind == UNIFORM:
+        make_face_folder(folder, world.number, recipe.world, recipe.cut, registry)
+    else:
+        store_face_folder(folder, world.number, world.kind, world.amount)
 
 
 def make_network(folder: Path, world: DrawnWorld, seed: int, recipe: DrawnRecipe, registry: Registry) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from kce.bench import aligner_report, aligners
 from kce.bench.aligners import AlignCell, AlignSetting, list_mistakes
-from kce.bench.drawn_faces import UNIFORM
+from kce.bench.drawn_faces import UNIFORM, read_methods
 from kce.bench.rebuild import rebuild_bench_report
 from kce.errors import KCEError, Refused, UnknownName
 from kce.registry.registry import Registry
@@ -63,6 +64,8 @@ def test_worlds_are_made_once_and_every_cell_has_a_result(kce: Kce, kce_here: Kc
             assert cell["clusters"] == cell["classes"]
     models = {path.read_bytes() for path in (at / "out").rglob("first.safetensors")}
     assert len(models) == 2  # one for the faces stored alike, one for those that are not
+    truth = tomllib.loads((at / "out" / "1" / "world" / "truth.toml").read_text(encoding="utf-8"))["method"]
+    assert read_methods(at / "out", 1) == truth
     assert (at / "out" / "aligners.html").is_file()
     assert list((at / "out" / "figures").glob("*.png"))
     pages = {path: path.read_bytes() for path in (at / "out").rglob("*") if path.suffix in (".html", ".csv", ".json")}

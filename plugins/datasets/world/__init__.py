@@ -97,6 +97,10 @@ class World:
                 else:
                     yield replace(item, path=f"{dataset}/{item.path}")
 
+    def truth(self) -> dict[str, str]:
+        """Category -> the method behind it, "real" for reals; nothing is made for this."""
+        return truth(self._parameters["categories"], self._parameters["placement"])
+
     def make(self, progress: Callable[[str, int, int | None], None] = _quiet) -> None:
         """Make the world, unless it exists. It appears at `root` only when it is complete.
 

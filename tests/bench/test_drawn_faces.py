@@ -1,0 +1,127 @@
+"""Face folders of worlds: any synthetic dataset makes them, and what the spec sets is not overridden."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kce.bench.drawn_faces import build_world, make_face_folder, read_methods, store_face_folder
+from kce.errors import KCEError
+from kce.faces.folder import read_faces
+from kce.pipeline.world_recipe import CutChoices
+from kce.registry.registry import Registry
+
+PLUGIN = '''
+"""A synthetic dataset that makes one world for all placements, beside the pictures that it is given."""
+
+from pathlib import Path
+
+from kce import Registry, hookimpl
+
+
+class Photos:
+    """Pictures below another folder than the root."""
+
+    name = "photos"
+
+    def __init__(self, root: str | Path, placement: int = 0, images: int = 4, seed: int = 0) -> None:
+        if not Path(root).is_dir():
+            raise ValueError(f"{root} is no folder of photographs")
+        self.root, self.placement, self.seed = Path(root), placement, seed
+        # The same pictures for every placement; only the names of the methods change places.
+        spec = f"world:identities=4,categories=6,images={images},artefact=0.0,seed={seed}"
+        self._pictures = Registry.load("/").build("dataset", spec, root=self.root / "made")
+
+    def __iter__(self):
+        return iter(self._pictures)
+
+    def truth(self):
+        return {name: method if method == "real" else f"{method} {self.placement}"
+                for name, method in self._pictures.truth().items()}
+
+
+class Nameless(Photos):
+    """It has no placement."""
+
+    def __init__(self, root: str | Path) -> None:
+        super().__init__(root)
+
+
+class Untrue:
+    """It does not know how its pictures were made."""
+
+    def __init__(self, root: str | Path, placement: int = 0) -> None:
+        raise AssertionError("it is not built")
+
+
+def untrue(placement: int = 0):
+    return iter(())
+
+
+@hookimpl
+def kce_datasets():
+    return {"photos": Photos, "nameless": Nameless, "untrue": Untrue, "untrue-too": untrue}
+'''
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "registry.toml").touch()
+    (tmp_path / "plugins" / "photos.py").write_text(PLUGIN, encoding="utf-8")
+    (tmp_path / "pictures").mkdir()
+    return Registry.load(tmp_path)
+
+
+def test_without_a_root_every_number_is_a_world_of_its_own(tmp_path: Path) -> None:
+    world = build_world("world:categories=6", Registry.load("/"), 3, tmp_path / "3" / "world")
+    assert world._parameters["seed"] == world._parameters["placement"] == 3
+    assert world.root == tmp_path / "3" / "world"
+    fixed = build_world("world:categories=6,seed=8,placement=9", Registry.load("/"), 3, tmp_path)
+    assert (fixed._parameters["seed"], fixed._parameters["placement"]) == (8, 9)
+
+
+@pytest.mark.parametrize("at", ["spec", "registry"])
+def test_with_a_root_the_number_is_the_placement_alone(tmp_path: Path, registry: Registry, at: str) -> None:
+    pictures = (tmp_path / "pictures").as_posix()
+    spec = f"photos:root={pictures},seed=5" if at == "spec" else "photos:seed=5"
+    if at == "registry":
+        text = f'[dataset.photos]\nuse = "photos:photos"\nroot = "{pictures}"\n'
+        (tmp_path / "registry.toml").write_text(text, encoding="utf-8")
+    found = build_world(spec, Registry.load(tmp_path), 2, tmp_path / "2" / "world")
+    assert (found.root, found.placement, found.seed) == (tmp_path / "pictures", 2, 5)
+    assert build_world(f"{spec},placement=7", Registry.load(tmp_path), 2, tmp_path).placement == 7
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("nameless:root=pictures", "cannot be a world: it takes no placement"),
+        ("untrue", r"cannot be a world: it has no method truth\(\)"),
+        ("untrue-too", r"cannot be a world: it has no method truth\(\)"),
+        ("photos:root=nowhere", "no folder of photographs"),
+    ],
+)
+def test_what_is_no_world_is_an_error(tmp_path: Path, registry: Registry, spec: str, words: str) -> None:
+    with pytest.raises(KCEError, match=words) as raised:
+        build_world(spec, registry, 1, tmp_path / "1" / "world")
+    assert raised.value.hint
+    assert not (tmp_path / "1").exists()
+
+
+def test_the_truth_of_each_placement_is_beside_its_faces(tmp_path: Path, registry: Registry) -> None:
+    spec, folder = f"photos:root={(tmp_path / 'pictures').as_posix()}", tmp_path / "worlds"
+    choices = CutChoices("whole", 1)
+    for number in (1, 2):
+        make_face_folder(folder, number, spec, choices, registry)
+    assert len(list((tmp_path / "pictures").iterdir())) == 1  # made once
+    first, second = (read_methods(folder, number) for number in (1, 2))
+    assert first.keys() == second.keys() == set(read_faces(folder / "1" / "faces").category.counts())
+    assert first != second
+    assert {name for name in first if first[name] == "real"} == {name for name in first if name.endswith("_real")}
+    assert not (folder / "1" / "world").exists()
+    store_face_folder(folder, 1, "jpeg", 1.0)
+    stored = read_faces(folder / "1" / "jpeg-1")
+    assert stored.key[:].tolist() == read_faces(folder / "1" / "faces").key[:].tolist()
+    assert len(set(stored.hash.tolist()) - set(read_faces(folder / "1" / "faces").hash.tolist())) > 0
