@@ -52,6 +52,15 @@ _HOME = {
     "NameReading": "data.label_words",
     "read_name": "data.label_words",
     "read_label": "data.label_words",
+    "Artefact": "data.artefacts",
+    "alter_pictures": "data.artefacts",
+    "assign_artefacts": "data.artefacts",
+    "CATEGORIES": "data.world_table",
+    "Forgery": "data.world_table",
+    "place_methods": "data.world_table",
+    "Recording": "data.world_layouts",
+    "WorldCodec": "data.world_storage",
+    "WorldDataset": "data.world_dataset",
     "load_package_weights": "training.package_weights",
     "load_weights": "training.pretrained",
     "read_weights": "training.pretrained",
@@ -80,9 +89,18 @@ if TYPE_CHECKING:
     from kce.data.adapter import Clip as Clip
     from kce.data.adapter import Tree as Tree
     from kce.data.adapter import Unparsed as Unparsed
+    from kce.data.artefacts import Artefact as Artefact
+    from kce.data.artefacts import alter_pictures as alter_pictures
+    from kce.data.artefacts import assign_artefacts as assign_artefacts
     from kce.data.label_words import NameReading as NameReading
     from kce.data.label_words import read_label as read_label
     from kce.data.label_words import read_name as read_name
+    from kce.data.world_dataset import WorldDataset as WorldDataset
+    from kce.data.world_layouts import Recording as Recording
+    from kce.data.world_storage import WorldCodec as WorldCodec
+    from kce.data.world_table import CATEGORIES as CATEGORIES
+    from kce.data.world_table import Forgery as Forgery
+    from kce.data.world_table import place_methods as place_methods
     from kce.errors import BadData as BadData
     from kce.errors import BadValue as BadValue
     from kce.errors import KCEError as KCEError

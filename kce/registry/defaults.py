@@ -35,6 +35,16 @@ PCA, TSNE, KMEANS = "pca", "tsne", "kmeans"
 VIEWS_ALIGNER = "codec-delta"
 """The aligner that asks for everything: reals and re-encoded views."""
 
+FOLDER = "folder"
+FF, DFD, CELEB, NET = LAID_OUT = ("FaceForensics++", "DeepFakeDetection", "CelebDFv2", "ForgeryNet")
+"""The datasets whose layouts a world has."""
+# Those of Sun et al. 2023 beside them. DeepfakeTIMIT ships no reals of its own, but those of VidTIMIT are used under
+# its name. DeeperForensics has none: its reals are those of FaceForensics++.
+CELEB1, DEEPER, MNIST, TIMIT, AV, PATCH = FURTHER = (
+    "CelebDFv1", "DeeperForensics", "DeepFakeMnist+", "DeepfakeTIMIT", "FakeAVCeleb", "Patch-wise_Face_Image_Forensics",
+)  # fmt: skip
+"""The further datasets of a world."""
+
 
 @cache
 def shipped_registry() -> Registry:

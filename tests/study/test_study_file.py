@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kce.data.world_table import world_truth
 from kce.errors import KCEError
 from kce.registry.registry import Registry
 from kce.study import grid, study
@@ -82,7 +83,7 @@ def test_the_published_table_and_the_claims_are_the_paper_s() -> None:
 
 def test_the_small_scale_has_the_same_names() -> None:
     world = REGISTRY.resolve("dataset", STUDY.scales["small"].world, root="x")
-    truth = table.truth(world.parameters["categories"])
+    truth = world_truth(table.forgeries(world.parameters["categories"]))
     assert {category for category, method in truth.items() if method != "real"} == set(PAPER["categories"])
 
 

