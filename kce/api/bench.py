@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
@@ -118,6 +119,7 @@ def clusterers(
 def aligners(
     *,
     to: AnyPath,
+    world: str | None = None,
     aligner: str | Iterable[str] | None = None,
     clusterer: str | Iterable[str] | None = None,
     training: str | Iterable[str] | None = None,
@@ -139,6 +141,7 @@ def aligners(
 
     Args:
         to: Folder for worlds, runs and results; one that is there is continued.
+        world: A synthetic dataset, NAME:key=value (``kce docs benchmarks`` says what makes one); None = the recipe's.
         aligner: One or more NAME or NAME:key=value; None = the recipe's.
         clusterer: One or more clusterers; None = the recipe's.
         training: One or more trainings of the recipe; None = all.
@@ -176,6 +179,8 @@ def aligners(
     require_numbers(1, worlds=worlds, first=first, nets=nets, workers=workers)
     registry, folder = Registry.load(), Path(to)
     chosen = read_aligner_bench(ALIGNER_RECIPE if recipe is None else Path(recipe))
+    if world is not None:
+        chosen = replace(chosen, world=world)
     cells = list_align_cells(
         registry,
         chosen,
@@ -232,7 +237,8 @@ def tracers(
         tracer: One or more NAME or NAME:key=value; None = every built-in one.
         world: One or more of suite (every feature world except small, with 400 rows of each category), NAME,
             NAME:key=value, FEATURES.h5:/TABLE, drawn:number=1,kind=jpeg,amount=1.0,training=recommended (drawn faces
-            through a network of their own), drawn-suite (worlds 1 to 5 and every kind of storage: many hours).
+            through a network of their own), drawn-suite (worlds 1 to 5 and every kind of storage: many hours), or the
+            name of a synthetic dataset, which takes the parameters of drawn and its own.
         level: Level of the sets of families, in (0, 1).
         discover: A clusterer that groups what no family explains; empty = it is not grouped.
         truth: The truth of stored features: a TOML with [method]; None = their labels.
@@ -271,7 +277,7 @@ def tracers(
     methods = "" if truth is None else str(Path(truth).absolute())
     drawn = read_drawn_recipe() if recipe is None else read_drawn_recipe(Path(recipe))
     worlds = several("world", world) or []
-    cells = list_tracer_cells(registry, chosen, worlds, range(seeds), level, discover, methods, drawn.training)
+    cells = list_tracer_cells(registry, chosen, worlds, range(seeds), level, discover, methods, drawn)
     if dry_run:
         return TracerBench(_planned(cells, finished_ids(folder, limit) if folder else set()), folder)
     with tempfile.TemporaryDirectory() if folder is None else nullcontext(str(folder)) as at:

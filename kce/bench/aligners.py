@@ -14,7 +14,15 @@ import numpy as np
 from kce.audit.unlearned import UNLEARNED_NOTE
 from kce.bench.cell_runner import hash_cell
 from kce.bench.cell_store import BenchRecord, append_cells, claim_bench_folder, load_finished_cells
-from kce.bench.drawn_faces import UNIFORM, face_folder_name, make_face_folder, read_methods, store_face_folder
+from kce.bench.drawn_faces import (
+    UNIFORM,
+    build_world,
+    face_folder_name,
+    make_face_folder,
+    read_methods,
+    read_truth,
+    store_face_folder,
+)
 from kce.errors import BadData, KCEError, MachineFault, UnknownName
 from kce.evaluation.agreement import agreement_scores
 from kce.faces import degrade
@@ -43,7 +51,7 @@ class AlignerBench(Document):
     """The recipe of a benchmark of aligners.
 
     Attributes:
-        world: The synthetic dataset; world number n has seed n and placement n.
+        world: The synthetic dataset, as in ``kce.bench.drawn_faces.build_world``.
         aligners: Aligners under test, unless others are chosen.
         clusterers: Clusterers that make the plans, unless others are chosen.
         run: What all runs have in common, as in a recipe.
@@ -210,7 +218,7 @@ def list_align_cells(
     for training in trainings:
         if training not in bench.training:
             raise UnknownName.among("training", training, bench.training)
-    registry.resolve("dataset", bench.world, root="")  # only to validate
+    _check_world(bench, registry, worlds[0])
     aligners, clusterers = list(aligners) or bench.aligners, list(clusterers) or bench.clusterers
     for component, specs in (("aligner", aligners), ("clusterer", clusterers)):
         for spec in specs:
@@ -231,6 +239,17 @@ def list_align_cells(
         for k in (ks if registry.takes("clusterer", clusterer, "n_clusters") else ["own"])
     ]
     return [AlignCell(setting, *plan) for setting in dict.fromkeys(settings) for plan in plans]
+
+
+def _check_world(bench: AlignerBench, registry: Registry, number: int) -> None:
+    """Raise KCEError if a world cannot be built, or lacks a category that is held out."""
+    world = bench.world
+    truth = read_truth(build_world(world, registry, number, Path("world")), world)
+    forged = [category for category, method in truth.items() if method != REAL]
+    for category in bench.run.get("unknown", ()):
+        if category not in forged:
+            hint = "`--recipe` takes one of your own, whose [run] unknown is of the world's categories"
+            raise UnknownName.among(f"forged category of {world}", category, forged, hint)
 
 
 def run_align_cells(
@@ -273,7 +292,8 @@ def _run_cells(
     workers: int,
     progress: Progress,
 ) -> list[dict[str, Any]]:
-    parts = {(kind, getattr(cell, kind)) for cell in cells for kind in ("aligner", "clusterer")}
+    parts = {("dataset", bench.world)}
+    parts |= {(kind, getattr(cell, kind)) for cell in cells for kind in ("aligner", "clusterer")}
     record = BenchRecord("aligners", library_versions(), made_from(bench), part_origins(registry, parts))
     claim_bench_folder(folder, record)
     stored = load_finished_cells(folder, AlignResult)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import xxhash
 
 from kce.bench.aligners import made_from, run_recipe
-from kce.bench.drawn_worlds import is_drawn_world
+from kce.bench.drawn_worlds import is_drawn_world, parse_drawn_world
 from kce.bench.worlds import hash_of_worlds
 from kce.pipeline.recipe import named_components
 from kce.registry import defaults
@@ -46,7 +46,8 @@ def tracer_provenance(
     drawn = {world for world in worlds if is_drawn_world(world)}
     data_hash = hash_of_worlds(sorted(worlds - drawn), truth)
     if drawn:
-        parts |= {("dataset", recipe.world), ("backbone", recipe.backbone)}
+        parts |= {("dataset", parse_drawn_world(world).dataset or recipe.world) for world in drawn}
+        parts.add(("backbone", recipe.backbone))
         parts.add(("detector", recipe.cut.detector or defaults.DETECTOR))
         made = json.dumps([data_hash, document_to_table(recipe), sorted(drawn)], sort_keys=True)
         data_hash = xxhash.xxh3_128_hexdigest(made.encode())

@@ -51,13 +51,16 @@ def claim_bench_folder(folder: Path, record: BenchRecord) -> None:
     if path.is_file():
         here, existing = document_to_table(record), document_to_table(read_document(path, BenchRecord))
         own, before = here.pop("parts"), existing.pop("parts")
-        differing = {key: (existing[key], here[key]) for key in here if here[key] != existing[key]}
+        for made in (here, existing):  # so that an error shows what differs, and not two whole recipes
+            made |= {f"recipe.{key}": value for key, value in made.pop("recipe").items()}
+        keys = dict.fromkeys((*existing, *here))
+        differing = {key: (existing.get(key), here.get(key)) for key in keys if here.get(key) != existing.get(key)}
         differing |= {part: (before[part], own[part]) for part in own if before.get(part, own[part]) != own[part]}
         if differing:
             shown = "; ".join(f"{key} {then}, now {now}" for key, (then, now) in differing.items())
+            hint = ", and compare the two with `kce bench compare`" if record.bench == "clusterers" else ""
             raise Refused(
-                f"{folder} has results that were made with different settings: {shown}",
-                "use another folder, and compare the two with `kce bench compare`",
+                f"{folder} has results that were made with different settings: {shown}", f"use another folder{hint}"
             )
         record = replace(record, parts={**before, **own})
     write_document(path, record)

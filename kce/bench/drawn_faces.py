@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import tomlkit
+import xxhash
 
-from kce.errors import KCEError
+from kce.errors import BadData, KCEError
 from kce.faces import degrade
 from kce.faces.cut import cut
 from kce.faces.folder import read_faces
@@ -25,6 +28,16 @@ UNIFORM = "uniform"
 """The kind of artefact of a world whose datasets are all stored in one way: amount 0 of any kind."""
 
 _TRUTH = "truth.toml"
+
+
+def readable_hash(spec: str) -> str:
+    """Name a folder or file after a spec: a part that people can read, and a hash of it all.
+
+    >>> readable_hash("photos:root=pictures")
+    'photos_root=pictures-b142b060'
+    """
+    readable = re.sub(r"[^0-9A-Za-z.+=]+", "_", spec)[:40].strip("_")
+    return f"{readable}-{xxhash.xxh3_64_hexdigest(spec.encode())[:8]}"
 
 
 def face_folder_name(number: int, kind: str, amount: float) -> str:
@@ -68,6 +81,15 @@ def build_world(world: str, registry: Registry, number: int, root: Path) -> Any:
     return dataset
 
 
+def read_truth(dataset: Any, world: str) -> dict[str, str]:
+    """Ask the dataset of a world, of this spec, for category -> method; raises BadData for any other answer."""
+    truth = dataset.truth()
+    pairs = list(truth.items()) if isinstance(truth, Mapping) else []
+    if not pairs or not all(isinstance(part, str) for pair in pairs for part in pair):
+        raise BadData(f"truth() of {world} returned {str(truth)[:80]}", "it returns category -> method, both str")
+    return dict(pairs)
+
+
 def make_face_folder(folder: Path, number: int, world: str, choices: CutChoices, registry: Registry) -> None:
     """Make a world whose datasets are all stored in one way, cut its faces and write its truth, unless they exist.
 
@@ -81,8 +103,12 @@ def make_face_folder(folder: Path, number: int, world: str, choices: CutChoices,
     path = folder / str(number)
     dataset = build_world(world, registry, number, path / "world")
     cut(dataset, path / "faces", seed=number, workers=1, registry_folder=registry.folder, **choices.options())
-    truth = tomlkit.dumps({"method": {str(name): str(method) for name, method in dataset.truth().items()}})
-    write_atomic(path / _TRUTH, truth.encode())
+    truth = read_truth(dataset, world)
+    cut_categories = set(read_faces(path / "faces").category.counts())
+    if untold := sorted(cut_categories - truth.keys()):
+        raise BadData(f"truth() of {world} lacks {untold[0]}, which it yields", "tell the author of the dataset")
+    methods = {category: method for category, method in truth.items() if category in cut_categories}
+    write_atomic(path / _TRUTH, tomlkit.dumps({"method": methods}).encode())
 
 
 def store_face_folder(folder: Path, number: int, kind: str, amount: float) -> None:

@@ -3,21 +3,34 @@
 A world is named ``drawn:number=1,kind=jpeg,amount=1.0,training=recommended``: number n has other people and other
 methods behind the names than any other; each of its datasets is stored in its own way, by kind and amount; and a
 network is trained on half of the recordings, to tell the true methods apart. A quarter calibrates, the rest is traced.
+"drawn" is the synthetic dataset of the recipe. The name of another dataset is a world too: the parameters above are the
+benchmark's, and all others the dataset's.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from kce.bench.drawn_faces import UNIFORM, face_folder_name, make_face_folder, read_methods, store_face_folder
+from kce.bench.drawn_faces import (
+    UNIFORM,
+    build_world,
+    face_folder_name,
+    make_face_folder,
+    read_methods,
+    read_truth,
+    readable_hash,
+    store_face_folder,
+)
 from kce.bench.tracer_trials import CALIBRATE, FIT, TRACED, Trial, join_rows, split_recordings
+from kce.bench.worlds import is_table
 from kce.errors import BadData, KCEError, UnknownName
 from kce.faces import degrade
 from kce.faces.folder import read_faces
@@ -43,6 +56,8 @@ DRAWN = "drawn"
 """A drawn world, "drawn:number=1"."""
 DRAWN_SUITE = "drawn-suite"
 """Stands for worlds 1 to 5: stored alike, and by every kind of artefact in two amounts."""
+CHOICES = ("number", "kind", "amount", "training")
+"""The parameters of a world that are the benchmark's; all others are its dataset's."""
 RECIPE_FILE = RECIPES / "drawn_worlds.toml"
 
 _SUITE_NUMBERS, _SUITE_AMOUNTS = range(1, 6), (0.5, 1.0)
@@ -54,7 +69,7 @@ class DrawnRecipe(Document):
     """How drawn worlds are made, and networks trained on them.
 
     Attributes:
-        world: The synthetic dataset; world number n has seed n and placement n.
+        world: The synthetic dataset, as in ``kce.bench.drawn_faces.build_world``.
         backbone: The network.
         unknown: The categories that no one sees before they are traced.
         training: Name -> settings of a training.
@@ -91,16 +106,19 @@ class DrawnWorld:
     """A drawn world and the training of its network.
 
     Attributes:
-        number: Which people, and which methods behind the names: seed and placement of the synthetic dataset, from 1.
+        number: Which people, and which methods behind the names: seed and placement of the synthetic dataset, from 1;
+            the placement alone, if its root is given.
         kind: How its datasets are stored: uniform, mixed, or a kind of artefact that they have by different amounts.
         amount: Artefact strength, 0 to 1; 0 is uniform.
         training: Name of the training in the recipe.
+        dataset: The synthetic dataset; empty = the recipe's.
     """
 
     number: int = 1
     kind: str = UNIFORM
     amount: float = 0.0
     training: str = "recommended"
+    dataset: str = ""
 
     @property
     def name(self) -> str:
@@ -109,7 +127,8 @@ class DrawnWorld:
         >>> DrawnWorld(3).name
         'drawn:number=3,kind=uniform,amount=0.0,training=recommended'
         """
-        return format_spec(DRAWN, asdict(self))
+        name, own = parse_spec(self.dataset or DRAWN)
+        return format_spec(name, {**own, **{choice: getattr(self, choice) for choice in CHOICES}})
 
     @property
     def condition(self) -> str:
@@ -118,12 +137,50 @@ class DrawnWorld:
         >>> DrawnWorld(3, "jpeg", 0.5).condition
         'jpeg 0.5, recommended'
         """
-        return f"{self.kind}{f' {self.amount:g}' if self.amount else ''}, {self.training}"
+        stored = f"{self.kind}{f' {self.amount:g}' if self.amount else ''}, {self.training}"
+        return f"{self.dataset}, {stored}" if self.dataset else stored
+
+    def below(self, folder: Path) -> Path:
+        """Where the worlds of its dataset are kept, in the folder of all worlds."""
+        return folder / readable_hash(self.dataset) if self.dataset else folder
 
 
 def is_drawn_world(name: str) -> bool:
-    """Whether a name means drawn worlds."""
-    return ":/" not in name and parse_spec(name)[0] in (DRAWN, DRAWN_SUITE)
+    """Whether a full name means a drawn world.
+
+    >>> [is_drawn_world(name) for name in ("plain@1:rows=400", "features.h5:/known", DrawnWorld(2).name)]
+    [False, False, True]
+    """
+    return not is_table(name) and parse_spec(name)[1].keys() >= {*CHOICES}
+
+
+def drawn_names(registry: Registry) -> list[str]:
+    """The names that drawn worlds can have: the recipe's, their suite, and every dataset that takes a placement."""
+    names = [DRAWN, DRAWN_SUITE]
+    for name in registry.names("dataset"):
+        with suppress(KCEError):  # a broken plugin offers no world
+            if "placement" in (parameter.name for parameter in registry.describe("dataset", name)[1].parameters):
+                names.append(name)
+    return names
+
+
+def check_drawn_worlds(worlds: Iterable[str], recipe: DrawnRecipe, registry: Registry) -> None:
+    """Raise KCEError if some dataset cannot be built, is no world, or has nothing that nobody has seen.
+
+    Args:
+        worlds: Full names of drawn worlds.
+        recipe: How they are made.
+        registry: Builds the datasets.
+    """
+    first = {world.dataset or recipe.world: world for world in map(parse_drawn_world, reversed([*worlds]))}
+    for dataset, world in first.items():
+        truth = read_truth(build_world(dataset, registry, world.number, Path("world")), dataset)
+        if not {*recipe.unknown} & truth.keys():
+            forged = ", ".join(category for category, method in truth.items() if method != REAL)
+            raise KCEError(
+                f"{dataset} has no category that the recipe holds out: {', '.join(recipe.unknown)}",
+                f"`--recipe` takes one of your own, whose unknown are some of: {forged}",
+            )
 
 
 def resolve_drawn_worlds(name: str, trainings: Collection[str]) -> list[str]:
@@ -133,7 +190,7 @@ def resolve_drawn_worlds(name: str, trainings: Collection[str]) -> list[str]:
     ['drawn:number=7,kind=jpeg,amount=1.0,training=recommended']
 
     Args:
-        name: A drawn world, or their suite.
+        name: A drawn world, of the recipe's dataset or of another, or their suite.
         trainings: Names of trainings that there are.
 
     Raises:
@@ -153,11 +210,14 @@ def resolve_drawn_worlds(name: str, trainings: Collection[str]) -> list[str]:
 def parse_drawn_world(name: str) -> DrawnWorld:
     """Read the name of one drawn world; raises as ``resolve_drawn_worlds`` does, but takes any training."""
     spec, parameters = parse_spec(name)
+    chosen = {key: parameters.pop(key) for key in CHOICES if key in parameters}
+    if spec == DRAWN and parameters:
+        raise UnknownName.among("parameter of a drawn world", min(parameters), CHOICES)
+    if "kind" in chosen and chosen["kind"] != UNIFORM:
+        chosen.setdefault("amount", 1.0)
+    world = model_from_table(chosen, DrawnWorld, name)
     if spec != DRAWN:
-        raise UnknownName.among("world", spec, (DRAWN, DRAWN_SUITE))
-    if "kind" in parameters and parameters["kind"] != UNIFORM:
-        parameters.setdefault("amount", 1.0)
-    world = model_from_table(parameters, DrawnWorld, name)
+        world = replace(world, dataset=format_spec(spec, dict(sorted(parameters.items()))))
     if type(world.number) is not int or world.number < 1:
         raise KCEError(f"{name}: number = {world.number!r} is not a whole number from 1", "for example drawn:number=1")
     if (world.kind == UNIFORM) != (world.amount == 0):
@@ -171,17 +231,18 @@ def parse_drawn_world(name: str) -> DrawnWorld:
 
 
 def network_folder(world: DrawnWorld, seed: int) -> str:
-    """Name the folder of a world's network, below the folder of worlds."""
+    """Name the folder of a world's network, below that of the worlds of its dataset."""
     name = re.sub(r"[^0-9A-Za-z.+=]+", "_", f"{world.training}-{seed}")
     return f"{face_folder_name(world.number, world.kind, world.amount)}-networks/{name}"
 
 
 def make_drawn_faces(folder: Path, world: DrawnWorld, recipe: DrawnRecipe, registry: Registry) -> None:
     """Draw a world and cut its faces, or store those that are cut in its way; `folder` is where worlds are kept."""
+    at = world.below(folder)
     if world.kind == UNIFORM:
-        make_face_folder(folder, world.number, recipe.world, recipe.cut, registry)
+        make_face_folder(at, world.number, world.dataset or recipe.world, recipe.cut, registry)
     else:
-        store_face_folder(folder, world.number, world.kind, world.amount)
+        store_face_folder(at, world.number, world.kind, world.amount)
 
 
 def make_network(folder: Path, world: DrawnWorld, seed: int, recipe: DrawnRecipe, registry: Registry) -> None:
@@ -194,10 +255,11 @@ def make_network(folder: Path, world: DrawnWorld, seed: int, recipe: DrawnRecipe
         recipe: How networks are trained.
         registry: Builds the backbone.
     """
-    to = folder / network_folder(world, seed)
+    at = world.below(folder)
+    to = at / network_folder(world, seed)
     settings = replace(recipe.training[world.training], seed=seed)
-    faces = read_faces(folder / face_folder_name(world.number, world.kind, world.amount))
-    families, unseen = _families(read_methods(folder, world.number), recipe.unknown, settings)
+    faces = read_faces(at / face_folder_name(world.number, world.kind, world.amount))
+    families, unseen = _families(read_methods(at, world.number), recipe.unknown, settings)
     part = split_recordings(recordings(faces.group, faces.key), seed)
     known = faces.category.isin(list(families))
     traced = known | faces.category.isin(unseen)
@@ -213,10 +275,11 @@ def make_network(folder: Path, world: DrawnWorld, seed: int, recipe: DrawnRecipe
 
 def load_drawn_trial(folder: Path, world: DrawnWorld, seed: int, unknown: tuple[str, ...]) -> Trial:
     """Load the features that ``make_network`` made; `unknown` as in the recipe."""
-    path = folder / network_folder(world, seed) / _FEATURES
+    at = world.below(folder)
+    path = at / network_folder(world, seed) / _FEATURES
     tables = [in_memory(StoredRows.all_of(open_table(path, name))) for name in _TABLES]
     part = np.repeat((FIT, CALIBRATE, TRACED), [len(table) for table in tables])
-    methods, rows = read_methods(folder, world.number), join_rows(tables)
+    methods, rows = read_methods(at, world.number), join_rows(tables)
     unseen = {methods[name] for name in unknown if name in rows.categories}
     method = ["" if methods[label] == REAL else methods[label] for label in rows.label.tolist()]
     return Trial(rows, np.array(method, np.str_), part, tuple(sorted(unseen)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.bench.bench_reports import TracerReport
-from kce.bench.drawn_faces import UNIFORM
+from kce.bench.drawn_faces import UNIFORM, readable_hash
 from kce.bench.drawn_worlds import is_drawn_world, parse_drawn_world
 from kce.bench.pairs import EntryDifference, all_pairs, differences_table, verdict, with_bounds
 from kce.evaluation.formatting import MISSING, describe_missing_intervals, format_interval
@@ -35,6 +35,7 @@ FEATURES = "features"
 RANKED = "auroc"
 """The measure by which tracers are told apart."""
 
+_LONG = 80  # characters of a file name
 _SHOWN = (
     "accuracy",
     "auroc",
@@ -167,6 +168,8 @@ def _pair_tables(document: Mapping[str, Any]) -> list[ReportTable]:
     for data, own in document["differences"].items():
         if own:
             name = f"differences-{re.sub(r'[^a-z0-9.]+', '-', data.lower())}"
+            if len(name) > _LONG:
+                name = f"differences-{readable_hash(data)}"
             found = [model_from_table(one, EntryDifference, data) for one in own]
             said = f"{document['verdicts'][data]} Differences of AUROC."
             tables.append(differences_table(name, f"Pairs of tracers, {data}", said, found))

@@ -14,7 +14,11 @@ import numpy as np
 from kce.bench.cell_runner import failing_alone, hash_cell, run_pooled_cells
 from kce.bench.cell_store import BenchRecord, claim_bench_folder, is_final, load_finished_cells
 from kce.bench.drawn_worlds import (
+    DRAWN,
+    DRAWN_SUITE,
     DrawnRecipe,
+    check_drawn_worlds,
+    drawn_names,
     is_drawn_world,
     load_drawn_trial,
     parse_drawn_world,
@@ -23,7 +27,8 @@ from kce.bench.drawn_worlds import (
     resolve_drawn_worlds,
 )
 from kce.bench.tracer_trials import CALIBRATE, FIT, TRACED, Trial, load_rows, split_rows
-from kce.bench.worlds import is_table, resolve_world_names
+from kce.bench.worlds import SUITE, is_table, resolve_world_names, suite_worlds
+from kce.errors import UnknownName
 from kce.pipeline.trace_groups import group_faces
 from kce.registry import isolation
 from kce.registry.registry import Registry
@@ -119,19 +124,20 @@ def list_tracer_cells(
     level: float,
     discover: str = "",
     truth: str = "",
-    trainings: Collection[str] = (),
+    recipe: DrawnRecipe | None = None,
 ) -> list[TracerCell]:
     """List every combination, those of one world together.
 
     Args:
         registry: Where components are looked up.
         tracers: NAME or NAME:key=value.
-        worlds: Names of feature worlds, "suite", addresses of tables, or names of drawn worlds.
+        worlds: Names of feature worlds, "suite", addresses of tables, or names of drawn worlds, which are those of
+            synthetic datasets too.
         seeds: Random seeds.
         level: Level of the sets, in (0, 1).
         discover: Clusterer of unexplained faces; empty = none.
         truth: Path of the truth of stored features; empty = their labels.
-        trainings: Names of the trainings that drawn worlds may name.
+        recipe: How drawn worlds are made; None = the shipped one.
 
     Raises:
         KCEError: For a name or parameter that cannot be used, before any work.
@@ -140,21 +146,30 @@ def list_tracer_cells(
     for kind, specs in (("tracer", tracers), ("clusterer", [discover] if discover else [])):
         for spec in specs:
             registry.resolve(kind, spec)
-    names = list(dict.fromkeys(name for world in worlds for name in _full_names(world, trainings)))
+    recipe = recipe or read_drawn_recipe()
+    names = list(dict.fromkeys(name for world in worlds for name in _full_names(world, recipe.training, registry)))
+    check_drawn_worlds(filter(is_drawn_world, names), recipe, registry)
     return [
         TracerCell(world, tracer, seed, level, discover, truth if is_table(world) else "")
         for world, tracer, seed in product(names, tracers, seeds)
     ]
 
 
-def _full_names(world: str, trainings: Collection[str]) -> list[str]:
+def _full_names(world: str, trainings: Collection[str], registry: Registry) -> list[str]:
     """Full names, of feature worlds with enough recordings."""
-    if is_drawn_world(world):
-        return resolve_drawn_worlds(world, trainings)
-    names = resolve_world_names(world)
     if is_table(world):
-        return names
-    specs = [parse_spec(name) for name in names]
+        return resolve_world_names(world)
+    name, parameters = parse_spec(world)
+    if name in (DRAWN, DRAWN_SUITE):
+        return resolve_drawn_worlds(world, trainings)
+    if name.partition("@")[0] not in (SUITE, *suite_worlds()):
+        try:
+            dataset = registry.entry("dataset", name).name  # whatever spelling or alias was used
+        except UnknownName as error:
+            known, hint = (*suite_worlds(), SUITE, *drawn_names(registry)), "or give FEATURES.h5:/TABLE"
+            raise UnknownName.among("world", name, known, hint) from error
+        return resolve_drawn_worlds(format_spec(dataset, parameters), trainings)
+    specs = [parse_spec(full) for full in resolve_world_names(world)]
     return [format_spec(name, {"rows": WORLD_ROWS, **parameters}) for name, parameters in specs]
 
 
@@ -186,8 +201,10 @@ def run_tracer_cells(
         KCEError: If another process writes in the folder.
     """
     parts = {("tracer", cell.tracer) for cell in cells} | {("clusterer", cell.discover) for cell in cells}
-    used = part_origins(registry, [(kind, spec) for kind, spec in parts if spec])
     recipe = recipe or read_drawn_recipe()
+    drawn = [parse_drawn_world(cell.world) for cell in cells if is_drawn_world(cell.world)]
+    parts |= {("dataset", world.dataset or recipe.world) for world in drawn}
+    used = part_origins(registry, [(kind, spec) for kind, spec in parts if spec])
     with folder_lock(folder, "bench"):
         record = BenchRecord("tracers", library_versions(), document_to_table(recipe), used)
         claim_bench_folder(folder, record)
@@ -197,9 +214,9 @@ def run_tracer_cells(
         def start() -> Workers:
             at = folder.absolute() / "worlds"
             missing = [cell for cell in cells if cell.id not in results and is_drawn_world(cell.world)]
-            drawn = dict.fromkeys((parse_drawn_world(cell.world), cell.seed) for cell in missing)
-            if drawn:
-                prepare_drawn_worlds(at, list(drawn), recipe, registry, workers, progress)
+            wanted = dict.fromkeys((parse_drawn_world(cell.world), cell.seed) for cell in missing)
+            if wanted:
+                prepare_drawn_worlds(at, list(wanted), recipe, registry, workers, progress)
             arguments = (str(registry.folder.absolute()), str(at), recipe.unknown)
             return Workers(workers, _make_worker, arguments, limit=limit, tries=1)
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any
 
-from kce.bench.drawn_worlds import DRAWN, DRAWN_SUITE, DrawnWorld, is_drawn_world, parse_drawn_world
+from kce.bench.drawn_worlds import CHOICES, DRAWN, DRAWN_SUITE, DrawnWorld, parse_drawn_world
 from kce.bench.world_parameters import RANGES, FeatureWorldParameters
 from kce.bench.worlds import (
     IMAGE_WORLD,
@@ -82,7 +82,7 @@ def describe_world(name: str) -> dict[str, Any]:
         raise KCEError(f"{name} is {what}, not one world", "`kce list world` has the names")
     if is_image_world(name):
         return {"kind": "world", "name": name, "hard": _IMAGES, "parameters": _image_parameters(name)}
-    if is_drawn_world(name):
+    if parse_spec(name)[0] == DRAWN:
         return {"kind": "world", "name": name, "hard": _DRAWN, "parameters": _drawn_parameters(name)}
     (full,) = resolve_world_names(name)
     parameters, seed = world_parameters(full)
@@ -118,6 +118,7 @@ def _drawn_parameters(name: str) -> list[dict[str, Any]]:
             "doc": docs[field.name],
         }
         for field in fields(DrawnWorld)
+        if field.name in CHOICES
     ]
 
 

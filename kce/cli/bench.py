@@ -93,6 +93,9 @@ def clusterers(
 @bench.command(continues=True)
 def aligners(
     to: Annotated[Path, typer.Option(help="Folder for worlds, runs and results; one that is there is continued.")],
+    world: Annotated[
+        str | None, typer.Option(help="A synthetic dataset, NAME:key=value.", show_default="the recipe's")
+    ] = None,
     aligner: Annotated[
         list[str] | None, typer.Option(help="One or more NAME or NAME:key=value.", show_default="the recipe's")
     ] = None,
@@ -127,6 +130,7 @@ def aligners(
     present(
         lambda: call(
             to=to,
+            world=world,
             aligner=aligner,
             clusterer=clusterer,
             training=training,
@@ -152,7 +156,9 @@ def tracers(
     ] = None,
     world: Annotated[
         list[str],
-        typer.Option(help="One or more of suite, NAME, NAME:key=value, FEATURES.h5:/TABLE, drawn:..., drawn-suite."),
+        typer.Option(
+            help="One or more of suite, NAME, NAME:key=value, FEATURES.h5:/TABLE, drawn:..., drawn-suite, DATASET:..."
+        ),
     ] = SUITE,
     level: Annotated[float, typer.Option(help="Level of the sets of families.")] = 0.95,
     discover: Annotated[str, typer.Option(help="A clusterer that groups what no family explains.")] = "",
@@ -172,7 +178,7 @@ def tracers(
 
     In each world a quarter of the methods is unseen. The suite is every feature world except small, with 400 rows of
     each category; features of your own can take part. In drawn worlds (drawn:number=1,kind=jpeg) a network is trained
-    on drawn faces first, in some minutes of one core.
+    on drawn faces first, in some minutes of one core; a synthetic DATASET of another name takes the same parameters.
     """
     from kce.api.bench import tracers as call
 

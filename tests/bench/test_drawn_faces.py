@@ -11,66 +11,12 @@ from kce.errors import KCEError
 from kce.faces.folder import read_faces
 from kce.pipeline.world_recipe import CutChoices
 from kce.registry.registry import Registry
-
-PLUGIN = '''
-"""A synthetic dataset that makes one world for all placements, beside the pictures that it is given."""
-
-from pathlib import Path
-
-from kce import Registry, hookimpl
-
-
-class Photos:
-    """Pictures below another folder than the root."""
-
-    name = "photos"
-
-    def __init__(self, root: str | Path, placement: int = 0, images: int = 4, seed: int = 0) -> None:
-        if not Path(root).is_dir():
-            raise ValueError(f"{root} is no folder of photographs")
-        self.root, self.placement, self.seed = Path(root), placement, seed
-        # The same pictures for every placement; only the names of the methods change places.
-        spec = f"world:identities=4,categories=6,images={images},artefact=0.0,seed={seed}"
-        self._pictures = Registry.load("/").build("dataset", spec, root=self.root / "made")
-
-    def __iter__(self):
-        return iter(self._pictures)
-
-    def truth(self):
-        return {name: method if method == "real" else f"{method} {self.placement}"
-                for name, method in self._pictures.truth().items()}
-
-
-class Nameless(Photos):
-    """It has no placement."""
-
-    def __init__(self, root: str | Path) -> None:
-        super().__init__(root)
-
-
-class Untrue:
-    """It does not know how its pictures were made."""
-
-    def __init__(self, root: str | Path, placement: int = 0) -> None:
-        raise AssertionError("it is not built")
-
-
-def untrue(placement: int = 0):
-    return iter(())
-
-
-@hookimpl
-def kce_datasets():
-    return {"photos": Photos, "nameless": Nameless, "untrue": Untrue, "untrue-too": untrue}
-'''
+from tests.support.photos import photos_plugin
 
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
-    (tmp_path / "plugins").mkdir()
-    (tmp_path / "registry.toml").touch()
-    (tmp_path / "plugins" / "photos.py").write_text(PLUGIN, encoding="utf-8")
-    (tmp_path / "pictures").mkdir()
+    photos_plugin(tmp_path)
     return Registry.load(tmp_path)
 
 
@@ -111,7 +57,7 @@ def test_what_is_no_world_is_an_error(tmp_path: Path, registry: Registry, spec: 
 
 
 def test_the_truth_of_each_placement_is_beside_its_faces(tmp_path: Path, registry: Registry) -> None:
-    spec, folder = f"photos:root={(tmp_path / 'pictures').as_posix()}", tmp_path / "worlds"
+    spec, folder = f"photos:root={(tmp_path / 'pictures').as_posix()},images=4", tmp_path / "worlds"
     choices = CutChoices("whole", 1)
     for number in (1, 2):
         make_face_folder(folder, number, spec, choices, registry)

@@ -1,0 +1,158 @@
+"""A dataset of a third party as the world of the benches on faces."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kce
+from kce.bench.bench_reports import TracerReport
+from kce.bench.drawn_worlds import DrawnWorld, is_drawn_world, parse_drawn_world, resolve_drawn_worlds
+from kce.bench.tracer_report import summarize_tracers, write_tracer_report
+from kce.errors import KCEError, Refused, UnknownName
+from kce.system.documents import read_document
+from tests.bench.test_aligners import SMALL
+from tests.support.photos import photos_plugin
+
+DRAWN = """
+world = "world:artefact=0.0,identities=8,images=16,categories=6"
+backbone = "tiny:size=32,width=2"
+unknown = ["FaceForensics++_NeuralTextures", "ForgeryNet_SC-FEGAN"]
+[cut]
+detector = "whole"
+frames = 2
+[training.softmax]
+epochs = 1
+held_out = 0.0
+"""
+FEW: dict[str, Any] = {"amount": [0.0, 1.0], "kind": "jpeg", "worlds": 2, "nets": 1, "clusterer": "kmeans",
+                       "aligner": "none", "k": "known", "progress": False}  # fmt: skip
+
+
+@pytest.fixture
+def photos(at: Path) -> str:
+    """The dataset's spec, in a working folder that has its plugin and two recipes."""
+    (at / "aligners.toml").write_text(SMALL, encoding="utf-8")
+    (at / "drawn.toml").write_text(DRAWN, encoding="utf-8")
+    return photos_plugin(at)
+
+
+def tracers(world: str | list[str], **choices: Any) -> kce.TracerBench:
+    choices = {"tracer": "mahalanobis", "recipe": "drawn.toml", "seeds": 1, "level": 0.5, **choices}
+    return kce.bench.tracers(world=world, progress=False, **choices)
+
+
+# ------------------------------------------------------------------------------------------------- aligners
+
+
+def test_aligners_are_tried_on_placements_of_one_world(at: Path, photos: str) -> None:
+    done = kce.bench.aligners(to="out", world=photos, recipe="aligners.toml", **FEW)
+    assert {cell["reason"] for cell in done.cells} == {""}
+    assert {cell["world"] for cell in done.cells} == {1, 2}
+    assert len(list((at / "pictures").iterdir())) == 1
+    assert not list((at / "out").glob("*/world"))
+    provenance = done.to_dict()["provenance"]
+    assert f"dataset {photos}" in provenance["parts"]
+    assert provenance["data"].startswith(photos)
+    # Another world is not mixed with it, be it that of the recipe or other pictures.
+    shutil.copytree(at / "pictures", at / "others")
+    for other in (None, photos.replace("pictures", "others")):
+        with pytest.raises(Refused, match=r"recipe\.world photos:") as raised:
+            kce.bench.aligners(to="out", world=other, recipe="aligners.toml", **FEW)
+        assert raised.value.hint == "use another folder"
+    again = kce.bench.aligners(to="out", world=photos, recipe="aligners.toml", **FEW)
+    assert again.cells == done.cells
+
+
+@pytest.mark.parametrize(
+    ("world", "words"),
+    [
+        ("nobody", "no dataset named 'nobody'"),
+        ("untrue", r"no method truth\(\)"),
+        ("folder", "takes no placement"),
+        ("photos:root=nowhere", "no folder of photographs"),
+        ("world:categories=4", "no forged category of world:categories=4 named 'FaceForensics"),
+    ],
+)
+def test_aligners_refuse_what_is_no_world_before_any_work(at: Path, photos: str, world: str, words: str) -> None:
+    with pytest.raises(KCEError, match=words) as raised:
+        kce.bench.aligners(to="out", world=world, recipe="aligners.toml", **FEW)
+    assert raised.value.hint
+    assert not (at / "out").exists()
+
+
+# ------------------------------------------------------------------------------------------------- tracers
+
+
+def test_the_parameters_of_a_world_are_the_benchs_and_all_others_its_datasets() -> None:
+    world = parse_drawn_world("photos:seed=3,root=a b,number=2,kind=jpeg,training=softmax")
+    assert world == DrawnWorld(2, "jpeg", 1.0, "softmax", "photos:root=a b,seed=3")
+    assert world.name == "photos:root=a b,seed=3,number=2,kind=jpeg,amount=1.0,training=softmax"
+    assert is_drawn_world(world.name)
+    assert parse_drawn_world(world.name) == world
+    assert resolve_drawn_worlds("photos:root=a b,number=2,seed=3", ["recommended"])[0].startswith("photos:root=a b,s")
+    folders = {DrawnWorld(1, dataset=dataset).below(Path("worlds")) for dataset in ("", "photos", "photos:seed=1")}
+    assert len(folders) == 3
+
+
+def test_tracers_are_tried_on_worlds_of_two_datasets_in_one_folder(at: Path, photos: str) -> None:
+    theirs = f"{photos},number=2,kind=jpeg,training=softmax"
+    done = tracers(["drawn:number=2,training=softmax", theirs], to="out")
+    assert [cell["status"] for cell in done.cells] == ["ok", "ok"]
+    assert [cell["unseen"] > 0 for cell in done.cells] == [True, True]
+    report = read_document(at / "out" / "tracers.json", TracerReport)
+    assert {row.data for row in report.tracers} == {"uniform, softmax", f"{photos}, jpeg 1, softmax"}
+    assert {f"dataset {photos}", "dataset world:artefact=0.0,identities=8,images=16,categories=6"} <= set(
+        done.to_dict()["provenance"]["parts"]
+    )
+    (own,) = (at / "out" / "worlds").glob("photos_root*")
+    assert {path.name for path in own.joinpath("2").iterdir()} == {"faces", "truth.toml", "jpeg-1", "jpeg-1-networks"}
+    assert (at / "out" / "worlds" / "2" / "world").is_dir()
+    # A version of the dataset that differs is not mixed with it.
+    plugin = at / "plugins" / "photos.py"
+    plugin.write_text(plugin.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+    with pytest.raises(Refused, match="dataset photos"):
+        tracers(theirs, to="out")
+
+
+@pytest.mark.parametrize(
+    ("world", "words"),
+    [
+        ("phots:root=x", "no world named 'phots'. Did you mean 'photos'"),
+        ("nobody", "drawn, drawn-suite"),
+        ("untrue:number=1,training=softmax", r"no method truth\(\)"),
+        ("folder:number=1,training=softmax", "takes no placement"),
+        ("photos:number=0,root=pictures,training=softmax", "number = 0"),
+        ("photos:root=nowhere,training=softmax", "no folder of photographs"),
+        ("photos:root=pictures,training=best", "no training"),
+        ("photos:root=pictures,people=3,training=softmax", "people"),
+        ("world:categories=4,training=softmax", "no category that the recipe holds out"),
+        ("drawn:dataset=photos,training=softmax", "no parameter of a drawn world named 'dataset'"),
+    ],
+)
+def test_tracers_refuse_what_is_no_world_before_any_work(at: Path, photos: str, world: str, words: str) -> None:
+    with pytest.raises(KCEError, match=words) as raised:
+        tracers(world, to="out")
+    assert raised.value.hint
+    assert not (at / "out").exists()
+
+
+def test_an_unknown_world_is_one_of_all_that_there_are(at: Path, photos: str) -> None:
+    with pytest.raises(UnknownName, match="Known: ") as raised:
+        tracers("nobody", dry_run=True)
+    known = raised.value.message.partition("Known: ")[2].split(", ")
+    assert {"plain", "suite", "drawn", "drawn-suite", "photos", "world"} <= {*known}
+    assert not {"nameless", "folder", "FaceForensics++"} & {*known}
+
+
+def test_a_page_of_a_world_with_a_long_name_can_be_written(tmp_path: Path) -> None:
+    world = DrawnWorld(1, dataset=f"photos:root=/{'long/' * 60}").name
+    cells = [
+        {"id": tracer, "world": world, "tracer": tracer, "seed": 0, "level": 0.9, "status": "ok", "seconds": 1.0,
+         "scores": {"auroc": 0.5}} for tracer in ("a", "b")
+    ]  # fmt: skip
+    assert len(summarize_tracers(cells)) == 2
+    assert all(path.is_file() for path in write_tracer_report(tmp_path, cells))
