@@ -385,6 +385,7 @@ class MergePlan:
         votes: Per category, the reason for its class.
         made: How the plan was made.
         asked: Number of classes that was asked for, which need not be the number that was made; None = none was.
+        between: The lowest and the highest number of classes that is possible, if `asked` is an estimate; else None.
         edited_from: Hash of the plan that was made, if a person changed its classes since; "unknown" if it is not known
             whether one did; empty = it is as it was made. `made` and `votes` are then those of the plan that was made.
 
@@ -403,6 +404,7 @@ class MergePlan:
     made: str = ""
     asked: int | None = None
     edited_from: str = ""
+    between: tuple[int, int] | None = None
 
     @property
     def edited(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +13,12 @@ from kce.system.rng import generator
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NEAR = 0.5
+    from kce.types import MergePlan
+
+NEAR = 0.45
 """Categories are merged while they are nearer than this share of the typical distance within a dataset."""
+DOUBT = 2.0
+"""How far off that share may be: classes are counted with a share so many times as low and as high, too."""
 MOST_CLUSTERS = 40
 """Clusters of rows that are tried, at most, if their number is estimated."""
 _SILHOUETTE_ROWS = 2000  # on which the number of clusters is estimated
@@ -31,24 +36,72 @@ def same_dataset_pairs(datasets: NDArray[np.str_]) -> NDArray[np.bool_]:
     return np.asarray((datasets[:, None] == datasets[None]) & ~np.eye(len(datasets), dtype=bool))
 
 
-def count_classes(means: NDArray[np.floating], datasets: NDArray[np.str_]) -> int:
+@dataclass(frozen=True)
+class ClassCount:
+    """An estimated number of classes.
+
+    Attributes:
+        best: The estimate.
+        low: The lowest number that is possible.
+        high: The highest.
+
+    Example:
+        >>> ClassCount(10, 9, 11).decided, ClassCount(10, 9, 12).decided
+        (True, False)
+    """
+
+    best: int
+    low: int
+    high: int
+
+    @property
+    def decided(self) -> bool:
+        """Whether nothing possible is more than one away from the estimate."""
+        return self.high - 1 <= self.best <= self.low + 1
+
+    def describe(self) -> str:
+        """Say what was estimated.
+
+        >>> ClassCount(10, 9, 12).describe()
+        '10 classes estimated, between 9 and 12: undecidable'
+        """
+        return f"{self.best} classes estimated, between {self.low} and {self.high}" + ": undecidable" * (
+            not self.decided
+        )
+
+
+def count_classes(
+    means: NDArray[np.floating], datasets: NDArray[np.str_], noise: NDArray[np.floating] | float = 0.0
+) -> ClassCount:
     """Count the classes that categories fall into.
 
     Categories of one dataset are different, which sets the scale: the median distance of a category from the nearest
     other one of its dataset. Categories are merged by complete linkage, never two of one dataset, while they are
-    nearer than NEAR times that distance.
+    nearer than NEAR times that distance. How near the same forgery comes to itself in another dataset, nobody knows:
+    with a share that is DOUBT times as high or as low, other numbers come out, and all from one to the other are
+    possible.
 
     Args:
         means: (n, dim) mean features of the categories.
         datasets: (n,) their datasets.
+        noise: (n, n) what chance adds to the squared distances, as ``CategoryMeans`` has it; it is taken off.
 
     Raises:
         BadData: If no dataset has two categories, so that nothing sets the scale.
+
+    Example:
+        >>> import numpy as np
+        >>> means, datasets = np.array([[0.0], [4.0], [0.5], [12.0]]), np.array(["A", "A", "B", "B"])
+        >>> count_classes(means, datasets)
+        ClassCount(best=3, low=3, high=3)
     """
-    from sklearn.cluster import AgglomerativeClustering
+    from scipy.cluster.hierarchy import linkage
+    from scipy.spatial.distance import squareform
     from sklearn.metrics import pairwise_distances
 
-    distances = pairwise_distances(np.asarray(means, np.float64))
+    squares = pairwise_distances(np.asarray(means, np.float64), metric="sqeuclidean")
+    distances = np.sqrt(np.maximum(squares - noise, 0.0))
+    np.fill_diagonal(distances, 0.0)
     cannot_link = same_dataset_pairs(datasets)
     has_sibling = cannot_link.any(axis=1)
     if not has_sibling.any():
@@ -58,9 +111,30 @@ def count_classes(means: NDArray[np.floating], datasets: NDArray[np.str_]) -> in
         )
     nearest_sibling = np.where(cannot_link, distances, np.inf)[has_sibling].min(axis=1)
     threshold = NEAR * float(np.median(nearest_sibling))
-    distances[cannot_link] = max(float(distances.max()), 1.0) * 4  # above any threshold
-    tree = AgglomerativeClustering(None, metric="precomputed", linkage="complete", distance_threshold=threshold)
-    return int(tree.fit(distances).n_clusters_)
+    distances[cannot_link] = max(float(distances.max()), 1.0) * 4 * DOUBT  # above any threshold
+    heights = linkage(squareform(distances, checks=False), "complete")[:, 2]
+    best, low, high = (
+        len(distances) - int((heights < at).sum()) for at in (threshold, threshold * DOUBT, threshold / DOUBT)
+    )
+    return ClassCount(best, low, high)
+
+
+def count_remarks(plan: MergePlan) -> list[str]:
+    """What a reader of a plan must know of its number of classes: that it is undecidable.
+
+    >>> from kce import MergePlan
+    >>> count_remarks(MergePlan({"A_x": "x", "B_x": "x"}, asked=10, between=(9, 12)))
+    ['the number of classes is undecidable: 10 are estimated, 9 to 12 are possible; give it with --k, or edit the plan']
+    >>> count_remarks(MergePlan({"A_x": "x", "B_x": "x"}, asked=10, between=(9, 11)))
+    []
+    """
+    if plan.between is None or plan.asked is None or plan.edited or ClassCount(plan.asked, *plan.between).decided:
+        return []
+    low, high = plan.between
+    return [
+        f"the number of classes is undecidable: {plan.asked} are estimated, {low} to {high} are possible; give it with "
+        "--k, or edit the plan"
+    ]
 
 
 def estimate_cluster_count(x: NDArray[np.float32]) -> int:

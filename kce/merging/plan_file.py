@@ -37,6 +37,7 @@ class PlanFile(Document):
         classes: Category -> class.
         made: How the plan came about.
         asked: Number of classes that was asked for; absent where none was.
+        between: The lowest and the highest number of classes that is possible, if `asked` is an estimate; else absent.
         made_hash: Hash of the classes as they were made, by ``partition_hash``; absent in a plan written by hand.
         edited: Whether a run found other classes than those. It is for people: readers compare the hashes.
     """
@@ -48,6 +49,7 @@ class PlanFile(Document):
     classes: Mapping[str, str]
     made: str = ""
     asked: int | None = None
+    between: tuple[int, int] | None = None
     made_hash: str = ""
     edited: bool = False
 
@@ -115,6 +117,8 @@ def write_plan(path: Path, plan: MergePlan) -> None:
     document["made"] = plan.made
     if plan.asked is not None:
         document["asked"] = plan.asked
+    if plan.between is not None:
+        document["between"] = list(plan.between)
     if plan.edited_from != UNKNOWN_HASH:
         document["made_hash"] = plan.edited_from or partition_hash(plan)
     if plan.edited:
@@ -151,7 +155,7 @@ def read_plan(path: Path) -> MergePlan:
     classes = tomlkit.parse(read_regular_text(path))["classes"]
     comments = {category: classes[category].trivia.comment for category in spec.classes}
     votes = {category: comment.lstrip("# ") for category, comment in comments.items() if comment}
-    plan = MergePlan(spec.classes, votes, spec.made, spec.asked)
+    plan = MergePlan(spec.classes, votes, spec.made, spec.asked, between=spec.between)
     made_hash = spec.made_hash or (UNKNOWN_HASH if spec.made else "")
     return plan if made_hash in ("", partition_hash(plan)) else replace(plan, edited_from=made_hash)
 

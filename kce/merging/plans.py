@@ -14,10 +14,11 @@ from kce.errors import BadData, KCEError
 from kce.features.moments import code_means
 from kce.features.reduction import load_rows
 from kce.features.streams import coded_batches
-from kce.merging.class_count import count_classes, same_dataset_pairs
+from kce.merging.category_means import finite
+from kce.merging.class_count import same_dataset_pairs
 from kce.registry.validation import takes_cannot_link
 from kce.system.rng import generator
-from kce.types import Features, MergePlan
+from kce.types import MergePlan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -139,7 +140,7 @@ def by_clusters(
         numbers = _cluster(clusterer, means.astype(np.float32), cannot_link)
     else:
         order = np.lexsort((np.unique(features.key, return_inverse=True)[1], codes))
-        clusters = _cluster(clusterer, _finite(load_rows(features, clusterer).x)[order])
+        clusters = _cluster(clusterer, finite(load_rows(features, clusterer).x)[order])
         shares = _cluster_shares(codes[order], clusters, len(categories))
         numbers = np.array([_largest_share(share) for share in shares])
     # Noise is not a cluster: each of its categories gets a number that no other has.
@@ -160,22 +161,6 @@ def by_clusters(
         _log.warning("%s was asked for %d classes and made %d", name, asked, classes_made)
         made += f"; asked for {asked} classes, made {classes_made}"
     return MergePlan(classes, votes, made, asked)
-
-
-def estimate_class_count(features: FeatureStream) -> int:
-    """Count the classes that the categories of these features fall into; see ``kce.merging.class_count``."""
-    categories, codes = np.unique(features.label, return_inverse=True)
-    return count_classes(_category_means(features, codes, len(categories)), _category_datasets(features, codes))
-
-
-def mean_rows(rows: FeatureStream) -> Features:
-    """Take the mean of each category, in one pass: a row for each, in order of category, under its first key.
-
-    Plans by clusters of means, and the number of classes, are the same of these rows as of all rows.
-    """
-    labels, first, codes = np.unique(rows.label, return_index=True, return_inverse=True)
-    means = _category_means(rows, codes, len(labels)).astype(np.float32)
-    return Features(rows.key[first], labels, rows.group[first], means)
 
 
 def same_partition(one: MergePlan, other: MergePlan) -> bool:
@@ -202,13 +187,7 @@ def _numbered(word: str, categories: list[str], numbers: list[int]) -> dict[str,
 
 def _category_means(rows: FeatureStream, codes: NDArray[np.int_], count: int) -> NDArray[np.float64]:
     """The mean features of each category, from one pass over the rows: (count, dim)."""
-    return code_means(((_finite(x), own) for x, own in coded_batches([rows], codes)), count)
-
-
-def _finite(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    if not np.isfinite(x).all():
-        raise BadData("the features to cluster are not all finite (NaN or infinite)", "extract the features again")
-    return x
+    return code_means(((finite(x), own) for x, own in coded_batches([rows], codes)), count)
 
 
 def _category_datasets(features: FeatureStream, codes: NDArray[np.int_]) -> NDArray[np.str_]:

@@ -21,8 +21,10 @@ from kce.features.reduction import align_rows, reduce_rows
 from kce.features.streams import StoredRows, in_memory
 from kce.features.table import find_table, has_table, open_table
 from kce.merging.aligner_inputs import collect_reals, sample_viewed_rows
+from kce.merging.category_means import CategoryMeans
+from kce.merging.class_count import count_remarks
 from kce.merging.plan_file import check_plan, mark_edit, plan_origin, read_plan, write_plan
-from kce.merging.plans import at_random, by_clusters, by_name, estimate_class_count, mean_rows, unmerged_plan
+from kce.merging.plans import at_random, by_clusters, by_name, unmerged_plan
 from kce.pipeline.networks import Networks
 from kce.pipeline.plan_edits import edit_remarks, refuse_late_edit
 from kce.pipeline.recipe import (
@@ -172,6 +174,11 @@ def _refuse_other_choices(path: Path, recipe: Recipe) -> None:
             (f"--precision {began} continues it as it began; or " if same else "")
             + "name another folder for this run, or move that one away",
         )
+
+
+def _plan_remarks(plan: MergePlan) -> list[str]:
+    """What a reader of results must know of the plan."""
+    return [*edit_remarks(plan), *count_remarks(plan)]
 
 
 def _weights(folder: Path, network: str) -> Path:
@@ -373,7 +380,7 @@ class _Stages:
         else:
             plan = self._new_plan()
             write_plan(self._plan_path, plan)
-        for remark in edit_remarks(plan):
+        for remark in _plan_remarks(plan):
             _log.warning(remark)
         return plan
 
@@ -399,7 +406,8 @@ class _Stages:
             return clustered
         # The control of the plan by clusters: classes of the same sizes, with random members.
         sizes = [len(clustered.members(name)) for name in clustered.names]
-        return replace(at_random(self.faces.categories, sizes, recipe.seed), asked=clustered.asked)
+        control = at_random(self.faces.categories, sizes, recipe.seed)
+        return replace(control, asked=clustered.asked, between=clustered.between)
 
     def _plan_by_clusters(self, names: int) -> MergePlan:
         """Align, reduce and cluster the known rows; `names` is how many classes the plan by name has."""
@@ -424,15 +432,22 @@ class _Stages:
         return replace(plan, votes=votes)
 
     def _cluster(self, rows: FeatureStream, names: int) -> MergePlan:
-        recipe, parameters = self.recipe, dict[str, int]()
-        if recipe.vote == "means":
-            rows = mean_rows(rows)  # read once, whatever is asked of them
-        if self.registry.takes("clusterer", recipe.clusterer, "n_clusters"):
-            k = names if recipe.k == "name" else recipe.k
-            parameters["n_clusters"] = estimate_class_count(rows) if k == "estimate" else int(k)
+        recipe, parameters, count = self.recipe, dict[str, int](), None
+        takes_number = self.registry.takes("clusterer", recipe.clusterer, "n_clusters")
+        estimated = takes_number and recipe.k == "estimate"
+        if recipe.vote == "means" or estimated:
+            means = CategoryMeans.of(rows)  # read once, whatever is asked of them
+            count = means.count_classes() if estimated else None
+            rows = means.rows() if recipe.vote == "means" else rows
+        if takes_number:
+            parameters["n_clusters"] = count.best if count else names if recipe.k == "name" else int(recipe.k)
         part = self.registry.resolve_seeded("clusterer", recipe.clusterer, recipe.seed, **parameters)
         with isolation.component(part, self.registry, recipe.timeout) as clusterer:
-            return by_clusters(rows, clusterer, recipe.vote, part.spec, part.parameters.get("n_clusters"))
+            plan = by_clusters(rows, clusterer, recipe.vote, part.spec, part.parameters.get("n_clusters"))
+        if count is None:
+            return plan
+        _log.info("%s", count.describe())
+        return replace(plan, made=f"{plan.made}; {count.describe()}", between=(count.low, count.high))
 
     # Scores ------------------------------------------------------------------------------------------------------
 
@@ -445,7 +460,7 @@ class _Stages:
         with open_evaluators(self.registry, evaluate.evaluators, seed, self.recipe.timeout) as evaluators:
             scored = score_features(reduced, evaluators, seed=seed, plan=plan, resamples=evaluate.resamples)
         self.progress("scoring", 1, 1)
-        scored["remarks"] += [*edit_remarks(plan), *self._held_out_remarks()]
+        scored["remarks"] += [*_plan_remarks(plan), *self._held_out_remarks()]
         import torch
 
         return RunReport(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kce.bench import synthetic
 from kce.bench.world_parameters import FeatureWorldParameters
 from kce.errors import BadData
-from kce.merging.class_count import count_classes, estimate_cluster_count, same_dataset_pairs
+from kce.merging.class_count import ClassCount, count_classes, estimate_cluster_count, same_dataset_pairs
 from kce.merging.plans import by_clusters
 from kce.registry.registry import Registry
 from kce.types import Features
@@ -32,22 +32,58 @@ def world(processes: int, seed: int, datasets: int = 4) -> tuple[np.ndarray, np.
 def test_distant_methods_are_counted(processes: int, seed: int) -> None:
     means, datasets, _ = world(processes, seed)
     assume(len(set(datasets.tolist())) < len(datasets))
-    assert count_classes(means, datasets) == processes
+    count = count_classes(means, datasets)
+    assert count.best == processes
+    assert count.low <= processes <= count.high
 
 
-@given(st.integers(2, 9), st.integers(0, 1000))
-def test_neither_order_nor_scale_nor_place_matter(processes: int, seed: int) -> None:
+@given(st.integers(2, 9), st.integers(0, 1000), st.floats(0, 20))
+def test_neither_order_nor_scale_nor_place_matter(processes: int, seed: int, noise: float) -> None:
     means, datasets, _ = world(processes, seed)
     assume(len(set(datasets.tolist())) < len(datasets))
     order = np.random.default_rng(seed).permutation(len(means))
-    result = count_classes(means, datasets)
-    assert count_classes(7 * means[order] - 3, datasets[order]) == result
-    assert 1 <= result <= len(means)
+    result = count_classes(means, datasets, noise)
+    assert count_classes(7 * means[order] - 3, datasets[order], 49 * noise) == result
+
+
+@given(st.integers(2, 9), st.integers(0, 1000), st.floats(0, 30))
+def test_the_range_holds_the_estimate_and_is_possible(processes: int, seed: int, blur: float) -> None:
+    means, datasets, _ = world(processes, seed)
+    assume(len(set(datasets.tolist())) < len(datasets))
+    means = means + np.random.default_rng(seed).normal(0, blur, means.shape)
+    count = count_classes(means, datasets)
+    assert np.unique(datasets, return_counts=True)[1].max() <= count.low <= count.best <= count.high <= len(means)
+    assert count.decided == (max(count.best - count.low, count.high - count.best) <= 1)
+
+
+@given(st.integers(2, 9), st.integers(0, 1000), st.data())
+def test_what_another_dataset_has_too_is_no_further_class(processes: int, seed: int, data: st.DataObject) -> None:
+    means, datasets, _ = world(processes, seed)
+    assume(len(set(datasets.tolist())) < len(datasets))
+    twin = data.draw(st.integers(0, len(means) - 1))
+    more = count_classes(np.vstack([means, means[twin]]), np.append(datasets, "another"))
+    assert more == count_classes(means, datasets)
+
+
+def test_how_near_is_the_same_is_in_doubt() -> None:
+    """The siblings are 10 apart; what lies between half and twice the threshold may be one class or two."""
+    datasets = np.array(["a", "a", "b"])
+    counts = {at: count_classes(np.array([[0.0], [10.0], [-float(at)]]), datasets) for at in (2, 4, 6, 10)}
+    assert counts == {2: ClassCount(2, 2, 2), 4: ClassCount(2, 2, 3), 6: ClassCount(3, 2, 3), 10: ClassCount(3, 3, 3)}
+    assert not ClassCount(5, 3, 6).decided
+    assert not ClassCount(5, 4, 7).decided
+
+
+def test_what_chance_adds_to_a_distance_is_taken_off() -> None:
+    means, datasets = np.array([[0.0], [10.0], [-5.0]]), np.array(["a", "a", "b"])
+    noise = np.array([[0.0, 0.0, 24.0], [0.0, 0.0, 24.0], [24.0, 24.0, 0.0]])
+    assert (count_classes(means, datasets).best, count_classes(means, datasets, noise).best) == (3, 2)
+    assert count_classes(means, datasets, 1e6).best == 3  # all is chance: nothing is nearer than anything else
 
 
 def test_one_dataset_has_as_many_classes_as_categories() -> None:
     means = np.random.default_rng(0).normal(0, 1, (7, 3))
-    assert count_classes(means, np.full(7, "a")) == 7
+    assert count_classes(means, np.full(7, "a")) == ClassCount(7, 7, 7)
 
 
 def test_where_no_dataset_has_two_categories_nothing_can_be_estimated() -> None:
@@ -57,7 +93,7 @@ def test_where_no_dataset_has_two_categories_nothing_can_be_estimated() -> None:
 
 def test_twins_are_one_class() -> None:
     means = np.array([[0.0, 0], [0, 0], [5, 0], [5, 0], [0, 9], [0, 9]])
-    assert count_classes(means, np.array(["a", "b"] * 3)) == 3
+    assert count_classes(means, np.array(["a", "b"] * 3)) == ClassCount(3, 3, 3)
 
 
 def test_pairs_of_one_dataset_are_marked() -> None:

@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kce.errors import BadData, KCEError
+from kce.merging.category_means import CategoryMeans
+from kce.merging.class_count import count_remarks
 from kce.merging.plan_file import (
     check_plan,
     describe_edit,
@@ -21,7 +23,7 @@ from kce.merging.plan_file import (
     read_plan,
     write_plan,
 )
-from kce.merging.plans import at_random, by_clusters, by_name, mean_rows, same_partition, unmerged_plan
+from kce.merging.plans import at_random, by_clusters, by_name, same_partition, unmerged_plan
 from kce.types import Features, MergePlan
 
 # Sun et al. 2023: the categories, which group evaluates each (0: none does), and the rules by which names were merged.
@@ -257,7 +259,7 @@ def test_rows_vote_by_majority_and_a_tie_goes_to_the_first_cluster() -> None:
 @given(order=st.permutations(range(10)))
 def test_the_means_of_categories_say_all_that_a_plan_by_means_asks(order: list[int]) -> None:
     rows = table(WORLD).take(np.array(order))
-    means = mean_rows(rows)
+    means = CategoryMeans.of(rows).rows()
     assert means.categories == means.label.tolist() == rows.categories
     assert set(means.key.tolist()) <= set(rows.key.tolist())
     near = Near({0: 0, 1: 1, 2: 2})
@@ -314,6 +316,16 @@ def test_a_plan_comes_back_as_it_was_written(
     write_plan(path, back)
     assert read_plan(path) == back
     assert [p.name for p in path.parent.iterdir()] == ["plan.toml"]
+
+
+def test_a_plan_keeps_what_was_possible(tmp_path: Path) -> None:
+    plan = MergePlan({"a": "x", "b": "x"}, asked=4, between=(3, 7))
+    write_plan(tmp_path / "plan.toml", plan)
+    assert "between = [3, 7]" in (tmp_path / "plan.toml").read_text(encoding="utf-8")
+    back = read_plan(tmp_path / "plan.toml")
+    assert back == plan
+    assert "3 to 7 are possible" in count_remarks(back)[0]
+    assert not count_remarks(replace(back, edited_from="another"))  # a person has decided
 
 
 def test_a_plan_is_readable(tmp_path: Path) -> None:

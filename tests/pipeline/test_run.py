@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import re
 import shutil
 from dataclasses import replace
@@ -18,6 +19,7 @@ from kce.faces.cut import cut
 from kce.faces.folder import read_faces
 from kce.features.table import find_table, open_table
 from kce.merging.aligner_inputs import collect_reals, find_fallback_reals
+from kce.merging.class_count import ClassCount
 from kce.merging.plan_file import partition_hash, plan_origin, read_plan, write_plan
 from kce.merging.plans import MergePlan
 from kce.pipeline.recipe import Evaluate, Recipe, read_recipe, write_recipe
@@ -173,6 +175,34 @@ def test_a_plan_edited_by_hand_is_the_plan(chosen: Recipe, tmp_path: Path) -> No
     (tmp_path / "mine.toml").write_text((tmp_path / "a" / "plan.toml").read_text())
     other = run(tmp_path / "b", replace(chosen, plan=str(tmp_path / "mine.toml")), REGISTRY, until="plan")
     assert other["plan"] == classes
+
+
+def test_an_estimated_number_of_classes_comes_with_what_is_possible(
+    chosen: Recipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    estimated = replace(chosen, k="estimate", train=replace(chosen.train, epochs=1))
+    counts = set()
+    for vote in ("means", "rows"):
+        caplog.clear()
+        with caplog.at_level(logging.INFO, logger="kce"):
+            run(tmp_path / vote, replace(estimated, vote=vote), REGISTRY, "plan")  # type: ignore[arg-type]
+        plan = read_plan(tmp_path / vote / "plan.toml")
+        assert plan.asked is not None
+        assert plan.between is not None
+        count = ClassCount(plan.asked, *plan.between)
+        assert count.describe() in plan.made
+        assert count.describe() in [record.getMessage() for record in caplog.records]
+        counts.add(count)
+    assert len(counts) == 1  # it does not depend on what is clustered
+    # What is undecidable is said whenever the plan is used, and in the report.
+    path = tmp_path / "means" / "plan.toml"
+    text = re.sub(r"between = .*", "between = [1, 99]", path.read_text(encoding="utf-8"))
+    path.write_text(text, encoding="utf-8")
+    caplog.clear()
+    report = run(tmp_path / "means", estimated, REGISTRY)
+    assert any("undecidable" in record.getMessage() for record in caplog.records)
+    assert any("1 to 99 are possible" in remark for remark in report["remarks"])
+    assert not report["edited"]
 
 
 def test_an_edited_plan_says_so_everywhere_and_comes_too_late_after_the_final_training(

@@ -1,0 +1,123 @@
+"""The mean features of categories, and how far chance moves them apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kce.errors import BadData
+from kce.features.moments import code_means
+from kce.features.streams import coded_batches
+from kce.merging.class_count import ClassCount, count_classes
+from kce.types import Features
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from kce.types import FeatureStream
+
+PARTS = 32
+"""Parts that the recordings are split into: enough to say how chance moves a mean, few enough to hold."""
+
+
+@dataclass(frozen=True, eq=False)
+class CategoryMeans:
+    """What plans by means ask of the rows, from one pass over them.
+
+    Attributes:
+        key: (n,) str, the first key of each category.
+        label: (n,) str, the categories, sorted.
+        group: (n,) str, the group of that first key.
+        dataset: (n,) str, their datasets.
+        parts: (n, PARTS, dim) the mean of the rows of each category and part of the recordings; 0 where there are none.
+        counts: (n, PARTS) their number of rows.
+
+    Example:
+        >>> import numpy as np
+        >>> label = np.array(["A_x", "A_x", "B_y", "B_y"])
+        >>> rows = Features(np.array(list("abcd")), label, np.array(list("1234")), np.array([[0.0], [2], [5], [5]]))
+        >>> CategoryMeans.of(rows).means.tolist()
+        [[1.0], [5.0]]
+    """
+
+    key: NDArray[np.str_]
+    label: NDArray[np.str_]
+    group: NDArray[np.str_]
+    dataset: NDArray[np.str_]
+    parts: NDArray[np.float64]
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rows: FeatureStream) -> CategoryMeans:
+        """Read all rows once.
+
+        Args:
+            rows: Features of the known categories.
+
+        Raises:
+            BadData: If there are values that are not finite.
+        """
+        label, first, codes = np.unique(rows.label, return_index=True, return_inverse=True)
+        recordings = np.unique(rows.recording, return_inverse=True)[1]
+        codes = codes * PARTS + recordings % PARTS  # a recording is in one part, whatever was made of it
+        size = len(label) * PARTS
+        means = code_means(((finite(x), own) for x, own in coded_batches([rows], codes)), size)
+        return cls(
+            rows.key[first],
+            label,
+            rows.group[first],
+            rows.dataset[first],
+            np.nan_to_num(means).reshape(len(label), PARTS, -1),
+            np.bincount(codes, minlength=size).reshape(len(label), PARTS),
+        )
+
+    @cached_property
+    def means(self) -> NDArray[np.float64]:
+        """(n, dim) the mean of each category."""
+        return np.asarray(self._sums.sum(axis=1) / self.counts.sum(axis=1)[:, None])
+
+    @cached_property
+    def noise(self) -> NDArray[np.float64]:
+        """(n, n) how much greater than that of the true means the squared distance of two means is, on average.
+
+        It is the jackknife's variance of the difference, with one part of the recordings left out at a time. What two
+        categories share, as those of one dataset share their recordings, moves both alike and is not in it. A category
+        whose recordings are all in one part says nothing of itself: it adds nothing.
+        """
+        from sklearn.metrics import pairwise_distances
+
+        total, rows = self._sums.sum(axis=1), self.counts.sum(axis=1)
+        noise = np.zeros((len(rows), len(rows)))
+        for part in range(PARTS):
+            left = rows - self.counts[:, part]
+            moved = (total - self._sums[:, part]) / np.maximum(left, 1)[:, None] - self.means
+            moved[left == 0] = 0.0
+            noise += pairwise_distances(moved, metric="sqeuclidean")
+        return noise * (PARTS - 1) / PARTS
+
+    def rows(self) -> Features:
+        """One row for each category, in order of category: plans by clusters of means are the same of them."""
+        return Features(self.key, self.label, self.group, self.means.astype(np.float32))
+
+    def count_classes(self) -> ClassCount:
+        """Count the classes that the categories fall into; see ``kce.merging.class_count``."""
+        return count_classes(self.means, self.dataset, self.noise)
+
+    @property
+    def _sums(self) -> NDArray[np.float64]:
+        return self.parts * self.counts[:, :, None]
+
+
+def finite(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return x, or raise BadData if it has values that are not finite.
+
+    >>> import numpy as np
+    >>> finite(np.ones(2, np.float32)).tolist()
+    [1.0, 1.0]
+    """
+    if not np.isfinite(x).all():
+        raise BadData("the features to cluster are not all finite (NaN or infinite)", "extract the features again")
+    return x
