@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -17,8 +18,11 @@ from kce.registry import defaults
 
 if TYPE_CHECKING:
     from kce.api.arguments import AnyPath
+    from kce.bench.bench_cost import BenchCost
     from kce.registry.registry import Registry
     from kce.types import Progress
+
+_log = logging.getLogger("kce.api.bench")
 
 P = ParamSpec("P")
 
@@ -169,6 +173,7 @@ def aligners(
     """
     from kce.bench.aligner_report import compare_aligners, summarize_aligners, write_aligner_report
     from kce.bench.aligners import ALIGNER_RECIPE, KS, list_align_cells, read_aligner_bench, run_align_cells
+    from kce.bench.bench_cost import aligner_cost
     from kce.bench.bench_provenance import aligner_provenance
     from kce.bench.cell_store import finished_ids
     from kce.faces import degrade
@@ -193,8 +198,11 @@ def aligners(
         several("clusterer", clusterer) or [],
         several("k", k) or KS,
     )
+    done = finished_ids(folder)
+    cost = aligner_cost(folder, [cell for cell in cells if cell.id not in done], chosen, registry, workers)
     if dry_run:
-        return AlignerBench(_planned(cells, finished_ids(folder)), folder)
+        return AlignerBench(_planned(cells, done, cost), folder)
+    _announce(cost, registry)
     with folder_lock(folder, "bench"):
         with shown_progress(progress) as show:
             results = run_align_cells(folder, cells, chosen, registry, workers, show)
@@ -263,9 +271,10 @@ def tracers(
     """
     import tempfile
 
+    from kce.bench.bench_cost import drawn_cost
     from kce.bench.bench_provenance import tracer_provenance
     from kce.bench.cell_store import finished_ids
-    from kce.bench.drawn_worlds import read_drawn_recipe
+    from kce.bench.drawn_worlds import read_drawn_recipe, with_resolved_precision
     from kce.bench.tracer_report import tracer_document, write_tracer_report
     from kce.bench.tracers import list_tracer_cells, run_tracer_cells
     from kce.registry.registry import Registry
@@ -278,8 +287,12 @@ def tracers(
     drawn = read_drawn_recipe() if recipe is None else read_drawn_recipe(Path(recipe))
     worlds = several("world", world) or []
     cells = list_tracer_cells(registry, chosen, worlds, range(seeds), level, discover, methods, drawn)
+    done = finished_ids(folder, limit) if folder else set()
+    cost = drawn_cost(folder, [cell for cell in cells if cell.id not in done], drawn, registry, workers)
     if dry_run:
-        return TracerBench(_planned(cells, finished_ids(folder, limit) if folder else set()), folder)
+        return TracerBench(_planned(cells, done, cost), folder)
+    drawn = with_resolved_precision(drawn)  # only now: it may load torch
+    _announce(cost, registry)
     with tempfile.TemporaryDirectory() if folder is None else nullcontext(str(folder)) as at:
         with shown_progress(progress) as show:
             results = run_tracer_cells(Path(at), cells, registry, limit, workers, show, drawn)
@@ -376,10 +389,22 @@ def _built_in(registry: Registry, kind: str) -> list[str]:
     return [row["name"] for row in registry.list_components(kind) if row["source"] == "built-in"]
 
 
-def _planned(cells: Sequence[Any], done: set[str]) -> dict[str, Any]:
+def _planned(cells: Sequence[Any], done: set[str], cost: BenchCost | None = None) -> dict[str, Any]:
     from dataclasses import asdict
 
-    return {"cells": [{"id": cell.id, **asdict(cell), "done": cell.id in done} for cell in cells]}
+    from kce.system.documents import model_to_table
+
+    planned = {"cells": [{"id": cell.id, **asdict(cell), "done": cell.id in done} for cell in cells]}
+    return planned if cost is None else {**planned, "cost": model_to_table(cost)}
+
+
+def _announce(cost: BenchCost, registry: Registry) -> None:
+    """Say what is left to make, and about how long it takes, if networks are to be trained."""
+    from kce.bench.bench_cost import describe_bench_cost
+
+    if cost.trainings:
+        for line in describe_bench_cost(cost, registry):
+            _log.info("%s", line)
 
 
 def _checked(result: B, cells: Sequence[Mapping[str, Any]]) -> B:

@@ -28,6 +28,19 @@ class BenchResult(Result):
         """Every combination that was tried, with its status and scores; in a dry run, whether it is `done`."""
         return list(self.to_dict()["cells"])
 
+    def cost(self) -> list[str]:
+        """What a dry run found left to make, and about how long its networks take on this machine, in lines of text.
+
+        A few steps of each training are timed for it, which takes some seconds. Empty if no network is to be trained.
+        """
+        from kce.bench.bench_cost import BenchCost, describe_bench_cost
+        from kce.registry.registry import Registry
+        from kce.system.documents import model_from_table
+
+        table = self._document.get("cost")
+        cost = model_from_table(table, BenchCost, "the cost") if table else BenchCost(0, 0, 0)
+        return describe_bench_cost(cost, Registry.load()) if cost.trainings else []
+
     def _summary(self) -> str:
         cells = counted(len(self.cells), "cell")
         if not self.cells or "status" not in self.cells[0]:

@@ -143,7 +143,8 @@ def run(
         loss: softmax, or within-dataset: over the classes of a face's own dataset.
         held_out: Share of the known faces that is not trained on and measures accuracy.
         checkpoint: The weights to keep: last, or best on the held-out faces.
-        precision: auto, 32, bf16 or 16; auto: 32 on the CPU, bf16 or 16 on a GPU.
+        precision: auto, fast, 32, bf16 or 16; auto: 32 on the CPU, bf16 or 16 on a GPU; fast: bf16 also
+            on a CPU that has it.
         seed: Seed of every random choice.
         timeout: Seconds a third party's component may take; 0: no limit.
         evaluator: One or more evaluators, instead of the recipe's.

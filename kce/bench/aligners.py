@@ -21,6 +21,7 @@ from kce.bench.drawn_faces import (
     make_face_folder,
     read_methods,
     read_truth,
+    shares_root,
     store_face_folder,
 )
 from kce.errors import BadData, KCEError, MachineFault, UnknownName
@@ -308,7 +309,7 @@ def _run_cells(
         arguments = (str(registry.folder.absolute()), str(folder.absolute()), bench)
         # A third party's component may get a process of its own, so workers may start processes.
         with Workers(min(workers, len(by_setting)), _make_worker, arguments, tries=1, parents=True) as pool:
-            _make_faces(pool, by_setting, progress)
+            _make_faces(pool, by_setting, 1 if shares_root(bench.world, registry) else 0, progress)
             for setting, own in by_setting.items():
                 pool.submit((setting, own))
             for own in by_setting.values():
@@ -326,11 +327,11 @@ def made_from(bench: AlignerBench) -> dict[str, Any]:
     return {key: value for key, value in document_to_table(bench).items() if key not in ("aligners", "clusterers")}
 
 
-def _make_faces(pool: Workers, settings: Mapping[AlignSetting, Any], progress: Progress) -> None:
-    """Make each face folder once, before the runs that share it; those with artefacts after those without."""
+def _make_faces(pool: Workers, settings: Mapping[AlignSetting, Any], alone: int, progress: Progress) -> None:
+    """Make each face folder once, before the runs that share it: `alone` at first, those with artefacts at last."""
     folders = dict.fromkeys(replace(setting, training="", net=0) for setting in settings)
-    uniform = dict.fromkeys(replace(setting, kind=UNIFORM, amount=0.0) for setting in folders)
-    for batch in (list(uniform), [setting for setting in folders if setting not in uniform]):
+    uniform = list(dict.fromkeys(replace(setting, kind=UNIFORM, amount=0.0) for setting in folders))
+    for batch in (uniform[:alone], uniform[alone:], [setting for setting in folders if setting not in uniform]):
         for number, setting in enumerate(batch):
             pool.submit((setting, []))
             progress("worlds", number, len(batch))

@@ -64,21 +64,33 @@ def build_world(world: str, registry: Registry, number: int, root: Path) -> Any:
     Raises:
         KCEError: The dataset cannot be built, or is no world: it takes no placement, or cannot say its truth.
     """
-    name, given = parse_spec(world)
+    name, given = _given(world, registry)
     part = registry.component("dataset", name)
-    given = {**part.parameters, **given}
     taken = factory_signature(f"dataset {name!r}", part.factory).parameters
     if "placement" not in taken:
         raise _no_world(name, "takes no placement")
     # A class is asked before it is built: what reads files may have none to read in the folder of a world.
     if isinstance(part.factory, type) and not hasattr(part.factory, "truth"):
         raise _no_world(name, "has no method truth()")
-    values = {"placement": number} if "root" in given else {"root": root, "seed": number, "placement": number}
+    values = (
+        {"placement": number} if shares_root(world, registry) else {"root": root, "seed": number, "placement": number}
+    )
     values = {key: value for key, value in values.items() if key in taken and key not in given}
     dataset = registry.build("dataset", world, **values)
     if not callable(getattr(dataset, "truth", None)):
         raise _no_world(name, "has no method truth()")
     return dataset
+
+
+def shares_root(world: str, registry: Registry) -> bool:
+    """Whether one world is made for all numbers: then one process makes it, before others read it."""
+    return "root" in _given(world, registry)[1]
+
+
+def _given(world: str, registry: Registry) -> tuple[str, dict[str, Any]]:
+    """The name of a dataset, and the parameters that its spec or ``registry.toml`` sets."""
+    name, parameters = parse_spec(world)
+    return name, {**registry.component("dataset", name).parameters, **parameters}
 
 
 def read_truth(dataset: Any, world: str) -> dict[str, str]:

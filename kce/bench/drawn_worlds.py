@@ -27,6 +27,7 @@ from kce.bench.drawn_faces import (
     read_methods,
     read_truth,
     readable_hash,
+    shares_root,
     store_face_folder,
 )
 from kce.bench.tracer_trials import CALIBRATE, FIT, TRACED, Trial, join_rows, split_recordings
@@ -45,6 +46,7 @@ from kce.registry.specs import format_spec, parse_spec
 from kce.system.documents import Document, model_from_table, read_document
 from kce.system.shipped import RECIPES
 from kce.system.worker_pool import TaskLost, Workers, lost_fault
+from kce.training.device import resolve_precision
 from kce.training.settings import TrainSettings, check_train_settings
 from kce.training.train import train
 from kce.types import MergePlan
@@ -99,6 +101,15 @@ def read_drawn_recipe(path: Path = RECIPE_FILE) -> DrawnRecipe:
     for settings in recipe.training.values():
         check_train_settings(settings)
     return recipe
+
+
+def with_resolved_precision(recipe: DrawnRecipe) -> DrawnRecipe:
+    """Say in the recipe in what this machine computes: results of two precisions are then not mixed in one folder."""
+    training = {
+        name: replace(settings, precision=resolve_precision(settings.precision))
+        for name, settings in recipe.training.items()
+    }
+    return replace(recipe, training=training)
 
 
 @dataclass(frozen=True)
@@ -236,6 +247,11 @@ def network_folder(world: DrawnWorld, seed: int) -> str:
     return f"{face_folder_name(world.number, world.kind, world.amount)}-networks/{name}"
 
 
+def network_path(folder: Path, world: DrawnWorld, seed: int) -> Path:
+    """The weights of a world's network; `folder` is where worlds are kept."""
+    return world.below(folder) / network_folder(world, seed) / "network.safetensors"
+
+
 def make_drawn_faces(folder: Path, world: DrawnWorld, recipe: DrawnRecipe, registry: Registry) -> None:
     """Draw a world and cut its faces, or store those that are cut in its way; `folder` is where worlds are kept."""
     at = world.below(folder)
@@ -259,17 +275,19 @@ def make_network(folder: Path, world: DrawnWorld, seed: int, recipe: DrawnRecipe
     to = at / network_folder(world, seed)
     settings = replace(recipe.training[world.training], seed=seed)
     faces = read_faces(at / face_folder_name(world.number, world.kind, world.amount))
-    families, unseen = _families(read_methods(at, world.number), recipe.unknown, settings)
+    families, unseen = families_of(read_methods(at, world.number), recipe.unknown, settings)
     part = split_recordings(recordings(faces.group, faces.key), seed)
     known = faces.category.isin(list(families))
     traced = known | faces.category.isin(unseen)
-    weights = to / "network.safetensors"
+    weights = network_path(folder, world, seed)
     to.mkdir(parents=True, exist_ok=True)
     size = int(registry.build("backbone", recipe.backbone).size)
     plan = MergePlan(families)
-    train(recipe.backbone, Pixels(faces.take(known & (part == FIT)), size), plan, settings, registry, weights)
+    fit = Pixels(faces.take(known & (part == FIT)), size)
+    train(recipe.backbone, fit, plan, settings, registry, weights)
     for which, rows in ((FIT, known), (CALIBRATE, known), (TRACED, traced)):
-        pixels = Pixels(faces.take(rows & (part == which)), size)
+        # Those that were trained on are decoded already.
+        pixels = fit if which == FIT else Pixels(faces.take(rows & (part == which)), size)
         extract_features(pixels, weights, registry, to / _FEATURES, _TABLES[which])
 
 
@@ -285,7 +303,7 @@ def load_drawn_trial(folder: Path, world: DrawnWorld, seed: int, unknown: tuple[
     return Trial(rows, np.array(method, np.str_), part, tuple(sorted(unseen)))
 
 
-def _families(
+def families_of(
     methods: Mapping[str, str], unknown: Sequence[str], settings: TrainSettings
 ) -> tuple[dict[str, str], list[str]]:
     """Category -> class of the network, and the categories of unseen methods.
@@ -325,9 +343,15 @@ def prepare_drawn_worlds(
     arguments = (str(registry.folder.absolute()), str(folder.absolute()), recipe)
     uniform = [world for world in dict.fromkeys(faces) if world.kind == UNIFORM]
     stored = [world for world in dict.fromkeys(faces) if world.kind != UNIFORM]
+    shared = {
+        world.dataset: world for world in reversed(uniform) if shares_root(world.dataset or recipe.world, registry)
+    }
+    batches: list[tuple[str, Sequence[Any]]] = [("worlds", [world]) for world in shared.values()]
+    batches.append(("worlds", [world for world in uniform if world not in shared.values()]))
+    batches += [("storage", stored), ("networks", list(dict.fromkeys(wanted)))]
     # A third party's component may get a process of its own, so workers may start processes.
     with Workers(workers, _make_preparer, arguments, tries=1, parents=True) as pool:
-        for what, tasks in (("worlds", uniform), ("storage", stored), ("networks", list(dict.fromkeys(wanted)))):
+        for what, tasks in batches:
             for done, (_, outcome) in enumerate(pool.map_ahead(tasks)):
                 if isinstance(outcome, TaskLost):
                     failed = BadData(

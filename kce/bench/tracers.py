@@ -25,6 +25,7 @@ from kce.bench.drawn_worlds import (
     prepare_drawn_worlds,
     read_drawn_recipe,
     resolve_drawn_worlds,
+    with_resolved_precision,
 )
 from kce.bench.tracer_trials import CALIBRATE, FIT, TRACED, Trial, load_rows, split_rows
 from kce.bench.worlds import SUITE, is_table, resolve_world_names, suite_worlds
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 
 TIME_LIMIT = 300.0
 """Seconds for a cell, including the making of its feature world; drawn worlds and networks are made before."""
+WORLDS = "worlds"
+"""The folder of drawn worlds, below the benchmark's."""
 WORLD_ROWS = 400
 """Rows of the largest category of a feature world, unless its name says otherwise: 80 recordings of 5."""
 
@@ -191,7 +194,8 @@ def run_tracer_cells(
         limit: Seconds for a cell.
         workers: Number of processes.
         progress: Called for every cell.
-        recipe: How drawn worlds are made and networks trained on them; None = the shipped one.
+        recipe: How drawn worlds are made and networks trained on them; None = the shipped one. Its precisions are
+            resolved, as ``with_resolved_precision`` does it.
 
     Returns:
         The results of all cells in their order, each with the fields of ``TracerResult``.
@@ -201,7 +205,7 @@ def run_tracer_cells(
         KCEError: If another process writes in the folder.
     """
     parts = {("tracer", cell.tracer) for cell in cells} | {("clusterer", cell.discover) for cell in cells}
-    recipe = recipe or read_drawn_recipe()
+    recipe = with_resolved_precision(recipe or read_drawn_recipe())
     drawn = [parse_drawn_world(cell.world) for cell in cells if is_drawn_world(cell.world)]
     parts |= {("dataset", world.dataset or recipe.world) for world in drawn}
     used = part_origins(registry, [(kind, spec) for kind, spec in parts if spec])
@@ -212,7 +216,7 @@ def run_tracer_cells(
         results = {name: result for name, result in stored.items() if is_final(result, limit)}
 
         def start() -> Workers:
-            at = folder.absolute() / "worlds"
+            at = folder.absolute() / WORLDS
             missing = [cell for cell in cells if cell.id not in results and is_drawn_world(cell.world)]
             wanted = dict.fromkeys((parse_drawn_world(cell.world), cell.seed) for cell in missing)
             if wanted:

@@ -254,6 +254,8 @@ def _print_planned(planned: BenchResult) -> None:
         world = cell["world"] if "world" in cell else f"world {cell['setting']['world']}"
         worlds.setdefault(world, []).append(cell["done"])
     print_table(["world", "cells", "done"], [[name, str(len(own)), str(sum(own))] for name, own in worlds.items()])
+    for line in planned.cost():
+        print_line(line)
 
 
 def _print_ranking(ranked: ClustererBench) -> None:

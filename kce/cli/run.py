@@ -62,7 +62,11 @@ def run(
         str | None, typer.Option(help="The weights to keep: last, or best on the held-out faces.")
     ] = None,
     precision: Annotated[
-        str | None, typer.Option(help="auto, 32, bf16 or 16; auto: 32 on the CPU, bf16 or 16 on a GPU.")
+        str | None,
+        typer.Option(
+            help="auto, fast, 32, bf16 or 16; auto: 32 on the CPU, bf16 or 16 on a GPU; "
+            "fast: bf16 also on a CPU that has it."
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random choice.")] = None,
     timeout: Annotated[

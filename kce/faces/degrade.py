@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["ARTEFACT_KINDS", "Artefact", "assign_artefacts", "degrade_faces"]
 
 
+def has_faces(folder: Path) -> bool:
+    """Whether a folder has the table of its faces, which is written last.
+
+    >>> has_faces(Path("/no-such-folder"))
+    False
+    """
+    return (folder / FACES).is_file()
+
+
 def degrade_faces(
     source: Path, to: Path, artefacts: Mapping[str, Artefact], seed: int, progress: Progress = lambda *_: None
 ) -> None:
@@ -36,7 +45,7 @@ def degrade_faces(
         seed: Seed of random artefacts.
         progress: Called while it works.
     """
-    if (to / FACES).is_file():
+    if has_faces(to):
         return
     rows = list(read_face_rows(source))
     clips: dict[str, list[int]] = {}

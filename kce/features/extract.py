@@ -85,7 +85,7 @@ def extract_features(
 def features_provenance(faces: Faces, weights: Path, precision: str, view: str = "") -> dict[str, str]:
     """Collect everything that decides the rows: the faces, the view they are seen in, the network, the precision.
 
-    The precision is the one that is used, not "auto".
+    The precision is the one that is used, not "auto" or "fast".
     """
     metadata = read_weights_metadata(weights)
     provenance = {

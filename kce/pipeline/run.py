@@ -107,7 +107,7 @@ def run(
     if until not in STAGES:
         raise UnknownName.among("stage", until, STAGES)
     recipe = checked_model(recipe, "the recipe")
-    # "auto" is decided once, here: the run's own recipe has the precision that was used.
+    # "auto" or "fast" is decided once, here: the run's own recipe has the precision that was used.
     precision = resolve_precision(recipe.train.precision)
     recipe = replace(recipe, train=replace(recipe.train, seed=recipe.seed, precision=precision))
     all_faces = read_faces(Path(recipe.faces))
@@ -165,7 +165,7 @@ def _refuse_other_choices(path: Path, recipe: Recipe) -> None:
         return
     existing, requested = compared_choices(read_recipe(path)), compared_choices(recipe)
     began = existing["train.precision"]
-    if began == "auto":  # not recorded by the version that wrote it: the weights say whether they fit
+    if began in ("auto", "fast"):  # not recorded by the version that wrote it: the weights say whether they fit
         existing["train.precision"] = requested["train.precision"]
     if existing != requested:
         same = existing | {"train.precision": requested["train.precision"]} == requested

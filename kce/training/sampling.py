@@ -133,7 +133,7 @@ def weights_provenance(
     """Collect everything that decides the weights: the network and its start, the faces and classes, the settings.
 
     Class numbers represent the classes: a plan that only gives them other names makes the same weights. The precision
-    of `settings` is the one that is used, not "auto".
+    of `settings` is the one that is used, not "auto" or "fast".
     """
     part = registry.resolve("backbone", backbone)
     start = part.parameters.get("weights", "none")

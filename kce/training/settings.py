@@ -12,7 +12,7 @@ from kce.training.augment import check_augmentations
 
 LOSSES = ("softmax", "within-dataset")
 CHECKPOINTS = ("last", "best")
-Precision = Literal["auto", "32", "bf16", "16"]
+Precision = Literal["auto", "fast", "32", "bf16", "16"]
 PRECISIONS = get_args(Precision)
 MOST = {"epochs": 100_000, "batch_size": 100_000, "per_class": 100_000_000, "images": 1_000_000_000}
 """The largest values: more is a slip of the keyboard, and would be noticed only when time or memory runs out."""
@@ -35,8 +35,8 @@ class TrainSettings:
         held_out: Share of the known faces that is not trained on and measures accuracy; 0 = none.
         checkpoint: Which weights are the result: the "last", or the "best" on the held-out faces.
         precision: In what networks compute, for training and for features: "32" is float32, "bf16" and "16" are
-            bfloat16 and float16 mixed with it; "auto" is 32 on the CPU and, on a GPU, bf16 if it has that, else 16.
-            The recipe that a run writes says which it was.
+            bfloat16 and float16 mixed with it; "auto" is 32 on the CPU and, on a GPU, bf16 if it has that, else 16;
+            "fast" is bf16 on a CPU that has instructions for it, too. The recipe that a run writes says which it was.
         per_class: Images of each class; None = as many as all classes can give.
         images: Images of all classes together, instead of per_class; the first classes have one more.
         seed: Random seed of the order of faces, augmentation and new weights.

@@ -73,8 +73,23 @@ def test_auto_is_32_on_the_cpu_and_on_a_gpu_what_it_is_made_for(
     assert resolve_precision("auto") == used
     for asked in ("32", "bf16", "16"):
         assert resolve_precision(asked) == asked  # type: ignore[arg-type]
+    if gpu is not None:
+        assert resolve_precision("fast") == used
     with pytest.raises(UnknownName, match="no precision named 'fp8'"):
         resolve_precision("fp8")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("instructions", "used"),
+    [({}, "32"), ({"avx2": True, "avx512_bf16": False}, "32"), ({"avx512_bf16": True}, "bf16")],
+)
+def test_fast_is_bf16_on_a_cpu_that_has_it(
+    monkeypatch: pytest.MonkeyPatch, instructions: dict[str, bool], used: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions, raising=False)
+    assert resolve_precision("fast") == used
+    assert resolve_precision("auto") == "32"
 
 
 def test_where_no_driver_is_torch_finds_no_gpu_either() -> None:

@@ -1,0 +1,259 @@
+"""What a benchmark on faces costs before it starts: what is left to make, and how long the networks take."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kce.bench.aligners import run_recipe
+from kce.bench.drawn_faces import UNIFORM, build_world, face_folder_name, read_truth
+from kce.bench.drawn_worlds import DrawnWorld, families_of, is_drawn_world, network_path, parse_drawn_world
+from kce.bench.tracers import WORLDS
+from kce.faces.degrade import has_faces
+from kce.labels import REAL
+from kce.registry.registry import Registry
+from kce.registry.specs import parse_spec
+from kce.system.worker_pool import TaskLost, Workers
+from kce.training.settings import TrainSettings  # noqa: TC001 - the document is read by it
+
+if TYPE_CHECKING:
+    from kce.bench.aligners import AlignCell, AlignerBench
+    from kce.bench.drawn_worlds import DrawnRecipe
+    from kce.bench.tracers import TracerCell
+
+_MOST, _STEPS = 0.6, 20  # seconds and steps of a measurement
+_LIMIT = 60.0  # seconds after which a measurement is given up
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """Networks that are trained in one way.
+
+    Attributes:
+        name: Name of the training in the recipe.
+        networks: How many are left to train.
+        faces: Faces that each sees in an epoch; None = the dataset does not say.
+        backbone: The network.
+        settings: How it is trained.
+    """
+
+    name: str
+    networks: int
+    faces: int | None
+    backbone: str
+    settings: TrainSettings
+
+
+@dataclass(frozen=True)
+class BenchCost:
+    """What is left to make of a benchmark on faces.
+
+    Attributes:
+        worlds: Worlds to draw, and to cut faces of.
+        folders: Face folders to store in ways of their own.
+        cells: Plans to make, or tracers to try.
+        trainings: Networks to train.
+        workers: Number of processes that do it.
+    """
+
+    worlds: int
+    folders: int
+    cells: int
+    trainings: tuple[Trainings, ...] = ()
+    workers: int = 1
+
+    @property
+    def networks(self) -> int:
+        """Networks to train."""
+        return sum(one.networks for one in self.trainings)
+
+
+def aligner_cost(
+    folder: Path, cells: Sequence[AlignCell], bench: AlignerBench, registry: Registry, workers: int
+) -> BenchCost:
+    """Count what a benchmark of aligners has left to make.
+
+    Args:
+        folder: Folder of the benchmark, which need not exist.
+        cells: Those without a result.
+        bench: The recipe.
+        registry: Builds the dataset.
+        workers: Number of processes.
+    """
+    settings = dict.fromkeys(cell.setting for cell in cells)
+    left = Counter(one.training for one in settings if not any((folder / one.runs).glob("*/first.safetensors")))
+    trainings = []
+    for name, networks in left.items():
+        recipe = run_recipe(bench, name)
+        number = min(one.world for one in settings)
+        truth = read_truth(build_world(bench.world, registry, number, Path("world")), bench.world)
+        known = {category for category, method in truth.items() if method != REAL} - {*recipe.unknown}
+        reals = {category for category, method in truth.items() if method == REAL}
+        classes = known if recipe.train.loss == "softmax" else known | reals  # those of each dataset are a class
+        faces = _faces(len(classes), recipe.train, _pictures(bench.world, bench.cut.per_category, registry))
+        trainings.append(Trainings(name, networks, faces, recipe.first, recipe.train))
+    made = {(folder, one.world, one.kind, one.amount) for one in settings}
+    return BenchCost(*_count_folders(made), len(cells), tuple(trainings), workers)
+
+
+def drawn_cost(
+    folder: Path | None, cells: Sequence[TracerCell], recipe: DrawnRecipe, registry: Registry, workers: int
+) -> BenchCost:
+    """Count what a benchmark of tracers has left to make of drawn worlds.
+
+    Args:
+        folder: Folder of the benchmark, which need not exist; None = a new one.
+        cells: Those without a result.
+        recipe: How worlds are made, and networks trained on them.
+        registry: Builds the datasets.
+        workers: Number of processes.
+    """
+    drawn = [(parse_drawn_world(cell.world), cell.seed) for cell in cells if is_drawn_world(cell.world)]
+    folder, wanted = (folder or Path()) / WORLDS, list(dict.fromkeys(drawn))
+    left = [(world, seed) for world, seed in wanted if not network_path(folder, world, seed).is_file()]
+    kinds: dict[tuple[str, str], list[DrawnWorld]] = {}
+    for world, _ in left:
+        kinds.setdefault((world.dataset or recipe.world, world.training), []).append(world)
+    trainings = []
+    for (dataset, name), worlds in kinds.items():
+        settings = recipe.training[name]
+        truth = read_truth(build_world(dataset, registry, worlds[0].number, Path("world")), dataset)
+        pictures = _pictures(dataset, recipe.cut.per_category, registry)
+        classes = families_of(truth, recipe.unknown, settings)[0]
+        faces = _faces(
+            len(set(classes.values())), settings, pictures and pictures // 2
+        )  # the others calibrate, or are traced
+        trainings.append(Trainings(name, len(worlds), faces, recipe.backbone, settings))
+    made = {(world.below(folder), world.number, world.kind, world.amount) for world, _ in wanted}
+    return BenchCost(*_count_folders(made), len(drawn), tuple(trainings), workers)
+
+
+def _count_folders(made: Set[tuple[Path, int, str, float]]) -> tuple[int, int]:
+    """The worlds and the face folders of other storage that do not exist yet."""
+    plain = {(folder, number, UNIFORM, 0.0) for folder, number, _, _ in made}
+
+    def missing(folders: Set[tuple[Path, int, str, float]]) -> int:
+        return sum(not has_faces(one[0] / face_folder_name(*one[1:])) for one in folders)
+
+    return missing(plain), missing(made - plain)
+
+
+def _pictures(world: str, most: int | None, registry: Registry) -> int | None:
+    """Faces of a category, if the dataset has a parameter that says it."""
+    name, given = parse_spec(world)
+    part = registry.component("dataset", name)
+    defaults = {one.name: one.default for one in registry.describe("dataset", name)[1].parameters}
+    images = {**defaults, **part.parameters, **given}.get("images")
+    return min(images, most or images) if type(images) is int else None
+
+
+def _faces(classes: int, settings: TrainSettings, pictures: int | None) -> int | None:
+    """Faces of an epoch: as many of each class as the smallest has."""
+    if pictures is None:
+        return None
+    each = min(pictures, settings.per_class or pictures)
+    return round(classes * each * (1 - settings.held_out))
+
+
+# ------------------------------------------------------------------------------------------------- time
+
+
+def describe_bench_cost(cost: BenchCost, registry: Registry) -> list[str]:
+    """Say in lines of text what is left to make, and about how long the networks take on this machine.
+
+    A few steps of each training are timed for it, in a process like those of the benchmark.
+
+    Args:
+        cost: What is left.
+        registry: Builds the backbones.
+    """
+    worlds, networks = _counted(cost.worlds, "world"), _counted(cost.networks, "network")
+    folders, cells = _counted(cost.folders, "face folder"), _counted(cost.cells, "cell")
+    lines = [f"{worlds} to draw, {folders} to store differently, {networks} to train, {cells}"]
+    if not cost.trainings:
+        return lines
+    ways = [(one.backbone, one.settings) for one in cost.trainings]
+    with Workers(1, _make_meter, (str(registry.folder.absolute()),), limit=_LIMIT, tries=1) as pool:
+        rates = [rate for _, rate in pool.map_ahead(ways)]
+    seconds = 0.0
+    for one, rate in zip(cost.trainings, rates, strict=True):
+        if isinstance(rate, TaskLost):
+            lines.append(f"{one.name}: a step could not be timed: {rate.reason}")
+            continue
+        one_epoch = f"{1000 / rate:.1f} s for each 1,000 faces of an epoch"
+        if one.faces is None:
+            lines.append(f"{one.name}: {one_epoch}; the dataset does not say how many it has (a parameter images)")
+            continue
+        each = one.faces * one.settings.epochs / rate
+        seconds += each * one.networks
+        lines.append(
+            f"{one.name}: {_counted(one.networks, 'network')} of about {_duration(each)}, "
+            f"{_counted(one.settings.epochs, 'epoch')} of about {one.faces:,} faces, {one_epoch}"
+        )
+    if seconds:
+        total = f"about {_duration(seconds / cost.workers)} of training with {_counted(cost.workers, 'process')}"
+        lines.append(
+            f"{total}, from a few steps that were timed on this machine; "
+            "drawing, cutting, features and clustering come on top"
+        )
+    return lines
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
+
+
+def _counted(number: int, one: str) -> str:
+    return f"{number} {one}" if number == 1 else f"{number} {one}{'es' if one.endswith('s') else 's'}"
+
+
+def _make_meter(registry_folder: str) -> Callable[[tuple[str, TrainSettings]], float]:
+    """Build the function that times a training in a worker process."""
+    registry = Registry.load(Path(registry_folder))
+    return lambda way: faces_per_second(*way, registry)
+
+
+def faces_per_second(backbone: str, settings: TrainSettings, registry: Registry) -> float:
+    """Time steps of a training on faces of noise, augmentation included, after a step that is not counted.
+
+    Args:
+        backbone: Its name and parameters.
+        settings: How it is trained.
+        registry: Builds it.
+    """
+    import torch
+
+    from kce.training.augment import apply_augmentations
+    from kce.training.device import make_fabric, resolve_precision
+    from kce.training.steps import training_step
+    from kce.training.train import build_classifier
+
+    fabric = make_fabric(resolve_precision(settings.precision))
+    component = registry.build("backbone", backbone)
+    network = build_classifier(component, 2).to(memory_format=torch.channels_last)
+    model, optimizer = fabric.setup(network, torch.optim.AdamW(network.parameters()))
+    count, size = settings.batch_size, int(component.size)
+    faces = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), np.uint8)
+    targets = np.arange(count) % 2
+
+    def step(number: int) -> float:
+        start = time.perf_counter()
+        images = [apply_augmentations(face, settings.augment, 0, number, str(row)) for row, face in enumerate(faces)]
+        training_step(fabric, model, optimizer, np.stack(images), targets, count).tolist()  # waits for the device
+        return time.perf_counter() - start
+
+    if (first := step(0)) > _MOST:
+        return count / first
+    spent: list[float] = []
+    while len(spent) < _STEPS and sum(spent) < _MOST:
+        spent.append(step(len(spent) + 1))
+    return count / float(np.median(spent))
