@@ -145,7 +145,7 @@ def test_commands_that_are_shown_parse(page: Path, kce_here: Kce) -> None:
         if words[1] == "demo":  # tests/test_demo.py runs it
             continue
         study, bench = words[1] == "study", words[1] == "bench" and words[2] != "compare"
-        dry = ["--dry-run"] if study or bench else []  # some would work, and take their minutes
+        dry = ["--dry-run", "--json"] if study or bench else []  # some would work, and take their minutes
         done = kce_here(*words[1:], *dry)
         assert "Usage:" not in done.stderr, done.stderr
         assert "Traceback" not in done.stderr, done.stderr

@@ -13,8 +13,14 @@ import numpy as np
 
 from kce.bench.aligners import run_recipe
 from kce.bench.drawn_faces import UNIFORM, build_world, face_folder_name, read_truth
-from kce.bench.drawn_worlds import DrawnWorld, families_of, is_drawn_world, network_path, parse_drawn_world
+from kce.bench.drawn_networks import families_of, network_path
+from kce.bench.drawn_worlds import (
+    DrawnWorld,
+    is_drawn_world,
+    parse_drawn_world,
+)
 from kce.bench.tracers import WORLDS
+from kce.errors import KCEError
 from kce.faces.degrade import has_faces
 from kce.labels import REAL
 from kce.registry.registry import Registry
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
     from kce.bench.drawn_worlds import DrawnRecipe
     from kce.bench.tracers import TracerCell
 
-_MOST, _STEPS = 0.6, 20  # seconds and steps of a measurement
+_MOST, _STEPS, _BATCH = 0.6, 20, 64  # seconds, steps and faces of a step of a measurement
 _LIMIT = 60.0  # seconds after which a measurement is given up
 
 
@@ -183,7 +189,7 @@ def describe_bench_cost(cost: BenchCost, registry: Registry) -> list[str]:
         rates = [rate for _, rate in pool.map_ahead(ways)]
     seconds = 0.0
     for one, rate in zip(cost.trainings, rates, strict=True):
-        if isinstance(rate, TaskLost):
+        if not isinstance(rate, float):
             lines.append(f"{one.name}: a step could not be timed: {rate.reason}")
             continue
         one_epoch = f"{1000 / rate:.1f} s for each 1,000 faces of an epoch"
@@ -216,10 +222,17 @@ def _counted(number: int, one: str) -> str:
     return f"{number} {one}" if number == 1 else f"{number} {one}{'es' if one.endswith('s') else 's'}"
 
 
-def _make_meter(registry_folder: str) -> Callable[[tuple[str, TrainSettings]], float]:
+def _make_meter(registry_folder: str) -> Callable[[tuple[str, TrainSettings]], float | TaskLost]:
     """Build the function that times a training in a worker process."""
     registry = Registry.load(Path(registry_folder))
-    return lambda way: faces_per_second(*way, registry)
+
+    def work(way: tuple[str, TrainSettings]) -> float | TaskLost:
+        try:
+            return faces_per_second(*way, registry)
+        except Exception as error:  # its networks fail too, and then a cell says so
+            return TaskLost(error.message if isinstance(error, KCEError) else f"{type(error).__name__}: {error}")
+
+    return work
 
 
 def faces_per_second(backbone: str, settings: TrainSettings, registry: Registry) -> float:
@@ -241,7 +254,7 @@ def faces_per_second(backbone: str, settings: TrainSettings, registry: Registry)
     component = registry.build("backbone", backbone)
     network = build_classifier(component, 2).to(memory_format=torch.channels_last)
     model, optimizer = fabric.setup(network, torch.optim.AdamW(network.parameters()))
-    count, size = settings.batch_size, int(component.size)
+    count, size = min(settings.batch_size, _BATCH), int(component.size)
     faces = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), np.uint8)
     targets = np.arange(count) % 2
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from kce.bench.cell_runner import failing_alone, hash_cell, run_pooled_cells
 from kce.bench.cell_store import BenchRecord, claim_bench_folder, is_final, load_finished_cells
+from kce.bench.drawn_networks import load_drawn_trial, prepare_drawn_worlds
 from kce.bench.drawn_worlds import (
     DRAWN,
     DRAWN_SUITE,
@@ -20,9 +21,7 @@ from kce.bench.drawn_worlds import (
     check_drawn_worlds,
     drawn_names,
     is_drawn_world,
-    load_drawn_trial,
     parse_drawn_world,
-    prepare_drawn_worlds,
     read_drawn_recipe,
     resolve_drawn_worlds,
     with_resolved_precision,

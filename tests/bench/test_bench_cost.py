@@ -115,6 +115,13 @@ def test_the_time_is_that_of_all_networks_over_all_processes(monkeypatch: pytest
     ]
 
 
+def test_what_cannot_be_timed_is_said() -> None:
+    wrong = Trainings("paper", 2, 100, "tiny:size=0", TrainSettings())
+    lines = describe_bench_cost(BenchCost(0, 0, 2, (wrong,)), REGISTRY)
+    assert len(lines) == 2
+    assert lines[1].startswith("paper: a step could not be timed: ")
+
+
 def test_a_step_is_timed_with_its_augmentation(monkeypatch: pytest.MonkeyPatch) -> None:
     from kce.training import augment
 

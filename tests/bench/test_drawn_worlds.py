@@ -12,12 +12,11 @@ import pytest
 import kce
 from kce import KCEError
 from kce.bench.bench_reports import TracerReport
+from kce.bench.drawn_networks import load_drawn_trial, network_folder
 from kce.bench.drawn_worlds import (
     DRAWN_SUITE,
     DrawnRecipe,
     DrawnWorld,
-    load_drawn_trial,
-    network_folder,
     parse_drawn_world,
     read_drawn_recipe,
     resolve_drawn_worlds,

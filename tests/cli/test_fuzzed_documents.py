@@ -52,10 +52,11 @@ CASES = {
     "component": Case("registry.toml", ["show", "clusterer", "mine"]),
     "truth": Case("truth.toml", ["score", "features.h5:/t", "--evaluator", "agreement:truth=truth.toml"]),
     "aligner bench": Case(
-        "aligners.toml", ["bench", "aligners", "--to", "b", "--recipe", "aligners.toml", "--dry-run"]
+        "aligners.toml", ["bench", "aligners", "--to", "b", "--recipe", "aligners.toml", "--dry-run", "--json"]
     ),
     "drawn worlds": Case(
-        "drawn_worlds.toml", ["bench", "tracers", "--world", "drawn", "--recipe", "drawn_worlds.toml", "--dry-run"]
+        "drawn_worlds.toml",
+        ["bench", "tracers", "--world", "drawn", "--recipe", "drawn_worlds.toml", "--dry-run", "--json"],
     ),
     "report": Case("done/report.json", ["report", "done"]),
 }
