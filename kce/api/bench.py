@@ -171,8 +171,9 @@ def aligners(
         >>> len(planned.cells) > 10
         True
     """
+    from kce.bench.aligner_cells import ALIGNER_RECIPE, KS, list_align_cells, read_aligner_bench
     from kce.bench.aligner_report import compare_aligners, summarize_aligners, write_aligner_report
-    from kce.bench.aligners import ALIGNER_RECIPE, KS, list_align_cells, read_aligner_bench, run_align_cells
+    from kce.bench.aligners import run_align_cells
     from kce.bench.bench_cost import aligner_cost
     from kce.bench.bench_provenance import aligner_provenance
     from kce.bench.cell_store import finished_ids

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kce.bench.aligners import run_recipe
+from kce.bench.aligner_cells import run_recipe
 from kce.bench.drawn_faces import UNIFORM, build_world, face_folder_name, read_truth
 from kce.bench.drawn_networks import families_of, network_path
 from kce.bench.drawn_worlds import (
@@ -29,7 +29,7 @@ from kce.system.worker_pool import TaskLost, Workers
 from kce.training.settings import TrainSettings  # noqa: TC001 - the document is read by it
 
 if TYPE_CHECKING:
-    from kce.bench.aligners import AlignCell, AlignerBench
+    from kce.bench.aligner_cells import AlignCell, AlignerBench
     from kce.bench.drawn_worlds import DrawnRecipe
     from kce.bench.tracers import TracerCell
 

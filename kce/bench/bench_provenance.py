@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 
-from kce.bench.aligners import made_from, run_recipe
+from kce.bench.aligner_cells import run_recipe
+from kce.bench.aligners import made_from
 from kce.bench.drawn_worlds import is_drawn_world, parse_drawn_world
 from kce.bench.worlds import hash_of_worlds
 from kce.pipeline.recipe import named_components
@@ -17,7 +18,7 @@ from kce.registry.result_provenance import Provenance, record_provenance
 from kce.system.documents import document_to_table
 
 if TYPE_CHECKING:
-    from kce.bench.aligners import AlignerBench
+    from kce.bench.aligner_cells import AlignerBench
     from kce.bench.drawn_worlds import DrawnRecipe
     from kce.registry.registry import Registry
 

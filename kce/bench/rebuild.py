@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kce.bench.aligner_cells import AlignResult
 from kce.bench.aligner_report import summarize_aligners, write_aligner_report
-from kce.bench.aligners import AlignResult
 from kce.bench.bench_reports import AlignerReport, LeaderboardReport, TracerReport
 from kce.bench.cell_store import RECORD, BenchRecord, read_cells
 from kce.bench.clusterers import ClusterResult

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from kce.bench import aligner_report, aligners
-from kce.bench.aligners import AlignCell, AlignSetting, list_mistakes
+from kce.bench import aligner_cells, aligner_report, aligners
+from kce.bench.aligner_cells import AlignCell, AlignSetting
+from kce.bench.aligners import list_mistakes
 from kce.bench.drawn_faces import UNIFORM, read_methods
 from kce.bench.rebuild import rebuild_bench_report
 from kce.errors import KCEError, Refused, UnknownName
@@ -81,8 +82,8 @@ def test_worlds_are_made_once_and_every_cell_has_a_result(kce: Kce, kce_here: Kc
 
 
 def test_amount_zero_is_listed_once_for_all_kinds(recipe_path: Path) -> None:
-    document = aligners.read_aligner_bench(recipe_path)
-    found = aligners.list_align_cells(
+    document = aligner_cells.read_aligner_bench(recipe_path)
+    found = aligner_cells.list_align_cells(
         REGISTRY, document, [1], ["jpeg", "blur"], [0.0, 1.0], [0], clusterers=["kmeans"], ks=["known"]
     )
     assert [(cell.setting.kind, cell.setting.amount) for cell in found] == [
@@ -105,22 +106,22 @@ def test_bad_choices_are_refused_before_any_work(
 ) -> None:
     choices: dict[str, Any] = {"worlds": [1], "kinds": ["jpeg"], "amounts": [1.0], "nets": [0], **change}
     with pytest.raises(error):
-        aligners.list_align_cells(REGISTRY, aligners.read_aligner_bench(recipe_path), **choices)
+        aligner_cells.list_align_cells(REGISTRY, aligner_cells.read_aligner_bench(recipe_path), **choices)
 
 
 def test_a_file_that_is_not_a_benchmark_is_refused(tmp_path: Path) -> None:
     (tmp_path / "no.toml").write_text("world = 'world'\n", encoding="utf-8")
     with pytest.raises(KCEError, match="aligners is missing"):
-        aligners.read_aligner_bench(tmp_path / "no.toml")
+        aligner_cells.read_aligner_bench(tmp_path / "no.toml")
     with pytest.raises(KCEError):
-        aligners.read_aligner_bench(tmp_path / "none.toml")
+        aligner_cells.read_aligner_bench(tmp_path / "none.toml")
     (tmp_path / "key.toml").write_text(SMALL + "colour = 1\n", encoding="utf-8")
     with pytest.raises(UnknownName, match="colour"):
-        aligners.read_aligner_bench(tmp_path / "key.toml")
+        aligner_cells.read_aligner_bench(tmp_path / "key.toml")
 
 
 def test_a_folder_of_another_bench_is_refused(tmp_path: Path, recipe_path: Path) -> None:
-    document = aligners.read_aligner_bench(recipe_path)
+    document = aligner_cells.read_aligner_bench(recipe_path)
     aligners.run_align_cells(tmp_path / "out", [], document, REGISTRY)
     with pytest.raises(Refused):
         aligners.run_align_cells(tmp_path / "out", [], replace(document, world="world"), REGISTRY)

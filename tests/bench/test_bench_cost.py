@@ -9,7 +9,8 @@ import pytest
 
 import kce
 from kce.bench import bench_cost
-from kce.bench.aligners import list_align_cells, read_aligner_bench, run_align_cells
+from kce.bench.aligner_cells import list_align_cells, read_aligner_bench
+from kce.bench.aligners import run_align_cells
 from kce.bench.bench_cost import BenchCost, Trainings, aligner_cost, describe_bench_cost, faces_per_second
 from kce.registry.registry import Registry
 from kce.training.settings import TrainSettings

@@ -10,10 +10,13 @@ import pytest
 
 import kce
 from kce.bench.bench_reports import TracerReport
+from kce.bench.cell_store import BenchRecord
 from kce.bench.drawn_worlds import DrawnWorld, is_drawn_world, parse_drawn_world, resolve_drawn_worlds
 from kce.bench.tracer_report import summarize_tracers, write_tracer_report
 from kce.errors import KCEError, Refused, UnknownName
 from kce.system.documents import read_document
+from kce.training.device import resolve_precision
+from kce.training.weights import read_weights_metadata
 from tests.bench.test_aligners import SMALL
 from tests.support.photos import photos_plugin
 
@@ -27,6 +30,7 @@ frames = 2
 [training.softmax]
 epochs = 1
 held_out = 0.0
+precision = "fast"
 """
 FEW: dict[str, Any] = {"amount": [0.0, 1.0], "kind": ["jpeg", "blur"], "worlds": 2, "nets": 1, "clusterer": "kmeans",
                        "aligner": "none", "k": "known", "progress": False}  # fmt: skip
@@ -110,6 +114,10 @@ def test_tracers_are_tried_on_worlds_of_two_datasets_in_one_folder(at: Path, pho
     assert {f"dataset {photos}", "dataset world:artefact=0.0,identities=8,images=16,categories=6"} <= set(
         done.to_dict()["provenance"]["parts"]
     )
+    used = resolve_precision("fast")  # recorded as what it came to, so that two are never mixed
+    assert read_document(at / "out" / "bench.json", BenchRecord).recipe["training"]["softmax"]["precision"] == used
+    for weights in (at / "out" / "worlds").rglob("network.safetensors"):
+        assert read_weights_metadata(weights)["provenance"]["precision"] == used
     (own,) = (at / "out" / "worlds").glob("photos_root*")
     assert {path.name for path in own.joinpath("2").iterdir()} == {"faces", "truth.toml", "jpeg-1", "jpeg-1-networks"}
     assert (at / "out" / "worlds" / "2" / "world").is_dir()

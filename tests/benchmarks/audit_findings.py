@@ -26,7 +26,7 @@ from scipy.stats import binomtest
 
 from kce.audit.audit import AGREE, DIFFER, audit_tables
 from kce.bench import cell_store, synthetic
-from kce.bench.aligners import AlignSetting
+from kce.bench.aligner_cells import AlignSetting
 from kce.bench.world_parameters import FeatureWorldParameters
 from kce.features.table import find_table
 from kce.labels import label_parts

@@ -28,7 +28,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # as workers have it, before torc
 
 import numpy as np
 
-from kce.bench.aligners import ALIGNER_RECIPE, read_aligner_bench, run_recipe
+from kce.bench.aligner_cells import ALIGNER_RECIPE, read_aligner_bench, run_recipe
 from kce.bench.drawn_faces import build_world, make_face_folder, read_methods, store_face_folder
 from kce.faces.cut import cut
 from kce.faces.folder import read_faces

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kce.audit import audit
-from kce.bench import aligners, clusterers
+from kce.bench import aligner_cells, aligners, clusterers
 from kce.demo import run_demo
 from kce.errors import KCEError
 from kce.registry.registry import Registry
@@ -49,7 +49,7 @@ def write_report(folder: Path) -> Any:
 WRITERS: dict[str, Callable[[Path], Any]] = {
     "bench clusterers": lambda folder: clusterers.run_cluster_cells(folder, [], REGISTRY),
     "bench aligners": lambda folder: aligners.run_align_cells(
-        folder, [], aligners.read_aligner_bench(aligners.ALIGNER_RECIPE), REGISTRY
+        folder, [], aligner_cells.read_aligner_bench(aligner_cells.ALIGNER_RECIPE), REGISTRY
     ),
     "demo": run_demo,
     "report": write_report,
