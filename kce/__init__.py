@@ -50,6 +50,7 @@ _HOME = {
     "Tree": "data.adapter",
     "Unparsed": "data.adapter",
     "NameReading": "data.label_words",
+    "read_image": "data.pictures",
     "read_name": "data.label_words",
     "read_label": "data.label_words",
     "Artefact": "data.artefacts",
@@ -95,6 +96,7 @@ if TYPE_CHECKING:
     from kce.data.label_words import NameReading as NameReading
     from kce.data.label_words import read_label as read_label
     from kce.data.label_words import read_name as read_name
+    from kce.data.pictures import read_image as read_image
     from kce.data.world_dataset import WorldDataset as WorldDataset
     from kce.data.world_layouts import Recording as Recording
     from kce.data.world_storage import WorldCodec as WorldCodec

@@ -7,60 +7,72 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import tomlkit
+
+from kce.errors import KCEError
 from kce.faces.cut import cut
 from kce.pipeline.recipe import recipe_from_table
 from kce.pipeline.run import run
 from kce.pipeline.run_report import RunReport
 from kce.pipeline.world_recipe import read_world_recipe
 from kce.registry import defaults
+from kce.registry.registry import Registry
+from kce.registry.specs import parse_spec
 from kce.report.demo_report import DemoReport, PlanScores
 from kce.report.report import write_report
+from kce.system.atomic import write_atomic
 from kce.system.documents import document_from_table, document_to_table, write_document
 from kce.system.lock import folder_lock
 from kce.system.shipped import RECIPES
 
 if TYPE_CHECKING:
     from kce.pipeline.recipe import Recipe
-    from kce.registry.registry import Registry
     from kce.types import Progress
 
 DEMO_RECIPE = RECIPES / "demo.toml"
 
 
 def run_demo(
-    folder: Path, seed: int = 0, path: Path = DEMO_RECIPE, progress: Progress = lambda *_: None
+    folder: Path,
+    seed: int = 0,
+    path: Path = DEMO_RECIPE,
+    progress: Progress = lambda *_: None,
+    world: str | None = None,
 ) -> dict[str, Any]:
     """Make a small world, cut its faces, run four plans, and compare them. What exists already is reused.
 
     Everything goes the way of a user's own data: the world is stored as real datasets are, and the ordinary adapters
     read it. Its truth is read only by the evaluator of agreement. All components are the shipped ones, whatever a
-    user's registry says.
+    user's registry says, unless a world is given.
 
     Args:
         folder: Where everything is written.
         seed: Random seed of the world, the sampling and the trainings.
         path: The recipe: the world, how faces are cut, what runs have in common, and the plans.
         progress: Called while the demo works.
+        world: A dataset with known truth, NAME:key=value, instead of the recipe's. One whose root is given is made
+            where it says, by its own seed.
 
     Returns:
         {"report": path of the page, "plan": category -> class of the plan by clusters, "plans": plan -> its scores}.
 
     Raises:
-        KCEError: If another process writes in the folder.
+        KCEError: If another process writes in the folder, or the dataset cannot say its truth.
     """
     with folder_lock(folder, "demo"):
-        return _run_demo(folder, seed, path, progress)
+        return _run_demo(folder, seed, path, progress, world)
 
 
-def _run_demo(folder: Path, seed: int, path: Path, progress: Progress) -> dict[str, Any]:
-    registry = defaults.shipped_registry()
+def _run_demo(folder: Path, seed: int, path: Path, progress: Progress, named: str | None) -> dict[str, Any]:
+    registry = defaults.shipped_registry() if named is None else Registry.load()
     spec = read_world_recipe(path)
-    world = registry.build("dataset", spec.world, root=folder / "world", seed=seed)
+    world = _build_world(registry, named or spec.world, folder / "world", seed)
     world.make(progress=progress)
     cut(world, folder / "faces", seed=seed, registry_folder=registry.folder, progress=progress, **spec.cut.options())
     chosen = recipe_from_table({**spec.run, "faces": str(folder / "faces"), "seed": seed}, str(path))
-    truth = f'{defaults.AGREEMENT}:truth="{(folder / "world" / "truth.toml").as_posix()}"'
-    evaluators = (*chosen.evaluate.evaluators, truth)
+    truth = folder / "truth.toml"
+    write_atomic(truth, tomlkit.dumps({"method": world.truth()}).encode())
+    evaluators = (*chosen.evaluate.evaluators, f'{defaults.AGREEMENT}:truth="{truth.as_posix()}"')
     chosen = replace(chosen, evaluate=replace(chosen.evaluate, evaluators=evaluators))
     reports = run_under_plans(folder / "runs", chosen, spec.plans, registry, progress)
     runs = {plan: document_from_table(report, RunReport, plan) for plan, report in reports.items()}
@@ -75,6 +87,17 @@ def _run_demo(folder: Path, seed: int, path: Path, progress: Progress) -> dict[s
     write_report(folder, progress=progress)
     table = document_to_table(report)
     return {key: table[key] for key in ("report", "plan", "plans")}
+
+
+def _build_world(registry: Registry, spec: str, root: Path, seed: int) -> Any:
+    given = parse_spec(spec)[1]
+    world = registry.build("dataset", spec, **({} if "root" in given else {"root": root, "seed": seed}))
+    if not (hasattr(world, "make") and hasattr(world, "truth")):
+        raise KCEError(
+            f"{spec} is not a dataset with known truth",
+            "the dataset `world` is one; others are made with `kce.WorldDataset`",
+        )
+    return world
 
 
 def run_under_plans(

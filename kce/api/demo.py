@@ -46,6 +46,7 @@ class DemoResult(Result):
 def demo(
     *,
     to: AnyPath = "kce-demo",
+    world: str | None = None,
     seed: int = 0,
     threads: int | str = AUTO,
     progress: bool | Progress = True,
@@ -54,6 +55,7 @@ def demo(
 
     Args:
         to: The folder for everything that is made.
+        world: A dataset with known truth instead of the synthetic faces: NAME:key=value.
         seed: Seed of every random choice.
         threads: As for ``kce.run``.
         progress: True shows bars, False nothing; or a function of what is done, how much of it, and the total or None.
@@ -62,7 +64,8 @@ def demo(
         The plans and their scores. ``to_frame()``: a line for each plan.
 
     Raises:
-        KCEError: Another process or thread works in the folder, or a file is in its place.
+        KCEError: Another process or thread works in the folder, a file is in its place, or `world` is no dataset with
+            known truth.
 
     Example:
         It takes a minute; ``kce docs python`` shows what comes of it.
@@ -76,4 +79,4 @@ def demo(
     from kce.demo import run_demo
 
     with limited_threads(threads), shown_progress(progress) as show:
-        return DemoResult(run_demo(Path(to), seed, progress=show))
+        return DemoResult(run_demo(Path(to), seed, progress=show, world=world))

@@ -323,6 +323,10 @@ def _print_cut(made: CutResult, per_category: int | None) -> None:
 
 def demo(
     to: Annotated[Path, typer.Option(help="The folder for everything that is made.")] = Path("kce-demo"),
+    world: Annotated[
+        str | None,
+        typer.Option(help="A dataset with known truth, NAME:key=value.", show_default="synthetic faces"),
+    ] = None,
     seed: Seed = 0,
     threads: Threads = "auto",
     as_json: AsJson = False,
@@ -333,7 +337,7 @@ def demo(
     """
     from kce.api.demo import demo as call
 
-    present(lambda: call(to=to, seed=seed, threads=threads), _print_demo, as_json)
+    present(lambda: call(to=to, world=world, seed=seed, threads=threads), _print_demo, as_json)
 
 
 def _print_demo(made: DemoResult) -> None:

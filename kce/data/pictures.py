@@ -42,6 +42,12 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     Raises:
         BadData: The file is empty, not a picture, truncated, damaged, or exceeds MAX_BYTES or MAX_PIXELS.
         MachineFault: The file is missing or cannot be read, or there is too little memory.
+
+    Example:
+        >>> read_image("no such file.png")
+        Traceback (most recent call last):
+        kce.errors.MachineFault: no such file.png: is missing
+        hint: was it moved, or is its disk not there? The same command tries again
     """
     return decode_image(read_picture_file(path), path)
 

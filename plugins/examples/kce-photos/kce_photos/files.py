@@ -1,0 +1,61 @@
+"""Pictures that are kept, and work in several threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from kce import Image
+
+Result = TypeVar("Result")
+Progress = Callable[[str, int, "int | None"], None]
+
+
+def read_png(path: Path) -> Image | None:
+    """Read a picture that ``write_png`` wrote; None if it is not there, or damaged."""
+    import kce
+
+    if not path.is_file():
+        return None
+    try:
+        return kce.read_image(path)
+    except kce.BadData:
+        return None
+
+
+def write_png(path: Path, image: Image) -> None:
+    """Write a picture; after a crash it is there whole or not at all."""
+    import cv2
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 3])[1]
+    write_bytes(path, content.tobytes())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file; after a crash it is there whole or not at all."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def run_all(jobs: Sequence[Callable[[], Result]], what: str, progress: Progress) -> list[Result]:
+    """Run functions in a thread for each core, and return their results in order; the first error ends it."""
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    try:
+        running = [pool.submit(job) for job in jobs]
+        results = []
+        for done, job in enumerate(running):
+            progress(what, done, len(running))
+            results.append(job.result())
+        progress(what, len(running), len(running))
+        return results
+    finally:
+        pool.shutdown(cancel_futures=True)

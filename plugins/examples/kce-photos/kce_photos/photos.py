@@ -1,0 +1,260 @@
+"""The dataset `photos`: photographs of people, forged by known methods, in the layouts of real datasets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from kce import (
+    Artefact,
+    Forgery,
+    KCEError,
+    Recording,
+    Remark,
+    Sample,
+    WorldDataset,
+    alter_pictures,
+    assign_artefacts,
+    place_methods,
+)
+
+from .generators import WHOLE, Tools, generator_classes
+
+if TYPE_CHECKING:
+    from kce import Image
+
+    from .files import Progress
+    from .find import Couple, FoundFace
+    from .forging import Forged
+
+PEOPLE = ("shared", "apart")
+_APART = 4  # datasets that people are divided among: those that every world has
+FACES_AT_MOST = 998  # FaceForensics++ numbers recordings with three digits
+
+
+class Photos(WorldDataset):
+    """Photographs of people, forged by known methods and networks, in the layouts of real datasets.
+
+    Every face is forged by every method, by which the pictures of all methods show the same people. The pictures are
+    made once, beside the photographs or in `made`, and serve every placement: the worlds that are made of them differ
+    in which method is behind which name, and in how their datasets are stored. ``truth.toml`` in a world has the method
+    behind each category. Names and layouts are those of the built-in ``world``; DeepFakeDetection is a plain folder of
+    pictures. Four of the default categories are meant to be held out: FaceForensics++_NeuralTextures,
+    ForgeryNet_SC-FEGAN, ForgeryNet_StarGAN2 and ForgeryNet_DiscoFaceGAN.
+
+    People are known by the names of files: what comes before the first "_" (anna_1.jpg, anna_2.jpg), in the first
+    folder below the root, which is taken for the camera. Donors are of the same camera. Each face of a picture of
+    several people is taken for a person of its own.
+
+    Args:
+        root: A folder of photographs of people who agreed to it.
+        made: The folder for everything that is made; empty = a folder beside the root, with "-forged" after its name.
+        vae: The folder with the weights of the tiny autoencoder, ``taef2_encoder.pth`` and ``taef2_decoder.pth``; empty
+            = the folder ``vae`` in the root.
+        seed: Seed of all random choices, and of the strength of each forgery.
+        placement: Seed of which methods are behind which names.
+        categories: Number of categories of fakes, 4 to 31; the datasets have reals besides.
+        faces: Number of faces, at most, 2 to 998.
+        side: Width and height of the pictures in pixels, a multiple of 8; a face takes about 80 % of it.
+        methods: Names of methods, with "+" between them; empty = all that are installed.
+        people: "shared": every dataset has all people. "apart": people are divided among the first four datasets,
+            camera after camera; further datasets have all.
+        kind: How the datasets are stored: "uniform", a kind of artefact that they have by different amounts, or
+            "mixed".
+        amount: Artefact strength, 0 to 1.
+        pool: Number of faces that the GAN makes beforehand, as donors, and to learn how to draw a face again.
+        detector: The component that finds faces.
+
+    Raises:
+        KCEError: A parameter is out of range; there are no photographs, no faces or fewer than two people; or there are
+            fewer methods than a dataset has categories.
+    """
+
+    name = "photos"
+    version = 1
+    plain = ("DeepFakeDetection", *WorldDataset.plain)
+    known_faults: ClassVar = {"labels": "its samples belong to the datasets that it contains"}
+
+    def __init__(
+        self,
+        root: str | Path,
+        made: str = "",
+        vae: str = "",
+        seed: int = 0,
+        placement: int = 0,
+        categories: int = 18,
+        faces: int = FACES_AT_MOST,
+        side: int = 192,
+        methods: str = "",
+        people: str = "shared",
+        kind: str = "uniform",
+        amount: float = 0.0,
+        pool: int = 500,
+        detector: str = "yunet",
+    ) -> None:
+        _within("seed", seed, 0, 2**31 - 1)
+        _within("placement", placement, 0, 2**31 - 1)
+        _within("categories", categories, 4, 31)
+        _within("faces", faces, 2, FACES_AT_MOST)
+        _within("pool", pool, 2, 100_000)
+        if _within("side", side, 64, 1024) % 8:
+            raise KCEError(f"side = {side} is not a multiple of 8", "the VAE works on blocks of 8 pixels")
+        if people not in PEOPLE:
+            raise KCEError(f"people = {people!r} is unknown", f"choose one of {', '.join(PEOPLE)}")
+        if (kind == "uniform") != (amount == 0):
+            raise KCEError(f"{kind} and the amount {amount:g} contradict each other", "give both, or neither")
+        if kind != "uniform":
+            assign_artefacts(["A"], kind, amount, seed)  # raises for what does not exist
+        self._photographs = Path(root)
+        names = methods.split("+") if methods else sorted(generator_classes())
+        beside = self._photographs.absolute()
+        folder = Path(made) if made else beside.with_name(f"{beside.name}-forged")
+        self._tools = Tools(folder, Path(vae) if vae else self._photographs / "vae", side, seed, pool)
+        self._names, self._limit, self._detector = names, faces, detector
+        self._people, self._storage = people, (kind, amount)
+        self._of: dict[str, list[tuple[FoundFace, FoundFace]]] = {}
+        self._forged: Forged | None = None
+        super().__init__(folder, (), {"placement": placement, "categories": categories}, seed)
+        self._world = placement, categories
+
+    def forge(self, progress: Progress = lambda *_: None) -> Forged:
+        """Forge all faces by all methods, unless it is done. Interrupted, it goes on where it stopped.
+
+        Raises:
+            KCEError: As for the class.
+        """
+        if self._forged is None:
+            from .forging import forge_all
+
+            self._tools.progress = progress
+            try:
+                self._forged = forge_all(self._photographs, self._tools, self._names, self._limit, self._detector)
+            except OSError as error:
+                raise KCEError(
+                    f"{self._tools.folder} cannot be written: {error}",
+                    "is the disk full, or the folder not yours to write to? Choose another one with made=...",
+                ) from error
+            self._place(self._forged)
+        return self._forged
+
+    def _place(self, forged: Forged) -> None:
+        """Decide what the world is made of, now that it is known which methods and faces there are."""
+        placement, categories = self._world
+        usable = [name for name in forged.methods if name not in WHOLE]
+        whole = [name for name in forged.methods if name in WHOLE]
+        self._check_enough(usable, categories, forged)
+        if self._people == "apart" and len(forged.couples) < _APART:
+            raise KCEError(
+                f"{2 * len(forged.couples)} people are too few to be in {_APART} datasets, two in each",
+                "people=shared puts all of them in every dataset",
+            )
+        self.forgeries = tuple(place_methods(categories, usable, placement, whole))
+        pairs = [pair for couple in forged.couples for pair in couple]
+        kind, amount = self._storage
+        self._parameters = {
+            "seed": self.seed,
+            "placement": placement,
+            "categories": categories,
+            "methods": list(forged.methods),
+            "faces": 2 * len(pairs),
+            "people": self._people,
+            "kind": kind,
+            "amount": float(amount),
+        }
+        decides = json.dumps([self._parameters, [face.key for pair in pairs for face in pair], self._tools.side])
+        name = blake2b(decides.encode(), digest_size=4).hexdigest()
+        self.root = forged.folder / "worlds" / f"{placement}-{kind}-{self._people}-{name}"
+
+    @staticmethod
+    def _check_enough(usable: Sequence[str], categories: int, forged: Forged) -> None:
+        from collections import Counter
+
+        from kce import CATEGORIES
+
+        for enough in range(categories, 3, -1):
+            if max(Counter(row.dataset for row in CATEGORIES[:enough]).values()) <= len(usable):
+                break
+        else:
+            enough = 0
+        if enough < categories:
+            why = "; ".join(f"{name}: {reason}" for name, reason in forged.missing.items())
+            raise KCEError(
+                f"{len(usable)} methods are too few for {categories} categories: a dataset would have one twice",
+                (f"choose categories={enough}, or " if enough else "")
+                + (f"install what is missing: {why}" if why else "name more methods"),
+            )
+
+    def make(self, progress: Progress = lambda *_: None) -> None:
+        """Forge all faces, and make the world, unless they exist."""
+        self.forge(progress)
+        super().make(progress)
+
+    def truth(self) -> dict[str, str]:
+        """Category -> method; the method of reals is "real". What is needed to know it is made."""
+        self.forge()
+        return super().truth()
+
+    def __iter__(self) -> Iterator[Sample | Remark]:
+        self.make()
+        yield from super().__iter__()
+        forged = self.forge()
+        for name, why in forged.missing.items():
+            yield Remark("ignored", f"methods/{name}", f"the method is left out: {why}")
+        for one in forged.left_out:
+            yield Remark("ignored", one.file, one.reason)
+
+    def recordings(self, dataset: str) -> Sequence[Recording]:
+        """See ``kce.WorldDataset``. Two people have neighbouring numbers, and so have their pictures."""
+        listed: list[Recording] = []
+        own = self._of[dataset] = []
+        for couple, pairs in enumerate(self._couples(dataset)):
+            for take, (one, other) in enumerate(pairs):
+                number = len(listed)
+                listed += [
+                    Recording(number, 2 * couple, 2 * couple + 1, take, number + 1),
+                    Recording(number + 1, 2 * couple + 1, 2 * couple, take, number),
+                ]
+                own += [(one, other), (other, one)]
+        return listed
+
+    def people(self, dataset: str) -> list[str]:
+        """List who is in a dataset, as "camera/name"."""
+        return sorted({face.person for pairs in self._couples(dataset) for pair in pairs for face in pair})
+
+    def _couples(self, dataset: str) -> Sequence[Sequence[Couple]]:
+        couples = self.forge().couples
+        first = [forgery.dataset for forgery in place_methods(_APART, ["any"], 0)]
+        if self._people == "shared" or dataset not in first:
+            return couples
+        by_camera = sorted(couples, key=lambda couple: couple[0][0].camera)
+        part = first.index(dataset)
+        return by_camera[part * len(couples) // len(first) : (part + 1) * len(couples) // len(first)]
+
+    def pictures(
+        self, dataset: str, recording: Recording, forgeries: Sequence[Forgery]
+    ) -> Iterator[tuple[Forgery | None, list[Image]]]:
+        """See ``kce.WorldDataset``."""
+        forged, (face, _) = self.forge(), self._of[dataset][recording.number]
+        for forgery in (None, *forgeries):
+            image = forged.read("real" if forgery is None else forgery.method, face)
+            yield forgery, self._altered(dataset, face, image)
+
+    def _altered(self, dataset: str, face: FoundFace, image: Image) -> list[Image]:
+        import numpy as np
+
+        kind, amount = self._storage
+        if kind == "uniform":
+            return [image]
+        datasets = list(dict.fromkeys(forgery.dataset for forgery in self.forgeries))
+        artefact: Artefact = assign_artefacts(datasets, kind, amount, self._world[0])[dataset]
+        random = np.random.default_rng(int(blake2b(f"{dataset}/{face.key}".encode(), digest_size=8).hexdigest(), 16))
+        return alter_pictures([image], artefact, random)
+
+
+def _within(name: str, value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise KCEError(f"{name} = {value!r} is out of range", f"{name} is a whole number from {low} to {high}")
+    return value

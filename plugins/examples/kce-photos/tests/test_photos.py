@@ -1,0 +1,328 @@
+"""The world of photographs: what it contains, and what it does with bad input."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import PEOPLE, SMALL
+from kce_photos import Photos, forging, packages
+from kce_photos.files import read_png, write_png
+from kce_photos.forging import picture_path
+
+import kce
+from kce import KCEError, Remark, Sample
+
+FEW = "bilateral+smile+morph+oidn"
+Build = Callable[..., Photos]
+
+
+def below(root: Path) -> dict[str, str]:
+    """Path -> hash of every picture."""
+    paths = (path for path in root.rglob("*") if path.suffix in (".png", ".jpg", ".mp4"))
+    return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def samples(world: Photos) -> list[Sample]:
+    return [item for item in world if isinstance(item, Sample)]
+
+
+# What it contains.
+
+
+def test_every_face_is_forged_by_every_method(world: Build) -> None:
+    forged = world().forge()
+    faces = [face for couple in forged.couples for pair in couple for face in pair]
+    assert len(faces) == 12
+    assert len(forged.methods) >= 13
+    assert all(
+        picture_path(forged.folder, method, face).is_file() for method in ("real", *forged.methods) for face in faces
+    )
+
+
+def test_it_is_read_as_real_datasets_are(world: Build) -> None:
+    made = world(placement=1)
+    found = samples(made)
+    assert {sample.category for sample in found} == set(made.truth())
+    assert set(Counter(sample.category for sample in found).values()) == {12}
+    assert tomllib.loads((made.root / "truth.toml").read_text())["method"] == made.truth()
+    assert {sample.dataset for sample in found} == {"FaceForensics++", "DeepFakeDetection", "CelebDFv2", "ForgeryNet"}
+
+
+def test_people_cannot_tell_the_methods(world: Build) -> None:
+    """The same people are behind every category of a dataset: what is known of the person says nothing."""
+    made = world(placement=1)
+    people: dict[str, Counter[str]] = {}
+    for sample in samples(made):
+        people.setdefault(sample.category, Counter())[sample.group] += 1
+    by_dataset: dict[str, list[Counter[str]]] = {}
+    for category, groups in people.items():
+        by_dataset.setdefault(category.partition("_")[0], []).append(groups)
+    assert all(len(groups) == 12 for groups in people.values())
+    assert all(groups == own[0] for own in by_dataset.values() for groups in own)
+
+    # A probe on the person's own face, which it was trained on: no better than chance.
+    forged = made.forge()
+    faces = [face for couple in forged.couples for pair in couple for face in pair]
+    reals = np.stack([cv2.resize(forged.read("real", face), (8, 8)).ravel() for face in faces]).astype(float)
+    methods = [name for name in forged.methods if name != "gan-whole"]
+    x = np.concatenate([reals] * len(methods))
+    y = np.eye(len(methods))[np.repeat(np.arange(len(methods)), len(faces))]
+    x = np.c_[x - x.mean(axis=0), np.ones(len(x))]
+    guessed = x @ np.linalg.lstsq(x, y, rcond=None)[0]
+    best = guessed.max(axis=1, keepdims=True)
+    right = np.where(np.isclose(guessed, best), 1, 0) / np.isclose(guessed, best).sum(axis=1, keepdims=True)
+    assert (right * y).sum() / len(y) == pytest.approx(1 / len(methods))
+
+
+def test_names_lie(world: Build) -> None:
+    truths = [world(placement=placement, categories=18, methods="").truth() for placement in range(1, 5)]
+    for truth in truths:
+        fakes = {name: method for name, method in truth.items() if method != "real"}
+        datasets = Counter((name.partition("_")[0], method) for name, method in fakes.items())
+        assert max(datasets.values()) == 1
+        assert len(set(fakes.values())) < len(fakes)
+    assert any(truth["FaceForensics++_DeepFakes"] != truth["ForgeryNet_DeepFakes"] for truth in truths)
+    assert len({tuple(truth.values()) for truth in truths}) == 4
+
+
+def test_a_whole_picture_is_only_ever_unseen(world: Build) -> None:
+    held_out = {
+        "FaceForensics++_NeuralTextures",
+        "ForgeryNet_SC-FEGAN",
+        "ForgeryNet_StarGAN2",
+        "ForgeryNet_DiscoFaceGAN",
+    }
+    for placement in range(1, 9):
+        whole = [name for name, method in world(placement=placement).truth().items() if method == "gan-whole"]
+        assert len(whole) == 1
+        assert set(whole) <= held_out
+
+
+def test_people_apart_are_in_one_dataset_each(world: Build) -> None:
+    made = world(people="apart", placement=1)
+    found = samples(made)
+    assert Counter(sample.real for sample in found)[True] == 12
+    of_dataset = {dataset: made.people(dataset) for dataset in {sample.dataset for sample in found}}
+    assert Counter(person for people in of_dataset.values() for person in people) == dict.fromkeys(
+        (f"{camera}/{person}" for camera, people in PEOPLE.items() for person in people), 1
+    )
+    per_category = Counter((sample.dataset, sample.category) for sample in found)
+    for dataset, people in of_dataset.items():
+        pictures = sum(PEOPLE[camera][person] for camera, _, person in (name.partition("/") for name in people))
+        assert {count for (of, _), count in per_category.items() if of == dataset} == {pictures}
+
+
+def test_too_few_people_to_be_apart_are_refused(copied: Path, tmp_path: Path) -> None:
+    with pytest.raises(KCEError, match="2 people are too few") as caught:
+        Photos(copied, made=str(tmp_path), methods=FEW, people="apart", **{**SMALL, "categories": 4}).make()
+    assert "people=shared" in caught.value.hint
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "mixed"])
+def test_datasets_are_stored_in_ways_of_their_own(world: Build, kind: str) -> None:
+    plain, stored = world(placement=1), world(placement=1, kind=kind, amount=1.0)
+    plain.make()
+    stored.make()
+    same, other = below(plain.root), below(stored.root)
+    assert same.keys() == other.keys()
+    changed = {name.split("/")[0] if "Further" not in name else "Further" for name in same if same[name] != other[name]}
+    assert len(changed) >= 2
+    assert plain.truth() == stored.truth()
+
+
+# Making it.
+
+
+def test_it_is_made_once_and_equal_seeds_make_equal_pictures(world: Build, copied: Path, tmp_path: Path) -> None:
+    methods = "poisson-swap+bilateral+oidn+real-cugan+gan-donor"
+    one, again, other = (
+        Photos(copied, made=str(tmp_path / name), seed=seed, methods=methods, **{**SMALL, "categories": 4})
+        for name, seed in (("one", 0), ("again", 0), ("other", 1))
+    )
+    for made in (one, again, other):
+        made.make()
+    assert below(tmp_path / "one") == below(tmp_path / "again")
+    seeded = {name: value for name, value in below(tmp_path / "other").items() if "bilateral" in name}
+    assert not set(seeded.values()) & set(below(tmp_path / "one").values())
+
+
+def test_what_was_interrupted_goes_on(copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parameters = {"methods": "feathered-swap+bilateral+oidn+smile", **SMALL, "categories": 4}
+    whole = Photos(copied, made=str(tmp_path / "whole"), **parameters)
+    whole.forge()
+    written: list[Path] = []
+
+    def interrupted(path: Path, image: np.ndarray) -> None:
+        written.append(path)
+        if len(written) > 5:
+            raise KeyboardInterrupt
+        write_png(path, image)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(forging, "write_png", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            Photos(copied, made=str(tmp_path / "part"), **parameters).forge()
+    assert 0 < len(below(tmp_path / "part")) < len(below(tmp_path / "whole"))
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "part").rglob("*.png")}
+    Photos(copied, made=str(tmp_path / "part"), **parameters).forge()
+    assert below(tmp_path / "part") == below(tmp_path / "whole")
+    assert all(path.stat().st_mtime_ns == when for path, when in before.items())
+    assert not list((tmp_path / "part").rglob("*.part"))
+
+
+def test_a_damaged_picture_is_made_again(copied: Path, tmp_path: Path) -> None:
+    parameters = {"made": str(tmp_path / "made"), "methods": "bilateral+oidn+smile+morph", **SMALL, "categories": 4}
+    forged = Photos(copied, **parameters).forge()
+    before = below(tmp_path / "made")
+    victim = next((tmp_path / "made" / "pictures" / "oidn").iterdir())
+    victim.write_bytes(victim.read_bytes()[:100])
+    with pytest.raises(KCEError, match="damaged") as caught:
+        Photos(copied, **parameters).make()
+    assert "index.json" in caught.value.hint
+    (forged.folder / "index.json").unlink()
+    Photos(copied, **parameters).make()
+    assert {name: value for name, value in below(tmp_path / "made").items() if "pictures/" in name} == before
+
+
+def test_a_full_disk_is_said(copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(forging, "write_png", full)
+    with pytest.raises(KCEError, match="No space left") as caught:
+        Photos(copied, made=str(tmp_path / "made"), methods="bilateral", **SMALL).forge()
+    assert "made=" in caught.value.hint
+
+
+# What is not there.
+
+
+def test_a_package_of_another_version_leaves_its_methods_out(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters = {"methods": "bilateral+smile+morph+oidn+poisson-swap", **SMALL, "categories": 4}
+    monkeypatch.setitem(packages.VERSIONS, "pyoidn", "9.9")
+    made = Photos(copied, made=str(tmp_path), **parameters)
+    remarks = [item for item in made if isinstance(item, Remark) and item.path == "methods/oidn"]
+    assert len(remarks) == 1
+    assert "not 9.9" in remarks[0].reason
+    assert "pip install --no-deps pyoidn==9.9" in remarks[0].reason
+    assert "oidn" not in made.truth().values()
+    monkeypatch.undo()
+    later = Photos(copied, made=str(tmp_path), **parameters)
+    assert "oidn" in later.forge().methods  # it is there now, so the rest is forged
+    assert later.root != made.root
+
+
+def test_too_few_methods_are_an_error_that_says_how_many_categories_there_may_be(copied: Path, tmp_path: Path) -> None:
+    with pytest.raises(KCEError, match="2 methods are too few for 18 categories") as caught:
+        Photos(copied, made=str(tmp_path), methods="bilateral+smile", side=96).make()
+    assert "categories=" in caught.value.hint
+
+
+def test_a_method_that_fails_on_a_face_drops_the_pair_everywhere(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = forging._forge
+    victims: list[str] = []
+
+    def failing(generator: object, face: object, donor: object, purpose: str) -> np.ndarray:
+        if "/smile/" in purpose and len(victims) < 1:
+            victims.append(purpose)
+            raise ValueError("no teeth")
+        return own(generator, face, donor, purpose)
+
+    monkeypatch.setattr(forging, "_forge", failing)
+    made = Photos(photographs, made=str(tmp_path), methods="smile+bilateral+morph+oidn", **{**SMALL, "categories": 4})
+    found = list(made)
+    counts = Counter(item.category for item in found if isinstance(item, Sample))
+    assert set(counts.values()) == {10}
+    dropped = [item for item in found if isinstance(item, Remark) and "no teeth" in item.reason]
+    assert len(dropped) == 2
+    assert all("smile" in item.reason for item in dropped)
+
+
+# Bad input.
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message", "hint"),
+    [
+        ("missing", "there is no folder", "photographs"),
+        ("empty", "there are no pictures", "photographs"),
+        ("no faces", "no face in the 4 pictures", "no face was found"),
+        ("small", "no face in the 4 pictures", "px"),
+        ("one person", "show one person", "anna_1.jpg"),
+        ("one of each camera", "show one person, or one for each camera", "anna_1.jpg"),
+    ],
+)
+def test_what_cannot_be_used_is_said(copied: Path, tmp_path: Path, spoil: str, message: str, hint: str) -> None:
+    root = copied / "london"
+    for path in sorted(root.iterdir()):
+        image = read_png(path)
+        if spoil == "no faces":
+            write_png(path, np.full_like(image, 120))
+        elif spoil == "small":
+            write_png(path, cv2.resize(image, (32, 32), interpolation=cv2.INTER_AREA))
+        elif spoil == "empty" or (spoil.startswith("one") and path.name.startswith("bob")):
+            path.unlink()
+    if spoil == "one of each camera":
+        write_png(copied / "canada" / "eve_0.png", read_png(root / "ann_0.png"))
+    where = tmp_path / "nowhere" if spoil == "missing" else copied
+    with pytest.raises(KCEError, match=message) as caught:
+        Photos(where, made=str(tmp_path / "made"), **SMALL).make()
+    assert hint in caught.value.hint
+
+
+def test_a_bad_picture_among_good_ones_is_counted(copied: Path, tmp_path: Path) -> None:
+    (copied / "london" / "ann_2.png").write_bytes(b"not a picture")
+    grey = cv2.cvtColor(read_png(copied / "london" / "bob_1.png"), cv2.COLOR_RGB2GRAY)
+    cv2.imwrite(str(copied / "london" / "bob_1.png"), grey)
+    cv2.imwrite(str(copied / "london" / "cat_0.png"), np.zeros((60, 60, 3), np.uint8))
+    made = Photos(copied, made=str(tmp_path / "made"), methods=FEW, **{**SMALL, "categories": 4})
+    found = list(made)
+    assert set(Counter(item.category for item in found if isinstance(item, Sample)).values()) == {4}
+    reasons = {item.path: item.reason for item in found if isinstance(item, Remark)}
+    assert reasons["london/cat_0.png"] == "no face was found"
+    assert "london/ann_2.png" in reasons
+
+
+def test_several_people_in_one_picture_are_people_of_their_own(copied: Path, tmp_path: Path) -> None:
+    both = np.concatenate([read_png(copied / "london" / f"{name}_0.png") for name in ("ann", "bob")], axis=1)
+    for path in (copied / "london").iterdir():
+        path.unlink()
+    write_png(copied / "pair.png", both)
+    forged = Photos(copied, made=str(tmp_path), methods=FEW, **SMALL).forge()
+    ((pair,),) = forged.couples
+    assert [face.person for face in pair] == ["/pair#0", "/pair#1"]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("seed", -1), ("categories", 3), ("faces", 1), ("faces", 999), ("side", 100), ("side", 32), ("pool", 1),
+        ("people", "mixed"), ("kind", "jpeg"), ("amount", 0.5), ("placement", 1.5),
+    ],
+)  # fmt: skip
+def test_a_parameter_out_of_range_is_refused(copied: Path, parameter: str, value: object) -> None:
+    with pytest.raises(KCEError) as caught:
+        Photos(copied, **{parameter: value})
+    assert caught.value.hint
+
+
+def test_a_method_that_does_not_exist_is_refused(copied: Path, tmp_path: Path) -> None:
+    with pytest.raises(KCEError, match="there is no method simle") as caught:
+        Photos(copied, made=str(tmp_path), methods="simle", **SMALL).forge()
+    assert "smile" in caught.value.hint
+
+
+def test_it_is_a_dataset_by_name(copied: Path, tmp_path: Path) -> None:
+    found = kce.scan(f"photos:made={tmp_path},methods={FEW},side=96,categories=4", root=copied, progress=False)
+    assert found.by_category["ForgeryNet_real"] == 4
