@@ -16,7 +16,6 @@ from kce import KCEError
 
 from .files import read_png, run_all, write_bytes, write_png
 from .find import Couple, FoundFace, LeftOut, couples, faces_of, list_pictures, load_face
-from .generators import build_generators
 from .landmarks import Landmarks
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from .face import Face
     from .generators import Generator, Tools
+    from .packages import Missing
 
 _log = logging.getLogger("kce.photos")
 REAL = "real"
@@ -68,25 +68,32 @@ def picture_path(folder: Path, method: str, face: FoundFace) -> Path:
     return folder / "pictures" / method / f"{face.key}.png"
 
 
-def forge_all(root: Path, tools: Tools, methods: Sequence[str], limit: int, detector: str) -> Forged:
+def forge_all(
+    root: Path,
+    tools: Tools,
+    generators: Mapping[str, Generator],
+    missing: Mapping[str, Missing],
+    limit: int,
+    detector: str,
+) -> Forged:
     """Forge the faces of all photographs in a folder.
 
     Args:
         root: The photographs.
         tools: What generators may use; its folder is where the pictures are kept.
-        methods: Names of methods.
+        generators: The methods.
+        missing: Methods that are left out, and why.
         limit: Number of faces, at most; two people after two people, in an order by the seed.
         detector: The component that finds faces.
 
     Raises:
-        KCEError: There are no photographs, no faces, or fewer than two people of one camera; or no method is there.
+        KCEError: There are no photographs, no faces, or fewer than two people of one camera.
     """
     files = list_pictures(root)
     sizes = [(root / file).stat().st_size for file in files]
     wanted = {
         "version": _VERSION,
         "pictures": [list(one) for one in zip(files, sizes, strict=True)],
-        "methods": list(methods),
         "limit": limit,
         "detector": detector,
         "side": tools.side,
@@ -95,16 +102,13 @@ def forge_all(root: Path, tools: Tools, methods: Sequence[str], limit: int, dete
     }
     index = tools.folder / _INDEX
     known = _read_index(index, wanted)
-    if known is not None and not (known.missing and _now_there(known.missing, tools)):
+    if known is not None and set(known.methods) == set(generators):
         return known
     landmarks: Landmarks = tools.share("landmarks", Landmarks)
     chosen, left_out = _choose(root, files, landmarks, tools, limit, detector)
     with _one_thread_each():
-        generators, missing = build_generators(list(methods), tools)
-        for name, error in missing.items():
-            _log.warning("the method %s is left out: %s (%s)", name, error.message, error.hint)
-        if not generators:
-            raise KCEError("no method is there", next(iter(missing.values())).hint if missing else "name some")
+        for generator in generators.values():
+            generator.prepare()
         pairs = [pair for couple in chosen for pair in couple]
         jobs = [partial(_forge_pair, root, pair, generators, landmarks, tools) for pair in pairs]
         outcomes = dict(zip(pairs, run_all(jobs, "forged pairs of faces", tools.progress), strict=True))
@@ -147,11 +151,6 @@ def _read_index(path: Path, wanted: Mapping[str, Any]) -> Forged | None:
 
 def _face(row: dict[str, Any]) -> FoundFace:
     return FoundFace(**{**row, "box": tuple(row["box"])})
-
-
-def _now_there(missing: Mapping[str, str], tools: Tools) -> bool:
-    """Whether a method that was left out could be built now."""
-    return bool(build_generators(list(missing), tools)[0])
 
 
 def _choose(

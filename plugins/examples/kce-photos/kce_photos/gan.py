@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from kce import KCEError
+
 from .face import Face, recoloured
 from .generators import Generator
 from .landmarks import Landmarks
@@ -117,7 +119,7 @@ def make_pool(gan: Gan, tools: Tools) -> Pool:
     found = run_all(jobs, "faces of the GAN", tools.progress)
     faces = {number: face for number, face in enumerate(found) if face is not None}
     if len(faces) < 2:
-        raise Missing("the GAN made no faces", "raise pool=")
+        raise KCEError("the GAN made no faces", "raise pool=")
     import numpy as np
 
     shapes = np.stack([_shape(face.points) for face in faces.values()])
@@ -147,16 +149,28 @@ def _described(face: Face) -> np.ndarray:
     return np.concatenate([_shape(face.points) * 30, picture.ravel()])
 
 
-class _WithGan(Generator):
-    """What the three methods share: the GAN and its pool, made once."""
+class Whole(Generator):
+    """A whole picture of the GAN, whatever the face was: it brings a background of its own."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._gan: Gan = tools.share("gan", lambda: Gan(tools.seed))
-        self._pool: Pool = tools.share("pool", lambda: make_pool(self._gan, tools))
+
+    def forge(self, face: Face, donor: Face, random: np.random.Generator) -> Image:
+        """See ``Generator``."""
+        number = int(random.integers(self._tools.pool, 2**31))
+        return self._gan.draw(self._gan.style(number), face.side)
 
 
-class Donor(_WithGan):
+class _WithPool(Whole):
+    """What two methods share: a pool of faces, made once."""
+
+    def prepare(self) -> None:
+        """See ``Generator``."""
+        self._pool: Pool = self._tools.share("pool", lambda: make_pool(self._gan, self._tools))
+
+
+class Donor(_WithPool):
     """A face of the pool with a similar pose, on the landmarks of the target."""
 
     def forge(self, face: Face, donor: Face, random: np.random.Generator) -> Image:
@@ -166,7 +180,7 @@ class Donor(_WithGan):
         return face.splice(recoloured(laid_over(face, self._pool.faces[random.choice(nearest)]), face))
 
 
-class Regenerated(_WithGan):
+class Regenerated(_WithPool):
     """The face drawn anew by the GAN, from the style that a regression reads off it."""
 
     def forge(self, face: Face, donor: Face, random: np.random.Generator) -> Image:
@@ -179,12 +193,3 @@ class Regenerated(_WithGan):
         if points is None:
             raise ValueError("the GAN drew no face")
         return face.splice(recoloured(laid_over(face, Face(image, points)), face))
-
-
-class Whole(_WithGan):
-    """A whole picture of the GAN, whatever the face was: it brings a background of its own."""
-
-    def forge(self, face: Face, donor: Face, random: np.random.Generator) -> Image:
-        """See ``Generator``."""
-        number = int(random.integers(self._tools.pool, 2**31))
-        return self._gan.draw(self._gan.style(number), face.side)

@@ -51,6 +51,9 @@ class Generator:
     def __init__(self, tools: Tools) -> None:
         """Load what the method needs; most need nothing."""
 
+    def prepare(self) -> None:
+        """Make what takes long and is needed once, before the first face; most methods need nothing."""
+
     def forge(self, face: Face, donor: Face, random: np.random.Generator) -> Image:
         """Forge a face; several threads call it.
 

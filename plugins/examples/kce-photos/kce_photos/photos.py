@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
     from .files import Progress
     from .find import Couple, FoundFace
     from .forging import Forged
+    from .generators import Generator
+    from .packages import Missing
 
+_log = logging.getLogger("kce.photos")
 PEOPLE = ("shared", "apart")
 _APART = 4  # datasets that people are divided among: those that every world has
 FACES_AT_MOST = 998  # FaceForensics++ numbers recordings with three digits
@@ -117,6 +121,7 @@ class Photos(WorldDataset):
         self._people, self._storage = people, (kind, amount)
         self._of: dict[str, list[tuple[FoundFace, FoundFace]]] = {}
         self._forged: Forged | None = None
+        self._generators: tuple[dict[str, Generator], dict[str, Missing]] | None = None
         super().__init__(folder, (), {"placement": placement, "categories": categories}, seed)
         self._world = placement, categories
 
@@ -130,8 +135,11 @@ class Photos(WorldDataset):
             from .forging import forge_all
 
             self._tools.progress = progress
+            generators, missing = self._built()
             try:
-                self._forged = forge_all(self._photographs, self._tools, self._names, self._limit, self._detector)
+                self._forged = forge_all(
+                    self._photographs, self._tools, generators, missing, self._limit, self._detector
+                )
             except OSError as error:
                 raise KCEError(
                     f"{self._tools.folder} cannot be written: {error}",
@@ -141,17 +149,13 @@ class Photos(WorldDataset):
         return self._forged
 
     def _place(self, forged: Forged) -> None:
-        """Decide what the world is made of, now that it is known which methods and faces there are."""
+        """Decide what the world is made of, now that it is known which faces there are."""
         placement, categories = self._world
-        usable = [name for name in forged.methods if name not in WHOLE]
-        whole = [name for name in forged.methods if name in WHOLE]
-        self._check_enough(usable, categories, forged)
         if self._people == "apart" and len(forged.couples) < _APART:
             raise KCEError(
                 f"{2 * len(forged.couples)} people are too few to be in {_APART} datasets, two in each",
                 "people=shared puts all of them in every dataset",
             )
-        self.forgeries = tuple(place_methods(categories, usable, placement, whole))
         pairs = [pair for couple in forged.couples for pair in couple]
         kind, amount = self._storage
         self._parameters = {
@@ -168,8 +172,24 @@ class Photos(WorldDataset):
         name = blake2b(decides.encode(), digest_size=4).hexdigest()
         self.root = forged.folder / "worlds" / f"{placement}-{kind}-{self._people}-{name}"
 
+    def _built(self) -> tuple[dict[str, Generator], dict[str, Missing]]:
+        """Build the methods that are there, and decide which of them is behind which name."""
+        if self._generators is None:
+            from .generators import build_generators
+
+            generators, missing = build_generators(self._names, self._tools)
+            for name, error in missing.items():
+                _log.warning("the method %s is left out: %s (%s)", name, error.message, error.hint)
+            placement, categories = self._world
+            usable = [name for name in generators if name not in WHOLE]
+            self._check_enough(usable, categories, missing)
+            whole = [name for name in generators if name in WHOLE]
+            self.forgeries = tuple(place_methods(categories, usable, placement, whole))
+            self._generators = generators, missing
+        return self._generators
+
     @staticmethod
-    def _check_enough(usable: Sequence[str], categories: int, forged: Forged) -> None:
+    def _check_enough(usable: Sequence[str], categories: int, missing: Mapping[str, Missing]) -> None:
         from collections import Counter
 
         from kce import CATEGORIES
@@ -180,7 +200,7 @@ class Photos(WorldDataset):
         else:
             enough = 0
         if enough < categories:
-            why = "; ".join(f"{name}: {reason}" for name, reason in forged.missing.items())
+            why = "; ".join(f"{name}: {error.message} ({error.hint})" for name, error in missing.items())
             raise KCEError(
                 f"{len(usable)} methods are too few for {categories} categories: a dataset would have one twice",
                 (f"choose categories={enough}, or " if enough else "")
@@ -193,9 +213,18 @@ class Photos(WorldDataset):
         super().make(progress)
 
     def truth(self) -> dict[str, str]:
-        """Category -> method; the method of reals is "real". What is needed to know it is made."""
-        self.forge()
+        """Category -> method; the method of reals is "real". Loads the methods, and makes no pictures."""
+        self._built()
         return super().truth()
+
+    @property
+    def images(self) -> int:
+        """Pictures of each category, about: before the faces are looked for, as many as there are photographs."""
+        if self._forged is not None:
+            return sum(2 * len(pairs) for pairs in self._forged.couples)
+        from .find import list_pictures
+
+        return min(len(list_pictures(self._photographs)), self._limit)
 
     def __iter__(self) -> Iterator[Sample | Remark]:
         self.make()
