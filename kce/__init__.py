@@ -56,9 +56,9 @@ _HOME = {
     "Artefact": "data.artefacts",
     "alter_pictures": "data.artefacts",
     "assign_artefacts": "data.artefacts",
-    "CATEGORIES": "data.world_table",
     "Forgery": "data.world_table",
     "place_methods": "data.world_table",
+    "world_categories": "data.world_table",
     "Recording": "data.world_layouts",
     "WorldCodec": "data.world_storage",
     "WorldDataset": "data.world_dataset",
@@ -100,9 +100,9 @@ if TYPE_CHECKING:
     from kce.data.world_dataset import WorldDataset as WorldDataset
     from kce.data.world_layouts import Recording as Recording
     from kce.data.world_storage import WorldCodec as WorldCodec
-    from kce.data.world_table import CATEGORIES as CATEGORIES
     from kce.data.world_table import Forgery as Forgery
     from kce.data.world_table import place_methods as place_methods
+    from kce.data.world_table import world_categories as world_categories
     from kce.errors import BadData as BadData
     from kce.errors import BadValue as BadValue
     from kce.errors import KCEError as KCEError

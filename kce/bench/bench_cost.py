@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,7 +24,6 @@ from kce.errors import KCEError
 from kce.faces.degrade import has_faces
 from kce.labels import REAL
 from kce.registry.registry import Registry
-from kce.registry.specs import parse_spec
 from kce.system.worker_pool import TaskLost, Workers
 from kce.training.settings import TrainSettings  # noqa: TC001 - the document is read by it
 
@@ -98,11 +97,12 @@ def aligner_cost(
     for name, networks in left.items():
         recipe = run_recipe(bench, name)
         number = min(one.world for one in settings)
-        truth = read_truth(build_world(bench.world, registry, number, Path("world")), bench.world)
+        world = build_world(bench.world, registry, number, Path("world"))
+        truth = read_truth(world, bench.world)
         known = {category for category, method in truth.items() if method != REAL} - {*recipe.unknown}
         reals = {category for category, method in truth.items() if method == REAL}
         classes = known if recipe.train.loss == "softmax" else known | reals  # those of each dataset are a class
-        faces = _faces(len(classes), recipe.train, _pictures(bench.world, bench.cut.per_category, registry))
+        faces = _faces(len(classes), recipe.train, _pictures(world, bench.cut.per_category))
         trainings.append(Trainings(name, networks, faces, recipe.first, recipe.train))
     made = {(folder, one.world, one.kind, one.amount) for one in settings}
     return BenchCost(*_count_folders(made), len(cells), tuple(trainings), workers)
@@ -129,8 +129,9 @@ def drawn_cost(
     trainings = []
     for (dataset, name), worlds in kinds.items():
         settings = recipe.training[name]
-        truth = read_truth(build_world(dataset, registry, worlds[0].number, Path("world")), dataset)
-        pictures = _pictures(dataset, recipe.cut.per_category, registry)
+        world = build_world(dataset, registry, worlds[0].number, Path("world"))
+        truth = read_truth(world, dataset)
+        pictures = _pictures(world, recipe.cut.per_category)
         classes = families_of(truth, recipe.unknown, settings)[0]
         faces = _faces(
             len(set(classes.values())), settings, pictures and pictures // 2
@@ -150,12 +151,9 @@ def _count_folders(made: Set[tuple[Path, int, str, float]]) -> tuple[int, int]:
     return missing(plain), missing(made - plain)
 
 
-def _pictures(world: str, most: int | None, registry: Registry) -> int | None:
-    """Faces of a category, if the dataset has a parameter that says it."""
-    name, given = parse_spec(world)
-    part = registry.component("dataset", name)
-    defaults = {one.name: one.default for one in registry.describe("dataset", name)[1].parameters}
-    images = {**defaults, **part.parameters, **given}.get("images")
+def _pictures(world: Any, most: int | None) -> int | None:
+    """Faces of a category, if the dataset says it."""
+    images = getattr(world, "images", None)
     return min(images, most or images) if type(images) is int else None
 
 
@@ -194,7 +192,7 @@ def describe_bench_cost(cost: BenchCost, registry: Registry) -> list[str]:
             continue
         one_epoch = f"{1000 / rate:.1f} s for each 1,000 faces of an epoch"
         if one.faces is None:
-            lines.append(f"{one.name}: {one_epoch}; the dataset does not say how many it has (a parameter images)")
+            lines.append(f"{one.name}: {one_epoch}; the dataset does not say how many it has (an attribute images)")
             continue
         each = one.faces * one.settings.epochs / rate
         seconds += each * one.networks

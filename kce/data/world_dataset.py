@@ -51,6 +51,7 @@ class WorldDataset:
     Attributes:
         version: Raised when equal parameters give other files than before.
         frames: Frames of each recording.
+        images: Pictures of each category, from which benches estimate how long trainings take; None = not known.
         plain: The datasets that get no layout of their own.
 
     Example:
@@ -84,6 +85,7 @@ class WorldDataset:
     }
     version: ClassVar[int] = 1
     frames: int = 1
+    images: int | None = None
     plain: Sequence[str] = defaults.FURTHER
 
     def __init__(

@@ -39,7 +39,7 @@ class Forgery(NamedTuple):
 WITH_REALS = (*LAID_OUT, CELEB1, MNIST, TIMIT, AV, PATCH)
 
 # The first four rows are of four datasets, and the first 18 without those in UNKNOWN are 14 with 11 names.
-CATEGORIES = (
+_CATEGORIES = (
     Forgery(FF, "DeepFakes", "Deepfakes"),
     Forgery(DFD, "FaceSwap", DFD),
     Forgery(CELEB, "FaceSwapPRO", "Celeb-synthesis"),
@@ -72,10 +72,18 @@ CATEGORIES = (
     Forgery(PATCH, "PROGAN", "Patch-wise_Face_Image_Forensics_PROGAN"),
     Forgery(PATCH, "StyleGAN2", "Patch-wise_Face_Image_Forensics_StyleGAN2"),
 )
-"""All categories of fakes, in the order in which a world takes them; together they are the paper's 31."""
 
 UNKNOWN = ("FaceForensics++_NeuralTextures", "ForgeryNet_SC-FEGAN", "ForgeryNet_StarGAN2", "ForgeryNet_DiscoFaceGAN")
 """The categories meant to be held out."""
+
+
+def world_categories(count: int = 31) -> tuple[Forgery, ...]:
+    """List the first categories of fakes of a world, without methods; all 31 are those of Sun et al. 2023.
+
+    >>> [forgery.category for forgery in world_categories(2)]
+    ['FaceForensics++_DeepFakes', 'DeepFakeDetection_FaceSwap']
+    """
+    return _CATEGORIES[:count]
 
 
 def place_methods(categories: int, methods: Sequence[str], placement: int, unseen: Sequence[str] = ()) -> list[Forgery]:
@@ -98,7 +106,7 @@ def place_methods(categories: int, methods: Sequence[str], placement: int, unsee
         >>> placed == place_methods(4, ["warp", "blur", "swap"], placement=1)
         True
     """
-    rows, generator = CATEGORIES[:categories], random.Random(placement)
+    rows, generator = world_categories(categories), random.Random(placement)
     for _ in range(1000):
         placed = _placed_at_random(rows, methods, unseen, generator)
         pairs = [(row.dataset, method) for row, method in zip(rows, placed, strict=True)]
@@ -143,7 +151,7 @@ def most_of_one_dataset(categories: int) -> int:
     >>> most_of_one_dataset(4), most_of_one_dataset(18)
     (1, 11)
     """
-    return max(Counter(row.dataset for row in CATEGORIES[:categories]).values())
+    return max(Counter(row.dataset for row in world_categories(categories)).values())
 
 
 def world_datasets(categories: int) -> list[str]:
@@ -152,7 +160,7 @@ def world_datasets(categories: int) -> list[str]:
     >>> world_datasets(18)
     ['FaceForensics++', 'DeepFakeDetection', 'CelebDFv2', 'ForgeryNet']
     """
-    named = {forgery.dataset for forgery in CATEGORIES[:categories]}
+    named = {forgery.dataset for forgery in world_categories(categories)}
     return [*LAID_OUT, *(dataset for dataset in FURTHER if dataset in named)]
 
 

@@ -20,7 +20,7 @@ class Photos:
     def __init__(self, root: str | Path, placement: int = 0, images: int = 16, seed: int = 0) -> None:
         if not Path(root).is_dir():
             raise ValueError(f"{root} is no folder of photographs")
-        self.root, self.placement, self.seed = Path(root), placement, seed
+        self.root, self.placement, self.seed, self.images = Path(root), placement, seed, images
         # The same pictures for every placement; only the names of the methods change places.
         spec = f"world:identities=8,categories=6,images={images},artefact=0.0,seed={seed}"
         self._pictures = Registry.load("/").build("dataset", spec, root=self.root / "made")

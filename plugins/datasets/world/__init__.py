@@ -66,6 +66,7 @@ class World(WorldDataset):
             "placement": _within("placement", placement, 0, 2**31 - 1),
         }
         super().__init__(root, forgeries(categories, placement), parameters, seed)
+        self.images = images
         self._identities, self._artefact, self._clips = identities, float(artefact), -(-images // self.frames)
 
     def recordings(self, dataset: str) -> Sequence[Recording]:

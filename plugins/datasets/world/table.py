@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kce import CATEGORIES, Forgery, place_methods
+from kce import Forgery, place_methods, world_categories
 
 # Of the first 18 categories without those that are meant to be held out, 14 have 11 names and 11 methods. Three names
 # (DeepFakes, FaceShifter, FaceSwap) occur twice, each time with two methods; three methods (autoencoder, bilinear,
@@ -28,4 +28,6 @@ def forgeries(categories: int, placement: int = 0) -> list[Forgery]:
     """
     if placement:
         return place_methods(categories, METHODS, placement)
-    return [row._replace(method=method) for row, method in zip(CATEGORIES[:categories], _OF_THE_DEMO, strict=False)]
+    return [
+        row._replace(method=method) for row, method in zip(world_categories(categories), _OF_THE_DEMO, strict=False)
+    ]

@@ -20,6 +20,7 @@ from kce import (
     alter_pictures,
     assign_artefacts,
     place_methods,
+    world_categories,
 )
 
 from .generators import WHOLE, Tools, generator_classes
@@ -192,10 +193,8 @@ class Photos(WorldDataset):
     def _check_enough(usable: Sequence[str], categories: int, missing: Mapping[str, Missing]) -> None:
         from collections import Counter
 
-        from kce import CATEGORIES
-
         for enough in range(categories, 3, -1):
-            if max(Counter(row.dataset for row in CATEGORIES[:enough]).values()) <= len(usable):
+            if max(Counter(row.dataset for row in world_categories(enough)).values()) <= len(usable):
                 break
         else:
             enough = 0
