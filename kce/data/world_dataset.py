@@ -51,7 +51,6 @@ class WorldDataset:
     Attributes:
         version: Raised when equal parameters give other files than before.
         frames: Frames of each recording.
-        images: Pictures of each category, from which benches estimate how long trainings take; None = not known.
         plain: The datasets that get no layout of their own.
 
     Example:
@@ -85,7 +84,6 @@ class WorldDataset:
     }
     version: ClassVar[int] = 1
     frames: int = 1
-    images: int | None = None
     plain: Sequence[str] = defaults.FURTHER
 
     def __init__(
@@ -94,6 +92,11 @@ class WorldDataset:
         self.root, self.seed = Path(root), seed
         self.forgeries = tuple(forgeries)
         self._parameters = dict(parameters)
+
+    @property
+    def images(self) -> int | None:
+        """Pictures of each category, from which benches estimate how long trainings take; None = not known."""
+        return None
 
     def recordings(self, dataset: str) -> Sequence[Recording]:
         """List the recordings of a dataset; those of FaceForensics++ are at most 1,000, and in pairs."""

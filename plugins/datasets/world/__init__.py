@@ -66,14 +66,18 @@ class World(WorldDataset):
             "placement": _within("placement", placement, 0, 2**31 - 1),
         }
         super().__init__(root, forgeries(categories, placement), parameters, seed)
-        self.images = images
-        self._identities, self._artefact, self._clips = identities, float(artefact), -(-images // self.frames)
+        self._identities, self._artefact, self._images = identities, float(artefact), images
+
+    @property
+    def images(self) -> int:
+        """See ``kce.WorldDataset``."""
+        return self._images
 
     def recordings(self, dataset: str) -> Sequence[Recording]:
         """See ``kce.WorldDataset``."""
         from .clips import recordings
 
-        return recordings(dataset, self._identities, self._clips)
+        return recordings(dataset, self._identities, -(-self._images // self.frames))
 
     def pictures(
         self, dataset: str, recording: Recording, forgeries: Sequence[Forgery]

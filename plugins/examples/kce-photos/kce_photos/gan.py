@@ -181,7 +181,7 @@ class Donor(_WithPool):
 
 
 class Regenerated(_WithPool):
-    """The face drawn anew by the GAN, from the style that a regression reads off it."""
+    """The face drawn again by the GAN, from the style that a regression reads off it."""
 
     def forge(self, face: Face, donor: Face, random: np.random.Generator) -> Image:
         """See ``Generator``."""
