@@ -43,7 +43,7 @@ FACES_AT_MOST = 998  # FaceForensics++ numbers recordings with three digits
 class Photos(WorldDataset):
     """Photographs of people, forged by known methods and networks, in the layouts of real datasets.
 
-    Every face is forged by every method, by which the pictures of all methods show the same people. The pictures are
+    Every face is forged by every method, so the pictures of all methods show the same people. The pictures are
     made once, beside the photographs or in `made`, and serve every placement: the worlds that are made of them differ
     in which method is behind which name, and in how their datasets are stored. ``truth.toml`` in a world has the method
     behind each category. Names and layouts are those of the built-in ``world``; DeepFakeDetection is a plain folder of

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from kce_photos import Face, Missing, Tools
+from kce_photos import Face, Generator, Missing, Tools
 from kce_photos.face import warp
 from kce_photos.files import read_png
 from kce_photos.find import FoundFace, faces_of
@@ -48,9 +48,15 @@ def test_there_are_enough_methods_and_most_are_neural() -> None:
     assert len(NEURAL & set(NAMES)) >= 8
 
 
+def prepared(name: str, tools: Tools) -> Generator:
+    (generator,) = build_generators([name], tools)[0].values()
+    generator.prepare()
+    return generator
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_method_changes_the_face_and_nothing_else(name: str, tools: Tools, faces: list[Face]) -> None:
-    (generator,) = build_generators([name], tools)[0].values()
+    generator = prepared(name, tools)
     face, donor = faces
     before = face.image.copy()
     forged = _forge(generator, face, donor, f"0/{name}")
@@ -63,7 +69,7 @@ def test_a_method_changes_the_face_and_nothing_else(name: str, tools: Tools, fac
 
 @pytest.mark.parametrize("name", NAMES)
 def test_equal_purposes_give_equal_pictures(name: str, tools: Tools, faces: list[Face]) -> None:
-    (generator,) = build_generators([name], tools)[0].values()
+    generator = prepared(name, tools)
     one, again = (_forge(generator, *faces, f"0/{name}") for _ in range(2))
     assert (one == again).all()
 

@@ -197,7 +197,7 @@ def test_a_full_disk_is_said(copied: Path, tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(forging, "write_png", full)
     with pytest.raises(KCEError, match="No space left") as caught:
-        Photos(copied, made=str(tmp_path / "made"), methods="bilateral", **SMALL).forge()
+        Photos(copied, made=str(tmp_path / "made"), methods=FEW, **{**SMALL, "categories": 4}).forge()
     assert "made=" in caught.value.hint
 
 
