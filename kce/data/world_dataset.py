@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -14,6 +15,7 @@ from kce.data.world_storage import WorldCodec
 from kce.data.world_table import world_datasets, world_truth
 from kce.errors import KCEError
 from kce.registry import defaults
+from kce.system.lock import file_lock, make_folder
 from kce.types import Remark, Sample
 
 if TYPE_CHECKING:
@@ -129,6 +131,23 @@ class WorldDataset:
         """
         if self._exists():
             return
+        with self.alone(self.root):
+            if not self._exists():  # nor has another process made it meanwhile
+                self._make(progress)
+
+    @contextmanager
+    def alone(self, folder: Path) -> Iterator[None]:
+        """Hold a lock beside a folder inside the block: what two processes need is made by one, and the other waits.
+
+        Raises:
+            MachineFault: The folder above it cannot be made, or the lock not be taken.
+        """
+        at = folder.absolute()
+        make_folder(at.parent)
+        with file_lock(at.with_name(f".{at.name}.lock"), None):
+            yield
+
+    def _make(self, progress: Progress) -> None:
         root = self.root.absolute()
         part = root.with_name(f"{root.name}.part")
         try:

@@ -30,8 +30,8 @@ _warned: set[Path] = set()
 
 
 @contextmanager
-def file_lock(path: Path, busy: Callable[[], KCEError]) -> Iterator[None]:
-    """Hold a lock file inside the block, without waiting for it.
+def file_lock(path: Path, busy: Callable[[], KCEError] | None) -> Iterator[None]:
+    """Hold a lock file inside the block.
 
     Works across machines if the file system's locks do. Where it has none (some NFS, Lustre, FUSE), a file with the
     name of the process and its machine is the lock, ``<path>.soft``. On one machine it is as good; what a process that
@@ -39,7 +39,7 @@ def file_lock(path: Path, busy: Callable[[], KCEError]) -> Iterator[None]:
 
     Args:
         path: The lock file; its folder must exist.
-        busy: Makes the error to raise if another process holds the lock.
+        busy: Makes the error to raise if another process holds the lock; None = wait for it.
 
     Raises:
         KCEError: What `busy` returns.
@@ -48,9 +48,9 @@ def file_lock(path: Path, busy: Callable[[], KCEError]) -> Iterator[None]:
     """
     _refuse_special(path)
     try:
-        lock = _acquire(path)
+        lock = _acquire(path, wait=busy is None)
     except Timeout as timeout:
-        error = busy()
+        error = busy() if busy else KCEError(f"{path} stays locked", "wait for the other process")
         if timeout.lock_file.endswith(_SOFT):
             error.hint += f"; if it was killed on another machine, remove {timeout.lock_file}"
         raise error from timeout
@@ -71,17 +71,24 @@ def _refuse_special(path: Path) -> None:
             )
 
 
-def _acquire(path: Path) -> BaseFileLock:
+def _acquire(path: Path, *, wait: bool) -> BaseFileLock:
+    def take(lock: BaseFileLock) -> BaseFileLock:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if not wait:
+                raise
+            _log.warning("another process is at work in %s: this one waits for it", path.parent)
+            lock.acquire(timeout=-1)
+        return lock
+
     try:
-        lock: BaseFileLock = FileLock(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # filelock warns where a system call is missing; we warn below
-            lock.acquire(timeout=0)
+            return take(FileLock(path))
     except (OSError, NotImplementedError) as error:
         if isinstance(error, Timeout) or (isinstance(error, OSError) and error_number(error) not in NO_LOCKS):
             raise
-    else:
-        return lock
     soft = path.with_name(f"{path.name}{_SOFT}")
     _refuse_special(soft)
     if path.parent not in _warned:
@@ -91,9 +98,7 @@ def _acquire(path: Path) -> BaseFileLock:
             path.parent,
             soft.name,
         )
-    lock = SoftFileLock(soft)
-    lock.acquire(timeout=0)
-    return lock
+    return take(SoftFileLock(soft))
 
 
 @contextmanager

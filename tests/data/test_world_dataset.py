@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from kce import Forgery, KCEError, Recording, Sample, WorldDataset, place_methods, world_categories
 from kce.data.world_table import UNKNOWN, most_of_one_dataset, world_truth
 from kce.registry.defaults import FURTHER
+from tests.conftest import REPOSITORY
 
 METHODS = tuple("abcdefghijklmnop")
 
@@ -91,3 +94,12 @@ def test_reals_are_of_the_datasets_that_have_them() -> None:
     truth = world_truth(place_methods(31, METHODS, 1))
     assert sum(method == "real" for method in truth.values()) == 9
     assert "DeeperForensics_real" not in truth
+
+
+def test_two_processes_that_need_one_world_make_it_once(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", f"from {__name__} import Tinted; Tinted({str(tmp_path / 'world')!r}).make()"]
+    running = [subprocess.Popen(words, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [one.communicate()[1] for one in running]
+    assert [one.returncode for one in running] == [0, 0, 0], said
+    assert (tmp_path / "world" / "truth.toml").is_file()
+    assert not list(tmp_path.glob("*.part"))

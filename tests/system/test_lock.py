@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -48,6 +49,22 @@ def test_a_held_file_lock_raises_the_error_of_its_caller(tmp_path: Path) -> None
         pass
     with lock():
         pass
+
+
+def test_a_lock_that_is_waited_for_is_taken_when_it_is_free(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with file_lock(tmp_path / "x.lock", None):
+            order.append("second")
+
+    with file_lock(tmp_path / "x.lock", None):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(timeout=0.3)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
 
 
 # File systems without locks ------------------------------------------------------------------------------------------

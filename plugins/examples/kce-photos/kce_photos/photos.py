@@ -138,9 +138,10 @@ class Photos(WorldDataset):
             self._tools.progress = progress
             generators, missing = self._built()
             try:
-                self._forged = forge_all(
-                    self._photographs, self._tools, generators, missing, self._limit, self._detector
-                )
+                with self.alone(self._tools.folder):
+                    self._forged = forge_all(
+                        self._photographs, self._tools, generators, missing, self._limit, self._detector
+                    )
             except OSError as error:
                 raise KCEError(
                     f"{self._tools.folder} cannot be written: {error}",
