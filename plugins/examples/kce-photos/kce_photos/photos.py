@@ -133,9 +133,11 @@ class Photos(WorldDataset):
             KCEError: As for the class.
         """
         if self._forged is None:
+            from .find import list_pictures
             from .forging import forge_all
 
             self._tools.progress = progress
+            list_pictures(self._photographs)  # before networks are loaded for nothing
             generators, missing = self._built()
             try:
                 with self.alone(self._tools.folder):
@@ -202,7 +204,7 @@ class Photos(WorldDataset):
         if enough < categories:
             why = "; ".join(f"{name}: {error.message} ({error.hint})" for name, error in missing.items())
             raise KCEError(
-                f"{len(usable)} methods are too few for {categories} categories: a dataset would have one twice",
+                f"{categories} categories need more methods than {len(usable)}: a dataset would have one twice",
                 (f"choose categories={enough}, or " if enough else "")
                 + (f"install what is missing: {why}" if why else "name more methods"),
             )
