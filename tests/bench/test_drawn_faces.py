@@ -11,12 +11,12 @@ from kce.errors import KCEError
 from kce.faces.folder import read_faces
 from kce.pipeline.world_recipe import CutChoices
 from kce.registry.registry import Registry
-from tests.support.photos import photos_plugin
+from tests.support.portraits import portraits_plugin
 
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
-    photos_plugin(tmp_path)
+    portraits_plugin(tmp_path)
     return Registry.load(tmp_path)
 
 
@@ -31,9 +31,9 @@ def test_without_a_root_every_number_is_a_world_of_its_own(tmp_path: Path) -> No
 @pytest.mark.parametrize("at", ["spec", "registry"])
 def test_with_a_root_the_number_is_the_placement_alone(tmp_path: Path, registry: Registry, at: str) -> None:
     pictures = (tmp_path / "pictures").as_posix()
-    spec = f"photos:root={pictures},seed=5" if at == "spec" else "photos:seed=5"
+    spec = f"portraits:root={pictures},seed=5" if at == "spec" else "portraits:seed=5"
     if at == "registry":
-        text = f'[dataset.photos]\nuse = "photos:photos"\nroot = "{pictures}"\n'
+        text = f'[dataset.portraits]\nuse = "portraits:portraits"\nroot = "{pictures}"\n'
         (tmp_path / "registry.toml").write_text(text, encoding="utf-8")
     found = build_world(spec, Registry.load(tmp_path), 2, tmp_path / "2" / "world")
     assert (found.root, found.placement, found.seed) == (tmp_path / "pictures", 2, 5)
@@ -46,7 +46,7 @@ def test_with_a_root_the_number_is_the_placement_alone(tmp_path: Path, registry:
         ("nameless:root=pictures", "cannot be a world: it takes no placement"),
         ("untrue", r"cannot be a world: it has no method truth\(\)"),
         ("untrue-too", r"cannot be a world: it has no method truth\(\)"),
-        ("photos:root=nowhere", "no folder of photographs"),
+        ("portraits:root=nowhere", "no folder of photographs"),
     ],
 )
 def test_what_is_no_world_is_an_error(tmp_path: Path, registry: Registry, spec: str, words: str) -> None:
@@ -57,11 +57,11 @@ def test_what_is_no_world_is_an_error(tmp_path: Path, registry: Registry, spec: 
 
 
 def test_the_truth_of_each_placement_is_beside_its_faces(tmp_path: Path, registry: Registry) -> None:
-    spec, folder = f"photos:root={(tmp_path / 'pictures').as_posix()},images=4", tmp_path / "worlds"
+    spec, folder = f"portraits:root={(tmp_path / 'pictures').as_posix()},images=4", tmp_path / "worlds"
     choices = CutChoices("whole", 1)
     for number in (1, 2):
         make_face_folder(folder, number, spec, choices, registry)
-    assert len(list((tmp_path / "pictures").iterdir())) == 1  # made once
+    assert [path.name for path in (tmp_path / "pictures").glob("[!.]*")] == ["made"]
     first, second = (read_methods(folder, number) for number in (1, 2))
     assert first.keys() == second.keys() == set(read_faces(folder / "1" / "faces").category.counts())
     assert first != second

@@ -82,12 +82,12 @@ def package_map() -> str:
 
 
 def names() -> str:
-    registry = Registry.load(Path("/"))
+    registry = Registry.shipped()
     return table(["kind", "names"], [[kind, code(registry.names(kind))] for kind in KINDS])
 
 
 def components() -> str:
-    registry = Registry.load(Path("/"))
+    registry = Registry.shipped()
     chapters = []
     for kind in KINDS:
         rows = []

@@ -180,7 +180,9 @@ class Photos(WorldDataset):
         """Build the methods that are there, and decide which of them is behind which name."""
         if self._generators is None:
             from .generators import build_generators
+            from .landmarks import Landmarks
 
+            self._tools.share("landmarks", Landmarks)  # without which there is no face, whatever the method
             generators, missing = build_generators(self._names, self._tools)
             for name, error in missing.items():
                 _log.warning("the method %s is left out: %s (%s)", name, error.message, error.hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-PHOTOS = '''
+PORTRAITS = '''
 """A synthetic dataset that makes one world for all placements, beside the pictures that it is given."""
 
 from pathlib import Path
@@ -12,10 +12,10 @@ from pathlib import Path
 from kce import Registry, hookimpl
 
 
-class Photos:
+class Portraits:
     """Pictures below another folder than the root."""
 
-    name = "photos"
+    name = "portraits"
 
     def __init__(self, root: str | Path, placement: int = 0, images: int = 16, seed: int = 0) -> None:
         if not Path(root).is_dir():
@@ -33,7 +33,7 @@ class Photos:
                 for name, method in self._pictures.truth().items()}
 
 
-class Nameless(Photos):
+class Nameless(Portraits):
     """It has no placement."""
 
     def __init__(self, root: str | Path) -> None:
@@ -53,14 +53,14 @@ def untrue(placement: int = 0):
 
 @hookimpl
 def kce_datasets():
-    return {"photos": Photos, "nameless": Nameless, "untrue": Untrue, "untrue-too": untrue}
+    return {"portraits": Portraits, "nameless": Nameless, "untrue": Untrue, "untrue-too": untrue}
 '''
 
 
-def photos_plugin(at: Path) -> str:
+def portraits_plugin(at: Path) -> str:
     """Put the plugin into a folder with a registry of its own and pictures; returns the spec of the dataset."""
     (at / "plugins").mkdir()
     (at / "registry.toml").touch()
-    (at / "plugins" / "photos.py").write_text(PHOTOS, encoding="utf-8")
+    (at / "plugins" / "portraits.py").write_text(PORTRAITS, encoding="utf-8")
     (at / "pictures").mkdir()
-    return f"photos:root={(at / 'pictures').as_posix()}"
+    return f"portraits:root={(at / 'pictures').as_posix()}"
