@@ -108,6 +108,7 @@ def test_the_parameters_of_a_world_are_the_benchs_and_all_others_its_datasets() 
     assert len(folders) == 3
 
 
+@pytest.mark.slow
 def test_tracers_are_tried_on_worlds_of_two_datasets_in_one_folder(at: Path, portraits: str) -> None:
     theirs = f"{portraits},number=2,kind=jpeg,training=softmax"
     done = tracers(["drawn:number=2,training=softmax", theirs], to="out")
