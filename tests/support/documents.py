@@ -81,9 +81,13 @@ def package_map() -> str:
     return table(["package", "what lives there", "may import the contract and"], rows)
 
 
+def shipped_names(kind: str) -> list[str]:
+    """The names of the built-in components, whatever else is installed."""
+    return [row["name"] for row in Registry.shipped().list_components(kind) if row["source"] == "built-in"]
+
+
 def names() -> str:
-    registry = Registry.shipped()
-    return table(["kind", "names"], [[kind, code(registry.names(kind))] for kind in KINDS])
+    return table(["kind", "names"], [[kind, code(shipped_names(kind))] for kind in KINDS])
 
 
 def components() -> str:
@@ -91,7 +95,7 @@ def components() -> str:
     chapters = []
     for kind in KINDS:
         rows = []
-        for name in registry.names(kind):
+        for name in shipped_names(kind):
             facts = list(describe_dataset(registry, name).values()) if kind == "dataset" else []
             rows.append([f"`{name}`", sentence(describe_component(registry, kind, name)["doc"]), *facts])
         head = ["name", "what it is", *(("methods", "media", "licence") if kind == "dataset" else ())]
