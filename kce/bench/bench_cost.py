@@ -94,13 +94,14 @@ def aligner_cost(
     settings = dict.fromkeys(cell.setting for cell in cells)
     left = Counter(one.training for one in settings if not any((folder / one.runs).glob("*/first.safetensors")))
     trainings = []
+    if left:
+        world = build_world(bench.world, registry, min(one.world for one in settings), Path("world"))
+        truth = read_truth(world, bench.world)
+        forged = {category for category, method in truth.items() if method != REAL}
+        reals = truth.keys() - forged
     for name, networks in left.items():
         recipe = run_recipe(bench, name)
-        number = min(one.world for one in settings)
-        world = build_world(bench.world, registry, number, Path("world"))
-        truth = read_truth(world, bench.world)
-        known = {category for category, method in truth.items() if method != REAL} - {*recipe.unknown}
-        reals = {category for category, method in truth.items() if method == REAL}
+        known = forged - {*recipe.unknown}
         classes = known if recipe.train.loss == "softmax" else known | reals  # those of each dataset are a class
         faces = _faces(len(classes), recipe.train, _pictures(world, bench.cut.per_category))
         trainings.append(Trainings(name, networks, faces, recipe.first, recipe.train))

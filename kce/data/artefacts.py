@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kce.data.h264 import encode_h264
 from kce.data.pictures import rejpeg, shrink
 from kce.errors import KCEError, UnknownName
 from kce.system.rng import generator
@@ -105,15 +106,7 @@ def _h264(images: list[Image], amount: float, random: np.random.Generator) -> li
     side = images[0].shape[0] // 2 * 2  # 4:2:0 needs even sides
     even = [np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), np.uint8) for image in images]
     stored = io.BytesIO()
-    options = {"crf": str(round(8 + 32 * amount)), "preset": "medium", "x264-params": "mbtree=0"}
-    with av.open(stored, "w", format="mp4") as file:
-        stream = file.add_stream("libx264", rate=25, options=options)
-        stream.width = stream.height = side
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.thread_count = 1
-        for image in even:
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        file.mux(stream.encode(None))
+    encode_h264(stored, even, round(8 + 32 * amount))
     stored.seek(0)
     with av.open(stored, "r") as read:
         return [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in read.decode(video=0)]

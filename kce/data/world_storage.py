@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kce.data.h264 import encode_h264
+
 if TYPE_CHECKING:
     from kce.types import Image
 
@@ -53,20 +55,8 @@ def write_picture(path: Path, image: Image, stored_as: WorldCodec) -> None:
 
 def write_video(path: Path, images: Sequence[Image], stored_as: WorldCodec) -> None:
     """Write square frames, RGB uint8 (side, side, 3) each, as an H.264 video; equal frames give equal bytes."""
-    import av
-
     path.parent.mkdir(parents=True, exist_ok=True)
-    # With several threads, or a macroblock tree (on AVX-512), the result would differ from run to run.
-    options = {"crf": str(stored_as.crf), "preset": "medium", "x264-params": "mbtree=0"}
-    with av.open(str(path), "w") as file:
-        stream = file.add_stream("libx264", rate=25, options=options)
-        stream.width = stream.height = _scaled(images[0], stored_as.scale).shape[0]
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.thread_count = 1
-        for image in images:
-            frame = av.VideoFrame.from_ndarray(_scaled(image, stored_as.scale), format="rgb24")
-            file.mux(stream.encode(frame))
-        file.mux(stream.encode(None))
+    encode_h264(str(path), [_scaled(image, stored_as.scale) for image in images], stored_as.crf)
 
 
 def write_file(path: Path, content: bytes) -> None:

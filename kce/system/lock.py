@@ -50,7 +50,9 @@ def file_lock(path: Path, busy: Callable[[], KCEError] | None) -> Iterator[None]
     try:
         lock = _acquire(path, wait=busy is None)
     except Timeout as timeout:
-        error = busy() if busy else KCEError(f"{path} stays locked", "wait for the other process")
+        if busy is None:
+            raise  # it does not come to that: it waits as long as it takes
+        error = busy()
         if timeout.lock_file.endswith(_SOFT):
             error.hint += f"; if it was killed on another machine, remove {timeout.lock_file}"
         raise error from timeout

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from kce import Image
 
 Result = TypeVar("Result")
@@ -44,6 +46,15 @@ def write_bytes(path: Path, content: bytes) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def seeded(purpose: str) -> np.random.Generator:
+    """A random number generator that depends on its purpose alone, on every machine."""
+    from hashlib import blake2b
+
+    import numpy as np
+
+    return np.random.default_rng(int.from_bytes(blake2b(purpose.encode(), digest_size=8).digest(), "big"))
 
 
 def run_all(jobs: Sequence[Callable[[], Result]], what: str, progress: Progress) -> list[Result]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import kce
 from kce import KCEError
 
-from .files import read_png, run_all, write_bytes, write_png
+from .files import read_png, run_all, seeded, write_bytes, write_png
 from .find import Couple, FoundFace, LeftOut, couples, faces_of, list_pictures, load_face
 from .landmarks import Landmarks
 
@@ -221,12 +221,9 @@ def _forge_pair(
 
 
 def _forge(generator: Generator, face: Face, donor: Face, purpose: str) -> Image:
-    from hashlib import blake2b
-
     import numpy as np
 
-    random = np.random.default_rng(int.from_bytes(blake2b(purpose.encode(), digest_size=8).digest(), "big"))
-    image = np.asarray(generator.forge(face, donor, random))
+    image = np.asarray(generator.forge(face, donor, seeded(purpose)))
     if image.shape != face.image.shape or image.dtype != np.uint8:
         raise ValueError(f"it returned {image.dtype} {image.shape}, not uint8 {face.image.shape}")
     if (image == face.image).all():

@@ -23,6 +23,7 @@ from kce import (
     world_categories,
 )
 
+from .files import seeded
 from .generators import WHOLE, Tools, generator_classes
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ class Photos(WorldDataset):
         self._names, self._limit, self._detector = names, faces, detector
         self._people, self._storage = people, (kind, amount)
         self._of: dict[str, list[tuple[FoundFace, FoundFace]]] = {}
+        self._artefacts: dict[str, Artefact] = {}
         self._forged: Forged | None = None
         self._generators: tuple[dict[str, Generator], dict[str, Missing]] | None = None
         super().__init__(folder, (), {"placement": placement, "categories": categories}, seed)
@@ -174,6 +176,8 @@ class Photos(WorldDataset):
         }
         decides = json.dumps([self._parameters, [face.key for pair in pairs for face in pair], self._tools.side])
         name = blake2b(decides.encode(), digest_size=4).hexdigest()
+        datasets = list(dict.fromkeys(forgery.dataset for forgery in self.forgeries))
+        self._artefacts = {} if kind == "uniform" else assign_artefacts(datasets, kind, amount, placement)
         self.root = forged.folder / "worlds" / f"{placement}-{kind}-{self._people}-{name}"
 
     def _built(self) -> tuple[dict[str, Generator], dict[str, Missing]]:
@@ -259,7 +263,7 @@ class Photos(WorldDataset):
 
     def _couples(self, dataset: str) -> Sequence[Sequence[Couple]]:
         couples = self.forge().couples
-        first = [forgery.dataset for forgery in place_methods(_APART, ["any"], 0)]
+        first = [forgery.dataset for forgery in world_categories(_APART)]
         if self._people == "shared" or dataset not in first:
             return couples
         by_camera = sorted(couples, key=lambda couple: couple[0][0].camera)
@@ -276,15 +280,9 @@ class Photos(WorldDataset):
             yield forgery, self._altered(dataset, face, image)
 
     def _altered(self, dataset: str, face: FoundFace, image: Image) -> list[Image]:
-        import numpy as np
-
-        kind, amount = self._storage
-        if kind == "uniform":
+        if not self._artefacts:
             return [image]
-        datasets = list(dict.fromkeys(forgery.dataset for forgery in self.forgeries))
-        artefact: Artefact = assign_artefacts(datasets, kind, amount, self._world[0])[dataset]
-        random = np.random.default_rng(int(blake2b(f"{dataset}/{face.key}".encode(), digest_size=8).hexdigest(), 16))
-        return alter_pictures([image], artefact, random)
+        return alter_pictures([image], self._artefacts[dataset], seeded(f"{dataset}/{face.key}"))
 
 
 def _within(name: str, value: Any, low: int, high: int) -> int:

