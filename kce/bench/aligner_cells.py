@@ -119,6 +119,7 @@ class AlignResult:
         n: Number of known categories.
         classes: Number of true methods behind them.
         clusters: Number of classes of the plan.
+        between: The lowest and the highest number of classes that is possible, if their number was estimated.
         ari: Adjusted Rand index between plan and methods.
         merged: Pairs of methods that are wrongly in one class, as "a + b".
         split: Methods that are wrongly in several classes.
@@ -140,6 +141,7 @@ class AlignResult:
     n: int | None = None
     classes: int | None = None
     clusters: int | None = None
+    between: tuple[int, int] | None = None
     ari: float | None = None
     merged: tuple[str, ...] = ()
     split: tuple[str, ...] = ()

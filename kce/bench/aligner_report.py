@@ -15,6 +15,7 @@ from kce.bench.pairs import EntryDifference, all_pairs, differences_table, verdi
 from kce.evaluation.agreement import ARI_RANGE
 from kce.evaluation.formatting import describe_missing_intervals, format_interval
 from kce.evaluation.paired_tests import mean_with_interval
+from kce.merging.class_count import ClassCount
 from kce.report.charts import Chart, Lines, ReportFigure, ReportTable
 from kce.report.html_page import render_page
 from kce.report.matplotlib_charts import write_chart_files
@@ -40,10 +41,13 @@ def summarize_aligners(results: Results) -> list[dict[str, Any]]:
 
     Returns:
         One row for each combination with {"worlds", "cells", "failed", "ari", "interval", "worst", "k_within_1",
-        "merged", "split", "unlearned"}. `ari` is the mean over worlds of the mean over networks, with Student's 95 %
-        interval over worlds (None for fewer than three or equal ones); a failed cell counts 0. `worst` is the lowest
-        ARI of a cell, `k_within_1` the share of cells whose number of classes is wrong by at most one. The last three
-        count how often which mistake was made.
+        "k_between", "k_held", "k_decided", "k_decided_within_1", "merged", "split", "unlearned"}. `ari` is the mean
+        over worlds of the mean over networks, with Student's 95 % interval over worlds (None for fewer than three or
+        equal ones); a failed cell counts 0. `worst` is the lowest ARI of a cell, `k_within_1` the share of cells whose
+        number of classes is wrong by at most one. `k_between` counts the cells whose estimate says between which
+        numbers the true one is, `k_held` those where it is, `k_decided` those that were decided, and
+        `k_decided_within_1` those of them that are wrong by at most one. The last three count how often which mistake
+        was made.
     """
     groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for result in results:
@@ -62,7 +66,9 @@ def _summary_row(key: tuple[Any, ...], cells: Sequence[Mapping[str, Any]]) -> di
     for cell in cells:
         worlds.setdefault(cell["world"], []).append(cell["ari"] if cell["status"] == "ok" else 0.0)
     estimate = mean_with_interval([float(np.mean(values)) for values in worlds.values()], ARI_RANGE)
-    close = [abs(cell["clusters"] - cell["classes"]) <= 1 for cell in ok] + [False] * (len(cells) - len(ok))
+    close = [_is_within_one(cell) for cell in ok] + [False] * (len(cells) - len(ok))
+    between = [cell for cell in ok if cell["between"]]
+    decided = [cell for cell in between if ClassCount(cell["clusters"], *cell["between"]).decided]
     return {
         **dict(zip(_KEYS, key, strict=True)),
         "worlds": estimate.n,
@@ -72,8 +78,16 @@ def _summary_row(key: tuple[Any, ...], cells: Sequence[Mapping[str, Any]]) -> di
         "interval": list(estimate.interval) if estimate.interval else None,
         "worst": min(value for values in worlds.values() for value in values),
         "k_within_1": float(np.mean(close)),
+        "k_between": len(between),
+        "k_held": sum(cell["between"][0] <= cell["classes"] <= cell["between"][1] for cell in between),
+        "k_decided": len(decided),
+        "k_decided_within_1": sum(map(_is_within_one, decided)),
         **{name: dict(Counter(m for cell in ok for m in cell[name]).most_common()) for name in _MISTAKES},
     }
+
+
+def _is_within_one(cell: Mapping[str, Any]) -> bool:
+    return bool(abs(cell["clusters"] - cell["classes"]) <= 1)
 
 
 def compare_aligners(results: Results) -> tuple[dict[str, list[EntryDifference]], dict[str, str]]:
@@ -111,19 +125,22 @@ def compare_aligners(results: Results) -> tuple[dict[str, list[EntryDifference]]
 def aligner_tables(rows: Sequence[Mapping[str, Any]]) -> list[ReportTable]:
     """Make the tables of agreement and of mistakes; `rows` are those of ``summarize_aligners``."""
     head = ("artefact", "amount", "training", "aligner", "clusterer", "k", "mean ARI", "95 % interval", "worst",
-            "k within 1", "worlds", "n", "failed")  # fmt: skip
+            "k within 1", "k between", "k decided", "worlds", "n", "failed")  # fmt: skip
     figures = [
         (
             *(f"{row[key]:g}" if key == "amount" else row[key] for key in _KEYS),
             f"{row['ari']:.2f}", format_interval(row["interval"], ".2f"), f"{row['worst']:.2f}",
-            f"{row['k_within_1']:.2f}", str(row["worlds"]), str(row["cells"]), str(row["failed"]),
+            f"{row['k_within_1']:.2f}", _share(row["k_held"], row["k_between"]),
+            _share(row["k_decided_within_1"], row["k_decided"]),
+            str(row["worlds"]), str(row["cells"]), str(row["failed"]),
         )
         for row in rows
     ]  # fmt: skip
     note = (
         "ARI of the plan against the methods: mean over n cells, interval over worlds (t). k within 1: share of cells "
-        "whose number of classes is wrong by at most one."
-        + describe_missing_intervals([row["interval"] for row in rows], "worlds")
+        "whose number of classes is wrong by at most one. k between: cells in which the true number is among those "
+        "that the estimate holds possible. k decided: cells that are wrong by at most one, of those whose number is "
+        "decidable." + describe_missing_intervals([row["interval"] for row in rows], "worlds")
     )
     mistakes = [
         (row["kind"], f"{row['amount']:g}", row["training"], row["aligner"], row["clusterer"], str(row["cells"]),
@@ -134,9 +151,10 @@ def aligner_tables(rows: Sequence[Mapping[str, Any]]) -> list[ReportTable]:
     records = []
     for row in rows:
         low, high = row["interval"] or (None, None)
-        numbers = {name: row[name] for name in ("worst", "k_within_1", "worlds", "cells", "failed")}
+        names = ("worst", "k_within_1", "k_between", "k_held", "k_decided", "k_decided_within_1", "worlds", "cells")
+        numbers = {name: row[name] for name in (*names, "failed")}
         records.append({**{key: row[key] for key in _KEYS}, "ari": row["ari"], "low": low, "high": high, **numbers})
-    numeric = [*[False] * 6, *[True] * 7]
+    numeric = [*[False] * 6, *[True] * 9]
     tables = [ReportTable("aligners", "Agreement with the truth", note, head, figures, numeric, records)]
     if mistakes:
         note = "Methods, and in how many of n cells; the number of classes was given."
@@ -144,6 +162,10 @@ def aligner_tables(rows: Sequence[Mapping[str, Any]]) -> list[ReportTable]:
         numeric = [*[False] * 5, True, *[False] * 3]
         tables.append(ReportTable("mistakes", "Mistakes", note, columns, mistakes, numeric))
     return tables
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} of {whole}" if whole else ""
 
 
 def aligner_curves(rows: Sequence[Mapping[str, Any]]) -> list[ReportFigure]:

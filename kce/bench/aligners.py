@@ -184,6 +184,7 @@ def _run_cell(folder: Path, cell: AlignCell, bench: AlignerBench, registry: Regi
         "n": len(plan.classes),
         "classes": classes,
         "clusters": len(set(plan.classes.values())),
+        "between": list(plan.between) if plan.between else None,
         "ari": agreement_scores([methods[category] for category in plan.classes], numbers)["ari"],
         "merged": merged,
         "split": split,

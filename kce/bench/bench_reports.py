@@ -142,6 +142,10 @@ class AlignerRow:
     interval: tuple[float, float] | None
     worst: float
     k_within_1: float
+    k_between: int
+    k_held: int
+    k_decided: int
+    k_decided_within_1: int
     merged: Mapping[str, int]
     split: Mapping[str, int]
     unlearned: Mapping[str, int]

@@ -63,6 +63,9 @@ def test_worlds_are_made_once_and_every_cell_has_a_result(kce: Kce, kce_here: Kc
         assert 1 <= cell["clusters"] <= cell["n"]
         if cell["k"] == "known":
             assert cell["clusters"] == cell["classes"]
+        low, high = cell["between"] or (cell["clusters"], cell["clusters"])
+        assert low <= cell["clusters"] <= high
+        assert (cell["between"] is not None) == (cell["k"] == "estimate")
     models = {path.read_bytes() for path in (at / "out").rglob("first.safetensors")}
     assert len(models) == 2  # one for the faces stored alike, one for those that are not
     truth = tomllib.loads((at / "out" / "1" / "world" / "truth.toml").read_text(encoding="utf-8"))["method"]
@@ -133,13 +136,30 @@ def test_mistakes_are_listed_by_method() -> None:
     assert list_mistakes(method, {"A_x": "1", "B_y": "2", "B_z": "2", "C_x": "3"}) == (["blend + warp"], ["warp"])
 
 
-def result(world: int, net: int, ari: float | None, amount: float = 1.0, clusters: int = 3) -> dict[str, Any]:
+def result(
+    world: int,
+    net: int,
+    ari: float | None,
+    amount: float = 1.0,
+    clusters: int = 3,
+    between: tuple[int, int] | None = None,
+) -> dict[str, Any]:
     setting = AlignSetting(world, "jpeg" if amount else UNIFORM, amount, "paper", net)
     about = aligners._describe(AlignCell(setting, "none", "kmeans", "known"))
     if ari is None:
         return {**about, "status": "failed", "reason": "it fails"}
     return {**about, "status": "ok", "reason": "", "n": 4, "classes": 3, "clusters": clusters, "ari": ari,
-            "merged": ["a + b"], "split": ["a"], "unlearned": ["b"]}  # fmt: skip
+            "between": between, "merged": ["a + b"], "split": ["a"], "unlearned": ["b"]}  # fmt: skip
+
+
+def test_an_estimated_number_is_judged_by_what_it_holds_possible() -> None:
+    """The true number is 3."""
+    ranges = {(2, 4): 3, (3, 3): 3, (4, 5): 5, (2, 6): 4, (5, 6): 6}
+    cells = [result(1, net, 0.5, clusters=k, between=one) for net, (one, k) in enumerate(ranges.items())]
+    (row,) = aligner_report.summarize_aligners([*cells, result(2, 0, 0.5), result(2, 1, None)])
+    assert [row[name] for name in ("k_between", "k_held", "k_decided", "k_decided_within_1")] == [5, 3, 4, 2]
+    (table, _) = aligner_report.aligner_tables([row])
+    assert dict(zip(table.head, table.rows[0], strict=True))["k decided"] == "2 of 4"
 
 
 def test_scores_are_means_over_worlds_and_a_failure_counts_zero(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ three pairs of names that mislead in either way (homonyms, synonyms) as without 
 say so. Intervals are Wilson's, 95 %: of precision and recall over findings, taken as independent, and of false alarms
 over worlds whose names are all true, of which one with any finding counts. About 10 s a world on one core.
 
-``--pictures FOLDER`` audits instead the features that ``kce bench aligners --to FOLDER`` left behind: of drawn faces,
-through trained networks, by the way datasets were stored and the training. Half a minute a network.
+``--pictures FOLDER`` audits instead the features that ``kce bench aligners --to FOLDER`` left behind: of drawn faces
+or photographs, through trained networks, by the way datasets were stored and the training. Half a minute a network.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tomllib
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
@@ -27,6 +26,7 @@ from scipy.stats import binomtest
 from kce.audit.audit import AGREE, DIFFER, audit_tables
 from kce.bench import cell_store, synthetic
 from kce.bench.aligner_cells import AlignSetting
+from kce.bench.drawn_faces import read_methods
 from kce.bench.world_parameters import FeatureWorldParameters
 from kce.features.table import find_table
 from kce.labels import label_parts
@@ -111,7 +111,7 @@ def pictured(folder: Path) -> list[dict[str, Any]]:
     settings = sorted({tuple(cell[name] for name in fields) for cell in cell_store.read(folder)})
     tallies: dict[tuple[Any, ...], Tally] = {}
     for kind, amount, training, world, net in settings:
-        truth = tomllib.loads((folder / str(world) / "world" / "truth.toml").read_text(encoding="utf-8"))["method"]
+        truth = read_methods(folder, world)
         runs = sorted((folder / AlignSetting(world, kind, amount, training, net).runs).glob("*/features.h5"))
         tables = [next(filter(None, (find_table(path, name) for path in runs)), None) for name in ("known", "reals")]
         if None not in tables:
