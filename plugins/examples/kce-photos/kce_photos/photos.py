@@ -66,8 +66,10 @@ class Photos(WorldDataset):
         faces: Number of faces, at most, 2 to 998.
         side: Width and height of the pictures in pixels, a multiple of 8; a face takes about 80 % of it.
         methods: Names of methods, with "+" between them; empty = all that are installed.
-        people: "shared": every dataset has all people. "apart": people are divided among the first four datasets,
-            camera after camera; further datasets have all.
+        people: "apart": people are divided among the first four datasets, camera after camera; further datasets have
+            all. "shared": every dataset has all people. Then what one method makes is the same picture in each dataset
+            that has it, and only storage keeps them apart: whatever measures pictures finds the truth where datasets
+            are stored alike.
         kind: How the datasets are stored: "uniform", a kind of artefact that they have by different amounts, or
             "mixed".
         amount: Artefact strength, 0 to 1.
@@ -95,7 +97,7 @@ class Photos(WorldDataset):
         faces: int = FACES_AT_MOST,
         side: int = 192,
         methods: str = "",
-        people: str = "shared",
+        people: str = "apart",
         kind: str = "uniform",
         amount: float = 0.0,
         pool: int = 500,
@@ -227,12 +229,14 @@ class Photos(WorldDataset):
 
     @property
     def images(self) -> int:
-        """Pictures of each category, about: before the faces are looked for, as many as there are photographs."""
+        """Pictures of each category, about: before the faces are looked for, as if each photograph had one."""
         if self._forged is not None:
-            return sum(2 * len(pairs) for pairs in self._forged.couples)
-        from .find import list_pictures
+            faces = sum(2 * len(pairs) for pairs in self._forged.couples)
+        else:
+            from .find import list_pictures
 
-        return min(len(list_pictures(self._photographs)), self._limit)
+            faces = min(len(list_pictures(self._photographs)), self._limit)
+        return faces if self._people == "shared" else faces // _APART
 
     def __iter__(self) -> Iterator[Sample | Remark]:
         self.make()

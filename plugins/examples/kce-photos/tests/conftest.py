@@ -11,7 +11,7 @@ from kce_photos import Photos
 from kce_photos.files import write_png
 from kce_photos.gan import Gan
 
-SMALL = {"side": 96, "pool": 12, "categories": 10}
+SMALL = {"side": 96, "pool": 12, "categories": 10, "people": "shared"}
 PEOPLE = {"london": {"ann": 2, "bob": 2, "cat": 2, "dan": 2, "eli": 1, "flo": 1}, "canada": {"gus": 1, "ida": 1}}
 """Camera -> person -> number of pictures."""
 
