@@ -271,8 +271,7 @@ class Photos(WorldDataset):
         if self._people == "shared" or dataset not in first:
             return couples
         by_camera = sorted(couples, key=lambda couple: couple[0][0].camera)
-        part = first.index(dataset)
-        return by_camera[part * len(couples) // len(first) : (part + 1) * len(couples) // len(first)]
+        return split_evenly(by_camera, len(first))[first.index(dataset)]
 
     def pictures(
         self, dataset: str, recording: Recording, forgeries: Sequence[Forgery]
@@ -287,6 +286,21 @@ class Photos(WorldDataset):
         if not self._artefacts:
             return [image]
         return alter_pictures([image], self._artefacts[dataset], seeded(f"{dataset}/{face.key}"))
+
+
+def split_evenly(groups: Sequence[Sequence[Any]], parts: int) -> list[Sequence[Sequence[Any]]]:
+    """Split groups in their order into parts of about as many members, and at least one group each.
+
+    >>> split_evenly(["a", "b", "cccc", "dd"], 3)
+    [['a', 'b'], ['cccc'], ['dd']]
+    """
+    whole, so_far, ends = sum(map(len, groups)), 0, [0]
+    for number, group in enumerate(groups, 1):
+        so_far += len(group)
+        left = parts - len(ends)  # parts after the one that is being filled
+        if left and (so_far * parts >= whole * len(ends) or len(groups) - number == left):
+            ends.append(number)
+    return [groups[start:end] for start, end in zip(ends, [*ends[1:], len(groups)], strict=True)]
 
 
 def _within(name: str, value: Any, low: int, high: int) -> int:

@@ -15,6 +15,7 @@ from conftest import PEOPLE, SMALL
 from kce_photos import Photos, forging, packages
 from kce_photos.files import read_png, write_png
 from kce_photos.forging import picture_path
+from kce_photos.photos import split_evenly
 
 import kce
 from kce import KCEError, Remark, Sample
@@ -120,6 +121,18 @@ def test_people_are_in_one_dataset_each_unless_they_are_shared(photographs: Path
     for dataset, people in of_dataset.items():
         pictures = sum(PEOPLE[camera][person] for camera, _, person in (name.partition("/") for name in people))
         assert {count for (of, _), count in per_category.items() if of == dataset} == {pictures}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_people_are_divided_by_how_many_pictures_they_have(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    groups = [[number] * random.integers(1, 9) for number in range(random.integers(4, 30))]
+    parts = split_evenly(groups, 4)
+    assert [group for part in parts for group in part] == groups
+    assert all(parts)
+    most = max(map(len, groups))
+    if len(groups) > 4 * most:
+        assert max(abs(sum(map(len, part)) - sum(map(len, groups)) / 4) for part in parts) <= most
 
 
 def test_too_few_people_to_be_apart_are_refused(copied: Path, tmp_path: Path) -> None:
