@@ -103,6 +103,7 @@ def run(
     weight_decay: float | None = None,
     augment: str | Iterable[str] | None = None,
     loss: str | None = None,
+    batches: str | None = None,
     held_out: float | None = None,
     checkpoint: str | None = None,
     precision: str | None = None,
@@ -141,6 +142,7 @@ def run(
         weight_decay: Weight decay of AdamW.
         augment: Changes to training faces: none, or some of flip, crop, camera and codec.
         loss: softmax, or within-dataset: over the classes of a face's own dataset.
+        batches: random; or paired: a real and the forgeries made of it together, and augmented alike.
         held_out: Share of the known faces that is not trained on and measures accuracy.
         checkpoint: The weights to keep: last, or best on the held-out faces.
         precision: auto, fast, 32, bf16 or 16; auto: 32 on the CPU, bf16 or 16 on a GPU; fast: bf16 also
@@ -203,6 +205,7 @@ def run(
             "weight_decay": weight_decay,
             "augment": _augmentations(augment),
             "loss": loss,
+            "batches": batches,
             "held_out": held_out,
             "checkpoint": checkpoint,
             "precision": precision,

@@ -55,6 +55,10 @@ def run(
     loss: Annotated[
         str | None, typer.Option(help="softmax, or within-dataset: over the classes of a face's own dataset.")
     ] = None,
+    batches: Annotated[
+        str | None,
+        typer.Option(help="random; or paired: a real and the forgeries made of it together, and augmented alike."),
+    ] = None,
     held_out: Annotated[
         float | None, typer.Option(help="Share of the known faces that is not trained on and measures accuracy.")
     ] = None,
@@ -109,6 +113,7 @@ def run(
             weight_decay=weight_decay,
             augment=augment,
             loss=loss,
+            batches=batches,
             held_out=held_out,
             checkpoint=checkpoint,
             precision=precision,

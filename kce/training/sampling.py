@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from kce.registry.registry import Registry
     from kce.types import MergePlan
 
+
+_log = logging.getLogger(__name__)
 
 _HASHED_AT_ONCE = 2**12
 
@@ -149,11 +152,13 @@ def weights_provenance(
     if settings.checkpoint == "best":
         provenance["held_out_set"] = _hash_of_examples(faces, held_out)
     # How often the state is saved, and how many images a class was asked for, do not change the result.
-    left_out = ("save_every", "per_class", "images", "augment", "loss")
+    left_out = ("save_every", "per_class", "images", "augment", "loss", "batches")
     values = {name: value for name, value in asdict(settings).items() if name not in left_out}
     if settings.loss != "softmax":
         provenance["loss"] = settings.loss
         provenance["datasets"] = _hash_of_datasets(faces, examples)
+    if settings.batches != "random":
+        provenance["batches"] = settings.batches
     return provenance | {"augment": ",".join(settings.augment)} | {name: str(value) for name, value in values.items()}
 
 
@@ -169,6 +174,70 @@ def _hash_of_examples(faces: Faces, examples: Examples) -> str:
         for key, own, target in zip(chosen.key.tolist(), chosen.hash.tolist(), part.targets.tolist(), strict=True):
             total.update(f"{key}\0{own}\0{target}\n".encode())
     return total.hexdigest()
+
+
+def pair_faces(category: Texts, group: Texts, key: Texts) -> NDArray[np.int64]:
+    """Number faces so that those that only their forgery tells apart share a number.
+
+    These are a real and the forgeries made of it: faces of different categories and one recording, whose frames are
+    matched by their order.
+
+    Args:
+        category: (n,) categories.
+        group: (n,) the recording behind each face; one whose recording is unknown has no counterpart.
+        key: (n,) keys.
+
+    Returns:
+        (n,) numbers from 0.
+
+    Raises:
+        BadData: If there is no such face.
+
+    Example:
+        >>> category, group = np.array(["A_real", "A_swap", "A_real", "A_swap"]), np.array(["1", "1", "1", "2"])
+        >>> pair_faces(category, group, np.array(["real/1.mp4#9", "swap/1.mp4#9", "real/1.mp4#10", "swap/2.mp4#9"]))
+        array([0, 0, 1, 2])
+    """
+    recording = np.unique(recordings(group, key), return_inverse=True)[1]
+    code = np.unique(category.tolist(), return_inverse=True)[1]
+    keys = np.array(key.tolist(), str)
+    order = np.lexsort((keys, np.char.str_len(keys), code, recording))  # frame 9 is before frame 10
+    starts = np.ones(len(order), bool)
+    starts[1:] = np.diff(recording[order]).astype(bool) | np.diff(code[order]).astype(bool)
+    place = np.arange(len(order))
+    frame = np.empty(len(order), np.int64)
+    frame[order] = place - np.maximum.accumulate(np.where(starts, place, 0))
+    pair = np.unique(recording * (frame.max(initial=0) + 1) + frame, return_inverse=True)[1]
+    alone = int((np.bincount(pair)[pair] == 1).sum())
+    if alone == len(pair):
+        raise BadData(
+            "no face has a counterpart of another category, so there are no pairs to make batches of",
+            "counterparts have the same group, what a face derives from; without groups use --batches random",
+        )
+    if alone:
+        _log.warning("%d of %d faces have no counterpart of another category in training", alone, len(pair))
+    return pair
+
+
+def order_of_epoch(count: int, seed: int, epoch: int, pair: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """Return the places of the training faces in the order of an epoch.
+
+    Args:
+        count: Number of training faces.
+        seed: The training's seed.
+        epoch: Number of the epoch, from 0.
+        pair: (count,) numbers, see ``pair_faces``; faces with one number follow each other. None = any order.
+
+    Example:
+        >>> order_of_epoch(4, seed=0, epoch=0, pair=np.array([0, 1, 0, 1])).tolist()
+        [1, 3, 2, 0]
+    """
+    random = np.random.default_rng([seed, epoch])
+    order = random.permutation(count)
+    if pair is None:
+        return order
+    turn = random.permutation(int(pair.max()) + 1)
+    return order[np.argsort(turn[pair[order]], kind="stable")]
 
 
 def split_batches(count: int, batch_size: int) -> list[NDArray[np.int64]]:

@@ -11,6 +11,7 @@ from kce.errors import KCEError, UnknownName
 from kce.training.augment import check_augmentations
 
 LOSSES = ("softmax", "within-dataset")
+BATCHES = ("random", "paired")
 CHECKPOINTS = ("last", "best")
 Precision = Literal["auto", "fast", "32", "bf16", "16"]
 PRECISIONS = get_args(Precision)
@@ -32,6 +33,8 @@ class TrainSettings:
         augment: Changes to training faces, in order: none, or names of ``kce.training.augment`` (flip, codec ...).
         loss: "softmax" over all classes; or "within-dataset", over the classes that a face's own dataset has a part in,
             with the reals of each dataset as a class beside its forgeries: telling datasets apart earns nothing.
+        batches: In what order faces come: "random"; or "paired": a real and the forgeries made of it follow each other,
+            frame by frame, and are augmented alike, so that only the forgery tells them apart. It takes groups.
         held_out: Share of the known faces that is not trained on and measures accuracy; 0 = none.
         checkpoint: Which weights are the result: the "last", or the "best" on the held-out faces.
         precision: In what networks compute, for training and for features: "32" is float32, "bf16" and "16" are
@@ -51,6 +54,7 @@ class TrainSettings:
     weight_decay: float = 1e-2
     augment: tuple[str, ...] = ("none",)
     loss: Literal["softmax", "within-dataset"] = "softmax"
+    batches: Literal["random", "paired"] = "random"
     held_out: float = 0.1
     checkpoint: Literal["last", "best"] = "last"
     precision: Precision = "auto"
@@ -79,6 +83,8 @@ def check_train_settings(settings: TrainSettings) -> None:
         raise KCEError(f"held_out = {settings.held_out!r} is not a share to hold out", "a number from 0 (none) to 0.5")
     if settings.loss not in LOSSES:
         raise UnknownName.among("loss", str(settings.loss), LOSSES)
+    if settings.batches not in BATCHES:
+        raise UnknownName.among("order of batches", str(settings.batches), BATCHES)
     if settings.checkpoint not in CHECKPOINTS:
         raise UnknownName.among("checkpoint", str(settings.checkpoint), CHECKPOINTS)
     if settings.precision not in PRECISIONS:

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import xxhash
 
 from kce.errors import BadData, KCEError, MachineFault
@@ -20,7 +19,14 @@ from kce.training.augment import apply_augmentations
 from kce.training.device import resolve_precision, sum_over_processes
 from kce.training.history import HISTORY_COLUMNS, TensorBoardLog, log_epoch, read_history, write_history
 from kce.training.launch import run_on_devices
-from kce.training.sampling import choose_examples, split_batches, weights_provenance, within_dataset_mask
+from kce.training.sampling import (
+    choose_examples,
+    order_of_epoch,
+    pair_faces,
+    split_batches,
+    weights_provenance,
+    within_dataset_mask,
+)
 from kce.training.state import TrainingState
 from kce.training.steps import Accuracy, measure_accuracy, training_step
 from kce.training.weights import (
@@ -32,8 +38,10 @@ from kce.training.weights import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from lightning_fabric import Fabric
+    from numpy.typing import NDArray
     from torch import nn
 
     from kce.faces.loader import Pixels
@@ -106,7 +114,9 @@ def train(
             "images": len(examples.rows),
         }
         class_mask = within_dataset_mask(pixels.faces, plan, settings)
-        arguments = (metadata, pixels, examples, held_out, class_mask, settings, registry, to)
+        faces = pixels.faces
+        pair = pair_faces(faces.category, faces.group, faces.key) if settings.batches == "paired" else None
+        arguments = (metadata, pixels, examples, held_out, class_mask, pair, settings, registry, to)
         run_on_devices(_training_loop, arguments, settings.precision, devices, progress)
     metadata = read_weights_metadata(to)
     if not read_history(to.with_name("train.csv"), to.stem):  # the weights were reused
@@ -131,6 +141,7 @@ def _training_loop(  # noqa: PLR0915 - one straight loop reads better than its p
     examples: Examples,
     held_out: Examples,
     class_mask: ClassMask | None,
+    pair: NDArray[np.int64] | None,
     settings: TrainSettings,
     registry: Registry,
     to: Path,
@@ -164,9 +175,12 @@ def _training_loop(  # noqa: PLR0915 - one straight loop reads better than its p
         for epoch in range(state.epoch, settings.epochs):
             model.train()
             first_step = epoch * len(batches)
-            order = np.random.default_rng([settings.seed, epoch]).permutation(len(examples.rows))
+            own = None if pair is None else pair[examples.rows]
+            order = order_of_epoch(len(examples.rows), settings.seed, epoch, own)
             remaining = [examples.take(order[batch]) for batch in batches[state.step - first_step :]]
-            augment_image = partial(_augmented, pixels, settings, epoch) if settings.augment != ("none",) else None
+            augment_image = (
+                partial(_augmented, pixels, pair, settings, epoch) if settings.augment != ("none",) else None
+            )
             read = pixels.prefetch((batch.rows[share] for batch in remaining), augment_image)
             for batch, (_, images) in zip(
                 remaining, _saving_on_bad_data(read, partial(_save, state, sums)), strict=True
@@ -235,8 +249,11 @@ def build_classifier(backbone: nn.Module, classes: int) -> nn.Module:
     return nn.Sequential(OrderedDict(backbone=backbone, head=head))
 
 
-def _augmented(pixels: Pixels, settings: TrainSettings, epoch: int, image: Image, row: int) -> Image:
-    return apply_augmentations(image, settings.augment, settings.seed, epoch, str(pixels.faces.key[row]))
+def _augmented(
+    pixels: Pixels, pair: NDArray[np.int64] | None, settings: TrainSettings, epoch: int, image: Image, row: int
+) -> Image:
+    alike = pixels.faces.key[row] if pair is None else pair[row]
+    return apply_augmentations(image, settings.augment, settings.seed, epoch, str(alike))
 
 
 def _saving_on_bad_data(read: Iterator[Any], save: Callable[[], None]) -> Iterator[Any]:

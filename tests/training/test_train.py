@@ -20,19 +20,20 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from kce.errors import BadData, KCEError, MachineFault, Refused
+from kce.faces.cut import cut
 from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
 from kce.merging.plans import MergePlan, unmerged_plan
 from kce.registry.registry import Registry
 from kce.training.device import make_fabric
 from kce.training.history import read_history
-from kce.training.sampling import choose_examples, split_batches, within_dataset_mask
+from kce.training.sampling import choose_examples, pair_faces, split_batches, within_dataset_mask
 from kce.training.settings import TrainSettings
 from kce.training.steps import Accuracy, _masked, measure_accuracy
-from kce.training.train import LOG_STEPS, build_classifier, lr_factor, train
+from kce.training.train import LOG_STEPS, _augmented, build_classifier, lr_factor, train
 from kce.training.weights import file_sha256, read_weights_file, write_weights_file
 from tests.conftest import REPOSITORY
-from tests.support.corpus import KNOWN, UNKNOWN, face_folder
+from tests.support.corpus import KNOWN, UNKNOWN, face_folder, pictures
 
 TINY = "tiny:size=16,width=2"
 QUICK = TrainSettings(epochs=2, batch_size=20, lr=0.01, held_out=0.0, save_every=1e6)
@@ -109,6 +110,7 @@ import os
 from pathlib import Path
 from dataclasses import replace
 import numpy as np
+from kce.faces.cut import cut
 from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
 from tests.support.corpus import KNOWN
@@ -388,6 +390,46 @@ def test_augmented_and_interrupted_it_ends_with_the_same_weights(pixels: Pixels,
     assert trained(pixels, tmp_path / "cut.safetensors", settings) == whole
 
 
+@pytest.fixture
+def derived(tmp_path: Path) -> Pixels:
+    """Faces of forgeries that two datasets made of their recordings, two pictures of each."""
+    root = pictures(tmp_path / "pictures", count=8, groups=4)
+    lines = ["path,dataset,method,label,group"]
+    for path in sorted(root.glob("*/*/*.png")):
+        dataset, _, method = path.parts[-3].partition("_")
+        lines.append(f"{path.relative_to(root)},{dataset},{method},fake,{dataset}:{path.parts[-2]}")
+    (root / "faces.csv").write_text("\n".join(lines), encoding="utf-8")
+    cut(Registry.load(Path("/")).build("dataset", "folder", root=root), tmp_path / "faces", detector="whole", workers=0)
+    faces = read_faces(tmp_path / "faces")
+    return Pixels(faces.take(np.flatnonzero(np.isin(faces.category, KNOWN))), 16)
+
+
+def test_counterparts_are_changed_alike_and_an_interrupt_changes_nothing(derived: Pixels, tmp_path: Path) -> None:
+    settings = replace(QUICK, augment=("flip", "codec"), batches="paired")
+    whole = trained(derived, tmp_path / "whole.safetensors", settings)
+    assert whole != trained(derived, tmp_path / "random.safetensors", replace(settings, batches="random"))
+    calls = iter(range(1000))
+
+    def interrupt(what: str, done: int, total: int | None) -> None:
+        if next(calls) == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(derived, tmp_path / "cut.safetensors", settings, progress=interrupt)
+    assert trained(derived, tmp_path / "cut.safetensors", settings) == whole
+    faces = derived.faces
+    pair = pair_faces(faces.category, faces.group, faces.key)
+    noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    changed = [_augmented(derived, pair, settings, 0, noise, row).tobytes() for row in range(len(faces))]
+    assert len({*zip(pair.tolist(), changed, strict=True)}) == pair.max() + 1 == 16  # 3 categories in each
+    assert len(set(changed)) > 8
+
+
+def test_counterparts_take_groups(pixels: Pixels, tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="no face has a counterpart"):
+        trained(pixels, tmp_path / "a.safetensors", replace(QUICK, batches="paired"))
+
+
 def test_a_network_with_random_numbers_ends_with_the_same_weights_too(pixels: Pixels, tmp_path: Path) -> None:
     """Dropped paths: its random numbers are the step's own."""
     spec, at32 = "timm:model=convnext_atto,size=32", Pixels(pixels.faces, 32)
@@ -447,6 +489,7 @@ from pathlib import Path
 import numpy as np
 import torch
 torch.set_num_threads(1)
+from kce.faces.cut import cut
 from kce.faces.folder import read_faces
 from kce.errors import KCEError
 from kce.faces.loader import Pixels
