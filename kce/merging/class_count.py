@@ -119,22 +119,37 @@ def count_classes(
     return ClassCount(best, low, high)
 
 
-def count_remarks(plan: MergePlan) -> list[str]:
-    """What a reader of a plan must know of its number of classes: that it is undecidable.
+def count_remarks(plan: MergePlan, loss: str) -> list[str]:
+    """What a reader of a plan must know of its number of classes: that it is undecidable, or bound to be too high.
 
-    >>> from kce import MergePlan
-    >>> count_remarks(MergePlan({"A_x": "x", "B_x": "x"}, asked=10, between=(9, 12)))
-    ['the number of classes is undecidable: 10 are estimated, 9 to 12 are possible; give it with --k, or edit the plan']
-    >>> count_remarks(MergePlan({"A_x": "x", "B_x": "x"}, asked=10, between=(9, 11)))
-    []
+    Args:
+        plan: Its number of classes may have been estimated.
+        loss: What the network was trained with, whose features were counted; see ``TrainSettings``.
+
+    Example:
+        >>> from kce import MergePlan
+        >>> plan = MergePlan({"A_x": "x", "B_x": "x"}, asked=10, between=(9, 12))
+        >>> count_remarks(plan, "within-dataset")[0].split(";")[0]
+        'the number of classes is undecidable: 10 are estimated, 9 to 12 are possible'
+        >>> count_remarks(MergePlan({"A_x": "x", "B_x": "x"}, asked=10, between=(9, 11)), "within-dataset")
+        []
     """
-    if plan.between is None or plan.asked is None or plan.edited or ClassCount(plan.asked, *plan.between).decided:
+    if plan.between is None or plan.asked is None or plan.edited:
         return []
     low, high = plan.between
-    return [
-        f"the number of classes is undecidable: {plan.asked} are estimated, {low} to {high} are possible; give it with "
-        "--k, or edit the plan"
-    ]
+    remarks = []
+    if not ClassCount(plan.asked, low, high).decided:
+        remarks.append(
+            f"the number of classes is undecidable: {plan.asked} are estimated, {low} to {high} are possible; give it "
+            "with --k, or edit the plan"
+        )
+    if loss == "softmax":
+        remarks.append(
+            f"the number of classes, estimated as {plan.asked}, is probably too high: a softmax over all classes "
+            "learns to tell one forgery of two datasets apart; train with --loss within-dataset, or give "
+            "the number with --k"
+        )
+    return remarks
 
 
 def estimate_cluster_count(x: NDArray[np.float32]) -> int:

@@ -176,9 +176,9 @@ def _refuse_other_choices(path: Path, recipe: Recipe) -> None:
         )
 
 
-def _plan_remarks(plan: MergePlan) -> list[str]:
+def _plan_remarks(plan: MergePlan, recipe: Recipe) -> list[str]:
     """What a reader of results must know of the plan."""
-    return [*edit_remarks(plan), *count_remarks(plan)]
+    return [*edit_remarks(plan), *count_remarks(plan, recipe.train.loss)]
 
 
 def _weights(folder: Path, network: str) -> Path:
@@ -380,7 +380,7 @@ class _Stages:
         else:
             plan = self._new_plan()
             write_plan(self._plan_path, plan)
-        for remark in _plan_remarks(plan):
+        for remark in _plan_remarks(plan, self.recipe):
             _log.warning(remark)
         return plan
 
@@ -460,7 +460,7 @@ class _Stages:
         with open_evaluators(self.registry, evaluate.evaluators, seed, self.recipe.timeout) as evaluators:
             scored = score_features(reduced, evaluators, seed=seed, plan=plan, resamples=evaluate.resamples)
         self.progress("scoring", 1, 1)
-        scored["remarks"] += [*_plan_remarks(plan), *self._held_out_remarks()]
+        scored["remarks"] += [*_plan_remarks(plan, self.recipe), *self._held_out_remarks()]
         import torch
 
         return RunReport(

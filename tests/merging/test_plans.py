@@ -318,14 +318,23 @@ def test_a_plan_comes_back_as_it_was_written(
     assert [p.name for p in path.parent.iterdir()] == ["plan.toml"]
 
 
+def test_a_number_of_classes_from_a_softmax_over_all_of_them_is_said_to_be_too_high() -> None:
+    estimated = MergePlan({"a": "x", "b": "x"}, asked=4, between=(4, 4))
+    (remark,) = count_remarks(estimated, "softmax")
+    assert "probably too high" in remark
+    assert not count_remarks(estimated, "within-dataset")
+    assert not count_remarks(replace(estimated, between=None), "softmax")  # it was given
+
+
 def test_a_plan_keeps_what_was_possible(tmp_path: Path) -> None:
     plan = MergePlan({"a": "x", "b": "x"}, asked=4, between=(3, 7))
     write_plan(tmp_path / "plan.toml", plan)
     assert "between = [3, 7]" in (tmp_path / "plan.toml").read_text(encoding="utf-8")
     back = read_plan(tmp_path / "plan.toml")
     assert back == plan
-    assert "3 to 7 are possible" in count_remarks(back)[0]
-    assert not count_remarks(replace(back, edited_from="another"))  # a person has decided
+    (undecidable,) = count_remarks(back, "within-dataset")
+    assert "3 to 7 are possible" in undecidable
+    assert not count_remarks(replace(back, edited_from="another"), "softmax")  # a person has decided
 
 
 def test_a_plan_is_readable(tmp_path: Path) -> None:

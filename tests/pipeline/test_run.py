@@ -202,6 +202,7 @@ def test_an_estimated_number_of_classes_comes_with_what_is_possible(
     report = run(tmp_path / "means", estimated, REGISTRY)
     assert any("undecidable" in record.getMessage() for record in caplog.records)
     assert any("1 to 99 are possible" in remark for remark in report["remarks"])
+    assert any("probably too high" in remark for remark in report["remarks"])  # the loss is softmax
     assert not report["edited"]
 
 
