@@ -79,7 +79,8 @@ def count_classes(
     other one of its dataset. Categories are merged by complete linkage, never two of one dataset, while they are
     nearer than NEAR times that distance. How near the same forgery comes to itself in another dataset, nobody knows:
     with a share that is DOUBT times as high or as low, other numbers come out, and all from one to the other are
-    possible.
+    possible. Where nothing is joined at all, either all forgeries are different, or how datasets are stored keeps equal
+    ones apart: then any number is possible, from as many as one dataset has.
 
     Args:
         means: (n, dim) mean features of the categories.
@@ -94,6 +95,8 @@ def count_classes(
         >>> means, datasets = np.array([[0.0], [4.0], [0.5], [12.0]]), np.array(["A", "A", "B", "B"])
         >>> count_classes(means, datasets)
         ClassCount(best=3, low=3, high=3)
+        >>> count_classes(np.array([[0.0], [4.0], [50.0], [54.0]]), datasets)
+        ClassCount(best=4, low=2, high=4)
     """
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform
@@ -116,6 +119,8 @@ def count_classes(
     best, low, high = (
         len(distances) - int((heights < at).sum()) for at in (threshold, threshold * DOUBT, threshold / DOUBT)
     )
+    if best == len(distances):
+        low = int(cannot_link.sum(axis=1).max()) + 1
     return ClassCount(best, low, high)
 
 
