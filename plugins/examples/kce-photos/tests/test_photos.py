@@ -342,3 +342,13 @@ def test_a_method_that_does_not_exist_is_refused(copied: Path, tmp_path: Path) -
 def test_it_is_a_dataset_by_name(copied: Path, tmp_path: Path) -> None:
     found = kce.scan(f"photos:made={tmp_path},methods={FEW},side=96,categories=4", root=copied, progress=False)
     assert found.by_category["ForgeryNet_real"] == 4
+
+
+def test_the_recipe_of_the_benchmark_is_one(photographs: Path, forged: Path, tmp_path: Path) -> None:
+    """Its categories are those of the world, its network can be built, and its trainings exist."""
+    world = f"photos:root={photographs},made={forged},side=96,pool=12,people=shared"
+    recipe = Path(__file__).parents[1] / "photographs.toml"
+    tried = kce.bench.aligners(
+        to=tmp_path / "bench", recipe=recipe, world=world, kind="jpeg", amount=1.0, worlds=1, nets=1, dry_run=True
+    )
+    assert {cell["training"] for cell in tried.cells} == {"paper", "paired"}
