@@ -24,10 +24,12 @@ from typing import TYPE_CHECKING, Any
 from scipy.stats import binomtest
 
 from kce.audit.audit import AGREE, DIFFER, audit_tables
-from kce.bench import cell_store, synthetic
-from kce.bench.aligner_cells import AlignSetting
+from kce.bench import synthetic
+from kce.bench.aligner_cells import AlignResult, AlignSetting
+from kce.bench.cell_store import read_cells
 from kce.bench.drawn_faces import read_methods
 from kce.bench.world_parameters import FeatureWorldParameters
+from kce.features.streams import StoredRows
 from kce.features.table import find_table
 from kce.labels import label_parts
 from kce.merging.plans import by_name
@@ -35,13 +37,13 @@ from kce.merging.plans import by_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kce.types import Features
+    from kce.types import FeatureStream
 
 FIRST = 1000  # seeds from here: no margin was set on these worlds
 SHIFT = 6.0
 
 
-def true_findings(rows: Features, method: Mapping[str, str]) -> set[tuple[str, str, str]]:
+def true_findings(rows: FeatureStream, method: Mapping[str, str]) -> set[tuple[str, str, str]]:
     """(kind, category, category) of every two categories of different datasets whose names mislead."""
     told = label_parts(rows)
     called = by_name({category: told[category].method for category in told}).classes
@@ -54,7 +56,7 @@ def true_findings(rows: Features, method: Mapping[str, str]) -> set[tuple[str, s
     return answer
 
 
-def found(*tables: Features) -> tuple[set[tuple[str, str, str]], Counter[str]]:
+def found(*tables: FeatureStream) -> tuple[set[tuple[str, str, str]], Counter[str]]:
     """What the audit says, and how many pairs of each relation there are."""
     report, _ = audit_tables(tables, 0)
     said = {(one["kind"], one["a"], one["b"]) for one in report["findings"]}
@@ -75,7 +77,7 @@ class Tally:
     def __init__(self) -> None:
         self.right, self.said, self.true, self.relations = (Counter[str]() for _ in range(4))
 
-    def add(self, tables: tuple[Features, ...], method: Mapping[str, str]) -> None:
+    def add(self, tables: tuple[FeatureStream, ...], method: Mapping[str, str]) -> None:
         its, kinds = found(*tables)
         wanted = true_findings(tables[0], method)
         for counts, findings in ((self.right, its & wanted), (self.said, its), (self.true, wanted)):
@@ -108,14 +110,14 @@ def measured(worlds: int, **dials: Any) -> dict[str, Any]:
 def pictured(folder: Path) -> list[dict[str, Any]]:
     """The figures of every kind of artefact and training in the folder of a bench of aligners, and of all kinds."""
     fields = ("kind", "amount", "training", "world", "net")
-    settings = sorted({tuple(cell[name] for name in fields) for cell in cell_store.read(folder)})
+    settings = sorted({tuple(cell[name] for name in fields) for cell in read_cells(folder, "aligners", AlignResult)})
     tallies: dict[tuple[Any, ...], Tally] = {}
     for kind, amount, training, world, net in settings:
         truth = read_methods(folder, world)
         runs = sorted((folder / AlignSetting(world, kind, amount, training, net).runs).glob("*/features.h5"))
         tables = [next(filter(None, (find_table(path, name) for path in runs)), None) for name in ("known", "reals")]
         if None not in tables:
-            rows = tuple(table.load() for table in tables if table is not None)
+            rows = tuple(StoredRows.all_of(table) for table in tables if table is not None)
             for place in ((kind, amount, training), ("all", None, training)):
                 tallies.setdefault(place, Tally()).add(rows, truth)
     return [

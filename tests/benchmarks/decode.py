@@ -31,7 +31,7 @@ def make(path: Path, frames: int) -> Path:
         stream = container.add_stream("libx264", rate=25, options={"preset": "veryfast", "crf": "23"})
         stream.width, stream.height, stream.pix_fmt, stream.gop_size = 640, 480, "yuv420p", 250
         for i in range(frames):
-            view = np.ascontiguousarray(texture[i % 100 : i % 100 + 480, i % 150 : i % 150 + 640])
+            view = np.ascontiguousarray(texture[i % 100 : i % 100 + 480, i % 150 : i % 150 + 640], np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(view, format="rgb24")))
         container.mux(stream.encode())
     return path

@@ -58,7 +58,8 @@ def now() -> np.ndarray:
 def spent(work: Callable[[], Any]) -> np.ndarray:
     start = now()
     work()
-    return now() - start
+    taken: np.ndarray = now() - start
+    return taken
 
 
 def per_size(faces: Faces, to: Path) -> list[dict[str, Any]]:
@@ -109,7 +110,8 @@ def extraction(faces: Faces, at: Path) -> dict[str, Any]:
         clock = lambda *_: seen.append(now())  # noqa: E731
         table = at / f"{time.monotonic_ns()}.h5"
         extract_features(Pixels(faces, SIZE, 0, "", shared), weights, REGISTRY, table, "known", BATCH, progress=clock)
-        return now() - seen[0]
+        taken: np.ndarray = now() - seen[0]
+        return taken
 
     rounds = []
     for turn in range(ROUNDS + 1):
@@ -135,7 +137,7 @@ def trainings(faces: Faces, at: Path) -> dict[str, Any]:
         count += len(rows)
         return load_pixels(faces, rows, *rest, **more)
 
-    loader.load_pixels = counting
+    loader.load_pixels = counting  # type: ignore[attr-defined]
     found: dict[str, Any] = {"trainings": TRAININGS, "epochs": EPOCHS, "faces": len(faces)}
     for name, shared in (("without", None), ("with", PixelCache(at / "shared", 2**30).of(faces))):
         count, start = 0, time.perf_counter()
@@ -147,7 +149,7 @@ def trainings(faces: Faces, at: Path) -> dict[str, Any]:
             train("tiny:size=16,width=2", pixels, PLAN, settings, REGISTRY, weights)
             extract_features(pixels, weights, REGISTRY, weights.with_suffix(".h5"), "known", BATCH)
         found[name] = {"decoded": count, "seconds": round(time.perf_counter() - start, 1)}
-    loader.load_pixels = load_pixels
+    loader.load_pixels = load_pixels  # type: ignore[attr-defined]
     return found
 
 

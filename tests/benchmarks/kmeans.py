@@ -12,8 +12,12 @@ import json
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 K, STARTS = 19, 10
 
@@ -39,7 +43,7 @@ def one_round(side: str, rows: int, dim: int) -> None:
         print(json.dumps(timed(KMeans(K, n_init=STARTS, random_state=0).fit_predict, x)))  # noqa: T201
 
 
-def timed(fit_predict, x):  # type: ignore[no-untyped-def]
+def timed(fit_predict: Callable[[Any], Any], x: Any) -> Any:
     fit_predict(x[:1000])  # loads libraries, starts threads
     start = time.perf_counter()
     clusters = fit_predict(x)

@@ -1,6 +1,6 @@
 """How much memory training and extraction take as faces grow more than tenfold.
 
-    python tests/benchmarks/network_memory.py
+    python -m tests.benchmarks.network_memory
 
 Prints JSON: for each number of faces the peak of memory that a process of its own reached in an epoch of training and
 an extraction, and what each further face cost. Decoded faces are kept up to a budget (``kce.faces.loader.Pixels``);
@@ -17,8 +17,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from network_rate import CATEGORIES, folder
-
 from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
 from kce.features.extract import extract_features
@@ -26,6 +24,7 @@ from kce.merging.plans import unmerged_plan
 from kce.registry.registry import Registry
 from kce.training.settings import TrainSettings
 from kce.training.train import train
+from tests.benchmarks.network_rate import CATEGORIES, folder
 
 COUNTS = (1_000, 4_000, 16_000)
 SIDE = 32
@@ -47,7 +46,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as place:
             root = Path(place) / "faces"
             folder(root, count, SIDE)
-            asked = [sys.executable, __file__, str(root)]
+            asked = [sys.executable, "-m", "tests.benchmarks.network_memory", str(root)]
             peaks[count] = int(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
     (few, least), *_, (many, most) = peaks.items()
     found = {

@@ -77,10 +77,10 @@ def bare(model: str, size: int, batch: int, rounds: int) -> dict[str, float]:
     start = time.perf_counter()
     for _ in range(rounds):
         optimizer.zero_grad(set_to_none=True)
-        torch.nn.functional.cross_entropy(network(x), y).backward()
+        torch.nn.functional.cross_entropy(network(x), y).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     trained = rounds * batch / (time.perf_counter() - start)
-    network.reset_classifier(0)
+    network.reset_classifier(0)  # type: ignore[operator]
     network.eval()
     start = time.perf_counter()
     with torch.inference_mode():

@@ -42,7 +42,7 @@ def make_faces(root: Path, count: int, side: int) -> Faces:
     for number in range(count):
         coarse = random.integers(0, 256, (8, 8, 3), np.uint8)
         image = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
-        png = encode_png(cv2.add(image, random.integers(0, 6, image.shape, np.uint8)))
+        png = encode_png(np.asarray(cv2.add(image, random.integers(0, 6, image.shape, np.uint8)), np.uint8))
         method = f"method{number * 40 // count:02}"
         key = f"D/{method}/videos/{number:06}.mp4#7"
         file = face_path(f"D_{method}", key)

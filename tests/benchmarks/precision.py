@@ -141,7 +141,7 @@ def _summary(values: Sequence[float]) -> dict[str, Any]:
 def main(seeds: int = 5, epochs: int = 8) -> None:
     """Measure, and print the JSON."""
     registry = Registry.load(Path("/"))
-    instructions = getattr(torch.cpu, "get_capabilities", dict)()
+    instructions: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     with tempfile.TemporaryDirectory() as folder:
         result = {
             "threads": torch.get_num_threads(),

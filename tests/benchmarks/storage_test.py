@@ -52,7 +52,7 @@ def main(folder: Path, number: int, kinds: list[str]) -> None:
         tests = []
         for trial in range(TRIALS):
             own = pool[trial % len(pool)]
-            tests.append(compare_storage(own[random.permutation(len(own))[:count]], known))  # type: ignore[arg-type]
+            tests.append(compare_storage(own[random.permutation(len(own))[:count]], known))
         share = float(np.mean([test.unlike for test in tests if test is not None]))
         return {"inputs": what, "recordings": count, "trials": len(tests), "warned": share}
 
