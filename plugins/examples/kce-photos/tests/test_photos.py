@@ -137,7 +137,7 @@ def test_people_are_divided_by_how_many_pictures_they_have(seed: int) -> None:
 
 def test_too_few_people_to_be_apart_are_refused(copied: Path, tmp_path: Path) -> None:
     with pytest.raises(KCEError, match="2 people are too few") as caught:
-        Photos(copied, made=str(tmp_path), methods=FEW, people="apart", **{**SMALL, "categories": 4}).make()
+        Photos(copied, made=str(tmp_path), methods=FEW, **{**SMALL, "people": "apart", "categories": 4}).make()
     assert "people=shared" in caught.value.hint
 
 
@@ -340,7 +340,7 @@ def test_a_method_that_does_not_exist_is_refused(copied: Path, tmp_path: Path) -
 
 
 def test_it_is_a_dataset_by_name(copied: Path, tmp_path: Path) -> None:
-    found = kce.scan(f"photos:made={tmp_path},methods={FEW},side=96,categories=4", root=copied, progress=False)
+    found = kce.scan(f"photos:made={tmp_path},methods={FEW},side=96,categories=4,people=shared", root=copied, progress=False)
     assert found.by_category["ForgeryNet_real"] == 4
 
 
@@ -351,4 +351,4 @@ def test_the_recipe_of_the_benchmark_is_one(photographs: Path, forged: Path, tmp
     tried = kce.bench.aligners(
         to=tmp_path / "bench", recipe=recipe, world=world, kind="jpeg", amount=1.0, worlds=1, nets=1, dry_run=True
     )
-    assert {cell["training"] for cell in tried.cells} == {"paper", "paired"}
+    assert {cell["setting"]["training"] for cell in tried.cells} == {"paper", "paired"}
