@@ -340,7 +340,9 @@ def test_a_method_that_does_not_exist_is_refused(copied: Path, tmp_path: Path) -
 
 
 def test_it_is_a_dataset_by_name(copied: Path, tmp_path: Path) -> None:
-    found = kce.scan(f"photos:made={tmp_path},methods={FEW},side=96,categories=4,people=shared", root=copied, progress=False)
+    found = kce.scan(
+        f"photos:made={tmp_path},methods={FEW},side=96,categories=4,people=shared", root=copied, progress=False
+    )
     assert found.by_category["ForgeryNet_real"] == 4
 
 
