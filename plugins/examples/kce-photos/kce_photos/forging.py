@@ -75,6 +75,7 @@ def forge_all(
     missing: Mapping[str, Missing],
     limit: int,
     detector: str,
+    datasets: int = 1,
 ) -> Forged:
     """Forge the faces of all photographs in a folder.
 
@@ -85,9 +86,10 @@ def forge_all(
         missing: Methods that are left out, and why.
         limit: Number of faces, at most; two people after two people, in an order by the seed.
         detector: The component that finds faces.
+        datasets: Number of datasets that people are divided among, two in each at least.
 
     Raises:
-        KCEError: There are no photographs, no faces, or fewer than two people of one camera.
+        KCEError: There are no photographs, no faces, fewer than two people of one camera, or too few for the datasets.
     """
     files = list_pictures(root)
     sizes = [(root / file).stat().st_size for file in files]
@@ -106,6 +108,7 @@ def forge_all(
         return known
     landmarks: Landmarks = tools.share("landmarks", Landmarks)
     chosen, left_out = _choose(root, files, landmarks, tools, limit, detector)
+    check_people(len(chosen), datasets)  # before anything is forged
     with _one_thread_each():
         for generator in generators.values():
             generator.prepare()
@@ -127,6 +130,15 @@ def forge_all(
     }
     write_bytes(index, json.dumps({"wanted": wanted, "found": found}, indent=1).encode())
     return forged
+
+
+def check_people(couples: int, datasets: int) -> None:
+    """Raise KCEError if there are fewer couples than datasets that have people of their own."""
+    if couples < datasets:
+        raise KCEError(
+            f"{2 * couples} people are too few to be in {datasets} datasets, two in each",
+            "people=shared puts all of them in every dataset",
+        )
 
 
 def _read_index(path: Path, wanted: Mapping[str, Any]) -> Forged | None:

@@ -146,7 +146,13 @@ class Photos(WorldDataset):
             try:
                 with self.alone(self._tools.folder):
                     self._forged = forge_all(
-                        self._photographs, self._tools, generators, missing, self._limit, self._detector
+                        self._photographs,
+                        self._tools,
+                        generators,
+                        missing,
+                        self._limit,
+                        self._detector,
+                        self._divided,
                     )
             except OSError as error:
                 raise KCEError(
@@ -156,14 +162,17 @@ class Photos(WorldDataset):
             self._place(self._forged)
         return self._forged
 
+    @property
+    def _divided(self) -> int:
+        """Datasets that people are divided among."""
+        return _APART if self._people == "apart" else 1
+
     def _place(self, forged: Forged) -> None:
         """Decide what the world is made of, now that it is known which faces there are."""
+        from .forging import check_people
+
         placement, categories = self._world
-        if self._people == "apart" and len(forged.couples) < _APART:
-            raise KCEError(
-                f"{2 * len(forged.couples)} people are too few to be in {_APART} datasets, two in each",
-                "people=shared puts all of them in every dataset",
-            )
+        check_people(len(forged.couples), self._divided)
         pairs = [pair for couple in forged.couples for pair in couple]
         kind, amount = self._storage
         self._parameters = {

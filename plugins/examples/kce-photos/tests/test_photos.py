@@ -139,6 +139,7 @@ def test_too_few_people_to_be_apart_are_refused(copied: Path, tmp_path: Path) ->
     with pytest.raises(KCEError, match="2 people are too few") as caught:
         Photos(copied, made=str(tmp_path), methods=FEW, **{**SMALL, "people": "apart", "categories": 4}).make()
     assert "people=shared" in caught.value.hint
+    assert not (tmp_path / "pictures").exists(), "nothing is forged for nothing"
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "mixed"])
