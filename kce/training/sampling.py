@@ -191,7 +191,7 @@ def pair_faces(category: Texts, group: Texts, key: Texts) -> NDArray[np.int64]:
         (n,) numbers from 0.
 
     Raises:
-        BadData: If there is no such face.
+        BadData: If no face has a counterpart.
 
     Example:
         >>> category, group = np.array(["A_real", "A_swap", "A_real", "A_swap"]), np.array(["1", "1", "1", "2"])
