@@ -155,6 +155,7 @@ def _training_loop(  # noqa: PLR0915 - one straight loop reads better than its p
 
     share = slice(fabric.global_rank, None, fabric.world_size)
     batches = split_batches(len(examples.rows), settings.batch_size)
+    pair_of_example = None if pair is None else pair[examples.rows]
     total = len(batches) * settings.epochs
     task = f"training {to.stem}"
     # The caller's random state is left as it is; ours depends on the seed alone.
@@ -175,8 +176,7 @@ def _training_loop(  # noqa: PLR0915 - one straight loop reads better than its p
         for epoch in range(state.epoch, settings.epochs):
             model.train()
             first_step = epoch * len(batches)
-            own = None if pair is None else pair[examples.rows]
-            order = order_of_epoch(len(examples.rows), settings.seed, epoch, own)
+            order = order_of_epoch(len(examples.rows), settings.seed, epoch, pair_of_example)
             remaining = [examples.take(order[batch]) for batch in batches[state.step - first_step :]]
             augment_image = (
                 partial(_augmented, pixels, pair, settings, epoch) if settings.augment != ("none",) else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from kce.training.sync_batchnorm import CPUSyncBatchNorm
 from kce.training.train import build_classifier, train
 from kce.training.weights import file_sha256, read_weights_file
 from tests.support.corpus import KNOWN, face_folder
+from tests.support.interrupts import interrupt_at
 
 REGISTRY = Registry.load(Path("/"))
 TINY = "tiny:size=16,width=2"
@@ -169,15 +169,9 @@ def test_weights_of_another_precision_are_refused_and_not_reused(
 def test_a_training_in_bf16_that_was_interrupted_ends_with_the_same_weights(
     trained: dict[str, Path], pixels: Pixels, tmp_path: Path
 ) -> None:
-    calls = iter(range(1000))
-
-    def interrupt(*_: Any) -> None:
-        if next(calls) == 2:
-            signal.raise_signal(signal.SIGINT)
-
     to = tmp_path / "a.safetensors"
     with pytest.raises(KeyboardInterrupt):
-        train(TINY, pixels, PLAN, IN_BF16, REGISTRY, to, progress=interrupt)
+        train(TINY, pixels, PLAN, IN_BF16, REGISTRY, to, progress=interrupt_at(2))
     assert not to.exists()
     train(TINY, pixels, PLAN, IN_BF16, REGISTRY, to)
     assert file_sha256(to) == file_sha256(trained["bf16"])

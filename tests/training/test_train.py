@@ -34,6 +34,7 @@ from kce.training.train import LOG_STEPS, _augmented, build_classifier, lr_facto
 from kce.training.weights import file_sha256, read_weights_file, write_weights_file
 from tests.conftest import REPOSITORY
 from tests.support.corpus import KNOWN, UNKNOWN, face_folder, pictures
+from tests.support.interrupts import interrupt_at
 
 TINY = "tiny:size=16,width=2"
 QUICK = TrainSettings(epochs=2, batch_size=20, lr=0.01, held_out=0.0, save_every=1e6)
@@ -87,14 +88,8 @@ def test_it_learns(pixels: Pixels, tmp_path: Path) -> None:
 @pytest.mark.parametrize("stop", [1, 4, 5, 7])
 def test_interrupted_anywhere_it_ends_with_the_same_weights(pixels: Pixels, tmp_path: Path, stop: int) -> None:
     whole = trained(pixels, tmp_path / "whole.safetensors")
-    calls = iter(range(1000))
-
-    def interrupt(what: str, done: int, total: int | None) -> None:
-        if next(calls) == stop:
-            signal.raise_signal(signal.SIGINT)
-
     with pytest.raises(KeyboardInterrupt):
-        trained(pixels, tmp_path / "cut.safetensors", progress=interrupt)
+        trained(pixels, tmp_path / "cut.safetensors", progress=interrupt_at(stop))
     assert not (tmp_path / "cut.safetensors").exists()
     seen: list[int] = []
     again = trained(pixels, tmp_path / "cut.safetensors", progress=lambda what, done, total: seen.append(done))
@@ -379,14 +374,8 @@ def test_augmented_and_interrupted_it_ends_with_the_same_weights(pixels: Pixels,
     settings = replace(QUICK, augment=("flip", "codec"))
     whole = trained(pixels, tmp_path / "whole.safetensors", settings)
     assert whole != trained(pixels, tmp_path / "plain.safetensors")
-    calls = iter(range(1000))
-
-    def interrupt(what: str, done: int, total: int | None) -> None:
-        if next(calls) == 7:
-            signal.raise_signal(signal.SIGINT)
-
     with pytest.raises(KeyboardInterrupt):
-        trained(pixels, tmp_path / "cut.safetensors", settings, progress=interrupt)
+        trained(pixels, tmp_path / "cut.safetensors", settings, progress=interrupt_at(7))
     assert trained(pixels, tmp_path / "cut.safetensors", settings) == whole
 
 
@@ -408,14 +397,8 @@ def test_counterparts_are_changed_alike_and_an_interrupt_changes_nothing(derived
     settings = replace(QUICK, augment=("flip", "codec"), batches="paired")
     whole = trained(derived, tmp_path / "whole.safetensors", settings)
     assert whole != trained(derived, tmp_path / "random.safetensors", replace(settings, batches="random"))
-    calls = iter(range(1000))
-
-    def interrupt(what: str, done: int, total: int | None) -> None:
-        if next(calls) == 3:
-            signal.raise_signal(signal.SIGINT)
-
     with pytest.raises(KeyboardInterrupt):
-        trained(derived, tmp_path / "cut.safetensors", settings, progress=interrupt)
+        trained(derived, tmp_path / "cut.safetensors", settings, progress=interrupt_at(3))
     assert trained(derived, tmp_path / "cut.safetensors", settings) == whole
     faces = derived.faces
     pair = pair_faces(faces.category, faces.group, faces.key)
@@ -435,14 +418,8 @@ def test_a_network_with_random_numbers_ends_with_the_same_weights_too(pixels: Pi
     spec, at32 = "timm:model=convnext_atto,size=32", Pixels(pixels.faces, 32)
     settings = replace(QUICK, epochs=1, batch_size=48)
     train(spec, at32, PLAN, settings, REGISTRY, tmp_path / "whole.safetensors")
-    calls = iter(range(1000))
-
-    def interrupt(what: str, done: int, total: int | None) -> None:
-        if next(calls) == 1:
-            signal.raise_signal(signal.SIGINT)
-
     with pytest.raises(KeyboardInterrupt):
-        train(spec, at32, PLAN, settings, REGISTRY, tmp_path / "cut.safetensors", progress=interrupt)
+        train(spec, at32, PLAN, settings, REGISTRY, tmp_path / "cut.safetensors", progress=interrupt_at(1))
     train(spec, at32, PLAN, settings, REGISTRY, tmp_path / "cut.safetensors")
     assert file_sha256(tmp_path / "cut.safetensors") == file_sha256(tmp_path / "whole.safetensors")
 
@@ -604,14 +581,8 @@ DAMAGE = [cut_short, emptied, zeroed, with_a_flipped_bit]
 
 
 def interrupted_after(pixels: Pixels, to: Path, steps: int) -> None:
-    calls = iter(range(1000))
-
-    def interrupt(what: str, done: int, total: int | None) -> None:
-        if next(calls) == steps:
-            signal.raise_signal(signal.SIGINT)
-
     with pytest.raises(KeyboardInterrupt):
-        trained(pixels, to, replace(QUICK, save_every=0.0), progress=interrupt)
+        trained(pixels, to, replace(QUICK, save_every=0.0), progress=interrupt_at(steps))
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
