@@ -96,6 +96,7 @@ def run(
     clusterer: str | None = None,
     plan: AnyPath | None = None,
     k: int | str | None = None,
+    layer: str | None = None,
     per_class: int | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
@@ -135,6 +136,7 @@ def run(
         clusterer: Makes the plan.
         plan: none, name, random, clusters, or a plan.toml.
         k: Number of classes; "name": as many as there are names; "estimate": from the features.
+        layer: What the plan is made of: the network's features, or the classifier's logits.
         per_class: Training faces per class; by default as many as every class has.
         epochs: Passes over the training faces.
         batch_size: Faces per step, over all devices.
@@ -195,6 +197,7 @@ def run(
         clusterer=clusterer,
         plan=None if plan is None else str(plan),
         k=int(k) if isinstance(k, str) and k.isdigit() else k,
+        layer=layer,
         seed=seed,
         timeout=timeout,
         train={

@@ -42,6 +42,9 @@ def run(
         str | None,
         typer.Option(help="Number of classes; name: as many as there are names; estimate: from the features."),
     ] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="What the plan is made of: the network's features, or the classifier's logits.")
+    ] = None,
     per_class: Annotated[
         int | None, typer.Option(help="Training faces per class.", show_default="as many as every class has")
     ] = None,
@@ -106,6 +109,7 @@ def run(
             clusterer=clusterer,
             plan=plan,
             k=k,
+            layer=layer,
             per_class=per_class,
             epochs=epochs,
             batch_size=batch_size,

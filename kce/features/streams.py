@@ -79,16 +79,18 @@ class StoredRows(FeatureTexts):
 
 @dataclass(frozen=True, eq=False)
 class ChangedRows(FeatureTexts):
-    """The rows of another stream, changed batch by batch whenever they are read; without reals and views.
+    """The rows of another stream, changed batch by batch whenever they are read.
 
     Attributes:
         source: The other stream.
         change: Takes some of its rows and returns their new x (n, any dim).
+        reals: As those of ``kce.Features``; the source's own are left out, since it takes more to change them alike.
+        views: As those of ``kce.Features``; left out like the reals.
     """
 
     source: FeatureStream
     change: Callable[[Features], NDArray[np.float32]]
-    reals: None = None
+    reals: FeatureStream | None = None
     views: Mapping[str, FeatureStream] = field(default_factory=dict)
 
     @property

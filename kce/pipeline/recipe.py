@@ -90,6 +90,8 @@ class Recipe(Document):
         plan: none, name, random, clusters, or the path of a plan.toml.
         k: Classes of the plan by clusters; "name" = as many as there are names, "estimate" = as the features say.
         vote: What is clustered: category "means", or "rows" with a majority vote.
+        layer: What the plan by clusters is made of: the network's "features"; or the "logits" of its classifier, where
+            only what tells forgeries apart counts.
         rules: Categories that the plan by name joins, a list each; empty = those with equal method names.
         seed: Random seed of the whole run.
         timeout: Seconds a third party's component may take for an answer; 0 = for ever.
@@ -114,6 +116,7 @@ class Recipe(Document):
     plan: str = "clusters"
     k: int | str = "name"
     vote: Literal["means", "rows"] = "means"
+    layer: Literal["features", "logits"] = "features"
     rules: tuple[tuple[str, ...], ...] = ()
     seed: int = 0
     timeout: float = 7200.0

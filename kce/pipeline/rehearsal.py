@@ -7,7 +7,7 @@ with them would have failed hours later.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -28,14 +28,26 @@ _ROWS = 500
 """Rows of the known categories: a clusterer of rows that needs more is not tried."""
 
 
-def rehearse(recipe: Recipe, faces: RunFaces, registry: Registry, dims: dict[str, int], *, plan: bool = True) -> None:
+class PlannedDims(NamedTuple):
+    """How many features a row has.
+
+    Attributes:
+        clustered: One that is clustered: features of the first model, or logits.
+        scored: One that is scored: features of the final model.
+    """
+
+    clustered: int
+    scored: int
+
+
+def rehearse(recipe: Recipe, faces: RunFaces, registry: Registry, dims: PlannedDims, *, plan: bool = True) -> None:
     """Reduce, cluster and score random rows as the run will do with its features.
 
     Args:
         recipe: The choices.
         faces: The faces of the run.
         registry: Where components are looked up.
-        dims: Backbone -> features of a face.
+        dims: Of the rows.
         plan: Whether the run goes as far as its plan. Runs of a study share what comes before, and a reducer or
             clusterer that fails in one of them is no reason to stop the others.
 
@@ -44,9 +56,9 @@ def rehearse(recipe: Recipe, faces: RunFaces, registry: Registry, dims: dict[str
     """
     try:
         if plan and recipe.clusters:
-            _rehearse_plan(recipe, faces, registry, dims[recipe.first])
+            _rehearse_plan(recipe, faces, registry, dims.clustered)
         if len(faces.unknown.category.counts()) > 1:
-            _rehearse_scores(recipe, faces, registry, dims[recipe.backbone])
+            _rehearse_scores(recipe, faces, registry, dims.scored)
     except KCEError as error:
         raise error.prefixed("tried on random rows before training") from error
 

@@ -17,6 +17,7 @@ from kce.evaluation.scoring import open_evaluators, read_evaluation_rows, score_
 from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
 from kce.features.extract import extract_features, features_provenance
+from kce.features.logits import logit_rows, read_head
 from kce.features.reduction import align_rows, reduce_rows
 from kce.features.streams import StoredRows, in_memory
 from kce.features.table import find_table, has_table, open_table
@@ -36,7 +37,7 @@ from kce.pipeline.recipe import (
     write_recipe,
 )
 from kce.pipeline.recipe_checks import check_recipe
-from kce.pipeline.rehearsal import rehearse
+from kce.pipeline.rehearsal import PlannedDims, rehearse
 from kce.pipeline.run_faces import select_faces
 from kce.pipeline.run_report import RunReport, count_faces
 from kce.registry import isolation
@@ -126,8 +127,7 @@ def run(
         stages = _Stages(folder, recipe, registry, faces, other_runs, devices, progress, shared, command)
         if stages.is_long(until):
             check_precision(precision)
-            dims = {spec: stages.networks.shape(spec).dim for spec in (recipe.first, recipe.backbone)}
-            rehearse(recipe, faces, registry, dims, plan=STAGES.index(until) >= STAGES.index("plan"))
+            rehearse(recipe, faces, registry, stages.dims(), plan=STAGES.index(until) >= STAGES.index("plan"))
         stages.record_recipe()  # only now: what cannot work leaves nothing in the folder
         return stages.do(until)
 
@@ -221,6 +221,12 @@ class _Stages:
             or (clusters and not known and until != "first")
             or (until in STAGES[STAGES.index("final") :] and not _weights(self.folder, FINAL).is_file())
         )
+
+    def dims(self) -> PlannedDims:
+        """How many features a row has that is clustered, and one that is scored."""
+        logits = len(self.faces.trained.category.counts())
+        clustered = logits if self.recipe.layer == "logits" else self.networks.shape(self.recipe.first).dim
+        return PlannedDims(clustered, self.networks.shape(self.recipe.backbone).dim)
 
     def do(self, until: str) -> dict[str, Any]:
         """Do what is not done yet, in the order of the stages."""
@@ -412,8 +418,10 @@ class _Stages:
     def _plan_by_clusters(self, names: int) -> MergePlan:
         """Align, reduce and cluster the known rows; `names` is how many classes the plan by name has."""
         recipe = self.recipe
-        rows = self._known_rows()
+        rows: FeatureStream = self._known_rows()
         unlearned = find_unlearned(rows, recipe.seed)
+        if recipe.layer == "logits":
+            rows = logit_rows(rows, read_head(_weights(self.folder, FIRST), self._softmaxes()))
         with (
             self._component("aligner", recipe.aligner) as aligner,
             self._component("reducer", recipe.reducer) as reducer,
@@ -430,6 +438,13 @@ class _Stages:
             )
         votes = {name: f"{vote}; {UNLEARNED_NOTE}" if name in unlearned else vote for name, vote in plan.votes.items()}
         return replace(plan, votes=votes)
+
+    def _softmaxes(self) -> dict[str, str]:
+        """Class of the first model -> the softmax it takes part in: that of its dataset, or one of all classes."""
+        if self.recipe.train.loss == "softmax":
+            return {}
+        one = self.faces.trained.first_of_categories()
+        return dict(zip(one.category.tolist(), one.dataset.tolist(), strict=True))
 
     def _cluster(self, rows: FeatureStream, names: int) -> MergePlan:
         recipe, parameters, count = self.recipe, dict[str, int](), None

@@ -203,7 +203,8 @@ def _count_classes(recipe: Recipe, methods: Mapping[str, str], registry: Registr
     k = len(named.names) if recipe.k == "name" else 0 if recipe.k == "estimate" else int(recipe.k)
     if k > len(known):
         raise KCEError(f"k = {k} classes of {len(known)} known categories", f"k is at most {len(known)}")
-    key = (recipe.plan, recipe.first, recipe.aligner, recipe.reducer, recipe.clusterer, recipe.vote, str(recipe.k))
+    components = (recipe.first, recipe.aligner, recipe.reducer, recipe.clusterer)
+    key = (recipe.plan, *components, recipe.vote, recipe.layer, str(recipe.k))
     return (k or None if registry.takes("clusterer", recipe.clusterer, "n_clusters") else None), key
 
 

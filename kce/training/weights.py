@@ -19,7 +19,9 @@ from kce.system.os_errors import error_number, is_system_error, system_failure
 from kce.system.regular import open_regular, require_file_inside, require_regular
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import nn
 
     from kce.registry.registry import Registry
@@ -71,6 +73,19 @@ def read_weights_metadata(path: Path) -> dict[str, Any]:
     """Read the metadata of a weights file alone. Raises BadData as ``read_weights_file`` does."""
     with _opened(path, "np") as (_, metadata):  # without loading torch
         return metadata
+
+
+def read_head_weights(path: Path) -> tuple[list[str], NDArray[np.floating]]:
+    """Read the classes of a weights file, and the weights of its last layer (classes, dim), without loading torch.
+
+    Raises:
+        BadData: As ``read_weights_file``, and if it has neither.
+    """
+    with _opened(path, "np") as (file, metadata):
+        classes = metadata["classes"]
+        if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+            raise ValueError("its metadata do not name its classes")
+        return classes, file.get_tensor("head.weight")
 
 
 @contextmanager
