@@ -5,9 +5,10 @@ They need means and covariances, which are summed over batches of rows, and neve
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kce import BadData, KCEError, hookimpl
@@ -20,8 +21,30 @@ if TYPE_CHECKING:
 
     Field = NDArray[np.float64]
 
+_log = logging.getLogger("kce.anchors")
+
 _ROWS = 1024  # aligned at a time, in double precision
 _TAKEN_ROWS = 4096  # of the originals of a view, read at a time
+
+
+@dataclass(frozen=True, eq=False)
+class _Counterparts:
+    """The reals that rows derive from.
+
+    Attributes:
+        places: (dataset, recording) -> its place in `means`.
+        means: (recordings, dim) float32, the mean of a dataset's reals of a recording.
+    """
+
+    places: Mapping[tuple[str, str], int]
+    means: NDArray[np.float32]
+
+    def places_of(self, rows: FeatureStream) -> NDArray[np.intp]:
+        """The place of each row's counterpart, (n,); -1 where it has none."""
+        import numpy as np
+
+        named = zip(rows.dataset.tolist(), rows.recording.tolist(), strict=True)
+        return np.array([self.places.get(name, -1) for name in named], np.intp)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,18 +56,24 @@ class _Alignment:
         centres: (categories, dim).
         lengths: (categories,), none 0; None = 1.
         axes: (dim, axes); None = those of the rows.
+        counterparts: Subtracted instead of the centre, from rows that have one.
     """
 
     codes: Mapping[str, int]
     centres: Field
     lengths: Field | None = None
     axes: Field | None = None
+    counterparts: _Counterparts | None = None
 
     def apply(self, features: Features) -> NDArray[np.float32]:
         import numpy as np
 
         codes = _codes(features.label, self.codes)
-        x = features.x - self.centres[codes]
+        centres = self.centres[codes]
+        if self.counterparts is not None:
+            places = self.counterparts.places_of(features)
+            centres[places >= 0] = self.counterparts.means[places[places >= 0]]
+        x = features.x - centres
         if self.axes is not None:
             x = x @ self.axes
         if self.lengths is not None:
@@ -88,21 +117,28 @@ class RealAnchor(_AnchorAligner):
     Args:
         unit: Whether to divide each category's rows by the length of their mean, so that only the direction of a
             forgery's trace counts and not its strength, which compression weakens.
+        paired: Whether a row becomes its difference from the reals of its own recording, where its dataset has them:
+            what a person and a picture add cancels out, too, and `--k estimate` knows better how far chance moves a
+            mean. It holds a mean for each recording of reals, and warns of rows that have none.
     """
 
     reals = True
 
-    def __init__(self, unit: bool = False) -> None:
-        self.unit = unit
+    def __init__(self, unit: bool = False, paired: bool = False) -> None:
+        self.unit, self.paired = unit, paired
 
     def _learn(self, rows: FeatureStream) -> _Alignment:
         from kce import code_means
 
-        datasets = _datasets(rows)
-        codes, anchors = _numbered(datasets), _anchors(_reals(rows), datasets.values())
-        if not self.unit or not codes:
+        datasets, reals = _datasets(rows), _reals(rows)
+        codes, anchors = _numbered(datasets), _anchors(reals, datasets.values())
+        if not codes:
             return _Alignment(codes, anchors)
-        return _Alignment(codes, anchors, _lengths(code_means(_coded(codes, rows), len(codes)) - anchors))
+        alignment = _Alignment(codes, anchors, counterparts=_counterparts(rows, reals) if self.paired else None)
+        if not self.unit:
+            return alignment
+        anchored = ((alignment.apply(batch), _codes(batch.label, codes)) for batch in rows.batches(_ROWS))
+        return replace(alignment, lengths=_lengths(code_means(anchored, len(codes))))
 
 
 class CodecDelta(_AnchorAligner):
@@ -309,6 +345,28 @@ def _anchors(reals: FeatureStream, datasets: Any) -> Field:
     number = {name: place for place, name in enumerate(names)}
     means = code_means(_coded({label: number[name] for label, name in of_label.items()}, reals), len(names))
     return means[[number[name] for name in datasets]] if datasets else np.zeros((0, reals.dim))
+
+
+def _counterparts(rows: FeatureStream, reals: FeatureStream) -> _Counterparts:
+    """The mean of a dataset's reals of each recording that rows of it derive from."""
+    import numpy as np
+
+    from kce import code_means
+
+    derived = set(zip(rows.dataset.tolist(), rows.recording.tolist(), strict=True))
+    named = list(zip(reals.dataset.tolist(), reals.recording.tolist(), strict=True))
+    places = {name: place for place, name in enumerate(dict.fromkeys(name for name in named if name in derived))}
+    codes = np.array([places.get(name, len(places)) for name in named], np.intp)
+    means = code_means(_batches_of(reals, np.arange(len(reals)), codes), len(places) + 1)[:-1]
+    counterparts = _Counterparts(places, means.astype(np.float32))
+    alone = int((counterparts.places_of(rows) < 0).sum())
+    if alone:
+        _log.warning(
+            "%s of %s faces have no real of their own recording: from them the mean of the reals is subtracted",
+            f"{alone:,}",
+            f"{len(rows):,}",
+        )
+    return counterparts
 
 
 def _rows_of_view(rows: FeatureStream, view: FeatureStream) -> NDArray[np.intp]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,10 +25,19 @@ if TYPE_CHECKING:
 REGISTRY = Registry.load(Path("/"))
 NAMES = ("real-anchor", "whitened-anchor", "codec-delta", "dataset-centre")
 
-SPECS = (*NAMES, "real-anchor:unit=true", "codec-delta:unit=false", "whitened-anchor:power=0.0,components=9", "none")
+PAIRED = "real-anchor:paired=true,unit=true"
+SPECS = (
+    *NAMES,
+    "real-anchor:unit=true",
+    PAIRED,
+    "codec-delta:unit=false",
+    "whitened-anchor:power=0.0,components=9",
+    "none",
+)
 
 test_without_units = conforms("aligner", "codec-delta", unit=False)
 test_with_units = conforms("aligner", "real-anchor", unit=True)
+test_paired = conforms("aligner", "real-anchor", unit=True, paired=True)
 
 
 def world(**parameters: float) -> synthetic.FeatureWorld:
@@ -110,7 +120,47 @@ def test_an_anchored_row_is_its_difference_from_the_mean_of_its_own_reals() -> N
     assert np.allclose(REGISTRY.build("aligner", "real-anchor").align(rows), wanted, atol=1e-4)
 
 
-@pytest.mark.parametrize("spec", ["codec-delta", "real-anchor:unit=true", "whitened-anchor:power=1.0"])
+def test_what_a_recording_adds_to_its_reals_and_forgeries_leaves_no_trace_in_pairs() -> None:
+    rows = given(world())
+    assert rows.reals is not None
+    random = np.random.default_rng(0)
+    of_recording = {name: random.normal(0, 5, rows.x.shape[1]) for name in set(rows.reals.recording.tolist())}
+
+    def moved_by_recording(table: Features) -> Features:
+        return table.with_x(table.x + np.stack([of_recording[name] for name in table.recording.tolist()]))
+
+    other = replace(moved_by_recording(rows), reals=moved_by_recording(rows.reals))
+    one, two = (REGISTRY.build("aligner", PAIRED).align(table) for table in (rows, other))
+    assert np.allclose(one, two, atol=1e-3 * np.abs(one).max())
+
+
+def test_a_face_without_a_real_of_its_recording_is_seen_from_the_mean_of_all(caplog: pytest.LogCaptureFixture) -> None:
+    rows = given(world())
+    assert rows.reals is not None
+    lost = rows.recording[0]
+    kept = rows.reals.take(rows.reals.recording != lost)
+    alone = rows.recording == lost
+    with caplog.at_level(logging.WARNING, "kce.anchors"):
+        x = REGISTRY.build("aligner", "real-anchor:paired=true").align(replace(rows, reals=kept))
+    assert f"{alone.sum()} of {len(rows)} faces have no real of their own recording" in caplog.text
+    unpaired = REGISTRY.build("aligner", "real-anchor").align(replace(rows, reals=kept))
+    assert np.allclose(x[alone], unpaired[alone], atol=1e-4)
+    for number in np.flatnonzero(~alone)[::17]:
+        own = (kept.recording == rows.recording[number]) & (kept.dataset == rows.dataset[number])
+        assert np.allclose(x[number], rows.x[number] - kept.x[own].mean(axis=0), atol=1e-4)
+
+
+def test_without_any_pair_it_is_the_aligner_without_pairs(caplog: pytest.LogCaptureFixture) -> None:
+    rows = given(world())
+    assert rows.reals is not None
+    apart = replace(rows, reals=replace(rows.reals, group=np.full(len(rows.reals), "elsewhere")))
+    with caplog.at_level(logging.WARNING, "kce.anchors"):
+        x = REGISTRY.build("aligner", "real-anchor:paired=true").align(apart)
+    assert f"{len(rows)} of {len(rows)} faces" in caplog.text
+    np.testing.assert_array_equal(x, REGISTRY.build("aligner", "real-anchor").align(apart))
+
+
+@pytest.mark.parametrize("spec", ["codec-delta", "real-anchor:unit=true", PAIRED, "whitened-anchor:power=1.0"])
 def test_category_means_have_unit_length(spec: str) -> None:
     rows = given(world())
     x = REGISTRY.build("aligner", spec).align(rows)
