@@ -36,7 +36,8 @@ class AlignerBench(Document):
         aligners: Aligners under test, unless others are chosen.
         clusterers: Clusterers that make the plans, unless others are chosen.
         run: What all runs have in common, as in a recipe.
-        training: Name -> settings of a training, as in a recipe's [train].
+        training: Name -> settings of a training, as in a recipe's [train]; and perhaps the `layer` that its plans are
+            made of, instead of that of `run`.
         cut: How faces are cut.
     """
 
@@ -165,7 +166,9 @@ def read_aligner_bench(path: Path) -> AlignerBench:
 
 def run_recipe(bench: AlignerBench, training: str, where: str = "the benchmark") -> Recipe:
     """The recipe of the runs with a training; `where` is what errors call it."""
-    return recipe_from_table({**bench.run, "train": bench.training[training]}, where)
+    settings = dict(bench.training[training])
+    own = {"layer": settings.pop("layer")} if "layer" in settings else {}
+    return recipe_from_table({**bench.run, **own, "train": settings}, where)
 
 
 def list_align_cells(

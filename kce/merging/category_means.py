@@ -12,15 +12,21 @@ from kce.errors import BadData
 from kce.features.moments import code_means
 from kce.features.streams import coded_batches
 from kce.merging.class_count import ClassCount, count_classes
+from kce.system.rng import generator
 from kce.types import Features
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from kce.types import FeatureStream
 
 PARTS = 32
 """Parts that the recordings are split into: enough to say how chance moves a mean, few enough to hold."""
+
+ROUNDS = 100
+"""Resamples that say how surely classes can be counted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,11 +108,23 @@ class CategoryMeans:
         """One row for each category, in order of category: plans by clusters of means are the same of them."""
         return Features(self.key, self.label, self.group, self.means.astype(np.float32))
 
-    def count_classes(self) -> ClassCount:
-        """Count the classes that the categories fall into; see ``kce.merging.class_count``."""
-        return count_classes(self.means, self.dataset, self.noise)
+    def resampled(self, rounds: int, seed: int) -> Iterator[NDArray[np.float64]]:
+        """Yield the means (n, dim) of recordings drawn with replacement, part by part; the same for all categories.
 
-    @property
+        A category of which nothing is drawn keeps its mean.
+        """
+        used = np.flatnonzero(self.counts.sum(axis=0))
+        for draw in generator(seed, "resampled means").integers(0, len(used), (rounds, len(used))):
+            drawn = used[draw]
+            rows = self.counts[:, drawn].sum(axis=1)
+            means = self._sums[:, drawn].sum(axis=1) / np.maximum(rows, 1)[:, None]
+            yield np.where(rows[:, None] > 0, means, self.means)
+
+    def count_classes(self, seed: int = 0) -> ClassCount:
+        """Count the classes that the categories fall into; see ``kce.merging.class_count``."""
+        return count_classes(self.means, self.dataset, self.noise, self.resampled(ROUNDS, seed))
+
+    @cached_property
     def _sums(self) -> NDArray[np.float64]:
         return self.parts * self.counts[:, :, None]
 

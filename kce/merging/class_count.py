@@ -11,6 +11,8 @@ from kce.errors import BadData
 from kce.system.rng import generator
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from numpy.typing import NDArray
 
     from kce.types import MergePlan
@@ -19,6 +21,8 @@ NEAR = 0.45
 """Categories are merged while they are nearer than this share of the typical distance within a dataset."""
 DOUBT = 2.0
 """How far off that share may be: classes are counted with a share so many times as low and as high, too."""
+SURE = 0.9
+"""Share of the resamples whose numbers are possible: the middle of them."""
 MOST_CLUSTERS = 40
 """Clusters of rows that are tried, at most, if their number is estimated."""
 _SILHOUETTE_ROWS = 2000  # on which the number of clusters is estimated
@@ -71,21 +75,26 @@ class ClassCount:
 
 
 def count_classes(
-    means: NDArray[np.floating], datasets: NDArray[np.str_], noise: NDArray[np.floating] | float = 0.0
+    means: NDArray[np.floating],
+    datasets: NDArray[np.str_],
+    noise: NDArray[np.floating] | float = 0.0,
+    resamples: Iterable[NDArray[np.floating]] = (),
 ) -> ClassCount:
     """Count the classes that categories fall into.
 
     Categories of one dataset are different, which sets the scale: the median distance of a category from the nearest
     other one of its dataset. Categories are merged by complete linkage, never two of one dataset, while they are
     nearer than NEAR times that distance. How near the same forgery comes to itself in another dataset, nobody knows:
-    with a share that is DOUBT times as high or as low, other numbers come out, and all from one to the other are
-    possible. Where nothing is joined at all, either all forgeries are different, or how datasets are stored keeps equal
-    ones apart: then any number is possible, from as many as one dataset has.
+    with a share that is DOUBT times as high or as low, other numbers come out. Others come out of resampled recordings,
+    most of all where a trace is weak. All numbers from the lowest to the highest of these are possible. Where nothing
+    is joined at all, either all forgeries are different, or how datasets are stored keeps equal ones apart: then any
+    number is possible, from as many as one dataset has.
 
     Args:
         means: (n, dim) mean features of the categories.
         datasets: (n,) their datasets.
         noise: (n, n) what chance adds to the squared distances, as ``CategoryMeans`` has it; it is taken off.
+        resamples: Means (n, dim) of resampled recordings, in which chance adds as much again.
 
     Raises:
         BadData: If no dataset has two categories, so that nothing sets the scale.
@@ -98,6 +107,30 @@ def count_classes(
         >>> count_classes(np.array([[0.0], [4.0], [50.0], [54.0]]), datasets)
         ClassCount(best=4, low=2, high=4)
     """
+    cannot_link = same_dataset_pairs(datasets)
+    if not cannot_link.any():
+        raise BadData(
+            "no dataset has two categories, so nothing says how far apart different forgeries are",
+            "give the number of classes with --k",
+        )
+    best, low, high = _count_at(means, cannot_link, noise, (NEAR, NEAR * DOUBT, NEAR / DOUBT))
+    again = [_count_at(drawn, cannot_link, 2 * np.asarray(noise), (NEAR,))[0] for drawn in resamples]
+    if again:
+        tail = (1 - SURE) / 2
+        low = min(low, best, int(np.quantile(again, tail, method="lower")))
+        high = max(high, best, int(np.quantile(again, 1 - tail, method="higher")))
+    if best == len(means):
+        low = min(low, int(cannot_link.sum(axis=1).max()) + 1)
+    return ClassCount(best, low, high)
+
+
+def _count_at(
+    means: NDArray[np.floating],
+    cannot_link: NDArray[np.bool_],
+    noise: NDArray[np.floating] | float,
+    shares: Sequence[float],
+) -> list[int]:
+    """How many classes there are if those are merged that are nearer than each of these shares of the scale."""
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform
     from sklearn.metrics import pairwise_distances
@@ -105,23 +138,11 @@ def count_classes(
     squares = pairwise_distances(np.asarray(means, np.float64), metric="sqeuclidean")
     distances = np.sqrt(np.maximum(squares - noise, 0.0))
     np.fill_diagonal(distances, 0.0)
-    cannot_link = same_dataset_pairs(datasets)
     has_sibling = cannot_link.any(axis=1)
-    if not has_sibling.any():
-        raise BadData(
-            "no dataset has two categories, so nothing says how far apart different forgeries are",
-            "give the number of classes with --k",
-        )
-    nearest_sibling = np.where(cannot_link, distances, np.inf)[has_sibling].min(axis=1)
-    threshold = NEAR * float(np.median(nearest_sibling))
+    scale = float(np.median(np.where(cannot_link, distances, np.inf)[has_sibling].min(axis=1)))
     distances[cannot_link] = max(float(distances.max()), 1.0) * 4 * DOUBT  # above any threshold
     heights = linkage(squareform(distances, checks=False), "complete")[:, 2]
-    best, low, high = (
-        len(distances) - int((heights < at).sum()) for at in (threshold, threshold * DOUBT, threshold / DOUBT)
-    )
-    if best == len(distances):
-        low = int(cannot_link.sum(axis=1).max()) + 1
-    return ClassCount(best, low, high)
+    return [len(distances) - int((heights < scale * share).sum()) for share in shares]
 
 
 def count_remarks(plan: MergePlan, loss: str) -> list[str]:

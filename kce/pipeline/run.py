@@ -452,7 +452,7 @@ class _Stages:
         estimated = takes_number and recipe.k == "estimate"
         if recipe.vote == "means" or estimated:
             means = CategoryMeans.of(rows)  # read once, whatever is asked of them
-            count = means.count_classes() if estimated else None
+            count = means.count_classes(recipe.seed) if estimated else None
             rows = means.rows() if recipe.vote == "means" else rows
         if takes_number:
             parameters["n_clusters"] = count.best if count else names if recipe.k == "name" else int(recipe.k)

@@ -65,17 +65,43 @@ def test_a_category_of_one_recording_adds_no_noise() -> None:
     np.testing.assert_allclose(CategoryMeans.of(table(1, 4)).noise, 0.0, atol=1e-12)
 
 
-def test_classes_are_counted_without_the_noise() -> None:
+def two_twins(seed: int, scatter: float = 8.0, apart: float = 9.0) -> CategoryMeans:
     """Two categories of B are those of A; with few recordings their means look as far apart as others."""
-    random = np.random.default_rng(1)
-    centres = {"A_x": [0, 0, 0], "A_y": [9, 0, 0], "B_u": [0, 0, 0], "B_v": [9, 0, 0]}
+    random = np.random.default_rng(seed)
+    centres = {"A_x": [0, 0, 0], "A_y": [apart, 0, 0], "B_u": [0, 0, 0], "B_v": [apart, 0, 0]}
     names = np.repeat(list(centres), 12)
-    x = np.array([centres[name] for name in names]) + random.normal(0, 8, (len(names), 3))
+    x = np.array([centres[name] for name in names]) + random.normal(0, scatter, (len(names), 3))
     group = np.array([f"{name[0]}:{number % 12}{name}" for number, name in enumerate(names)])
     key = np.array([f"{name[0]}/{number}" for number, name in enumerate(names)])
-    means = CategoryMeans.of(Features(key, names, group, x.astype(np.float32)))
+    return CategoryMeans.of(Features(key, names, group, x.astype(np.float32)))
+
+
+def test_classes_are_counted_without_the_noise() -> None:
+    means = two_twins(1)
     assert means.count_classes().best == 2
     assert count_classes(means.means, means.dataset).best > 2
+
+
+def test_resampled_means_scatter_as_chance_does() -> None:
+    for means in (CategoryMeans.of(table(40, 2)), two_twins(3)):
+        drawn = np.array(list(means.resampled(2000, 0)))
+        apart = drawn[:, :, None] - drawn[:, None] - (means.means[:, None] - means.means[None])
+        pairs = np.triu_indices(len(means.label), 1)
+        np.testing.assert_allclose(np.square(apart).sum(axis=3).mean(axis=0)[pairs], means.noise[pairs], rtol=0.2)
+        np.testing.assert_array_equal(drawn, list(means.resampled(2000, 0)))
+
+
+def test_where_chance_is_as_large_as_what_is_counted_the_range_still_holds_the_number() -> None:
+    """Without the resamples it often does not, although every count says that it is decided."""
+    held, held_alone = [], []
+    for seed in range(60):
+        means = two_twins(seed, scatter=14.0)
+        alone = count_classes(means.means, means.dataset, means.noise)
+        count = means.count_classes()
+        assert (count.best, count.low <= alone.low, count.high >= alone.high) == (alone.best, True, True)
+        held.append(count.low <= 2 <= count.high)
+        held_alone.append(alone.low <= 2 <= alone.high)
+    assert np.mean(held) >= 0.95 > np.mean(held_alone)
 
 
 def test_values_that_are_not_finite_are_an_error() -> None:
