@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kce.bench import aligner_cells, aligner_report, aligners
-from kce.bench.aligner_cells import AlignCell, AlignSetting
+from kce.bench.aligner_cells import AlignCell, AlignSetting, read_aligner_bench, run_recipe
 from kce.bench.aligners import list_mistakes
 from kce.bench.drawn_faces import UNIFORM, read_methods
 from kce.bench.rebuild import rebuild_bench_report
@@ -45,6 +45,15 @@ def recipe_path(tmp_path: Path) -> Path:
     path = tmp_path / "small.toml"
     path.write_text(SMALL, encoding="utf-8")
     return path
+
+
+def test_a_training_may_name_the_layer_of_its_plans(recipe_path: Path) -> None:
+    recipe_path.write_text(SMALL + '[training.other]\nepochs = 1\nlayer = "logits"\n', encoding="utf-8")
+    bench = read_aligner_bench(recipe_path)
+    assert [run_recipe(bench, name).layer for name in bench.training] == ["features", "logits"]
+    recipe_path.write_text(SMALL + 'layer = "pixels"\n', encoding="utf-8")
+    with pytest.raises(KCEError, match="layer"):
+        read_aligner_bench(recipe_path)
 
 
 def test_worlds_are_made_once_and_every_cell_has_a_result(kce: Kce, kce_here: Kce, at: Path, recipe_path: Path) -> None:
