@@ -82,7 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--training", default="paired")
-    parser.add_argument("--aligner", default="real-anchor:unit=true")
+    parser.add_argument("--aligner", default="real-anchor:unit=true,paired=true")
     parser.add_argument("--clusterer", default="cannot-link")
     parser.add_argument("--against", nargs=3, default=["paper", "none", "kmeans"])
     asked = parser.parse_args()
