@@ -437,7 +437,8 @@ class _Stages:
                 ", ".join(unlearned),
             )
         votes = {name: f"{vote}; {UNLEARNED_NOTE}" if name in unlearned else vote for name, vote in plan.votes.items()}
-        return replace(plan, votes=votes)
+        made = plan.made if recipe.layer == "features" else f"{plan.made}; of {recipe.layer}"
+        return replace(plan, votes=votes, made=made)
 
     def _softmaxes(self) -> dict[str, str]:
         """Class of the first model -> the softmax it takes part in: that of its dataset, or one of all classes."""
