@@ -115,16 +115,16 @@ class CategoryMeans:
         """
         used = np.flatnonzero(self.counts.sum(axis=0))
         for draw in generator(seed, "resampled means").integers(0, len(used), (rounds, len(used))):
-            drawn = used[draw]
-            rows = self.counts[:, drawn].sum(axis=1)
-            means = self._sums[:, drawn].sum(axis=1) / np.maximum(rows, 1)[:, None]
-            yield np.where(rows[:, None] > 0, means, self.means)
+            counts = self.counts * np.bincount(used[draw], minlength=PARTS)
+            rows = counts.sum(axis=1)[:, None]
+            means = np.einsum("npd,np->nd", self.parts, counts) / np.maximum(rows, 1)
+            yield np.where(rows > 0, means, self.means)
 
     def count_classes(self, seed: int = 0) -> ClassCount:
         """Count the classes that the categories fall into; see ``kce.merging.class_count``."""
         return count_classes(self.means, self.dataset, self.noise, self.resampled(ROUNDS, seed))
 
-    @cached_property
+    @property
     def _sums(self) -> NDArray[np.float64]:
         return self.parts * self.counts[:, :, None]
 

@@ -114,7 +114,8 @@ def count_classes(
             "give the number of classes with --k",
         )
     best, low, high = _count_at(means, cannot_link, noise, (NEAR, NEAR * DOUBT, NEAR / DOUBT))
-    again = [_count_at(drawn, cannot_link, 2 * np.asarray(noise), (NEAR,))[0] for drawn in resamples]
+    twice = 2 * np.asarray(noise)
+    again = [_count_at(drawn, cannot_link, twice, (NEAR,))[0] for drawn in resamples]
     if again:
         tail = (1 - SURE) / 2
         low = min(low, best, int(np.quantile(again, tail, method="lower")))

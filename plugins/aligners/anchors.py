@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ class _Counterparts:
     places: Mapping[tuple[str, str], int]
     means: NDArray[np.float32]
 
-    def places_of(self, rows: FeatureStream) -> NDArray[np.intp]:
+    def places_of(self, rows: Features) -> NDArray[np.intp]:
         """The place of each row's counterpart, (n,); -1 where it has none."""
         import numpy as np
 
@@ -353,20 +354,18 @@ def _counterparts(rows: FeatureStream, reals: FeatureStream) -> _Counterparts:
 
     from kce import code_means
 
-    derived = set(zip(rows.dataset.tolist(), rows.recording.tolist(), strict=True))
+    derived = Counter(zip(rows.dataset.tolist(), rows.recording.tolist(), strict=True))
     named = list(zip(reals.dataset.tolist(), reals.recording.tolist(), strict=True))
     places = {name: place for place, name in enumerate(dict.fromkeys(name for name in named if name in derived))}
     codes = np.array([places.get(name, len(places)) for name in named], np.intp)
     means = code_means(_batches_of(reals, np.arange(len(reals)), codes), len(places) + 1)[:-1]
-    counterparts = _Counterparts(places, means.astype(np.float32))
-    alone = int((counterparts.places_of(rows) < 0).sum())
-    if alone:
+    if alone := sum(count for name, count in derived.items() if name not in places):
         _log.warning(
             "%s of %s faces have no real of their own recording: from them the mean of the reals is subtracted",
             f"{alone:,}",
             f"{len(rows):,}",
         )
-    return counterparts
+    return _Counterparts(places, means.astype(np.float32))
 
 
 def _rows_of_view(rows: FeatureStream, view: FeatureStream) -> NDArray[np.intp]:

@@ -92,7 +92,7 @@ def test_resampled_means_scatter_as_chance_does() -> None:
 
 
 def test_where_chance_is_as_large_as_what_is_counted_the_range_still_holds_the_number() -> None:
-    """Without the resamples it often does not, although every count says that it is decided."""
+    """Without the resamples it often does not."""
     held, held_alone = [], []
     for seed in range(60):
         means = two_twins(seed, scatter=14.0)
