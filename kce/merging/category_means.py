@@ -117,7 +117,7 @@ class CategoryMeans:
         for draw in generator(seed, "resampled means").integers(0, len(used), (rounds, len(used))):
             counts = self.counts * np.bincount(used[draw], minlength=PARTS)
             rows = counts.sum(axis=1)[:, None]
-            means = np.einsum("npd,np->nd", self.parts, counts) / np.maximum(rows, 1)
+            means = np.einsum("cpd,cp->cd", self.parts, counts) / np.maximum(rows, 1)
             yield np.where(rows > 0, means, self.means)
 
     def count_classes(self, seed: int = 0) -> ClassCount:
