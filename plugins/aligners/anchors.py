@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from kce import Features, FeatureStream
+    from kce import Features, FeatureStream, Moments
 
     Field = NDArray[np.float64]
 
@@ -81,6 +81,11 @@ class _Alignment:
             x /= self.lengths[codes][:, None]
         return np.asarray(x, np.float32)
 
+    def batches(self, rows: FeatureStream) -> Iterator[tuple[NDArray[np.float32], NDArray[np.intp]]]:
+        """Yield what all rows become, and the numbers of their categories."""
+        for batch in rows.batches(_ROWS):
+            yield self.apply(batch), _codes(batch.label, self.codes)
+
 
 class _AnchorAligner(ABC):
     """An aligner that treats all rows of a category alike; see ``_Alignment``."""
@@ -138,8 +143,7 @@ class RealAnchor(_AnchorAligner):
         alignment = _Alignment(codes, anchors, counterparts=_counterparts(rows, reals) if self.paired else None)
         if not self.unit:
             return alignment
-        anchored = ((alignment.apply(batch), _codes(batch.label, codes)) for batch in rows.batches(_ROWS))
-        return replace(alignment, lengths=_lengths(code_means(anchored, len(codes))))
+        return replace(alignment, lengths=_lengths(code_means(alignment.batches(rows), len(codes))))
 
 
 class CodecDelta(_AnchorAligner):
@@ -223,54 +227,63 @@ class CodecDelta(_AnchorAligner):
 
 
 class WhitenedAnchor(_AnchorAligner):
-    """Subtracts the dataset's reals, and whitens by the scatter within categories, as Fisher's discriminant does.
+    """Subtracts the dataset's reals, and whitens by what moves the mean of a category without being its forgery.
 
-    Anchored rows (``real-anchor``) are projected on the principal axes that hold more than an average share of their
-    variance, and whitened by the pooled covariance within categories, reals among them (Ledoit-Wolf): an axis along
-    which faces of one category differ among themselves counts for little. Then each category's rows are divided by the
-    length of their mean to the `power`, since storage weakens traces, and weak ones would come together.
+    That is chance, and storage. Chance moves it by the covariance within categories (Ledoit-Wolf), divided by the
+    number of recordings. Which way storage moves a forgery's trace is not known: it is taken to do so equally along
+    all axes, by a share of the variance by which it moves the reals of the datasets, less what chance adds to that.
+    Where datasets are stored alike, this is whitening within categories, as of Fisher's discriminant; the more their
+    reals differ, the less is whitened. Rows are projected before on the principal axes of the anchored rows
+    (``real-anchor``) that hold more than an average share of their variance, and divided afterwards by the length of
+    their category's mean to the `power`, since storage weakens traces, and weak ones would come together.
     Raises BadData for a dataset without reals, and if every category is a single point.
 
     Args:
         power: Power of the length, in [0, 1]: 0 keeps lengths, 1 leaves only directions.
         components: Number of principal axes, at most.
+        storage: That share, at least 0; 0 whitens by chance alone.
+        paired: As of ``real-anchor``: rows become their differences from the reals of their own recording.
     """
 
     reals = True
 
-    def __init__(self, power: float = 0.5, components: int = 64) -> None:
+    def __init__(self, power: float = 1.0, components: int = 64, storage: float = 0.05, paired: bool = False) -> None:
         if not 0 <= power <= 1:
             raise KCEError(f"power = {power!r} is out of range", "it goes from 0 to 1")
         if components < 1:
             raise KCEError(f"components = {components} is out of range", "use at least 1")
-        self.power, self.components = power, components
+        if not 0 <= storage < float("inf"):
+            raise KCEError(f"storage = {storage!r} is out of range", "it is a number of at least 0")
+        self.power, self.components, self.storage, self.paired = power, components, storage, paired
 
     def _learn(self, rows: FeatureStream) -> _Alignment:
         import numpy as np
 
         from kce import Moments, shrunk_covariance
 
-        reals = _reals(rows)
-        datasets = {**_datasets(reals), **_datasets(rows)}
+        datasets, reals = _datasets(rows), _reals(rows)
         codes, anchors = _numbered(datasets), _anchors(reals, datasets.values())
-        if not len(rows):
+        if not codes:
             return _Alignment(codes, anchors)
+        anchored = _Alignment(codes, anchors, counterparts=_counterparts(rows, reals) if self.paired else None)
         moments = Moments(len(codes), rows.dim)
-        for x, own in _coded(codes, rows, reals):
+        for x, own in anchored.batches(rows):
             moments.add(x, own)
-        axes = _widest_axes(moments, anchors, self.components)
-        within, anchored = (
+        axes = _widest_axes(moments, self.components)
+        within, whole = (
             float(np.einsum("ij,ij->", axes, scatter @ axes))
-            for scatter in (moments.scatter(), moments.scatter(anchors))
+            for scatter in (moments.scatter(), moments.scatter(np.zeros_like(moments.means)))
         )
-        if not within > 1e-9 * anchored:
+        if not within > 1e-9 * whole:
             raise BadData(
                 "every category is a single point, so there is no scatter to whiten by", "use more faces of each"
             )
-        variance, eigenvectors = np.linalg.eigh(shrunk_covariance(moments, _coded(codes, rows, reals), axes))
+        chance = shrunk_covariance(moments, anchored.batches(rows), axes) * _mean_inverse(_recordings(rows))
+        storage = _variance_of_datasets(reals, axes) if self.storage else 0.0
+        variance, eigenvectors = np.linalg.eigh(chance + self.storage * storage * np.eye(len(chance)))
         whitening = axes @ (eigenvectors / np.sqrt(variance))
-        lengths = _lengths((moments.means - anchors) @ whitening) ** self.power
-        return _Alignment(codes, anchors, lengths, whitening)
+        lengths = _lengths(moments.means @ whitening) ** self.power
+        return replace(anchored, lengths=lengths, axes=whitening)
 
 
 class DatasetCentre(_AnchorAligner):
@@ -391,20 +404,49 @@ def _batches_of(
         yield rows.take(places[chosen]).x, codes[chosen]
 
 
-def _widest_axes(moments: Any, anchors: Field, most: int) -> Field:
-    """The principal axes of the anchored rows that hold more than an average share of their variance: (dim, axes)."""
+def _widest_axes(moments: Moments, most: int) -> Field:
+    """The principal axes of rows that hold more than an average share of their variance: (dim, axes)."""
     import numpy as np
 
     from kce import principal_axes
 
-    count, dim = int(moments.counts.sum()), anchors.shape[1]
-    mean = moments.counts @ (moments.means - anchors) / count
-    scatter = moments.scatter(anchors + mean)
+    count, dim = int(moments.counts.sum()), moments.means.shape[1]
+    mean = moments.counts @ moments.means / count
+    scatter = moments.scatter(np.broadcast_to(mean, moments.means.shape))
     average = float(np.trace(scatter)) / count / dim
     values, axes = principal_axes(scatter, min(most, count))
     # With many features, an axis with less than the average share of the variance is noise that whitening amplifies.
     kept = values / (count - 1) > (average if dim > most else 1e-9 * average)
     return np.asarray(axes[kept].T)
+
+
+def _recordings(rows: FeatureStream) -> list[int]:
+    """How many recordings the rows of each category are of, in order of category."""
+    import numpy as np
+
+    _, codes = np.unique(rows.label, return_inverse=True)
+    pairs = set(zip(codes.tolist(), rows.recording.tolist(), strict=True))
+    return [int(count) for count in np.bincount([code for code, _ in pairs])]
+
+
+def _mean_inverse(counts: Sequence[int]) -> float:
+    return sum(1 / count for count in counts) / len(counts)
+
+
+def _variance_of_datasets(reals: FeatureStream, axes: Field) -> float:
+    """How much the means of the datasets' reals vary along an axis, on average and beyond chance; 0 of one dataset."""
+    import numpy as np
+
+    from kce import Moments
+
+    names = sorted(set(reals.dataset.tolist()))
+    if len(names) < 2:
+        return 0.0
+    moments = Moments(len(names), axes.shape[1])
+    for batch in reals.batches():
+        moments.add(batch.x @ axes, np.searchsorted(names, batch.dataset))
+    chance = np.trace(moments.scatter()) / len(reals) * _mean_inverse(_recordings(reals))
+    return max(float(np.trace(np.cov(moments.means.T)) - chance), 0.0) / int(axes.shape[1])
 
 
 def _lengths(means: Field) -> Field:

@@ -26,8 +26,10 @@ REGISTRY = Registry.load(Path("/"))
 NAMES = ("real-anchor", "whitened-anchor", "codec-delta", "dataset-centre")
 
 PAIRED = "real-anchor:paired=true,unit=true"
+WHITENED_PAIRED = "whitened-anchor:paired=true"
 SPECS = (
     *NAMES,
+    WHITENED_PAIRED,
     "real-anchor:unit=true",
     PAIRED,
     "codec-delta:unit=false",
@@ -38,6 +40,7 @@ SPECS = (
 test_without_units = conforms("aligner", "codec-delta", unit=False)
 test_with_units = conforms("aligner", "real-anchor", unit=True)
 test_paired = conforms("aligner", "real-anchor", unit=True, paired=True)
+test_whitened_and_paired = conforms("aligner", "whitened-anchor", paired=True)
 
 
 def world(**parameters: float) -> synthetic.FeatureWorld:
@@ -96,8 +99,8 @@ def moved(rows: Features, by: dict[str, np.ndarray]) -> Features:
     return replace(rows, x=(rows.x + np.stack([by[name] for name in rows.dataset.tolist()])).astype(np.float32))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_what_a_dataset_adds_to_all_its_pictures_leaves_no_trace(name: str) -> None:
+@pytest.mark.parametrize("spec", ["real-anchor", "whitened-anchor:storage=0.0", "codec-delta", "dataset-centre"])
+def test_what_a_dataset_adds_to_all_its_pictures_leaves_no_trace(spec: str) -> None:
     rows = given(world())
     assert rows.reals is not None
     random = np.random.default_rng(0)
@@ -108,7 +111,7 @@ def test_what_a_dataset_adds_to_all_its_pictures_leaves_no_trace(name: str) -> N
         reals=replace(moved(rows.reals, by), views=seen),
         views={view: moved(table, by) for view, table in rows.views.items()},
     )
-    one, two = (REGISTRY.build("aligner", name).align(table) for table in (rows, other))
+    one, two = (REGISTRY.build("aligner", spec).align(table) for table in (rows, other))
     assert np.allclose(one, two, atol=2e-3 * np.abs(one).max())
 
 
@@ -120,7 +123,8 @@ def test_an_anchored_row_is_its_difference_from_the_mean_of_its_own_reals() -> N
     assert np.allclose(REGISTRY.build("aligner", "real-anchor").align(rows), wanted, atol=1e-4)
 
 
-def test_what_a_recording_adds_to_its_reals_and_forgeries_leaves_no_trace_in_pairs() -> None:
+@pytest.mark.parametrize("spec", [PAIRED, "whitened-anchor:paired=true,storage=0.0"])
+def test_what_a_recording_adds_to_its_reals_and_forgeries_leaves_no_trace_in_pairs(spec: str) -> None:
     rows = given(world())
     assert rows.reals is not None
     random = np.random.default_rng(0)
@@ -130,7 +134,7 @@ def test_what_a_recording_adds_to_its_reals_and_forgeries_leaves_no_trace_in_pai
         return table.with_x(table.x + np.stack([of_recording[name] for name in table.recording.tolist()]))
 
     other = replace(moved_by_recording(rows), reals=moved_by_recording(rows.reals))
-    one, two = (REGISTRY.build("aligner", PAIRED).align(table) for table in (rows, other))
+    one, two = (REGISTRY.build("aligner", spec).align(table) for table in (rows, other))
     assert np.allclose(one, two, atol=1e-3 * np.abs(one).max())
 
 
@@ -160,7 +164,7 @@ def test_without_any_pair_it_is_the_aligner_without_pairs(caplog: pytest.LogCapt
     np.testing.assert_array_equal(x, REGISTRY.build("aligner", "real-anchor").align(apart))
 
 
-@pytest.mark.parametrize("spec", ["codec-delta", "real-anchor:unit=true", PAIRED, "whitened-anchor:power=1.0"])
+@pytest.mark.parametrize("spec", ["codec-delta", "real-anchor:unit=true", PAIRED, "whitened-anchor", WHITENED_PAIRED])
 def test_category_means_have_unit_length(spec: str) -> None:
     rows = given(world())
     x = REGISTRY.build("aligner", spec).align(rows)
@@ -168,14 +172,73 @@ def test_category_means_have_unit_length(spec: str) -> None:
     assert np.allclose(lengths, 1, atol=1e-4)
 
 
-def test_whitened_rows_scatter_equally_along_every_axis() -> None:
+def test_whitened_rows_are_in_units_of_how_far_chance_moves_a_mean() -> None:
     rows = given(world(rows=400, dim=32))  # all of them vary
-    x = REGISTRY.build("aligner", "whitened-anchor:power=0.0").align(rows).astype(float)
+    x = REGISTRY.build("aligner", "whitened-anchor:power=0.0,storage=0.0").align(rows).astype(float)
     codes = np.unique(rows.label, return_inverse=True)[1]
     means = np.stack([x[codes == code].mean(axis=0) for code in range(codes.max() + 1)])
-    covariance = np.cov((x - means[codes]).T)
+    recordings = np.mean([1 / len(set(rows.recording[rows.label == name].tolist())) for name in rows.categories])
+    covariance = np.cov((x - means[codes]).T) * recordings
     assert x.shape[1] <= 48
     assert np.allclose(covariance, np.eye(len(covariance)), atol=0.2)
+
+
+def between(rows: Features, spec: str) -> np.ndarray:
+    """The distances between the means of aligned categories."""
+    x = REGISTRY.build("aligner", spec).align(rows).astype(float)
+    means = np.stack([x[rows.label == category].mean(axis=0) for category in rows.categories])
+    return np.asarray(np.linalg.norm(means[:, None] - means[None], axis=2))
+
+
+def test_the_more_the_reals_of_datasets_differ_the_less_is_whitened() -> None:
+    rows = given(world(dim=32, spread=3.0))
+    assert rows.reals is not None
+    by = {name: np.random.default_rng(number).normal(0, 1, 32) for number, name in enumerate(("set1", "set2"))}
+    plain, whitened = between(rows, "real-anchor:unit=true"), between(rows, "whitened-anchor:storage=0.0")
+
+    def apart(factor: float) -> tuple[float, float]:
+        """How far the distances are from those of plain directions, and from those of whitened ones."""
+        far = {name: vector * factor for name, vector in by.items()}
+        distances = between(replace(moved(rows, far), reals=moved(rows.reals, far)), "whitened-anchor")
+        return float(np.abs(distances - plain).max()), float(np.abs(distances - whitened).max())
+
+    steps = [apart(factor) for factor in (0.0, 1.0, 10.0, 1000.0)]
+    assert [one for one, _ in steps] == sorted((one for one, _ in steps), reverse=True)
+    assert [two for _, two in steps] == sorted(two for _, two in steps)
+    assert steps[-1][0] < 0.01 * steps[0][0]
+    assert steps[0][1] < 0.2 * steps[-1][1]
+
+
+def test_more_faces_of_a_recording_do_not_make_its_category_surer() -> None:
+    rows = given(world(dim=32))
+    assert rows.reals is not None
+    once, thrice = between(rows, "whitened-anchor:power=0.0"), between(repeated(rows, 3), "whitened-anchor:power=0.0")
+    assert np.allclose(once, thrice, rtol=0.1)
+
+
+def repeated(rows: Features, times: int) -> Features:
+    """Every row several times, under other keys; so are the reals, without views."""
+    reals = None if rows.reals is None else repeated(rows.reals, times)
+    return replace(
+        rows,
+        key=np.concatenate([np.char.add(rows.key, f"+{number}") for number in range(times)]),
+        label=np.tile(rows.label, times),
+        group=np.tile(rows.group, times),
+        x=np.tile(rows.x, (times, 1)),
+        reals=reals,
+        views={},
+    )
+
+
+def test_reals_of_one_dataset_say_nothing_of_storage() -> None:
+    rows = given(world())
+    assert rows.reals is not None
+    own = rows.take(rows.dataset == "set1")
+    alone = replace(own, reals=rows.reals.take(rows.reals.dataset == "set1"), views={})
+    np.testing.assert_array_equal(
+        REGISTRY.build("aligner", "whitened-anchor").align(alone),
+        REGISTRY.build("aligner", "whitened-anchor:storage=0.0").align(alone),
+    )
 
 
 def test_rows_that_are_one_point_a_category_cannot_be_whitened() -> None:
@@ -186,7 +249,12 @@ def test_rows_that_are_one_point_a_category_cannot_be_whitened() -> None:
     reals = rows.reals.with_x(np.zeros_like(rows.reals.x))
     with pytest.raises(BadData, match="single point"):
         REGISTRY.build("aligner", "whitened-anchor").align(replace(rows, x=flat, reals=reals))
-    for spec in ("whitened-anchor:power=1.5", "whitened-anchor:components=0"):
+    for spec in (
+        "whitened-anchor:power=1.5",
+        "whitened-anchor:components=0",
+        "whitened-anchor:storage=-0.1",
+        "whitened-anchor:storage=inf",
+    ):
         with pytest.raises(KCEError):
             REGISTRY.build("aligner", spec)
 
