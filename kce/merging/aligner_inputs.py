@@ -93,10 +93,15 @@ def _registered_fallback(dataset: str, registry: Registry) -> str:
 
 
 def sample_real_rows(faces: Faces, known: Faces, datasets: set[str], seed: int) -> NDArray[np.int64]:
-    """Sample rows of the reals of these datasets, of each at most as many as the largest known category has."""
+    """Sample rows of the reals of these datasets, of each at most as many as the largest known category has.
+
+    Those that known faces derive from come first: they are of the same people, and make the pairs that others lack.
+    """
     most = max(known.category.counts().values())
-    reals = np.flatnonzero(faces.real & faces.dataset.isin(datasets))
-    return reals[sample_per_category(faces.take(reals).category, most, seed)]
+    rows = np.flatnonzero(faces.real & faces.dataset.isin(datasets))
+    reals = faces.take(rows)
+    has_counterpart = reals.group.isin(known.group.counts().keys() - {""})
+    return rows[sample_per_category(reals.category, most, seed, has_counterpart)]
 
 
 def sample_viewed_rows(faces: Faces, seed: int) -> NDArray[np.int64]:
@@ -104,13 +109,20 @@ def sample_viewed_rows(faces: Faces, seed: int) -> NDArray[np.int64]:
     return sample_per_category(faces.category, MAX_VIEWED, seed)
 
 
-def sample_per_category(labels: NDArray[np.str_] | TextColumn, most: int, seed: int) -> NDArray[np.int64]:
-    """Sample at most `most` rows of each label (n,), without replacement; the result is ordered by label, then row."""
+def sample_per_category(
+    labels: NDArray[np.str_] | TextColumn, most: int, seed: int, first: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
+    """Sample at most `most` rows of each label (n,), without replacement; the result is ordered by label, then row.
+
+    Rows marked in `first` (n,) are all taken before any other.
+    """
     names, codes = encode_texts(labels.tolist())
     chosen = []
     for number, category in sorted(enumerate(names), key=itemgetter(1)):
         rows = np.flatnonzero(codes == number)
         order = generator(seed, "rows of a category", category).permutation(len(rows))
+        if first is not None:
+            order = order[np.argsort(~first[rows[order]], kind="stable")]
         chosen.append(rows[np.sort(order[:most])])
     return np.concatenate(chosen) if chosen else np.zeros(0, np.int64)
 

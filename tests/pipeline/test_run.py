@@ -18,7 +18,7 @@ from kce.errors import KCEError, Refused, UnknownName
 from kce.faces.cut import cut
 from kce.faces.folder import read_faces
 from kce.features.table import find_table, open_table
-from kce.merging.aligner_inputs import collect_reals, find_fallback_reals
+from kce.merging.aligner_inputs import collect_reals, find_fallback_reals, sample_real_rows
 from kce.merging.class_count import ClassCount
 from kce.merging.plan_file import partition_hash, plan_origin, read_plan, write_plan
 from kce.merging.plans import MergePlan
@@ -438,6 +438,21 @@ def test_an_aligner_is_brought_the_reals_and_views_it_asks_for(
     )
     found = run(tmp_path, wanted, REGISTRY, until="plan")
     assert set(found["plan"]) == set(KNOWN)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_reals_that_known_faces_derive_from_are_sampled_before_others(with_reals: Path, seed: int) -> None:
+    faces = read_faces(with_reals)
+    reals = faces.take(faces.real & (faces.dataset == "A"))
+    groups = sorted(set(reals.group.tolist()))[1:3]
+    known = reals.take(reals.group.isin(groups))  # stand for forgeries of these recordings
+    few, all_four = (
+        faces.take(sample_real_rows(faces, known.take(np.arange(size)), {"A"}, seed)) for size in (3, len(known))
+    )
+    assert set(few.key.tolist()) <= set(all_four.key.tolist()) == set(known.key.tolist())
+    assert len(few) == 3
+    apart = faces.take(faces.category == "A_FaceSwap")  # of recordings that no real is of
+    assert len(sample_real_rows(faces, apart.take(np.arange(7)), {"A"}, seed)) == 7
 
 
 def test_a_category_that_cannot_be_told_from_reals_is_said_to_be_there_by_chance(
