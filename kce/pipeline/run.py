@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 
-from kce.audit.unlearned import UNLEARNED_NOTE, find_unlearned
+from kce.audit.unlearned import find_unlearned
 from kce.errors import KCEError, Refused, UnknownName
 from kce.evaluation.scoring import open_evaluators, read_evaluation_rows, score_features
 from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
 from kce.features.extract import extract_features, features_provenance
 from kce.features.logits import logit_rows, read_head
-from kce.features.reduction import align_rows, reduce_rows
+from kce.features.reduction import reduce_rows
 from kce.features.streams import StoredRows, in_memory
 from kce.features.table import find_table, has_table, open_table
 from kce.merging.aligner_inputs import collect_reals, sample_viewed_rows
-from kce.merging.category_means import CategoryMeans
 from kce.merging.class_count import count_remarks
 from kce.merging.plan_file import check_plan, mark_edit, plan_origin, read_plan, write_plan
-from kce.merging.plans import at_random, by_clusters, by_name, unmerged_plan
+from kce.merging.plans import at_random, by_name, unmerged_plan
+from kce.pipeline.clustered_plan import cluster_rows, mark_unlearned
 from kce.pipeline.networks import Networks
 from kce.pipeline.plan_edits import edit_remarks, refuse_late_edit
 from kce.pipeline.recipe import (
@@ -416,29 +416,12 @@ class _Stages:
         return replace(control, asked=clustered.asked, between=clustered.between)
 
     def _plan_by_clusters(self, names: int) -> MergePlan:
-        """Align, reduce and cluster the known rows; `names` is how many classes the plan by name has."""
-        recipe = self.recipe
+        """Cluster the known rows; `names` is how many classes the plan by name has."""
         rows: FeatureStream = self._known_rows()
-        unlearned = find_unlearned(rows, recipe.seed)
-        if recipe.layer == "logits":
+        unlearned = find_unlearned(rows, self.recipe.seed)
+        if self.recipe.layer == "logits":
             rows = logit_rows(rows, read_head(_weights(self.folder, FIRST), self._softmaxes()))
-        with (
-            self._component("aligner", recipe.aligner) as aligner,
-            self._component("reducer", recipe.reducer) as reducer,
-        ):
-            aligned = align_rows(aligner, rows)
-            self.progress("reducing and clustering", 0, 1)
-            plan = self._cluster(reduce_rows(reducer, aligned), names)
-        self.progress("reducing and clustering", 1, 1)
-        if unlearned:
-            _log.warning(
-                "the first model does not tell %s from the reals of their datasets: their classes in the plan are "
-                "chance; train longer (--epochs), or with less --augment",
-                ", ".join(unlearned),
-            )
-        votes = {name: f"{vote}; {UNLEARNED_NOTE}" if name in unlearned else vote for name, vote in plan.votes.items()}
-        made = plan.made if recipe.layer == "features" else f"{plan.made}; of {recipe.layer}"
-        return replace(plan, votes=votes, made=made)
+        return mark_unlearned(cluster_rows(rows, self.recipe, self.registry, names, self.progress), unlearned)
 
     def _softmaxes(self) -> dict[str, str]:
         """Class of the first model -> the softmax it takes part in: that of its dataset, or one of all classes."""
@@ -446,24 +429,6 @@ class _Stages:
             return {}
         one = self.faces.trained.first_of_categories()
         return dict(zip(one.category.tolist(), one.dataset.tolist(), strict=True))
-
-    def _cluster(self, rows: FeatureStream, names: int) -> MergePlan:
-        recipe, parameters, count = self.recipe, dict[str, int](), None
-        takes_number = self.registry.takes("clusterer", recipe.clusterer, "n_clusters")
-        estimated = takes_number and recipe.k == "estimate"
-        if recipe.vote == "means" or estimated:
-            means = CategoryMeans.of(rows)  # read once, whatever is asked of them
-            count = means.count_classes(recipe.seed) if estimated else None
-            rows = means.rows() if recipe.vote == "means" else rows
-        if takes_number:
-            parameters["n_clusters"] = count.best if count else names if recipe.k == "name" else int(recipe.k)
-        part = self.registry.resolve_seeded("clusterer", recipe.clusterer, recipe.seed, **parameters)
-        with isolation.component(part, self.registry, recipe.timeout) as clusterer:
-            plan = by_clusters(rows, clusterer, recipe.vote, part.spec, part.parameters.get("n_clusters"))
-        if count is None:
-            return plan
-        _log.info("%s", count.describe())
-        return replace(plan, made=f"{plan.made}; {count.describe()}", between=(count.low, count.high))
 
     # Scores ------------------------------------------------------------------------------------------------------
 
