@@ -17,7 +17,6 @@ from kce.pipeline.run_report import RunReport
 from kce.pipeline.world_recipe import read_world_recipe
 from kce.registry import defaults
 from kce.registry.registry import Registry
-from kce.registry.specs import parse_spec
 from kce.report.demo_report import DemoReport, PlanScores
 from kce.report.report import write_report
 from kce.system.atomic import write_atomic
@@ -50,8 +49,8 @@ def run_demo(
         seed: Random seed of the world, the sampling and the trainings.
         path: The recipe: the world, how faces are cut, what runs have in common, and the plans.
         progress: Called while the demo works.
-        world: A dataset with known truth, NAME:key=value, instead of the recipe's. One whose root is given is made
-            where it says, by its own seed.
+        world: A dataset with known truth, NAME:key=value, instead of the recipe's. One whose root is given, here or
+            in ``registry.toml``, is made where it says, by its own seed.
 
     Returns:
         {"report": path of the page, "plan": category -> class of the plan by clusters, "plans": plan -> its scores}.
@@ -90,8 +89,8 @@ def _run_demo(folder: Path, seed: int, path: Path, progress: Progress, named: st
 
 
 def _build_world(registry: Registry, spec: str, root: Path, seed: int) -> Any:
-    given = parse_spec(spec)[1]
-    world = registry.build("dataset", spec, **({} if "root" in given else {"root": root, "seed": seed}))
+    has_root = "root" in registry.given("dataset", spec)
+    world = registry.build_with_defaults("dataset", spec, **({} if has_root else {"root": root, "seed": seed}))
     if not (hasattr(world, "make") and hasattr(world, "truth")):
         raise KCEError(
             f"{spec} is not a dataset with known truth",

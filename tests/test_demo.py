@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from kce.demo import DEMO_RECIPE, run_demo
+from kce.errors import KCEError
 from tests.support import browser
+from tests.support.portraits import portraits_plugin
 
 SMALL = (
     DEMO_RECIPE.read_text(encoding="utf-8")
@@ -79,3 +81,13 @@ def test_the_truth_reaches_the_evaluator_alone(found: tuple[Path, dict[str, obje
     truth.write_text(text)
     assert again["plan"] == said["plan"]
     assert again["plans"]["clusters"]["calinski_harabasz"] == said["plans"]["clusters"]["calinski_harabasz"]
+
+
+def test_a_root_that_the_registry_names_is_the_worlds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    portraits_plugin(tmp_path)
+    (tmp_path / "registry.toml").write_text(
+        '[dataset.portraits]\nuse = "portraits:portraits"\nroot = "elsewhere"\n', encoding="utf-8"
+    )
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(KCEError, match="elsewhere is no folder of photographs"):
+        run_demo(tmp_path / "demo", world="portraits")

@@ -64,7 +64,7 @@ def build_world(world: str, registry: Registry, number: int, root: Path) -> Any:
     Raises:
         KCEError: The dataset cannot be built, or is no world: it takes no placement, or cannot say its truth.
     """
-    name, given = _given(world, registry)
+    name = parse_spec(world)[0]
     part = registry.component("dataset", name)
     taken = factory_signature(f"dataset {name!r}", part.factory).parameters
     if "placement" not in taken:
@@ -75,8 +75,7 @@ def build_world(world: str, registry: Registry, number: int, root: Path) -> Any:
     values = (
         {"placement": number} if shares_root(world, registry) else {"root": root, "seed": number, "placement": number}
     )
-    values = {key: value for key, value in values.items() if key in taken and key not in given}
-    dataset = registry.build("dataset", world, **values)
+    dataset = registry.build_with_defaults("dataset", world, **values)
     if not callable(getattr(dataset, "truth", None)):
         raise _no_world(name, "has no method truth()")
     return dataset
@@ -84,13 +83,7 @@ def build_world(world: str, registry: Registry, number: int, root: Path) -> Any:
 
 def shares_root(world: str, registry: Registry) -> bool:
     """Whether one world is made for all numbers: then one process makes it, before others read it."""
-    return "root" in _given(world, registry)[1]
-
-
-def _given(world: str, registry: Registry) -> tuple[str, dict[str, Any]]:
-    """The name of a dataset, and the parameters that its spec or ``registry.toml`` sets."""
-    name, parameters = parse_spec(world)
-    return name, {**registry.component("dataset", name).parameters, **parameters}
+    return "root" in registry.given("dataset", world)
 
 
 def read_truth(dataset: Any, world: str) -> dict[str, str]:

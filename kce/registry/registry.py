@@ -152,6 +152,21 @@ class Registry:
         """
         return self.resolve(kind, spec, **parameters).build()
 
+    def build_with_defaults(self, kind: str, spec: str, **defaults: Any) -> Any:
+        """Build a component with those of `defaults` that it takes and neither `spec` nor ``registry.toml`` sets.
+
+        Raises:
+            KCEError: As ``build``.
+        """
+        given = self.given(kind, spec)
+        taken = {name: value for name, value in defaults.items() if self.takes(kind, spec, name) and name not in given}
+        return self.build(kind, spec, **taken)
+
+    def given(self, kind: str, spec: str) -> dict[str, Any]:
+        """The parameters that `spec` or ``registry.toml`` sets."""
+        name, parameters = parse_spec(spec)
+        return {**self.component(kind, name).parameters, **parameters}
+
     def resolve(self, kind: str, spec: str, **parameters: Any) -> ResolvedComponent:
         """Check a whole spec as ``build`` does, parameters included, without building: errors come before any work."""
         name, given = parse_spec(spec)

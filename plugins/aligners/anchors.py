@@ -233,9 +233,11 @@ class WhitenedAnchor(_AnchorAligner):
     number of recordings. Which way storage moves a forgery's trace is not known: it is taken to do so equally along
     all axes, by a share of the variance by which it moves the reals of the datasets, less what chance adds to that.
     Where datasets are stored alike, this is whitening within categories, as of Fisher's discriminant; the more their
-    reals differ, the less is whitened. Rows are projected before on the principal axes of the anchored rows
-    (``real-anchor``) that hold more than an average share of their variance, and divided afterwards by the length of
-    their category's mean to the `power`, since storage weakens traces, and weak ones would come together.
+    reals differ, the less is whitened. A dataset whose reals are another's counts as stored like that one.
+
+    Rows are projected before on the principal axes of the anchored rows (``real-anchor``) that hold more than an
+    average share of their variance, and divided afterwards by the length of their category's mean to the `power`,
+    since storage weakens traces, and weak ones would come together.
     Raises BadData for a dataset without reals, and if every category is a single point.
 
     Args:

@@ -44,6 +44,16 @@ def test_the_nearest_registry_above_adds_and_wins(tmp_path: Path) -> None:
     assert Registry.load(Path("/")).resolve("clusterer", "kmeans").parameters["n_init"] != 3
 
 
+def test_defaults_are_for_what_is_taken_and_set_nowhere_else(tmp_path: Path) -> None:
+    tables = '[clusterer.mine]\nuse = "mine:halves"\naxis = 7\n[clusterer.plain]\nuse = "mine:halves"\n'
+    registry = write(tmp_path, tables, mine=HALVES)
+    assert registry.build_with_defaults("clusterer", "plain", axis=3, unheard_of=1).axis == 3
+    assert registry.build_with_defaults("clusterer", "plain:axis=2", axis=3).axis == 2
+    assert registry.build_with_defaults("clusterer", "mine", axis=3).axis == 7
+    assert registry.given("clusterer", "mine") == {"axis": 7}
+    assert registry.given("clusterer", "mine:axis=1") == {"axis": 1}
+
+
 def test_finding_imports_nothing(tmp_path: Path) -> None:
     trap = "from pathlib import Path\nPath(__file__).with_name('touched').touch()\n"
     registry = write(tmp_path, mine=HALVES + trap, other=trap)
