@@ -27,7 +27,8 @@ from kce.pipeline.trace_faces import is_face_folder
 from kce.system.lock import folder_lock
 from kce.tracing.families import plan_with_reals
 from kce.training.device import resolve_precision
-from kce.training.sampling import choose_examples, weights_provenance
+from kce.training.provenance import weights_provenance
+from kce.training.sampling import choose_examples
 from kce.training.weights import read_weights_metadata
 
 if TYPE_CHECKING:

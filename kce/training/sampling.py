@@ -1,36 +1,24 @@
-"""Which faces a training uses, which are held out of it, and how they are split into batches."""
+"""Which faces a training uses, and which are held out of it."""
 
 from __future__ import annotations
 
-import logging
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xxhash
 
 from kce.errors import BadData, KCEError
 from kce.labels import encode_texts, recordings
 from kce.system.rng import generator, hash_order
-from kce.training.package_weights import PREFIX, package_weights_file
 from kce.training.settings import TrainSettings, check_train_settings
-from kce.training.weights import file_sha256
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kce.faces.folder import Faces
     from kce.labels import Texts
-    from kce.registry.registry import Registry
     from kce.types import MergePlan
-
-
-_log = logging.getLogger(__name__)
-
-_HASHED_AT_ONCE = 2**12
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,128 +116,6 @@ def _images_per_class(plan: MergePlan, settings: TrainSettings) -> int | list[in
         return settings.per_class
     share, remainder = divmod(settings.images, len(plan.names))
     return [share + (number < remainder) for number in range(len(plan.names))]
-
-
-def weights_provenance(
-    backbone: str, faces: Faces, examples: Examples, held_out: Examples, settings: TrainSettings, registry: Registry
-) -> dict[str, str]:
-    """Collect everything that decides the weights: the network and its start, the faces and classes, the settings.
-
-    Class numbers represent the classes: a plan that only gives them other names makes the same weights. The precision
-    of `settings` is the one that is used, not "auto" or "fast".
-    """
-    part = registry.resolve("backbone", backbone)
-    start = part.parameters.get("weights", "none")
-    provenance = {
-        "backbone": part.spec,
-        "training_set": _hash_of_examples(faces, examples),
-        "images": str(len(examples.rows)),
-    }
-    if isinstance(start, str) and start.startswith(PREFIX):
-        provenance["start"] = file_sha256(package_weights_file(start.removeprefix(PREFIX)))
-    elif isinstance(start, str) and Path(start).is_file():
-        provenance["start"] = file_sha256(Path(start))
-    if settings.checkpoint == "best":
-        provenance["held_out_set"] = _hash_of_examples(faces, held_out)
-    # How often the state is saved, and how many images a class was asked for, do not change the result.
-    left_out = ("save_every", "per_class", "images", "augment", "loss", "batches")
-    values = {name: value for name, value in asdict(settings).items() if name not in left_out}
-    if settings.loss != "softmax":
-        provenance["loss"] = settings.loss
-        provenance["datasets"] = _hash_of_datasets(faces, examples)
-    if settings.batches != "random":
-        provenance["batches"] = settings.batches
-    return provenance | {"augment": ",".join(settings.augment)} | {name: str(value) for name, value in values.items()}
-
-
-def _hash_of_datasets(faces: Faces, examples: Examples) -> str:
-    return xxhash.xxh3_128_hexdigest("\0".join(faces.dataset[examples.rows].tolist()).encode())
-
-
-def _hash_of_examples(faces: Faces, examples: Examples) -> str:
-    total = xxhash.xxh128()
-    for start in range(0, len(examples.rows), _HASHED_AT_ONCE):
-        part = examples.take(slice(start, start + _HASHED_AT_ONCE))
-        chosen = faces.take(part.rows)
-        for key, own, target in zip(chosen.key.tolist(), chosen.hash.tolist(), part.targets.tolist(), strict=True):
-            total.update(f"{key}\0{own}\0{target}\n".encode())
-    return total.hexdigest()
-
-
-def pair_faces(category: Texts, group: Texts, key: Texts) -> NDArray[np.int64]:
-    """Number faces so that those that only their forgery tells apart share a number.
-
-    These are a real and the forgeries made of it: faces of different categories and one recording, whose frames are
-    matched by their order.
-
-    Args:
-        category: (n,) categories.
-        group: (n,) the recording behind each face; one whose recording is unknown has no counterpart.
-        key: (n,) keys.
-
-    Returns:
-        (n,) numbers from 0.
-
-    Raises:
-        BadData: If no face has a counterpart.
-
-    Example:
-        >>> category, group = np.array(["A_real", "A_swap", "A_real", "A_swap"]), np.array(["1", "1", "1", "2"])
-        >>> pair_faces(category, group, np.array(["real/1.mp4#9", "swap/1.mp4#9", "real/1.mp4#10", "swap/2.mp4#9"]))
-        array([0, 0, 1, 2])
-    """
-    recording = np.unique(recordings(group, key), return_inverse=True)[1]
-    code = np.unique(category.tolist(), return_inverse=True)[1]
-    keys = np.array(key.tolist(), str)
-    order = np.lexsort((keys, np.char.str_len(keys), code, recording))  # frame 9 is before frame 10
-    starts = np.ones(len(order), bool)
-    starts[1:] = np.diff(recording[order]).astype(bool) | np.diff(code[order]).astype(bool)
-    place = np.arange(len(order))
-    frame = np.empty(len(order), np.int64)
-    frame[order] = place - np.maximum.accumulate(np.where(starts, place, 0))
-    pair = np.unique(recording * (frame.max(initial=0) + 1) + frame, return_inverse=True)[1]
-    alone = int((np.bincount(pair)[pair] == 1).sum())
-    if alone == len(pair):
-        raise BadData(
-            "no face has a counterpart of another category, so there are no pairs to make batches of",
-            "counterparts have the same group, what a face derives from; without groups use --batches random",
-        )
-    if alone:
-        _log.warning("%d of %d faces have no counterpart of another category in training", alone, len(pair))
-    return pair
-
-
-def order_of_epoch(count: int, seed: int, epoch: int, pair: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-    """Return the places of the training faces in the order of an epoch.
-
-    Args:
-        count: Number of training faces.
-        seed: The training's seed.
-        epoch: Number of the epoch, from 0.
-        pair: (count,) numbers, see ``pair_faces``; faces with one number follow each other. None = any order.
-
-    Example:
-        >>> order_of_epoch(4, seed=0, epoch=0, pair=np.array([0, 1, 0, 1])).tolist()
-        [1, 3, 2, 0]
-    """
-    random = np.random.default_rng([seed, epoch])
-    order = random.permutation(count)
-    if pair is None:
-        return order
-    turn = random.permutation(int(pair.max()) + 1)
-    return order[np.argsort(turn[pair[order]], kind="stable")]
-
-
-def split_batches(count: int, batch_size: int) -> list[NDArray[np.int64]]:
-    """Split 0 ... count-1 into as few batches as possible, all of nearly the same size.
-
-    There is no small last batch, and no batch of one face unless there is only one: batch normalisation needs two.
-
-    >>> [batch.tolist() for batch in split_batches(7, 3)]
-    [[0, 1, 2], [3, 4], [5, 6]]
-    """
-    pieces = max(min(math.ceil(count / batch_size), count // 2), 1)
-    return np.array_split(np.arange(count), pieces)
 
 
 def held_out_mask(category: Texts, group: Texts, key: Texts, share: float, seed: int) -> NDArray[np.bool_]:

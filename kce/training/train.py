@@ -16,17 +16,12 @@ import xxhash
 from kce.errors import BadData, KCEError, MachineFault
 from kce.registry.specs import format_spec
 from kce.training.augment import apply_augmentations
+from kce.training.batches import order_of_epoch, pair_faces, split_batches
 from kce.training.device import resolve_precision, sum_over_processes
 from kce.training.history import HISTORY_COLUMNS, TensorBoardLog, log_epoch, read_history, write_history
 from kce.training.launch import run_on_devices
-from kce.training.sampling import (
-    choose_examples,
-    order_of_epoch,
-    pair_faces,
-    split_batches,
-    weights_provenance,
-    within_dataset_mask,
-)
+from kce.training.provenance import weights_provenance
+from kce.training.sampling import choose_examples, within_dataset_mask
 from kce.training.state import TrainingState
 from kce.training.steps import Accuracy, measure_accuracy, training_step
 from kce.training.weights import (

@@ -46,7 +46,8 @@ from kce.features.store import write_table
 from kce.merging.plans import unmerged_plan
 from kce.registry.registry import Registry
 from kce.training.device import resolve_precision
-from kce.training.sampling import choose_examples, weights_provenance
+from kce.training.provenance import weights_provenance
+from kce.training.sampling import choose_examples
 from kce.training.settings import TrainSettings
 from kce.training.weights import write_weights_file
 faces, folder, dim = read_faces(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

@@ -13,7 +13,8 @@ from kce.faces.folder import read_faces
 from kce.merging.plans import unmerged_plan
 from kce.registry.registry import Registry
 from kce.training.package_weights import load_package_weights, package_weights_file
-from kce.training.sampling import choose_examples, weights_provenance
+from kce.training.provenance import weights_provenance
+from kce.training.sampling import choose_examples
 from kce.training.settings import TrainSettings
 from kce.training.weights import file_sha256
 from tests.support.corpus import KNOWN, face_folder

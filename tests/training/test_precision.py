@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning_fabric
 import numpy as np
@@ -13,12 +13,8 @@ import pytest
 import torch
 
 from kce.errors import KCEError, Refused, UnknownName
-from kce.faces.folder import read_faces
-from kce.faces.loader import Pixels
 from kce.features.extract import extract_features
 from kce.features.table import find_table, open_table
-from kce.merging.plans import unmerged_plan
-from kce.registry.registry import Registry
 from kce.study.cost import measure_backbone
 from kce.training import device
 from kce.training.device import check_precision, make_fabric, resolve_precision
@@ -27,19 +23,13 @@ from kce.training.steps import training_step
 from kce.training.sync_batchnorm import CPUSyncBatchNorm
 from kce.training.train import build_classifier, train
 from kce.training.weights import file_sha256, read_weights_file
-from tests.support.corpus import KNOWN, face_folder
 from tests.support.interrupts import interrupt_at
+from tests.support.training import PLAN, REGISTRY, TINY
 
-REGISTRY = Registry.load(Path("/"))
-TINY = "tiny:size=16,width=2"
-PLAN = unmerged_plan(KNOWN)
+if TYPE_CHECKING:
+    from kce.faces.loader import Pixels
+
 IN_BF16 = TrainSettings(epochs=1, batch_size=40, lr=0.01, held_out=0.0, save_every=1e6, precision="bf16")
-
-
-@pytest.fixture(scope="module")
-def pixels(tmp_path_factory: pytest.TempPathFactory) -> Pixels:
-    faces = read_faces(face_folder(tmp_path_factory.mktemp("corpus")))
-    return Pixels(faces.take(np.flatnonzero(np.isin(faces.category, KNOWN))), 16)
 
 
 @pytest.fixture(scope="module")

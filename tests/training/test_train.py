@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import multiprocessing
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from kce.errors import BadData, KCEError, MachineFault, Refused
@@ -25,39 +21,18 @@ from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
 from kce.merging.plans import MergePlan, unmerged_plan
 from kce.registry.registry import Registry
+from kce.training.batches import pair_faces
 from kce.training.device import make_fabric
 from kce.training.history import read_history
-from kce.training.sampling import choose_examples, pair_faces, split_batches, within_dataset_mask
+from kce.training.sampling import choose_examples, within_dataset_mask
 from kce.training.settings import TrainSettings
 from kce.training.steps import Accuracy, _masked, measure_accuracy
 from kce.training.train import LOG_STEPS, _augmented, build_classifier, lr_factor, train
 from kce.training.weights import file_sha256, read_weights_file, write_weights_file
 from tests.conftest import REPOSITORY
-from tests.support.corpus import KNOWN, UNKNOWN, face_folder, pictures
+from tests.support.corpus import KNOWN, UNKNOWN, pictures
 from tests.support.interrupts import interrupt_at
-
-TINY = "tiny:size=16,width=2"
-QUICK = TrainSettings(epochs=2, batch_size=20, lr=0.01, held_out=0.0, save_every=1e6)
-
-
-@pytest.fixture(scope="module")
-def faces_at(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return face_folder(tmp_path_factory.mktemp("corpus"))
-
-
-@pytest.fixture
-def pixels(faces_at: Path) -> Pixels:
-    faces = read_faces(faces_at)
-    return Pixels(faces.take(np.flatnonzero(np.isin(faces.category, KNOWN))), 16)
-
-
-REGISTRY = Registry.load(Path("/"))
-PLAN = unmerged_plan(KNOWN)
-
-
-def trained(pixels: Pixels, to: Path, settings: TrainSettings = QUICK, **more: object) -> str:
-    train(TINY, pixels, PLAN, settings, REGISTRY, to, **more)  # type: ignore[arg-type]
-    return file_sha256(to)
+from tests.support.training import PLAN, QUICK, REGISTRY, TINY, trained
 
 
 def test_one_seed_one_result(pixels: Pixels, tmp_path: Path) -> None:
@@ -83,45 +58,6 @@ def test_it_learns(pixels: Pixels, tmp_path: Path) -> None:
     assert "images_per_second" not in about["history"][0], (
         "the file of weights would differ from one making to the next"
     )
-
-
-@pytest.mark.parametrize("stop", [1, 4, 5, 7])
-def test_interrupted_anywhere_it_ends_with_the_same_weights(pixels: Pixels, tmp_path: Path, stop: int) -> None:
-    whole = trained(pixels, tmp_path / "whole.safetensors")
-    with pytest.raises(KeyboardInterrupt):
-        trained(pixels, tmp_path / "cut.safetensors", progress=interrupt_at(stop))
-    assert not (tmp_path / "cut.safetensors").exists()
-    seen: list[int] = []
-    again = trained(pixels, tmp_path / "cut.safetensors", progress=lambda what, done, total: seen.append(done))
-    assert again == whole
-    assert seen[0] > 0, "it began again from nothing"
-    assert not (tmp_path / "cut.safetensors.resume").exists()
-
-
-def test_killed_it_goes_on_from_the_last_saved_state(faces_at: Path, pixels: Pixels, tmp_path: Path) -> None:
-    whole = trained(pixels, tmp_path / "whole.safetensors")
-    script = f"""
-import os
-from pathlib import Path
-from dataclasses import replace
-import numpy as np
-from kce.faces.cut import cut
-from kce.faces.folder import read_faces
-from kce.faces.loader import Pixels
-from tests.support.corpus import KNOWN
-from tests.training.test_train import QUICK, trained
-faces = read_faces(Path({str(faces_at)!r}))
-pixels = Pixels(faces.take(np.flatnonzero(np.isin(faces.category, KNOWN))), 16)
-calls = iter(range(1000))
-def die(what, done, total):
-    if next(calls) == 6:
-        os.kill(os.getpid(), 9)
-trained(pixels, Path({str(tmp_path / "cut.safetensors")!r}), replace(QUICK, save_every=0.0), progress=die)
-"""
-    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, check=False, env=os.environ)
-    assert done.returncode == -9
-    assert (tmp_path / "cut.safetensors.resume").is_file()
-    assert trained(pixels, tmp_path / "cut.safetensors") == whole
 
 
 def test_every_face_is_seen_once_an_epoch_however_batches_fall(pixels: Pixels, tmp_path: Path) -> None:
@@ -202,96 +138,6 @@ def test_the_rate_rises_and_falls_to_nothing() -> None:
     assert 0 < lr_factor(0, 1) <= 1
 
 
-# ------------------------------------------------------------------------------------------------ several processes
-
-
-def test_two_processes_end_where_one_does_and_see_each_face_once(
-    pixels: Pixels, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Shares of a batch differ by a face; batch statistics, loss and accuracy are those of the whole."""
-    settings = replace(QUICK, held_out=0.2, lr=0.003)
-    with caplog.at_level("INFO", "kce.training.train"):
-        one = train(TINY, pixels, PLAN, settings, REGISTRY, tmp_path / "one.safetensors")
-        said: list[tuple[str, int, int | None]] = []
-        two = train(
-            TINY,
-            pixels,
-            PLAN,
-            settings,
-            REGISTRY,
-            tmp_path / "two.safetensors",
-            devices=2,
-            progress=lambda *w: said.append(w),
-        )
-    assert two["provenance"] == one["provenance"]
-    a, b = (read_weights_file(tmp_path / f"{name}.safetensors")[0] for name in ("one", "two"))
-    assert list(a) == list(b)
-    for name, tensor in a.items():
-        np.testing.assert_allclose(b[name].numpy(), tensor.numpy(), rtol=1e-3, atol=1e-4, err_msg=name)
-    for mine, theirs in zip(one["history"], two["history"], strict=True):
-        assert theirs["loss"] == pytest.approx(mine["loss"], rel=1e-3)
-        assert theirs["accuracy"] == pytest.approx(mine["accuracy"], abs=0.03)
-        assert theirs["held_out_accuracy"] == pytest.approx(mine["held_out_accuracy"], abs=0.1)
-    assert [record.message.split(",")[0] for record in caplog.records] == ["one"] * 2 + ["two"] * 2
-    assert said[-1][1] == said[-1][2]
-
-
-def test_processes_share_every_batch_class_by_class(pixels: Pixels) -> None:
-    """What the parts of all processes add up to is what one process would see: each face once, each class as often."""
-    shown, _ = choose_examples(pixels.faces, PLAN, replace(QUICK, held_out=0.2))
-    assert len(set(np.bincount(shown.targets).tolist())) == 1
-    for world in (1, 2, 3):
-        order = np.random.default_rng([0, 1]).permutation(len(shown.rows))
-        seen = [
-            shown.take(order[batch]).rows[rank::world].tolist()
-            for batch in split_batches(len(shown.rows), 20)
-            for rank in range(world)
-        ]
-        assert sorted(row for rows in seen for row in rows) == sorted(shown.rows.tolist())
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_two_processes_that_are_stopped_go_on(pixels: Pixels, tmp_path: Path, number: int) -> None:
-    settings = replace(QUICK, save_every=0.0)
-
-    def stop(what: str, done: int, total: int | None) -> None:
-        if done == 80:
-            victim = multiprocessing.active_children()[1].pid if number == signal.SIGKILL else os.getpid()
-            assert victim is not None
-            os.kill(victim, number)
-
-    wanted = pytest.raises(KCEError, match="killed") if number == signal.SIGKILL else pytest.raises(KeyboardInterrupt)
-    with wanted:
-        trained(pixels, tmp_path / "a.safetensors", settings, devices=2, progress=stop)
-    assert not (tmp_path / "a.safetensors").exists()
-    # A process that was killed while it saved leaves the state before it, under its own name.
-    assert list(tmp_path.glob("a.safetensors.resume*"))
-    seen: list[int] = []
-    trained(pixels, tmp_path / "a.safetensors", settings, progress=lambda what, done, total: seen.append(done))
-    assert seen[0] > 0
-    whole, again = trained(pixels, tmp_path / "whole.safetensors"), read_weights_file(tmp_path / "a.safetensors")[0]
-    assert whole
-    for name, tensor in read_weights_file(tmp_path / "whole.safetensors")[0].items():
-        np.testing.assert_allclose(again[name].numpy(), tensor.numpy(), rtol=1e-3, atol=1e-4, err_msg=name)
-
-
-def test_a_face_that_one_of_two_processes_cannot_read_is_reported_as_by_one(
-    tmp_path: Path, faces_at: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    shutil.copytree(faces_at, tmp_path / "faces")
-    faces = read_faces(tmp_path / "faces")
-    there = Pixels(faces.take(np.flatnonzero(np.isin(faces.category, KNOWN))), 16)
-    shutil.rmtree(tmp_path / "faces" / KNOWN[0])
-    with pytest.raises(MachineFault, match="is missing") as caught:
-        trained(there, tmp_path / "a.safetensors", devices=2)
-    assert "continues where it stopped" in caught.value.hint
-
-
-def test_more_processes_than_faces_in_a_batch_are_refused(pixels: Pixels, tmp_path: Path) -> None:
-    with pytest.raises(KCEError, match="cannot split a batch of 2 faces over 3 devices"):
-        trained(pixels, tmp_path / "a.safetensors", replace(QUICK, batch_size=2), devices=3)
-
-
 def test_weights_of_an_older_version_are_refused_by_name(pixels: Pixels, tmp_path: Path) -> None:
     to = tmp_path / "a.safetensors"
     write_weights_file(to, {"x": torch.zeros(1)}, {"made": {}})
@@ -370,15 +216,6 @@ def test_there_is_no_best_checkpoint_without_held_out_faces(pixels: Pixels, tmp_
         trained(pixels, tmp_path / "a.safetensors", replace(QUICK, checkpoint="best"))
 
 
-def test_augmented_and_interrupted_it_ends_with_the_same_weights(pixels: Pixels, tmp_path: Path) -> None:
-    settings = replace(QUICK, augment=("flip", "codec"))
-    whole = trained(pixels, tmp_path / "whole.safetensors", settings)
-    assert whole != trained(pixels, tmp_path / "plain.safetensors")
-    with pytest.raises(KeyboardInterrupt):
-        trained(pixels, tmp_path / "cut.safetensors", settings, progress=interrupt_at(7))
-    assert trained(pixels, tmp_path / "cut.safetensors", settings) == whole
-
-
 @pytest.fixture
 def derived(tmp_path: Path) -> Pixels:
     """Faces of forgeries that two datasets made of their recordings, two pictures of each."""
@@ -411,17 +248,6 @@ def test_counterparts_are_changed_alike_and_an_interrupt_changes_nothing(derived
 def test_counterparts_take_groups(pixels: Pixels, tmp_path: Path) -> None:
     with pytest.raises(BadData, match="no face has a counterpart"):
         trained(pixels, tmp_path / "a.safetensors", replace(QUICK, batches="paired"))
-
-
-def test_a_network_with_random_numbers_ends_with_the_same_weights_too(pixels: Pixels, tmp_path: Path) -> None:
-    """Dropped paths: its random numbers are the step's own."""
-    spec, at32 = "timm:model=convnext_atto,size=32", Pixels(pixels.faces, 32)
-    settings = replace(QUICK, epochs=1, batch_size=48)
-    train(spec, at32, PLAN, settings, REGISTRY, tmp_path / "whole.safetensors")
-    with pytest.raises(KeyboardInterrupt):
-        train(spec, at32, PLAN, settings, REGISTRY, tmp_path / "cut.safetensors", progress=interrupt_at(1))
-    train(spec, at32, PLAN, settings, REGISTRY, tmp_path / "cut.safetensors")
-    assert file_sha256(tmp_path / "cut.safetensors") == file_sha256(tmp_path / "whole.safetensors")
 
 
 # ------------------------------------------------------------------------------------------------------- what can fail
@@ -473,7 +299,7 @@ from kce.faces.loader import Pixels
 from kce.training.settings import TrainSettings
 from kce.training.train import train
 from tests.support.corpus import KNOWN
-from tests.training.test_train import PLAN, REGISTRY
+from tests.support.training import PLAN, REGISTRY
 faces = read_faces(Path({str(faces_at)!r}))
 pixels = Pixels(faces.take(np.flatnonzero(np.isin(faces.category, KNOWN))), 64)
 to = Path({str(tmp_path)!r})
@@ -526,16 +352,6 @@ def test_the_histories_of_both_models_are_in_one_file(pixels: Pixels, tmp_path: 
     assert {row["images_per_second"] for row in taken} == {""}
 
 
-@given(st.integers(2, 3000), st.integers(1, 200))
-def test_batches_hold_each_face_once_and_are_of_nearly_one_size(count: int, batch: int) -> None:
-    pieces = split_batches(count, batch)
-    assert np.concatenate(pieces).tolist() == list(range(count))
-    sizes = [len(piece) for piece in pieces]
-    assert max(sizes) - min(sizes) <= 1
-    assert min(sizes) >= 2
-    assert max(sizes) <= max(batch, 3)
-
-
 def test_classes_of_other_datasets_get_no_gradient_from_a_face() -> None:
     import torch
 
@@ -559,80 +375,6 @@ def test_the_mask_allows_the_classes_with_a_member_in_the_face_s_dataset(faces_a
         allowed = result.for_rows(np.array([row]))[0]
         assert {name for name, may in zip(merged.names, allowed.tolist(), strict=True) if may} == own
         assert merged.classes[str(faces.category[row])] in own
-
-
-def cut_short(data: bytes) -> bytes:
-    return data[: len(data) // 2]
-
-
-def emptied(data: bytes) -> bytes:
-    return b""
-
-
-def zeroed(data: bytes) -> bytes:
-    return bytes(len(data))
-
-
-def with_a_flipped_bit(data: bytes) -> bytes:
-    return data[:-100] + bytes([data[-100] ^ 1]) + data[-99:]
-
-
-DAMAGE = [cut_short, emptied, zeroed, with_a_flipped_bit]
-
-
-def interrupted_after(pixels: Pixels, to: Path, steps: int) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        trained(pixels, to, replace(QUICK, save_every=0.0), progress=interrupt_at(steps))
-
-
-@pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_state_costs_one_state_and_is_told(
-    pixels: Pixels, tmp_path: Path, damage: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
-) -> None:
-    whole = trained(pixels, tmp_path / "whole.safetensors")
-    interrupted_after(pixels, tmp_path / "cut.safetensors", 5)
-    state = tmp_path / "cut.safetensors.resume"
-    state.write_bytes(damage(state.read_bytes()))
-    seen: list[int] = []
-    again = trained(pixels, tmp_path / "cut.safetensors", progress=lambda what, done, total: seen.append(done))
-    assert again == whole
-    assert seen[0] == 4 * QUICK.batch_size
-    assert "cut.safetensors.resume is damaged; the training continues from step 4" in caplog.text
-    assert sorted(path.name for path in tmp_path.iterdir() if "resume" in path.name) == []
-
-
-def test_without_a_whole_state_the_training_begins_again(
-    pixels: Pixels, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    whole = trained(pixels, tmp_path / "whole.safetensors")
-    interrupted_after(pixels, tmp_path / "cut.safetensors", 5)
-    for name in ("cut.safetensors.resume", "cut.safetensors.resume.before"):
-        (tmp_path / name).write_bytes(b"")
-    seen: list[int] = []
-    again = trained(pixels, tmp_path / "cut.safetensors", progress=lambda what, done, total: seen.append(done))
-    assert (again, seen[0]) == (whole, 0)
-    assert "is damaged; the training restarts" in caplog.text
-
-
-def test_killed_between_the_two_renames_of_a_state_it_goes_on_from_the_one_before(
-    pixels: Pixels, tmp_path: Path
-) -> None:
-    whole = trained(pixels, tmp_path / "whole.safetensors")
-    interrupted_after(pixels, tmp_path / "cut.safetensors", 5)
-    (tmp_path / "cut.safetensors.resume").unlink()
-    seen: list[int] = []
-    again = trained(pixels, tmp_path / "cut.safetensors", progress=lambda what, done, total: seen.append(done))
-    assert (again, seen[0]) == (whole, 4 * QUICK.batch_size)
-
-
-@pytest.mark.parametrize("garbage", [b"\xff\xfe\0", b"model,epoch\nfinal\n", b"a" * 200_000, b'"', b"model\n" * 9])
-def test_garbage_in_the_history_is_written_again(pixels: Pixels, tmp_path: Path, garbage: bytes) -> None:
-    trained(pixels, tmp_path / "a.safetensors")
-    rows = read_history(tmp_path / "train.csv", "a")
-    (tmp_path / "train.csv").write_bytes(garbage)
-    trained(pixels, tmp_path / "a.safetensors")
-    again = read_history(tmp_path / "train.csv", "a")
-    assert [row["loss"] for row in again] == [row["loss"] for row in rows]
 
 
 def test_accuracy_is_the_share_of_faces_and_balanced_the_mean_over_classes(pixels: Pixels) -> None:
