@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kce.api.arguments import feature_rows, optional_path
-from kce.api.results import Result, counted, interval_columns
+from kce.api.results import Result, interval_columns
 from kce.errors import KCEError
+from kce.system.text import counted
 
 if TYPE_CHECKING:
     from kce.api.arguments import AnyPath

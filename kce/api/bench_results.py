@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kce.api.results import Result, counted, interval_columns
+from kce.api.results import Result, interval_columns
+from kce.system.text import counted
 
 if TYPE_CHECKING:
     from kce.report.charts import ReportTable

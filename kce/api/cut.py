@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from kce.api.arguments import require_numbers, require_texts, several
 from kce.api.progress import shown_progress
-from kce.api.results import Result, counted
+from kce.api.results import Result
 from kce.registry import defaults
+from kce.system.text import counted
 
 if TYPE_CHECKING:
     from kce.api.arguments import AnyPath

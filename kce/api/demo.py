@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kce.api.progress import shown_progress
-from kce.api.results import Result, counted, interval_columns
+from kce.api.results import Result, interval_columns
 from kce.api.threads import AUTO, limited_threads
+from kce.system.text import counted
 
 if TYPE_CHECKING:
     from kce.api.arguments import AnyPath

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kce.api.progress import shown_progress
-from kce.api.results import Result, counted
+from kce.api.results import Result
+from kce.system.text import counted
 
 if TYPE_CHECKING:
     from kce.api.arguments import AnyPath

@@ -68,15 +68,6 @@ def interval_columns(interval: Sequence[float] | None) -> dict[str, float | None
     return {"low": low, "high": high}
 
 
-def counted(count: int, noun: str, plural: str = "") -> str:
-    """A number with its noun.
-
-    >>> counted(1, "face"), counted(2, "category", "categories")
-    ('1 face', '2 categories')
-    """
-    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
-
-
 def _html_table(records: Sequence[Mapping[str, Any]]) -> str:
     head = list(dict.fromkeys(name for record in records for name in record))
     cells = "".join(f"<th>{_escaped(name)}</th>" for name in head)

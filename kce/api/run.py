@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from kce.api.arguments import optional_path, parse_size, require_numbers, several
 from kce.api.progress import shown_progress
-from kce.api.results import Result, counted
+from kce.api.results import Result
 from kce.api.score import describe_scores, score_records
 from kce.api.threads import AUTO, limited_threads
+from kce.system.text import counted
 
 if TYPE_CHECKING:
     from kce.api.arguments import AnyPath

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from kce.api.arguments import optional_path, require_numbers, require_texts, several
 from kce.api.progress import shown_progress
-from kce.api.results import Result, counted
+from kce.api.results import Result
+from kce.system.text import counted
 
 if TYPE_CHECKING:
     from kce.api.arguments import AnyPath

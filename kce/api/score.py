@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kce.api.arguments import feature_rows, require_numbers, require_texts, several
-from kce.api.results import Result, counted, interval_columns
+from kce.api.results import Result, interval_columns
 from kce.registry import defaults
+from kce.system.text import counted
 
 if TYPE_CHECKING:
     from kce.api.arguments import AnyPath

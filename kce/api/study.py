@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from kce.api.arguments import optional_path, parse_size, require_numbers
 from kce.api.progress import shown_jobs, shown_progress
-from kce.api.results import Result, counted, interval_columns
+from kce.api.results import Result, interval_columns
 from kce.errors import KCEError
 from kce.registry import defaults
+from kce.system.text import counted
 
 if TYPE_CHECKING:
     from kce.api.arguments import AnyPath

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from kce.api.arguments import optional_path, require_numbers, several
 from kce.api.progress import shown_progress
-from kce.api.results import Result, counted
+from kce.api.results import Result
 from kce.api.threads import AUTO, limited_threads
 from kce.registry import defaults
 from kce.system.atomic import atomic_replace
 from kce.system.os_errors import system_failure
+from kce.system.text import counted
 
 if TYPE_CHECKING:
     from kce.api.arguments import AnyPath

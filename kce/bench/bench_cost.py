@@ -24,6 +24,7 @@ from kce.errors import KCEError
 from kce.faces.degrade import has_faces
 from kce.labels import REAL
 from kce.registry.registry import Registry
+from kce.system.text import counted
 from kce.system.worker_pool import TaskLost, Workers
 from kce.training.settings import TrainSettings  # noqa: TC001 - the document is read by it
 
@@ -178,8 +179,8 @@ def describe_bench_cost(cost: BenchCost, registry: Registry) -> list[str]:
         cost: What is left.
         registry: Builds the backbones.
     """
-    worlds, networks = _counted(cost.worlds, "world"), _counted(cost.networks, "network")
-    folders, cells = _counted(cost.folders, "face folder"), _counted(cost.cells, "cell")
+    worlds, networks = counted(cost.worlds, "world"), counted(cost.networks, "network")
+    folders, cells = counted(cost.folders, "face folder"), counted(cost.cells, "cell")
     lines = [f"{worlds} to draw, {folders} to store differently, {networks} to train, {cells}"]
     if not cost.trainings:
         return lines
@@ -198,11 +199,12 @@ def describe_bench_cost(cost: BenchCost, registry: Registry) -> list[str]:
         each = one.faces * one.settings.epochs / rate
         seconds += each * one.networks
         lines.append(
-            f"{one.name}: {_counted(one.networks, 'network')} of about {_duration(each)}, "
-            f"{_counted(one.settings.epochs, 'epoch')} of about {one.faces:,} faces, {one_epoch}"
+            f"{one.name}: {counted(one.networks, 'network')} of about {_duration(each)}, "
+            f"{counted(one.settings.epochs, 'epoch')} of about {one.faces:,} faces, {one_epoch}"
         )
     if seconds:
-        total = f"about {_duration(seconds / cost.workers)} of training with {_counted(cost.workers, 'process')}"
+        workers = counted(cost.workers, "process", "processes")
+        total = f"about {_duration(seconds / cost.workers)} of training with {workers}"
         lines.append(
             f"{total}, from a few steps that were timed on this machine; "
             "drawing, cutting, features and clustering come on top"
@@ -215,10 +217,6 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
-
-
-def _counted(number: int, one: str) -> str:
-    return f"{number} {one}" if number == 1 else f"{number} {one}{'es' if one.endswith('s') else 's'}"
 
 
 def _make_meter(registry_folder: str) -> Callable[[tuple[str, TrainSettings]], float | TaskLost]:

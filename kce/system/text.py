@@ -1,4 +1,4 @@
-"""Text of others, made visible."""
+"""Text of others, made visible, and numbers with their nouns."""
 
 from __future__ import annotations
 
@@ -33,3 +33,12 @@ def visible_text(text: str, keep: str = "") -> str:
         else character
         for character in text
     )
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A number with its noun.
+
+    >>> counted(1, "face"), counted(2, "category", "categories")
+    ('1 face', '2 categories')
+    """
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
