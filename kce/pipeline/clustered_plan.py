@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kce.audit.unlearned import UNLEARNED_NOTE
 from kce.features.reduction import align_rows, reduce_rows
@@ -14,7 +14,6 @@ from kce.registry import isolation
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from contextlib import AbstractContextManager
 
     from kce.pipeline.recipe import Recipe
     from kce.registry.registry import Registry
@@ -38,15 +37,17 @@ def cluster_rows(
     Returns:
         The plan, which says what it was made of.
     """
+    parts = {kind: registry.resolve_seeded(kind, getattr(recipe, kind), recipe.seed) for kind in ("aligner", "reducer")}
     with (
-        _component("aligner", recipe.aligner, recipe, registry) as aligner,
-        _component("reducer", recipe.reducer, recipe, registry) as reducer,
+        isolation.component(parts["aligner"], registry, recipe.timeout) as aligner,
+        isolation.component(parts["reducer"], registry, recipe.timeout) as reducer,
     ):
         aligned = align_rows(aligner, rows)
         progress("reducing and clustering", 0, 1)
         plan = _cluster(reduce_rows(reducer, aligned), recipe, registry, names)
     progress("reducing and clustering", 1, 1)
-    return plan if recipe.layer == "features" else replace(plan, made=f"{plan.made}; of {recipe.layer}")
+    made = [plan.made, f"of {recipe.layer}", *(f"{kind} {part.spec}" for kind, part in parts.items())]
+    return replace(plan, made="; ".join(made))
 
 
 def _cluster(rows: FeatureStream, recipe: Recipe, registry: Registry, names: int) -> MergePlan:
@@ -79,7 +80,3 @@ def mark_unlearned(plan: MergePlan, unlearned: Collection[str]) -> MergePlan:
     )
     votes = {name: f"{vote}; {UNLEARNED_NOTE}" if name in unlearned else vote for name, vote in plan.votes.items()}
     return replace(plan, votes=votes)
-
-
-def _component(kind: str, spec: str, recipe: Recipe, registry: Registry) -> AbstractContextManager[Any]:
-    return isolation.component(registry.resolve_seeded(kind, spec, recipe.seed), registry, recipe.timeout)

@@ -76,7 +76,8 @@ def test_the_plan_is_made_of_them_and_nothing_is_trained_again(done: tuple[Path,
     assert read_recipe(folder / "recipe.toml").layer == "logits"
     on_logits, on_features = (read_plan(at / "plan.toml") for at in (folder, other))
     assert on_logits.votes != on_features.votes  # distances of other rows
-    assert on_logits.made == f"{on_features.made}; of logits"
+    assert "; of features; aligner " in on_features.made
+    assert on_logits.made == on_features.made.replace("; of features;", "; of logits;")
     again = folder.with_name("again")
     run(again, recipe, REGISTRY, "plan", [other, folder])
     assert (again / "plan.toml").read_bytes() == (folder / "plan.toml").read_bytes()
