@@ -137,10 +137,10 @@ def by_clusters(
         means = _category_means(features, codes, len(categories))
         constrained = takes_cannot_link(clusterer)
         cannot_link = same_dataset_pairs(_category_datasets(features, codes)) if constrained else None
-        numbers = _cluster(clusterer, means.astype(np.float32), cannot_link)
+        numbers = cluster_numbers(clusterer, means.astype(np.float32), cannot_link)
     else:
         order = np.lexsort((np.unique(features.key, return_inverse=True)[1], codes))
-        clusters = _cluster(clusterer, finite(load_rows(features, clusterer).x)[order])
+        clusters = cluster_numbers(clusterer, finite(load_rows(features, clusterer).x)[order])
         shares = _cluster_shares(codes[order], clusters, len(categories))
         numbers = np.array([_largest_share(share) for share in shares])
     # Noise is not a cluster: each of its categories gets a number that no other has.
@@ -161,6 +161,41 @@ def by_clusters(
         _log.warning("%s was asked for %d classes and made %d", name, asked, classes_made)
         made += f"; asked for {asked} classes, made {classes_made}"
     return MergePlan(classes, votes, made, asked)
+
+
+def cluster_numbers(
+    clusterer: Any, x: NDArray[np.float32], cannot_link: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
+    """Cluster rows, check the answer, and number the clusters in the order of their first rows.
+
+    Args:
+        clusterer: Any ``kce.types.Clusterer``.
+        x: (n, dim) float32.
+        cannot_link: (n, n), for a clusterer that takes it.
+
+    Returns:
+        (n,) numbers from 0; -1 is noise.
+
+    Raises:
+        KCEError: If the answer is not one cluster number for each row.
+
+    Example:
+        >>> from sklearn.cluster import KMeans
+        >>> cluster_numbers(KMeans(2, n_init=1), np.array([[5.0], [0.0], [5.1]], np.float32)).tolist()
+        [0, 1, 0]
+    """
+    answer: NDArray[Any] = np.asarray(
+        clusterer.fit_predict(x) if cannot_link is None else clusterer.fit_predict(x, cannot_link=cannot_link)
+    )
+    if answer.shape != (len(x),) or answer.dtype.kind not in "iu" or (len(answer) and answer.min() < -1):
+        raise KCEError(
+            f"the clusterer {_name(clusterer)} returned {answer.shape} {answer.dtype}, not {len(x)} cluster numbers "
+            "(integers from 0 on, -1 for noise)",
+            "fix the clusterer, or use another",
+        )
+    clusters = answer.astype(np.int64)
+    places = {number: place for place, number in enumerate(dict.fromkeys(clusters[clusters >= 0].tolist()))}
+    return np.array([places.get(number, -1) for number in clusters.tolist()], dtype=np.int64)
 
 
 def same_partition(one: MergePlan, other: MergePlan) -> bool:
@@ -196,22 +231,6 @@ def _category_datasets(features: FeatureStream, codes: NDArray[np.int_]) -> NDAr
 
 def _name(clusterer: object) -> str:
     return str(getattr(clusterer, "name", type(clusterer).__name__))
-
-
-def _cluster(clusterer: Any, x: NDArray[np.float32], cannot_link: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
-    """Cluster rows, check the answer, and number the clusters in the order of their first rows."""
-    answer: NDArray[Any] = np.asarray(
-        clusterer.fit_predict(x) if cannot_link is None else clusterer.fit_predict(x, cannot_link=cannot_link)
-    )
-    if answer.shape != (len(x),) or answer.dtype.kind not in "iu" or (len(answer) and answer.min() < -1):
-        raise KCEError(
-            f"the clusterer {_name(clusterer)} returned {answer.shape} {answer.dtype}, not {len(x)} cluster numbers "
-            "(integers from 0 on, -1 for noise)",
-            "fix the clusterer, or use another",
-        )
-    clusters = answer.astype(np.int64)
-    places = {number: place for place, number in enumerate(dict.fromkeys(clusters[clusters >= 0].tolist()))}
-    return np.array([places.get(number, -1) for number in clusters.tolist()], dtype=np.int64)
 
 
 def _cluster_shares(codes: NDArray[np.int_], clusters: NDArray[np.int64], count: int) -> list[dict[int, float]]:

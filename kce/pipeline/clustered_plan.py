@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kce.audit.unlearned import UNLEARNED_NOTE
+from kce.errors import KCEError
 from kce.features.reduction import align_rows, reduce_rows
 from kce.merging.category_means import CategoryMeans
 from kce.merging.plans import by_clusters
+from kce.merging.stability import count_joined, mark_doubtful
 from kce.registry import isolation
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from kce.pipeline.recipe import Recipe
     from kce.registry.registry import Registry
-    from kce.types import FeatureStream, MergePlan, Progress
+    from kce.types import Clusterer, FeatureStream, MergePlan, Progress
 
 _log = logging.getLogger("kce.pipeline.clustered_plan")
 
@@ -63,10 +65,20 @@ def _cluster(rows: FeatureStream, recipe: Recipe, registry: Registry, names: int
     part = registry.resolve_seeded("clusterer", recipe.clusterer, recipe.seed, **parameters)
     with isolation.component(part, registry, recipe.timeout) as clusterer:
         plan = by_clusters(rows, clusterer, recipe.vote, part.spec, part.parameters.get("n_clusters"))
+        if recipe.vote == "means":
+            plan = _mark_doubtful(plan, means, clusterer, recipe.seed)
     if count is None:
         return plan
     _log.info("%s", count.describe())
     return replace(plan, made=f"{plan.made}; {count.describe()}", between=(count.low, count.high))
+
+
+def _mark_doubtful(plan: MergePlan, means: CategoryMeans, clusterer: Clusterer, seed: int) -> MergePlan:
+    try:
+        return mark_doubtful(plan, count_joined(means, clusterer, seed))
+    except KCEError as error:  # the plan is there: it is not lost for what is said of it
+        _log.warning("how surely categories are joined is not known: %s", error.message)
+        return plan
 
 
 def mark_unlearned(plan: MergePlan, unlearned: Collection[str]) -> MergePlan:
