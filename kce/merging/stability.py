@@ -26,6 +26,7 @@ SURE = 0.9
 LEAST_PARTS = 5
 """Parts of the recordings that a category must be in, at least: resamples of fewer say nothing."""
 _MENTIONED = 0.1  # a category that is joined less often is not worth a word
+_NAMED = 5  # doubtful pairs, in the log
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,12 +97,17 @@ def mark_doubtful(plan: MergePlan, joined: Joined) -> MergePlan:
     for category, vote in plan.votes.items():
         own = {name: share for name, share in joined.partners(category).items() if share >= _MENTIONED}
         if own:
-            votes[category] = f"{vote}; resampled, with " + ", ".join(f"{n} {s:.0%}" for n, s in [*own.items()][:3])
+            votes[category] = f"{vote}; resampled, with " + ", ".join(
+                f"{name} {share:.0%}" for name, share in own.items()
+            )
     doubtful = joined.doubtful(plan)
     if doubtful:
+        named = [f"{a} with {b} ({share:.0%})" for (a, b), share in [*doubtful.items()][:_NAMED]]
+        if len(doubtful) > _NAMED:
+            named.append(f"and {len(doubtful) - _NAMED} more, see the comments in plan.toml")
         _log.warning(
-            "other choices of recordings often make another plan: it joins %s; believe these less, and look at the "
-            "comments in plan.toml",
-            ", ".join(f"{a} with {b} in {share:.0%} of {ROUNDS}" for (a, b), share in doubtful.items()),
+            "pairs that the plan joins, but less than %.0f%% of the plans of resampled recordings: %s",
+            100 * SURE,
+            ", ".join(named),
         )
     return replace(plan, votes=votes)

@@ -4,7 +4,8 @@
         [--against TRAINING ALIGNER CLUSTERER]
 
 For each way of storing, of plans at the true number of classes: the share of the pairs of categories that a plan joined
-that are of one method; of those that the first two networks of a world both joined; and of those that one alone did.
+that are of one method; of those that are joined in 90 % of the resamples of their recordings, or in fewer, as the plan
+says; of those that the first two networks of a world both joined; and of those that one alone did.
 Intervals are Wilson's, 95 %, over pairs, taken as independent. `difference` is that of the ARI to the plans of
 ``--against`` (default: the paper's way), mean over worlds with Student's 95 % interval.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
@@ -25,19 +27,26 @@ from kce.bench.cell_store import read_cells
 from kce.bench.drawn_faces import read_methods
 from kce.evaluation.paired_tests import mean_with_interval
 from kce.merging.plan_file import read_plan
+from kce.merging.stability import SURE
 from tests.benchmarks.audit_findings import share
 
 Way = tuple[str, str, str]
 """Training, aligner, clusterer."""
-Pairs = set[tuple[str, str]]
+Pairs = dict[tuple[str, str], bool]
+"""Pairs of categories, and whether they are joined in nearly all resamples."""
 
 
 def joined(folder: Path, cell: dict[str, Any]) -> Pairs:
     """The pairs of categories that are in one class of a cell's plan."""
     setting = AlignSetting(*(cell[name] for name in ("world", "kind", "amount", "training", "net")))
     run = AlignCell(setting, cell["aligner"], cell["clusterer"], cell["k"]).run
-    plan = read_plan(folder / run / "plan.toml").classes
-    return {(a, b) for a, b in combinations(sorted(plan), 2) if plan[a] == plan[b]}
+    plan = read_plan(folder / run / "plan.toml")
+    together = {name: dict(re.findall(r"(?:with|,) (\S+) (\d+)%", vote)) for name, vote in plan.votes.items()}
+    return {
+        (a, b): int(together[a].get(b, 0)) >= 100 * SURE
+        for a, b in combinations(sorted(plan.classes), 2)
+        if plan.classes[a] == plan.classes[b]
+    }
 
 
 def measured(folder: Path, cells: list[dict[str, Any]], way: Way, against: Way) -> dict[str, Any]:
@@ -51,16 +60,19 @@ def measured(folder: Path, cells: list[dict[str, Any]], way: Way, against: Way) 
         worlds.setdefault(cell["world"], []).append(joined(folder, cell))
     for world, plans in worlds.items():
         method = read_methods(folder, world)
-        found = {"one network": plans}
+        found = {"one network": [{*pairs} for pairs in plans]}
+        for name, wanted in (("in most resamples", True), ("in fewer", False)):
+            found[name] = [{pair for pair, sure in pairs.items() if sure == wanted} for pairs in plans]
         if len(plans) > 1:
-            found |= {"both networks": [plans[0] & plans[1]], "one of two alone": [plans[0] ^ plans[1]]}
+            first, second, *_ = found["one network"]
+            found |= {"both networks": [first & second], "one of two alone": [first ^ second]}
         for name, sets in found.items():
             for pairs in sets:
                 counts[name] += len(pairs)
                 counts[f"{name}, right"] += sum(method[a] == method[b] for a, b in pairs)
     shares = {
         name: share(counts[f"{name}, right"], counts[name])
-        for name in ("one network", "both networks", "one of two alone")
+        for name in ("one network", "in most resamples", "in fewer", "both networks", "one of two alone")
     }
     return {"pairs": shares, "difference": difference(own, others)}
 

@@ -64,7 +64,7 @@ def test_a_category_between_two_others_is_with_either_and_that_is_said(
     mate = next(name for name in partners if plan.classes[name] == plan.classes["B_x"])
     doubtful = joined.doubtful(plan)
     assert doubtful == ({(mate, "B_x"): partners[mate]} if partners[mate] < SURE else {})
-    assert (f"{mate} with B_x in {partners[mate]:.0%}" in caplog.text) == bool(doubtful)
+    assert (f"{mate} with B_x ({partners[mate]:.0%})" in caplog.text) == bool(doubtful)
 
 
 @settings(deadline=None, max_examples=20)
