@@ -386,6 +386,8 @@ class MergePlan:
         made: How the plan was made.
         asked: Number of classes that was asked for, which need not be the number that was made; None = none was.
         between: The lowest and the highest number of classes that is possible, if `asked` is an estimate; else None.
+        doubtful: Pairs of categories that are in one class, though fewer than 90 % of the plans of resampled recordings
+            have them so, each with that share.
         edited_from: Hash of the plan that was made, if a person changed its classes since; "unknown" if it is not known
             whether one did; empty = it is as it was made. `made` and `votes` are then those of the plan that was made.
 
@@ -405,6 +407,7 @@ class MergePlan:
     asked: int | None = None
     edited_from: str = ""
     between: tuple[int, int] | None = None
+    doubtful: tuple[tuple[str, str, float], ...] = ()
 
     @property
     def edited(self) -> bool:

@@ -38,6 +38,8 @@ class PlanFile(Document):
         made: How the plan came about.
         asked: Number of classes that was asked for; absent where none was.
         between: The lowest and the highest number of classes that is possible, if `asked` is an estimate; else absent.
+        doubtful: Pairs of categories that are joined by fewer than 90 % of the plans of resampled recordings, each with
+            that share; absent where there are none.
         made_hash: Hash of the classes as they were made, by ``partition_hash``; absent in a plan written by hand.
         edited: Whether a run found other classes than those. It is for people: readers compare the hashes.
     """
@@ -50,6 +52,7 @@ class PlanFile(Document):
     made: str = ""
     asked: int | None = None
     between: tuple[int, int] | None = None
+    doubtful: tuple[tuple[str, str, float], ...] = ()
     made_hash: str = ""
     edited: bool = False
 
@@ -119,6 +122,8 @@ def write_plan(path: Path, plan: MergePlan) -> None:
         document["asked"] = plan.asked
     if plan.between is not None:
         document["between"] = list(plan.between)
+    if plan.doubtful:
+        document["doubtful"] = [list(pair) for pair in plan.doubtful]
     if plan.edited_from != UNKNOWN_HASH:
         document["made_hash"] = plan.edited_from or partition_hash(plan)
     if plan.edited:
@@ -155,7 +160,7 @@ def read_plan(path: Path) -> MergePlan:
     classes = tomlkit.parse(read_regular_text(path))["classes"]
     comments = {category: classes[category].trivia.comment for category in spec.classes}
     votes = {category: comment.lstrip("# ") for category, comment in comments.items() if comment}
-    plan = MergePlan(spec.classes, votes, spec.made, spec.asked, between=spec.between)
+    plan = MergePlan(spec.classes, votes, spec.made, spec.asked, between=spec.between, doubtful=spec.doubtful)
     made_hash = spec.made_hash or (UNKNOWN_HASH if spec.made else "")
     return plan if made_hash in ("", partition_hash(plan)) else replace(plan, edited_from=made_hash)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -19,14 +18,12 @@ if TYPE_CHECKING:
 
     from kce.types import Clusterer, MergePlan
 
-_log = logging.getLogger("kce.merging.stability")
-
 SURE = 0.9
 """A join is doubtful if fewer of the resamples have it. The figures are in the manual's page on storage artefacts."""
 LEAST_PARTS = 5
 """Parts of the recordings that a category must be in, at least: resamples of fewer say nothing."""
 _MENTIONED = 0.1  # a category that is joined less often is not worth a word
-_NAMED = 5  # doubtful pairs, in the log
+_NAMED = 5  # doubtful pairs, in a remark
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,14 +45,14 @@ class Joined:
         found = {name: float(s) for name, s in zip(self.label, own, strict=True) if s > 0 and name != category}
         return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
-    def doubtful(self, plan: MergePlan) -> dict[tuple[str, str], float]:
+    def doubtful(self, plan: MergePlan) -> tuple[tuple[str, str, float], ...]:
         """The pairs that the plan joins and fewer than SURE of the resamples do, the most doubtful first."""
-        pairs = {
-            (self.label[i], self.label[j]): float(self.share[i, j])
+        pairs = [
+            (self.label[i], self.label[j], float(self.share[i, j]))
             for i, j in combinations(range(len(self.label)), 2)
             if plan.classes[self.label[i]] == plan.classes[self.label[j]] and self.share[i, j] < SURE
-        }
-        return dict(sorted(pairs.items(), key=lambda item: item[1]))
+        ]
+        return tuple(sorted(pairs, key=lambda pair: pair[2]))
 
 
 def count_joined(means: CategoryMeans, clusterer: Clusterer, seed: int) -> Joined:
@@ -92,22 +89,27 @@ def count_joined(means: CategoryMeans, clusterer: Clusterer, seed: int) -> Joine
 
 
 def mark_doubtful(plan: MergePlan, joined: Joined) -> MergePlan:
-    """Say in the plan's votes how often categories came together, and in the log which joins are doubtful."""
+    """Say in the plan how often categories came together, and which of its joins are doubtful."""
     votes = dict(plan.votes)
     for category, vote in plan.votes.items():
-        own = {name: share for name, share in joined.partners(category).items() if share >= _MENTIONED}
+        own = [f"{name} {share:.0%}" for name, share in joined.partners(category).items() if share >= _MENTIONED]
         if own:
-            votes[category] = f"{vote}; resampled, with " + ", ".join(
-                f"{name} {share:.0%}" for name, share in own.items()
-            )
-    doubtful = joined.doubtful(plan)
-    if doubtful:
-        named = [f"{a} with {b} ({share:.0%})" for (a, b), share in [*doubtful.items()][:_NAMED]]
-        if len(doubtful) > _NAMED:
-            named.append(f"and {len(doubtful) - _NAMED} more, see the comments in plan.toml")
-        _log.warning(
-            "pairs that the plan joins, but less than %.0f%% of the plans of resampled recordings: %s",
-            100 * SURE,
-            ", ".join(named),
-        )
-    return replace(plan, votes=votes)
+            votes[category] = f"{vote}; resampled, with {', '.join(own)}"
+    return replace(plan, votes=votes, doubtful=joined.doubtful(plan))
+
+
+def doubt_remarks(plan: MergePlan) -> list[str]:
+    """What a reader of a plan must know of what it joins, as far as a person left it so.
+
+    Example:
+        >>> from kce import MergePlan
+        >>> doubt_remarks(MergePlan({"A_x": "x", "B_x": "x"}, doubtful=(("A_x", "B_x", 0.66),)))
+        ['joined by less than 90% of the plans of resampled recordings: A_x with B_x (66%)']
+    """
+    pairs = [pair for pair in plan.doubtful if plan.classes.get(pair[0]) == plan.classes.get(pair[1])]
+    if not pairs:
+        return []
+    named = [f"{a} with {b} ({share:.0%})" for a, b, share in pairs[:_NAMED]]
+    if len(pairs) > _NAMED:
+        named.append(f"and {len(pairs) - _NAMED} more, see plan.toml")
+    return [f"joined by less than {SURE:.0%} of the plans of resampled recordings: {', '.join(named)}"]

@@ -25,6 +25,7 @@ from kce.merging.aligner_inputs import collect_reals, sample_viewed_rows
 from kce.merging.class_count import count_remarks
 from kce.merging.plan_file import check_plan, mark_edit, plan_origin, read_plan, write_plan
 from kce.merging.plans import at_random, by_name, unmerged_plan
+from kce.merging.stability import doubt_remarks
 from kce.pipeline.clustered_plan import cluster_rows, mark_unlearned
 from kce.pipeline.networks import Networks
 from kce.pipeline.plan_edits import edit_remarks, refuse_late_edit
@@ -178,7 +179,7 @@ def _refuse_other_choices(path: Path, recipe: Recipe) -> None:
 
 def _plan_remarks(plan: MergePlan, recipe: Recipe) -> list[str]:
     """What a reader of results must know of the plan."""
-    return [*edit_remarks(plan), *count_remarks(plan, recipe.train.loss)]
+    return [*edit_remarks(plan), *count_remarks(plan, recipe.train.loss), *doubt_remarks(plan)]
 
 
 def _weights(folder: Path, network: str) -> Path:

@@ -220,7 +220,8 @@ def restrict_plan(path: Path, known: Sequence[str]) -> MergePlan:
     if missing:
         raise KCEError(f"the plan {path} does not name {missing[0]}", "a plan gives every known category one class")
     votes = {category: vote for category, vote in plan.votes.items() if category in classes}
-    return replace(plan, classes=classes, votes=votes)
+    doubtful = tuple(pair for pair in plan.doubtful if {*pair[:2]} <= {*classes})
+    return replace(plan, classes=classes, votes=votes, doubtful=doubtful)
 
 
 def count_trainings(runs: Sequence[StudyRun]) -> int:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
@@ -27,7 +26,6 @@ from kce.bench.cell_store import read_cells
 from kce.bench.drawn_faces import read_methods
 from kce.evaluation.paired_tests import mean_with_interval
 from kce.merging.plan_file import read_plan
-from kce.merging.stability import SURE
 from tests.benchmarks.audit_findings import share
 
 Way = tuple[str, str, str]
@@ -41,9 +39,9 @@ def joined(folder: Path, cell: dict[str, Any]) -> Pairs:
     setting = AlignSetting(*(cell[name] for name in ("world", "kind", "amount", "training", "net")))
     run = AlignCell(setting, cell["aligner"], cell["clusterer"], cell["k"]).run
     plan = read_plan(folder / run / "plan.toml")
-    together = {name: dict(re.findall(r"(?:with|,) (\S+) (\d+)%", vote)) for name, vote in plan.votes.items()}
+    doubtful = {frozenset(pair[:2]) for pair in plan.doubtful}
     return {
-        (a, b): int(together[a].get(b, 0)) >= 100 * SURE
+        (a, b): {a, b} not in doubtful
         for a, b in combinations(sorted(plan.classes), 2)
         if plan.classes[a] == plan.classes[b]
     }

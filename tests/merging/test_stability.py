@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import logging
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from kce.merging.category_means import CategoryMeans
+from kce.merging.plan_file import read_plan, write_plan
 from kce.merging.plans import by_clusters
-from kce.merging.stability import LEAST_PARTS, SURE, count_joined, mark_doubtful
+from kce.merging.stability import LEAST_PARTS, SURE, count_joined, doubt_remarks, mark_doubtful
 from kce.registry.defaults import build_default
-from kce.types import Clusterer, Features
+from kce.study.grid import restrict_plan
+from kce.types import Clusterer, Features, MergePlan
 
 
 def means(places: dict[str, float], recordings: int = 40, scatter: float = 1.0, seed: int = 0) -> CategoryMeans:
@@ -51,7 +54,7 @@ def test_what_is_far_from_all_else_comes_together_always_and_the_rest_never() ->
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_category_between_two_others_is_with_either_and_that_is_said(
-    seed: int, caplog: pytest.LogCaptureFixture
+    seed: int,
 ) -> None:
     given = means({"A_x": -1.0, "A_y": 1.0, "B_x": 0.0}, scatter=4.0, seed=seed)
     joined = count_joined(given, near(2), 0)
@@ -62,9 +65,29 @@ def test_a_category_between_two_others_is_with_either_and_that_is_said(
     first, share = next(iter(partners.items()))
     assert f"resampled, with {first} {share:.0%}" in plan.votes["B_x"]
     mate = next(name for name in partners if plan.classes[name] == plan.classes["B_x"])
-    doubtful = joined.doubtful(plan)
-    assert doubtful == ({(mate, "B_x"): partners[mate]} if partners[mate] < SURE else {})
-    assert (f"{mate} with B_x ({partners[mate]:.0%})" in caplog.text) == bool(doubtful)
+    assert plan.doubtful == (((mate, "B_x", partners[mate]),) if partners[mate] < SURE else ())
+    assert [f"{mate} with B_x ({partners[mate]:.0%})" in remark for remark in doubt_remarks(plan)] == [
+        True for _ in plan.doubtful
+    ]
+    apart = replace(plan, classes={name: name for name in plan.classes}, edited_from="0" * 32)
+    assert not doubt_remarks(apart)  # a person took them apart
+
+
+def test_many_doubtful_pairs_are_counted() -> None:
+    names = [f"A_{number}" for number in range(9)]
+    plan = MergePlan(dict.fromkeys(names, "x"), doubtful=tuple((names[0], other, 0.5) for other in names[1:]))
+    (remark,) = doubt_remarks(plan)
+    assert "A_0 with A_5 (50%), and 3 more" in remark
+    assert "A_6" not in remark
+
+
+def test_doubts_are_kept_in_the_file(tmp_path: Path) -> None:
+    plan = MergePlan({"A_x": "x", "B_x": "x", "B_y": "y"}, doubtful=(("A_x", "B_x", 0.66),))
+    write_plan(tmp_path / "plan.toml", plan)
+    assert read_plan(tmp_path / "plan.toml").doubtful == plan.doubtful
+    write_plan(tmp_path / "sure.toml", replace(plan, doubtful=()))
+    assert "doubtful" not in (tmp_path / "sure.toml").read_text(encoding="utf-8")
+    assert restrict_plan(tmp_path / "plan.toml", ["A_x", "B_y"]).doubtful == ()
 
 
 @settings(deadline=None, max_examples=20)
@@ -86,14 +109,12 @@ def test_the_more_recordings_the_surer() -> None:
     assert shares[0] < shares[1] == 1
 
 
-def test_of_a_few_recordings_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_of_a_few_recordings_nothing_is_said() -> None:
     given = means({"A_x": 0, "A_y": 1, "B_x": 0.4}, recordings=LEAST_PARTS - 1)
     joined = count_joined(given, near(2), 0)
     assert np.isnan(joined.share).all()
     plan = by_clusters(given.rows(), near(2))
-    with caplog.at_level(logging.WARNING):
-        assert mark_doubtful(plan, joined) == plan
-    assert not caplog.records
+    assert mark_doubtful(plan, joined) == plan
 
 
 def test_noise_is_with_nothing() -> None:

@@ -6,6 +6,7 @@ import logging
 import re
 import shutil
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import cv2
@@ -197,13 +198,17 @@ def test_an_estimated_number_of_classes_comes_with_what_is_possible(
     assert len(counts) == 1  # it does not depend on what is clustered
     # What is undecidable is said whenever the plan is used, and in the report.
     path = tmp_path / "means" / "plan.toml"
-    text = re.sub(r"between = .*", "between = [1, 99]", path.read_text(encoding="utf-8"))
+    classes = read_plan(path).classes
+    a, b = next(pair for pair in combinations(KNOWN, 2) if classes[pair[0]] == classes[pair[1]])
+    text = re.sub(r"^doubtful = .*$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    text = re.sub(r"between = .*", f'between = [1, 99]\ndoubtful = [["{a}", "{b}", 0.66]]', text)
     path.write_text(text, encoding="utf-8")
     caplog.clear()
     report = run(tmp_path / "means", estimated, REGISTRY)
     assert any("undecidable" in record.getMessage() for record in caplog.records)
     assert any("1 to 99 are possible" in remark for remark in report["remarks"])
     assert any("probably too high" in remark for remark in report["remarks"])  # the loss is softmax
+    assert any(f"{a} with {b} (66%)" in remark for remark in report["remarks"])
     assert not report["edited"]
 
 
