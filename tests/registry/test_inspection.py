@@ -206,9 +206,9 @@ def test_what_hung_is_tried_again_when_it_is_asked_for_and_after_an_hour(
 def test_what_is_slow_and_at_work_is_waited_for_where_it_is_asked_for(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inspection, "LONG_LIMIT", 1.0)
+    monkeypatch.setattr(inspection, "LONG_LIMIT", 2.0)
     working = (
-        "import time\nend = time.time() + 2.5\nwhile time.time() < end:\n    sum(range(300_000)); time.sleep(0.05)\n"
+        "import time\nend = time.time() + 5\nwhile time.time() < end:\n    sum(range(300_000)); time.sleep(0.05)\n"
     )
     plugins = {
         "works": f"{working}{good('works')}",
@@ -218,7 +218,7 @@ def test_what_is_slow_and_at_work_is_waited_for_where_it_is_asked_for(
     registry = plant(tmp_path, **plugins)
     assert registry.plugins.offers("works")
     for name in ("sleeps", "spins"):
-        with pytest.raises(BrokenPlugin, match="takes longer than 1 seconds"):
+        with pytest.raises(BrokenPlugin, match="takes longer than 2 seconds"):
             registry.plugins.offers(name)
 
 
