@@ -27,6 +27,7 @@ from scipy.fft import dctn
 from sklearn.metrics import adjusted_rand_score
 
 from kce.bench.drawn_faces import read_methods
+from kce.evaluation.agreement import ARI_RANGE
 from kce.evaluation.paired_tests import mean_with_interval
 from kce.faces.folder import read_faces
 from kce.faces.loader import Pixels
@@ -116,18 +117,13 @@ def measured(folder: Path, network: Network) -> dict[str, dict[str, Any]]:
             for aligner in ALIGNERS:
                 own = values.setdefault(stored, {}).setdefault(f"{name}, {aligner}", [])
                 own.append(agreement(rows, unknown, methods, aligner))
-    return {
-        stored: {
-            name: {
-                "mean": (told := mean_with_interval(own)).mean,
-                "interval": told.interval,
-                "worst": min(own),
-                "n": len(own),
-            }
-            for name, own in ways.items()
-        }
-        for stored, ways in values.items()
-    }
+    return {stored: {name: figures(own) for name, own in ways.items()} for stored, ways in values.items()}
+
+
+def figures(values: list[float]) -> dict[str, Any]:
+    """Mean, interval within the range of an ARI, worst and n."""
+    estimate = mean_with_interval(values, ARI_RANGE)
+    return {"mean": estimate.mean, "interval": estimate.interval, "worst": min(values), "n": estimate.n}
 
 
 def main() -> None:
