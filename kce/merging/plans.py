@@ -135,12 +135,10 @@ def by_clusters(
     categories = labels.tolist()
     if vote == "means":
         means = _category_means(features, codes, len(categories))
-        constrained = takes_cannot_link(clusterer)
-        cannot_link = same_dataset_pairs(_category_datasets(features, codes)) if constrained else None
-        numbers = cluster_numbers(clusterer, means.astype(np.float32), cannot_link)
+        numbers = cluster_means(clusterer, means, _category_datasets(features, codes))
     else:
         order = np.lexsort((np.unique(features.key, return_inverse=True)[1], codes))
-        clusters = cluster_numbers(clusterer, finite(load_rows(features, clusterer).x)[order])
+        clusters = _cluster(clusterer, finite(load_rows(features, clusterer).x)[order])
         shares = _cluster_shares(codes[order], clusters, len(categories))
         numbers = np.array([_largest_share(share) for share in shares])
     # Noise is not a cluster: each of its categories gets a number that no other has.
@@ -163,39 +161,27 @@ def by_clusters(
     return MergePlan(classes, votes, made, asked)
 
 
-def cluster_numbers(
-    clusterer: Any, x: NDArray[np.float32], cannot_link: NDArray[np.bool_] | None = None
-) -> NDArray[np.int64]:
-    """Cluster rows, check the answer, and number the clusters in the order of their first rows.
+def cluster_means(clusterer: Clusterer, means: NDArray[np.float64], datasets: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Cluster the means of categories; those of one dataset stay apart if the clusterer can keep them apart.
 
     Args:
-        clusterer: Any ``kce.types.Clusterer``.
-        x: (n, dim) float32.
-        cannot_link: (n, n), for a clusterer that takes it.
+        clusterer: Any clusterer; a ``kce.types.ConstrainedClusterer`` is told which categories are of one dataset.
+        means: (n, dim).
+        datasets: (n,) the dataset of each category.
 
     Returns:
-        (n,) numbers from 0; -1 is noise.
+        (n,) numbers from 0, in the order of their first categories; -1 is noise.
 
     Raises:
-        KCEError: If the answer is not one cluster number for each row.
+        KCEError: If the answer is not one cluster number for each category.
 
     Example:
         >>> from sklearn.cluster import KMeans
-        >>> cluster_numbers(KMeans(2, n_init=1), np.array([[5.0], [0.0], [5.1]], np.float32)).tolist()
+        >>> cluster_means(KMeans(2, n_init=1), np.array([[5.0], [0.0], [5.1]]), np.array(["A", "A", "B"])).tolist()
         [0, 1, 0]
     """
-    answer: NDArray[Any] = np.asarray(
-        clusterer.fit_predict(x) if cannot_link is None else clusterer.fit_predict(x, cannot_link=cannot_link)
-    )
-    if answer.shape != (len(x),) or answer.dtype.kind not in "iu" or (len(answer) and answer.min() < -1):
-        raise KCEError(
-            f"the clusterer {_name(clusterer)} returned {answer.shape} {answer.dtype}, not {len(x)} cluster numbers "
-            "(integers from 0 on, -1 for noise)",
-            "fix the clusterer, or use another",
-        )
-    clusters = answer.astype(np.int64)
-    places = {number: place for place, number in enumerate(dict.fromkeys(clusters[clusters >= 0].tolist()))}
-    return np.array([places.get(number, -1) for number in clusters.tolist()], dtype=np.int64)
+    cannot_link = same_dataset_pairs(datasets) if takes_cannot_link(clusterer) else None
+    return _cluster(clusterer, means.astype(np.float32), cannot_link)
 
 
 def same_partition(one: MergePlan, other: MergePlan) -> bool:
@@ -231,6 +217,22 @@ def _category_datasets(features: FeatureStream, codes: NDArray[np.int_]) -> NDAr
 
 def _name(clusterer: object) -> str:
     return str(getattr(clusterer, "name", type(clusterer).__name__))
+
+
+def _cluster(clusterer: Any, x: NDArray[np.float32], cannot_link: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+    """Cluster rows, check the answer, and number the clusters in the order of their first rows."""
+    answer: NDArray[Any] = np.asarray(
+        clusterer.fit_predict(x) if cannot_link is None else clusterer.fit_predict(x, cannot_link=cannot_link)
+    )
+    if answer.shape != (len(x),) or answer.dtype.kind not in "iu" or (len(answer) and answer.min() < -1):
+        raise KCEError(
+            f"the clusterer {_name(clusterer)} returned {answer.shape} {answer.dtype}, not {len(x)} cluster numbers "
+            "(integers from 0 on, -1 for noise)",
+            "fix the clusterer, or use another",
+        )
+    clusters = answer.astype(np.int64)
+    places = {number: place for place, number in enumerate(dict.fromkeys(clusters[clusters >= 0].tolist()))}
+    return np.array([places.get(number, -1) for number in clusters.tolist()], dtype=np.int64)
 
 
 def _cluster_shares(codes: NDArray[np.int_], clusters: NDArray[np.int64], count: int) -> list[dict[int, float]]:

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kce.merging.category_means import ROUNDS, CategoryMeans
-from kce.merging.class_count import same_dataset_pairs
-from kce.merging.plans import cluster_numbers
-from kce.registry.validation import takes_cannot_link
+from kce.merging.plans import cluster_means
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,10 +75,9 @@ def count_joined(means: CategoryMeans, clusterer: Clusterer, seed: int) -> Joine
         >>> count_joined(CategoryMeans.of(rows), KMeans(2, n_init=1, random_state=0), seed=0).partners("A_x")
         {'B_x': 1.0}
     """
-    cannot_link = same_dataset_pairs(means.dataset) if takes_cannot_link(clusterer) else None
     together = np.zeros((len(means.label), len(means.label)))
     for drawn in means.resampled(ROUNDS, seed):
-        numbers = cluster_numbers(clusterer, drawn.astype(np.float32), cannot_link)
+        numbers = cluster_means(clusterer, drawn, means.dataset)
         together += (numbers[:, None] == numbers[None]) & (numbers >= 0)[:, None]
     share = together / ROUNDS
     few = (means.counts > 0).sum(axis=1) < LEAST_PARTS

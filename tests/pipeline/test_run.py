@@ -153,7 +153,7 @@ def test_what_is_not_known_or_was_not_made_is_said_in_the_report(
     coarse = chosen.changed(faces=str(faces), clusterer="birch:threshold=1e9", k=4, reducer="none")
     result = run(tmp_path / "run", coarse, REGISTRY)
     assert (result["asked"], result["classes"], result["unknown_recordings"], result["n"]) == (4, 1, 24, 24)
-    assert "asked for 4 classes, made 1" in result["made"]
+    assert result["made"].endswith("asked for 4 classes, made 1; of features; aligner none; reducer none")
     assert read_plan(tmp_path / "run" / "plan.toml").asked == 4
     assert any("recording of 24 of 24 rows is unknown" in remark for remark in result["remarks"])
     assert any("recording of 96 of 96 known faces is unknown" in remark for remark in result["remarks"])
