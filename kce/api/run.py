@@ -139,7 +139,7 @@ def run(
         k: Number of classes; "name": as many as there are names; "estimate": from the features.
         layer: What the plan is made of: the network's features, or the classifier's logits.
         per_class: Training faces per class; by default as many as every class has.
-        epochs: Passes over the training faces.
+        epochs: Passes over the training faces; 0 = the network keeps the weights that it begins with.
         batch_size: Faces per step, over all devices.
         lr: Highest learning rate.
         weight_decay: Weight decay of AdamW.

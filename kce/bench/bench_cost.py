@@ -76,8 +76,8 @@ class BenchCost:
 
     @property
     def networks(self) -> int:
-        """Networks to train."""
-        return sum(one.networks for one in self.trainings)
+        """Networks to train: those that keep the weights they begin with are not among them."""
+        return sum(one.networks for one in self.trainings if one.settings.epochs)
 
 
 def aligner_cost(
@@ -182,13 +182,16 @@ def describe_bench_cost(cost: BenchCost, registry: Registry) -> list[str]:
     worlds, networks = counted(cost.worlds, "world"), counted(cost.networks, "network")
     folders, cells = counted(cost.folders, "face folder"), counted(cost.cells, "cell")
     lines = [f"{worlds} to draw, {folders} to store differently, {networks} to train, {cells}"]
-    if not cost.trainings:
+    trained = [one for one in cost.trainings if one.settings.epochs]
+    kept = [one for one in cost.trainings if not one.settings.epochs]
+    lines += [f"{one.name}: {counted(one.networks, 'network')}, not trained" for one in kept]
+    if not trained:
         return lines
-    ways = [(one.backbone, one.settings) for one in cost.trainings]
+    ways = [(one.backbone, one.settings) for one in trained]
     with Workers(1, _make_meter, (str(registry.folder.absolute()),), limit=_LIMIT, tries=1) as pool:
         rates = [rate for _, rate in pool.map_ahead(ways)]
     seconds = 0.0
-    for one, rate in zip(cost.trainings, rates, strict=True):
+    for one, rate in zip(trained, rates, strict=True):
         if not isinstance(rate, float):
             lines.append(f"{one.name}: a step could not be timed: {rate.reason}")
             continue

@@ -48,7 +48,7 @@ def run(
     per_class: Annotated[
         int | None, typer.Option(help="Training faces per class.", show_default="as many as every class has")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training faces.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training faces; 0: train nothing.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Faces per step, over all devices.")] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Weight decay of AdamW.")] = None,

@@ -146,12 +146,13 @@ def _count_at(
     return [len(distances) - int((heights < scale * share).sum()) for share in shares]
 
 
-def count_remarks(plan: MergePlan, loss: str) -> list[str]:
+def count_remarks(plan: MergePlan, loss: str | None) -> list[str]:
     """What a reader of a plan must know of its number of classes: that it is undecidable, or bound to be too high.
 
     Args:
         plan: Its number of classes may have been estimated.
-        loss: What the network was trained with, whose features were counted; see ``TrainSettings``.
+        loss: What the network was trained with, whose features were counted; see ``TrainSettings``. None = it was
+            not trained.
 
     Example:
         >>> from kce import MergePlan

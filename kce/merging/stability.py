@@ -103,7 +103,8 @@ def doubt_remarks(plan: MergePlan) -> list[str]:
         >>> doubt_remarks(MergePlan({"A_x": "x", "B_x": "x"}, doubtful=(("A_x", "B_x", 0.66),)))
         ['joined by less than 90% of the plans of resampled recordings: A_x with B_x (66%)']
     """
-    pairs = [pair for pair in plan.doubtful if plan.classes.get(pair[0]) == plan.classes.get(pair[1])]
+    classes = plan.classes  # an edited plan may lack one of them
+    pairs = [(a, b, share) for a, b, share in plan.doubtful if a in classes and classes[a] == classes.get(b)]
     if not pairs:
         return []
     named = [f"{a} with {b} ({share:.0%})" for a, b, share in pairs[:_NAMED]]

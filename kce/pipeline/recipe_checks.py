@@ -66,6 +66,10 @@ def check_choices(recipe: Recipe, registry: Registry) -> None:
     if recipe.plan not in PLANS and not Path(recipe.plan).is_file():
         raise UnknownName.among("plan", recipe.plan, PLANS, "or give the path of a plan.toml")
     check_train_settings(recipe.train)
+    if recipe.layer == "logits" and not recipe.train.epochs:
+        raise KCEError(
+            "epochs = 0 trains no classifier, so its logits are chance", 'take layer = "features", or train: epochs = 3'
+        )
     _check_numbers(recipe)
 
 

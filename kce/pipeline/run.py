@@ -179,7 +179,18 @@ def _refuse_other_choices(path: Path, recipe: Recipe) -> None:
 
 def _plan_remarks(plan: MergePlan, recipe: Recipe) -> list[str]:
     """What a reader of results must know of the plan."""
-    return [*edit_remarks(plan), *count_remarks(plan, recipe.train.loss), *doubt_remarks(plan)]
+    loss = recipe.train.loss if recipe.train.epochs else None
+    return [*edit_remarks(plan), *count_remarks(plan, loss), *doubt_remarks(plan)]
+
+
+def _training_remarks(recipe: Recipe) -> list[str]:
+    """What a reader of results must know of the networks."""
+    if recipe.train.epochs:
+        return []
+    return [
+        "nothing was trained (epochs = 0): features are those of the weights that networks begin with, and their "
+        "scores do not depend on the plan"
+    ]
 
 
 def _weights(folder: Path, network: str) -> Path:
@@ -232,7 +243,7 @@ class _Stages:
     def do(self, until: str) -> dict[str, Any]:
         """Do what is not done yet, in the order of the stages."""
         stages = STAGES[: STAGES.index(until) + 1]
-        for remark in self._held_out_remarks():
+        for remark in [*_training_remarks(self.recipe), *self._held_out_remarks()]:
             _log.warning(remark)
         self._copy_plan()
         if self.recipe.clusters and not self._plan_path.is_file():
@@ -286,7 +297,7 @@ class _Stages:
         """What to know of the accuracy on held-out faces."""
         group = self.faces.trained.group
         unknown = int((group == "").sum())
-        if not (unknown and self.recipe.train.held_out):
+        if not (unknown and self.recipe.train.held_out and self.recipe.train.epochs):
             return []
         return [
             f"the recording of {unknown} of {len(group)} known faces is unknown: frames of one recording may be both "
@@ -442,7 +453,11 @@ class _Stages:
         with open_evaluators(self.registry, evaluate.evaluators, seed, self.recipe.timeout) as evaluators:
             scored = score_features(reduced, evaluators, seed=seed, plan=plan, resamples=evaluate.resamples)
         self.progress("scoring", 1, 1)
-        scored["remarks"] += [*_plan_remarks(plan, self.recipe), *self._held_out_remarks()]
+        scored["remarks"] += [
+            *_training_remarks(self.recipe),
+            *_plan_remarks(plan, self.recipe),
+            *self._held_out_remarks(),
+        ]
         import torch
 
         return RunReport(

@@ -86,6 +86,11 @@ def check_run(run: StudyRun, rank_by: str, faces: Faces | None, registry: Regist
     """
     try:
         check_ranking(rank_by, run.recipe, registry)
+        if not run.recipe.train.epochs:
+            raise KCEError(
+                "epochs = 0 trains nothing, so no plan can score better than another",
+                "a study compares plans by the networks trained on them; `kce run` makes a plan without training",
+            )
         if faces is None:
             check_choices(run.recipe, registry)
             return

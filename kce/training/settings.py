@@ -26,7 +26,7 @@ class TrainSettings:
     Three epochs are those of Sun et al. 2023, section 3, which says nothing about the rest.
 
     Attributes:
-        epochs: Passes over the training faces.
+        epochs: Passes over the training faces; 0 = the network keeps the weights that it begins with.
         batch_size: Faces a step, over all devices.
         lr: AdamW's learning rate at its highest: it rises over a tenth of the steps, then falls to zero as a cosine.
         weight_decay: Weight decay of AdamW.
@@ -69,8 +69,11 @@ def check_train_settings(settings: TrainSettings) -> None:
     check_augmentations(settings.augment)
     for name, most in MOST.items():
         value = getattr(settings, name)
-        if value is not None and (type(value) is not int or not 1 <= value <= most):
-            raise KCEError(f"{name} = {value!r} is not a whole number from 1 to {most:,}", f"for example {name} = 32")
+        least = 0 if name == "epochs" else 1
+        if value is not None and (type(value) is not int or not least <= value <= most):
+            raise KCEError(
+                f"{name} = {value!r} is not a whole number from {least} to {most:,}", f"for example {name} = 32"
+            )
     if settings.per_class is not None and settings.images is not None:
         raise KCEError("per_class and images are both given", "images of each class, or of all together: choose one")
     if not _is_number(settings.lr) or not 0 < settings.lr <= 1000:
@@ -87,6 +90,8 @@ def check_train_settings(settings: TrainSettings) -> None:
         raise UnknownName.among("order of batches", str(settings.batches), BATCHES)
     if settings.checkpoint not in CHECKPOINTS:
         raise UnknownName.among("checkpoint", str(settings.checkpoint), CHECKPOINTS)
+    if settings.checkpoint == "best" and not settings.epochs:
+        raise KCEError("epochs = 0 trains nothing, so no weights are the best", 'leave out checkpoint = "best"')
     if settings.precision not in PRECISIONS:
         raise UnknownName.among("precision", str(settings.precision), PRECISIONS)
 

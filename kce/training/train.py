@@ -62,6 +62,8 @@ def train(
 ) -> dict[str, Any]:
     """Train a backbone to classify faces into the classes of a plan, and write its weights.
 
+    With ``settings.epochs`` = 0 these are the weights that it begins with, under a classifier of chance.
+
     Every class contributes ``settings.per_class`` images, or its share of ``settings.images``, in equal shares from its
     members (see ``kce.training.sampling.draw_training_set``), each once an epoch. The history is written to
     ``train.csv`` beside the weights. A training that was killed resumes from `to` + ".resume" when started again; with
@@ -106,7 +108,7 @@ def train(
             "architecture": format_spec(part.entry.name, parameters),
             "classes": plan.names,
             "plan": dict(sorted(plan.classes.items())),
-            "images": len(examples.rows),
+            "images": len(examples.rows) if settings.epochs else 0,
         }
         class_mask = within_dataset_mask(pixels.faces, plan, settings)
         faces = pixels.faces
@@ -114,7 +116,7 @@ def train(
         arguments = (metadata, pixels, examples, held_out, class_mask, pair, settings, registry, to)
         run_on_devices(_training_loop, arguments, settings.precision, devices, progress)
     metadata = read_weights_metadata(to)
-    if not read_history(to.with_name("train.csv"), to.stem):  # the weights were reused
+    if not read_history(to.with_name("train.csv"), to.stem):  # the weights were reused, or nothing was trained
         write_history(to.with_name("train.csv"), to.stem, _history_rows(metadata, to))
     return metadata
 
@@ -166,7 +168,8 @@ def _training_loop(  # noqa: PLR0915 - one straight loop reads better than its p
         board = TensorBoardLog(to.parent, to.stem, state.step) if fabric.is_global_zero else None
         # Loss, correct answers, interrupted processes; kept on the device, since reading them forces a sync.
         sums = torch.tensor([state.loss, state.correct, 0.0], dtype=torch.float64, device=fabric.device)
-        progress(task, state.step * settings.batch_size, total * settings.batch_size)
+        if total:
+            progress(task, state.step * settings.batch_size, total * settings.batch_size)
         saved = since = time.monotonic()
         for epoch in range(state.epoch, settings.epochs):
             model.train()

@@ -111,6 +111,11 @@ def test_the_time_is_that_of_all_networks_over_all_processes(monkeypatch: pytest
     lines = describe_bench_cost(BenchCost(1, 2, 90, (silent,), 2), REGISTRY)
     assert len(lines) == 2
     assert "does not say how many" in lines[1]
+    kept = Trainings("untrained", 1, 1200, TINY, TrainSettings(epochs=0))
+    assert describe_bench_cost(BenchCost(0, 0, 3, (kept,)), REGISTRY) == [
+        "0 worlds to draw, 0 face folders to store differently, 0 networks to train, 3 cells",
+        "untrained: 1 network, not trained",
+    ]
     assert describe_bench_cost(BenchCost(1, 0, 3), REGISTRY) == [
         "1 world to draw, 0 face folders to store differently, 0 networks to train, 3 cells"
     ]

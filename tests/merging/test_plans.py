@@ -323,6 +323,7 @@ def test_a_number_of_classes_from_a_softmax_over_all_of_them_is_said_to_be_too_h
     (remark,) = count_remarks(estimated, "softmax")
     assert "probably too high" in remark
     assert not count_remarks(estimated, "within-dataset")
+    assert not count_remarks(estimated, None)  # nothing was trained
     assert not count_remarks(replace(estimated, between=None), "softmax")  # it was given
 
 

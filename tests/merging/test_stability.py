@@ -71,6 +71,8 @@ def test_a_category_between_two_others_is_with_either_and_that_is_said(
     ]
     apart = replace(plan, classes={name: name for name in plan.classes}, edited_from="0" * 32)
     assert not doubt_remarks(apart)  # a person took them apart
+    gone = {name: known for name, known in plan.classes.items() if name not in {"B_x", mate}}
+    assert not doubt_remarks(replace(plan, classes=gone, edited_from="0" * 32))  # or took both out
 
 
 def test_many_doubtful_pairs_are_counted() -> None:

@@ -280,7 +280,9 @@ def test_a_folder_with_other_choices_is_refused(chosen: Recipe, tmp_path: Path) 
         ({"k": 3, "clusterer": "hdbscan"}, "finds its own"),
         ({"known": ("A_Warp",)}, "nothing to merge"),
         ({"vote": "mean"}, "Did you mean 'means'"),
-        ({"train": TrainSettings(epochs=0)}, "epochs = 0"),
+        ({"train": TrainSettings(epochs=-1)}, "epochs = -1"),
+        ({"train": TrainSettings(epochs=0), "layer": "logits"}, "epochs = 0 trains no classifier"),
+        ({"train": TrainSettings(epochs=0, checkpoint="best")}, "epochs = 0 trains nothing"),
         ({"train": TrainSettings(lr=-1.0)}, "not a learning rate"),
         ({"train": TrainSettings(per_class=10_000)}, "10000"),
     ],
@@ -313,6 +315,21 @@ def test_components_are_swapped_by_name(
         [done[0] / "clusters"],
     )
     assert set(found["plan"]) == set(KNOWN)
+
+
+def test_a_run_without_training_says_so_wherever_its_results_are(
+    chosen: Recipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    untrained = replace(chosen, train=replace(chosen.train, epochs=0, loss="softmax"), k="estimate")
+    found = {plan: run(tmp_path / plan, replace(untrained, plan=plan), REGISTRY) for plan in ("none", "clusters")}
+    index = [one["scores"]["calinski-harabasz"] for one in found.values()]
+    assert index[0] == index[1]  # the report says why
+    for remarks in [one["remarks"] for one in found.values()]:
+        assert any(remark.startswith("nothing was trained (epochs = 0)") for remark in remarks)
+        assert not any("softmax" in remark for remark in remarks)
+    assert "nothing was trained" in caplog.text
+    write_report(tmp_path / "clusters")
+    assert "nothing was trained" in (tmp_path / "clusters" / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_recipe_of_a_run_is_read_back_as_it_was(chosen: Recipe, tmp_path: Path) -> None:

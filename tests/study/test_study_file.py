@@ -136,6 +136,7 @@ unknown = ["A_2", "B_2"]
         ("per_class = 10", "", "how many images"),
         ("[run.train]", "[rum.train]", "rum"),
         ("per_class = 10", "per_class = 10\nrate = 0.1", "run.train.rate is now called lr"),
+        ("per_class = 10", "per_class = 10\nepochs = 0", "epochs = 0 trains nothing"),
         ("per_class = 10", 'per_class = "ten"', 'run.train.per_class = "ten" is not a whole number'),
         ('reducer = "none"', "reducer = 3", "plan.clusters.reducer = 3 is not a text"),
         ('reducer = "none"', 'backbones = "tiny"', r'plan.clusters.backbones = "tiny" is not a list \(a text each\)'),

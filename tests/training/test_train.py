@@ -41,6 +41,22 @@ def test_one_seed_one_result(pixels: Pixels, tmp_path: Path) -> None:
     assert trained(pixels, tmp_path / "c.safetensors", replace(QUICK, seed=1)) != first
 
 
+def test_without_training_a_network_keeps_the_weights_it_begins_with(pixels: Pixels, tmp_path: Path) -> None:
+    said: list[object] = []
+    settings = replace(QUICK, epochs=0, held_out=0.25)
+    to = tmp_path / "a.safetensors"
+    about = train(TINY, pixels, PLAN, settings, REGISTRY, to, progress=lambda *what: said.append(what))
+    assert (about["history"], about["images"], said) == ([], 0, [])
+    assert read_history(tmp_path / "train.csv", "a") == []
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        begins = build_classifier(REGISTRY.build("backbone", TINY), len(PLAN.names)).state_dict()
+    kept, _ = read_weights_file(to)
+    assert kept.keys() == begins.keys()
+    assert all(torch.equal(kept[name], begins[name]) for name in kept)
+    assert trained(pixels, to, settings) == file_sha256(to)
+
+
 def test_it_learns(pixels: Pixels, tmp_path: Path) -> None:
     about = train(
         "tiny:size=32,width=4",
