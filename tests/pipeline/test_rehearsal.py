@@ -41,7 +41,7 @@ def recipe(faces: Path, **choices: Any) -> Recipe:
         ({"clusterer": "kmeans:n_init=-3"}, "n_init"),
         ({"clusterer": "kmeans:n_clusters=7"}, "7 clusters of 6 rows"),
         ({"backbone": "tiny:size=100000,width=1"}, "faces of 100000 pixels"),
-        ({"train": {"epochs": 4 * 10**18}}, "epochs = 4000000000000000000 is not a whole number from 1 to 100,000"),
+        ({"train": {"epochs": 4 * 10**18}}, "epochs = 4000000000000000000 is not a whole number from 0 to 100,000"),
         ({"evaluate": {"resamples": 10**12}}, "evaluate.resamples"),
         ({"seed": -1}, "seed = -1 is not a whole number from 0"),
         ({"seed": 2**64}, "seed"),
