@@ -22,6 +22,7 @@ from kce.errors import BadData, KCEError, UnknownName
 from kce.faces import degrade
 from kce.labels import REAL
 from kce.pipeline.world_recipe import CutChoices
+from kce.registry import defaults
 from kce.registry.specs import format_spec, parse_spec
 from kce.system.documents import Document, model_from_table, read_document
 from kce.system.shipped import RECIPES
@@ -154,12 +155,17 @@ def drawn_names(registry: Registry) -> list[str]:
 def check_drawn_worlds(worlds: Iterable[str], recipe: DrawnRecipe, registry: Registry) -> None:
     """Raise KCEError if some dataset cannot be built, is no world, or has nothing that nobody has seen.
 
+    So it does for a detector or a backbone that does not exist, if there is any world.
+
     Args:
         worlds: Full names of drawn worlds.
         recipe: How they are made.
         registry: Builds the datasets.
     """
     first = {world.dataset or recipe.world: world for world in map(parse_drawn_world, reversed([*worlds]))}
+    if first:
+        registry.resolve("detector", recipe.cut.detector or defaults.DETECTOR)
+        registry.resolve("backbone", recipe.backbone)
     for dataset, world in first.items():
         truth = read_truth(build_world(dataset, registry, world.number, Path("world")), dataset)
         if not {*recipe.unknown} & truth.keys():

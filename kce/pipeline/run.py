@@ -22,13 +22,11 @@ from kce.features.reduction import reduce_rows
 from kce.features.streams import StoredRows, in_memory
 from kce.features.table import find_table, has_table, open_table
 from kce.merging.aligner_inputs import collect_reals, sample_viewed_rows
-from kce.merging.class_count import count_remarks
 from kce.merging.plan_file import check_plan, mark_edit, plan_origin, read_plan, write_plan
 from kce.merging.plans import at_random, by_name, unmerged_plan
-from kce.merging.stability import doubt_remarks
 from kce.pipeline.clustered_plan import cluster_rows, mark_unlearned
 from kce.pipeline.networks import Networks
-from kce.pipeline.plan_edits import edit_remarks, refuse_late_edit
+from kce.pipeline.plan_edits import refuse_late_edit
 from kce.pipeline.recipe import (
     PLANS,
     cluster_choices,
@@ -39,6 +37,7 @@ from kce.pipeline.recipe import (
 )
 from kce.pipeline.recipe_checks import check_recipe
 from kce.pipeline.rehearsal import PlannedDims, rehearse
+from kce.pipeline.remarks import plan_remarks, training_remarks
 from kce.pipeline.run_faces import select_faces
 from kce.pipeline.run_report import RunReport, count_faces
 from kce.registry import isolation
@@ -177,22 +176,6 @@ def _refuse_other_choices(path: Path, recipe: Recipe) -> None:
         )
 
 
-def _plan_remarks(plan: MergePlan, recipe: Recipe) -> list[str]:
-    """What a reader of results must know of the plan."""
-    loss = recipe.train.loss if recipe.train.epochs else None
-    return [*edit_remarks(plan), *count_remarks(plan, loss), *doubt_remarks(plan)]
-
-
-def _training_remarks(recipe: Recipe) -> list[str]:
-    """What a reader of results must know of the networks."""
-    if recipe.train.epochs:
-        return []
-    return [
-        "nothing was trained (epochs = 0): features are those of the weights that networks begin with, and their "
-        "scores do not depend on the plan"
-    ]
-
-
 def _weights(folder: Path, network: str) -> Path:
     return folder / f"{network}.safetensors"
 
@@ -243,7 +226,7 @@ class _Stages:
     def do(self, until: str) -> dict[str, Any]:
         """Do what is not done yet, in the order of the stages."""
         stages = STAGES[: STAGES.index(until) + 1]
-        for remark in [*_training_remarks(self.recipe), *self._held_out_remarks()]:
+        for remark in training_remarks(self.recipe.train, self.faces.trained):
             _log.warning(remark)
         self._copy_plan()
         if self.recipe.clusters and not self._plan_path.is_file():
@@ -292,17 +275,6 @@ class _Stages:
 
     def _unknown_pixels(self) -> Pixels:
         return self._new_pixels(self.faces.unknown, self.networks.shape(self.recipe.backbone).size)
-
-    def _held_out_remarks(self) -> list[str]:
-        """What to know of the accuracy on held-out faces."""
-        group = self.faces.trained.group
-        unknown = int((group == "").sum())
-        if not (unknown and self.recipe.train.held_out and self.recipe.train.epochs):
-            return []
-        return [
-            f"the recording of {unknown} of {len(group)} known faces is unknown: frames of one recording may be both "
-            "trained on and held out, so the held-out accuracy may be too high"
-        ]
 
     def _train(self, backbone: str, plan: MergePlan, name: str) -> None:
         weights = _weights(self.folder, name)
@@ -398,7 +370,7 @@ class _Stages:
         else:
             plan = self._new_plan()
             write_plan(self._plan_path, plan)
-        for remark in _plan_remarks(plan, self.recipe):
+        for remark in plan_remarks(plan, self.recipe.train):
             _log.warning(remark)
         return plan
 
@@ -453,11 +425,8 @@ class _Stages:
         with open_evaluators(self.registry, evaluate.evaluators, seed, self.recipe.timeout) as evaluators:
             scored = score_features(reduced, evaluators, seed=seed, plan=plan, resamples=evaluate.resamples)
         self.progress("scoring", 1, 1)
-        scored["remarks"] += [
-            *_training_remarks(self.recipe),
-            *_plan_remarks(plan, self.recipe),
-            *self._held_out_remarks(),
-        ]
+        train = self.recipe.train
+        scored["remarks"] += [*training_remarks(train, self.faces.trained), *plan_remarks(plan, train)]
         import torch
 
         return RunReport(

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import kce
 from kce.bench import aligner_cells, aligner_report, aligners
 from kce.bench.aligner_cells import AlignCell, AlignSetting, read_aligner_bench, run_recipe
 from kce.bench.aligners import list_mistakes
@@ -119,6 +120,22 @@ def test_bad_choices_are_refused_before_any_work(
     choices: dict[str, Any] = {"worlds": [1], "kinds": ["jpeg"], "amounts": [1.0], "nets": [0], **change}
     with pytest.raises(error):
         aligner_cells.list_align_cells(REGISTRY, aligner_cells.read_aligner_bench(recipe_path), **choices)
+
+
+@pytest.mark.parametrize(
+    ("key", "to", "words"),
+    [
+        ('detector = "whole"', 'detector = "hole"', "Did you mean 'whole'"),
+        ('backbone = "tiny"', 'backbone = "tinny"', "Did you mean 'tiny'"),
+        ('reducer = "none"', 'reducer = "nine"', "no reducer"),
+        ("epochs = 1", "epochs = -1", "epochs = -1"),
+        ("epochs = 1", 'epochs = 0\nlayer = "logits"', "trains no classifier"),
+    ],
+)
+def test_a_recipe_that_cannot_work_is_refused_before_any_work(recipe_path: Path, key: str, to: str, words: str) -> None:
+    recipe_path.write_text(SMALL.replace(key, to), encoding="utf-8")
+    with pytest.raises(KCEError, match=words):
+        kce.bench.aligners(recipe=recipe_path, to=recipe_path.parent, dry_run=True, progress=False)
 
 
 def test_a_file_that_is_not_a_benchmark_is_refused(tmp_path: Path) -> None:

@@ -96,6 +96,19 @@ def test_wrong_names_are_errors_before_any_work(name: str, words: str) -> None:
     assert raised.value.hint
 
 
+@pytest.mark.parametrize(
+    ("key", "to", "words"),
+    [
+        ('"yunet"', '"yunnet"', "Did you mean 'yunet'"),
+        ('"tiny:', '"tinny:', "Did you mean 'tiny'"),
+    ],
+)
+def test_a_recipe_that_cannot_work_is_an_error_before_any_work(tmp_path: Path, key: str, to: str, words: str) -> None:
+    (tmp_path / "a.toml").write_text(RECIPE.replace(key, to), encoding="utf-8")
+    with pytest.raises(KCEError, match=words):
+        kce.bench.tracers(world="drawn", recipe=tmp_path / "a.toml", dry_run=True, progress=False)
+
+
 @pytest.mark.parametrize("line", ["unknown = []", "[training]"])
 def test_a_recipe_that_lacks_something_is_an_error(tmp_path: Path, line: str) -> None:
     start = RECIPE.split("[training", maxsplit=1)[0] if line == "[training]" else RECIPE

@@ -1,4 +1,4 @@
-"""What statistics that saw no forgery already tell: prints JSON from the folder of a bench of aligners, ``--to FOLDER``.
+"""What statistics that saw no forgery already tell: JSON from the folder of a bench of aligners, ``--to FOLDER``.
 
     python -m tests.benchmarks.untrained_features FOLDER [--backbone SPEC]
 
