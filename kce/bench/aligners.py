@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import combinations
@@ -137,6 +138,8 @@ def _describe(cell: AlignCell) -> dict[str, Any]:
 def _make_worker(registry_folder: str, folder: str, bench: AlignerBench) -> Callable[[Any], Any]:
     """Build the function that a worker calls for the cells of a setting; without cells it makes the faces."""
     registry = Registry.load(Path(registry_folder))
+    # Of hundreds of plans each warning is a line that does not say of which; they are in the plans, and in the results.
+    logging.getLogger("kce.pipeline").setLevel(logging.ERROR)
 
     def work(task: tuple[AlignSetting, list[AlignCell]]) -> list[dict[str, Any]]:
         setting, cells = task
