@@ -97,6 +97,7 @@ def run(
     clusterer: str | None = None,
     plan: AnyPath | None = None,
     k: int | str | None = None,
+    vote: str | None = None,
     layer: str | None = None,
     per_class: int | None = None,
     epochs: int | None = None,
@@ -137,6 +138,7 @@ def run(
         clusterer: Makes the plan.
         plan: none, name, random, clusters, or a plan.toml.
         k: Number of classes; "name": as many as there are names; "estimate": from the features.
+        vote: What is clustered: means, distances (means as far apart as they are without chance), or rows.
         layer: What the plan is made of: the network's features, or the classifier's logits.
         per_class: Training faces per class; by default as many as every class has.
         epochs: Passes over the training faces; 0 = the network keeps the weights that it begins with.
@@ -198,6 +200,7 @@ def run(
         clusterer=clusterer,
         plan=None if plan is None else str(plan),
         k=int(k) if isinstance(k, str) and k.isdigit() else k,
+        vote=vote,
         layer=layer,
         seed=seed,
         timeout=timeout,

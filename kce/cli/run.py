@@ -42,6 +42,10 @@ def run(
         str | None,
         typer.Option(help="Number of classes; name: as many as there are names; estimate: from the features."),
     ] = None,
+    vote: Annotated[
+        str | None,
+        typer.Option(help="What is clustered: means; distances: means, less what chance adds; rows."),
+    ] = None,
     layer: Annotated[
         str | None, typer.Option(help="What the plan is made of: the network's features, or the classifier's logits.")
     ] = None,
@@ -109,6 +113,7 @@ def run(
             clusterer=clusterer,
             plan=plan,
             k=k,
+            vote=vote,
             layer=layer,
             per_class=per_class,
             epochs=epochs,

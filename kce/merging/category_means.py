@@ -12,8 +12,8 @@ from kce.errors import BadData
 from kce.features.moments import code_means
 from kce.features.streams import coded_batches
 from kce.merging.class_count import ClassCount, count_classes
+from kce.merging.distances import place, squared_distances
 from kce.system.rng import generator
-from kce.types import Features
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,24 +34,20 @@ class CategoryMeans:
     """What plans by means ask of the rows, from one pass over them.
 
     Attributes:
-        key: (n,) str, the first key of each category.
         label: (n,) str, the categories, sorted.
-        group: (n,) str, the group of that first key.
         dataset: (n,) str, their datasets.
         parts: (n, PARTS, dim) the mean of the rows of each category and part of the recordings; 0 where there are none.
         counts: (n, PARTS) their number of rows.
 
     Example:
-        >>> import numpy as np
+        >>> from kce import Features
         >>> label = np.array(["A_x", "A_x", "B_y", "B_y"])
         >>> rows = Features(np.array(list("abcd")), label, np.array(list("1234")), np.array([[0.0], [2], [5], [5]]))
         >>> CategoryMeans.of(rows).means.tolist()
         [[1.0], [5.0]]
     """
 
-    key: NDArray[np.str_]
     label: NDArray[np.str_]
-    group: NDArray[np.str_]
     dataset: NDArray[np.str_]
     parts: NDArray[np.float64]
     counts: NDArray[np.int64]
@@ -72,9 +68,7 @@ class CategoryMeans:
         size = len(label) * PARTS
         means = code_means(((finite(x), own) for x, own in coded_batches([rows], codes)), size)
         return cls(
-            rows.key[first],
             label,
-            rows.group[first],
             rows.dataset[first],
             np.nan_to_num(means).reshape(len(label), PARTS, -1),
             np.bincount(codes, minlength=size).reshape(len(label), PARTS),
@@ -93,20 +87,34 @@ class CategoryMeans:
         categories share, as those of one dataset share their recordings, moves both alike and is not in it. A category
         whose recordings are all in one part says nothing of itself: it adds nothing.
         """
-        from sklearn.metrics import pairwise_distances
+        noise = np.sum([squared_distances(without - self.means) for without in self._without_parts()], axis=0)
+        return np.asarray(noise * (PARTS - 1) / PARTS)
 
+    @cached_property
+    def error(self) -> NDArray[np.float64]:
+        """(n, n) the standard error of the squared distance of two means, by the same jackknife."""
+        squares = np.stack([squared_distances(without) for without in self._without_parts()])
+        return np.asarray(np.sqrt(np.square(squares - squares.mean(axis=0)).sum(axis=0) * (PARTS - 1) / PARTS))
+
+    def placed(self, means: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """Place the categories as far apart as they are without chance: (n, n), see ``kce.merging.distances.place``.
+
+        What chance adds to a squared distance is taken off, all but its standard error: of two categories whose traces
+        hardly show nothing is known, and they must not come before two that are surely near each other.
+
+        Args:
+            means: (n, dim) one of the ``resampled``, in which chance adds as much again; None = the means themselves.
+        """
+        times = 1 if means is None else 2
+        squares = squared_distances(self.means if means is None else means)
+        return place(squares - times * self.noise + np.sqrt(times) * self.error)
+
+    def _without_parts(self) -> Iterator[NDArray[np.float64]]:
+        """The means without one part of the recordings after the other; that of a category with no other stays."""
         total, rows = self._sums.sum(axis=1), self.counts.sum(axis=1)
-        noise = np.zeros((len(rows), len(rows)))
         for part in range(PARTS):
-            left = rows - self.counts[:, part]
-            moved = (total - self._sums[:, part]) / np.maximum(left, 1)[:, None] - self.means
-            moved[left == 0] = 0.0
-            noise += pairwise_distances(moved, metric="sqeuclidean")
-        return noise * (PARTS - 1) / PARTS
-
-    def rows(self) -> Features:
-        """One row for each category, in order of category: plans by clusters of means are the same of them."""
-        return Features(self.key, self.label, self.group, self.means.astype(np.float32))
+            left = (rows - self.counts[:, part])[:, None]
+            yield np.where(left > 0, (total - self._sums[:, part]) / np.maximum(left, 1), self.means)
 
     def resampled(self, rounds: int, seed: int) -> Iterator[NDArray[np.float64]]:
         """Yield the means (n, dim) of recordings drawn with replacement, part by part; the same for all categories.

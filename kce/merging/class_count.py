@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kce.errors import BadData
+from kce.merging.distances import squared_distances
 from kce.system.rng import generator
 
 if TYPE_CHECKING:
@@ -134,10 +135,8 @@ def _count_at(
     """How many classes there are if those are merged that are nearer than each of these shares of the scale."""
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform
-    from sklearn.metrics import pairwise_distances
 
-    squares = pairwise_distances(np.asarray(means, np.float64), metric="sqeuclidean")
-    distances = np.sqrt(np.maximum(squares - noise, 0.0))
+    distances = np.sqrt(np.maximum(squared_distances(means) - noise, 0.0))
     np.fill_diagonal(distances, 0.0)
     has_sibling = cannot_link.any(axis=1)
     scale = float(np.median(np.where(cannot_link, distances, np.inf)[has_sibling].min(axis=1)))

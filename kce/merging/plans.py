@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from kce.errors import BadData, KCEError
-from kce.features.moments import code_means
 from kce.features.reduction import load_rows
-from kce.features.streams import coded_batches
-from kce.merging.category_means import finite
+from kce.merging.category_means import CategoryMeans, finite
 from kce.merging.class_count import same_dataset_pairs
 from kce.registry.validation import takes_cannot_link
 from kce.system.rng import generator
@@ -98,9 +96,9 @@ def at_random(categories: Iterable[str], sizes: Sequence[int], seed: int) -> Mer
 
 
 def by_clusters(
-    features: FeatureStream,
+    features: FeatureStream | CategoryMeans,
     clusterer: Clusterer,
-    vote: Literal["means", "rows"] = "means",
+    vote: Literal["means", "distances", "rows"] = "means",
     name: str = "",
     asked: int | None = None,
 ) -> MergePlan:
@@ -110,12 +108,15 @@ def by_clusters(
     its own. Where another number of classes was made than was asked for, the plan says so, and a warning in the log.
 
     Args:
-        features: Features of the known categories, which are read in one pass; all at once for a vote of rows.
+        features: Features of the known categories, which are read in one pass; all at once for a vote of rows. Or their
+            means, unless rows vote.
         clusterer: Clusters one row for each category or all rows, see `vote`.
         vote: What is clustered. "means": one row for each category, so there is nothing to vote on: the clusterer gets
             the mean features of each category, in order of category; a ``kce.types.ConstrainedClusterer`` also gets, as
-            `cannot_link`, which of them are of one dataset. "rows": it gets all rows, in order of category and key; a
-            category goes to the cluster with most of its rows, on a tie to the one that comes first in that order.
+            `cannot_link`, which of them are of one dataset. "distances": the same, but the rows are as far apart as the
+            means are without chance, see ``CategoryMeans.placed``. "rows": it gets all rows, in order of category and
+            key; a category goes to the cluster with most of its rows, on a tie to the one that comes first in that
+            order.
         name: What the plan and messages call the clusterer; default: its own name.
         asked: Number of clusters that was asked for; default: the clusterer's `n_clusters`, if it has one.
 
@@ -127,15 +128,15 @@ def by_clusters(
         BadData: If there are no rows, or values that are not finite.
         KCEError: If the clusterer does not return one cluster number for each row.
     """
-    if vote not in ("means", "rows"):
-        raise KCEError(f"unknown vote {vote!r}", 'choose "means" or "rows"')
-    if not len(features):
+    if vote not in ("means", "distances", "rows"):
+        raise KCEError(f"unknown vote {vote!r}", 'choose "means", "distances" or "rows"')
+    if not len(features.label):
         raise BadData("there are no features to cluster", "check that the table holds the known categories")
     labels, codes = np.unique(features.label, return_inverse=True)
     categories = labels.tolist()
-    if vote == "means":
-        means = _category_means(features, codes, len(categories))
-        numbers = cluster_means(clusterer, means, _category_datasets(features, codes))
+    if isinstance(features, CategoryMeans) or vote != "rows":
+        means = features if isinstance(features, CategoryMeans) else CategoryMeans.of(features)
+        numbers = cluster_means(clusterer, means.means if vote == "means" else means.placed(), means.dataset)
     else:
         order = np.lexsort((np.unique(features.key, return_inverse=True)[1], codes))
         clusters = _cluster(clusterer, finite(load_rows(features, clusterer).x)[order])
@@ -144,8 +145,8 @@ def by_clusters(
     # Noise is not a cluster: each of its categories gets a number that no other has.
     class_numbers = np.where(numbers == -1, -2 - np.arange(len(categories)), numbers)
     classes = _numbered("cluster", categories, class_numbers.tolist())
-    if vote == "means":
-        votes = _describe_distances(means, categories, classes)
+    if vote != "rows":
+        votes = _describe_distances(means.means, categories, classes)
     else:
         names = {number: classes[c] for c, number in zip(categories, class_numbers.tolist(), strict=True)}
         votes = {c: _describe_shares(share, names) for c, share in zip(categories, shares, strict=True)}
@@ -204,15 +205,6 @@ def _numbered(word: str, categories: list[str], numbers: list[int]) -> dict[str,
     """Category -> class, the classes called word-01, word-02, ... in the order of their first members."""
     places = {number: place for place, number in enumerate(dict.fromkeys(numbers), start=1)}
     return {category: f"{word}-{places[number]:02d}" for category, number in zip(categories, numbers, strict=True)}
-
-
-def _category_means(rows: FeatureStream, codes: NDArray[np.int_], count: int) -> NDArray[np.float64]:
-    """The mean features of each category, from one pass over the rows: (count, dim)."""
-    return code_means(((finite(x), own) for x, own in coded_batches([rows], codes)), count)
-
-
-def _category_datasets(features: FeatureStream, codes: NDArray[np.int_]) -> NDArray[np.str_]:
-    return features.dataset[np.unique(codes, return_index=True)[1]]
 
 
 def _name(clusterer: object) -> str:

@@ -53,7 +53,7 @@ class Joined:
         return tuple(sorted(pairs, key=lambda pair: pair[2]))
 
 
-def count_joined(means: CategoryMeans, clusterer: Clusterer, seed: int) -> Joined:
+def count_joined(means: CategoryMeans, clusterer: Clusterer, seed: int, distances: bool = False) -> Joined:
     """Cluster the means of ROUNDS resamples of the recordings.
 
     That tells what chance in the choice of recordings does, and nothing of other chance: another training, or
@@ -63,6 +63,7 @@ def count_joined(means: CategoryMeans, clusterer: Clusterer, seed: int) -> Joine
         means: The means of the categories.
         clusterer: The one that made the plan.
         seed: Random seed of the resamples.
+        distances: Whether that plan is of distances without chance.
 
     Raises:
         KCEError: The clusterer fails on a resample.
@@ -77,7 +78,7 @@ def count_joined(means: CategoryMeans, clusterer: Clusterer, seed: int) -> Joine
     """
     together = np.zeros((len(means.label), len(means.label)))
     for drawn in means.resampled(ROUNDS, seed):
-        numbers = cluster_means(clusterer, drawn, means.dataset)
+        numbers = cluster_means(clusterer, means.placed(drawn) if distances else drawn, means.dataset)
         together += (numbers[:, None] == numbers[None]) & (numbers >= 0)[:, None]
     share = together / ROUNDS
     few = (means.counts > 0).sum(axis=1) < LEAST_PARTS

@@ -56,26 +56,26 @@ def _cluster(rows: FeatureStream, recipe: Recipe, registry: Registry, names: int
     parameters, count = dict[str, int](), None
     takes_number = registry.takes("clusterer", recipe.clusterer, "n_clusters")
     estimated = takes_number and recipe.k == "estimate"
-    if recipe.vote == "means" or estimated:
+    if recipe.vote != "rows" or estimated:
         means = CategoryMeans.of(rows)  # read once, whatever is asked of them
         count = means.count_classes(recipe.seed) if estimated else None
-        rows = means.rows() if recipe.vote == "means" else rows
     if takes_number:
         parameters["n_clusters"] = count.best if count else names if recipe.k == "name" else int(recipe.k)
     part = registry.resolve_seeded("clusterer", recipe.clusterer, recipe.seed, **parameters)
     with isolation.component(part, registry, recipe.timeout) as clusterer:
-        plan = by_clusters(rows, clusterer, recipe.vote, part.spec, part.parameters.get("n_clusters"))
-        if recipe.vote == "means":
-            plan = _mark_doubtful(plan, means, clusterer, recipe.seed)
+        asked = part.parameters.get("n_clusters")
+        plan = by_clusters(rows if recipe.vote == "rows" else means, clusterer, recipe.vote, part.spec, asked)
+        if recipe.vote != "rows":
+            plan = _mark_doubtful(plan, means, clusterer, recipe)
     if count is None:
         return plan
     _log.info("%s", count.describe())
     return replace(plan, made=f"{plan.made}; {count.describe()}", between=(count.low, count.high))
 
 
-def _mark_doubtful(plan: MergePlan, means: CategoryMeans, clusterer: Clusterer, seed: int) -> MergePlan:
+def _mark_doubtful(plan: MergePlan, means: CategoryMeans, clusterer: Clusterer, recipe: Recipe) -> MergePlan:
     try:
-        return mark_doubtful(plan, count_joined(means, clusterer, seed))
+        return mark_doubtful(plan, count_joined(means, clusterer, recipe.seed, recipe.vote == "distances"))
     except KCEError as error:  # the plan is there: it is not lost for what is said of it
         _log.warning("how surely categories are joined is not known: %s", error.message)
         return plan

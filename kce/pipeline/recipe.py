@@ -89,7 +89,8 @@ class Recipe(Document):
         clusterer: Makes the plan by clusters.
         plan: none, name, random, clusters, or the path of a plan.toml.
         k: Classes of the plan by clusters; "name" = as many as there are names, "estimate" = as the features say.
-        vote: What is clustered: category "means", or "rows" with a majority vote.
+        vote: What is clustered: category "means"; "distances", which are means as far apart as they are without chance;
+            or "rows" with a majority vote.
         layer: What the plan by clusters is made of: the network's "features"; or the "logits" of its classifier, where
             only what tells forgeries apart counts.
         rules: Categories that the plan by name joins, a list each; empty = those with equal method names.
@@ -115,7 +116,7 @@ class Recipe(Document):
     clusterer: str = defaults.CLUSTERER
     plan: str = "clusters"
     k: int | str = "name"
-    vote: Literal["means", "rows"] = "means"
+    vote: Literal["means", "distances", "rows"] = "means"
     layer: Literal["features", "logits"] = "features"
     rules: tuple[tuple[str, ...], ...] = ()
     seed: int = 0

@@ -79,7 +79,7 @@ def _rehearse_plan(recipe: Recipe, faces: RunFaces, registry: Registry, dim: int
     with _open(recipe, registry, "clusterer", recipe.clusterer, **parameters) as clusterer:
         if recipe.vote == "rows":
             clusterer.check_price(len(known), rows.x.shape[1])
-        if recipe.vote == "means" or len(sampled) == len(known):
+        if recipe.vote != "rows" or len(sampled) == len(known):
             by_clusters(rows, clusterer, recipe.vote)
 
 

@@ -47,7 +47,7 @@ def test_only_options_are_added(words: list[str], arguments: int) -> None:
 def test_the_help_of_a_run_has_the_defaults_of_the_code() -> None:
     shown = " ".join(CliRunner().invoke(app, ["run", "--help"], env={"COLUMNS": "250"}).output.split())
     recipe = Recipe()
-    for option in ("backbone", "aligner", "reducer", "clusterer", "plan", "k", "seed", "timeout"):
+    for option in ("backbone", "aligner", "reducer", "clusterer", "plan", "k", "vote", "layer", "seed", "timeout"):
         assert f"[default: {getattr(recipe, option)}]" in shown.partition(f" --{option} ")[2].partition(" --")[0]
     for option in ("epochs", "batch_size", "lr", "weight_decay", "loss", "held_out", "checkpoint"):
         entry = shown.partition(f" --{option.replace('_', '-')} ")[2].partition(" --")[0]

@@ -61,7 +61,7 @@ def test_a_category_between_two_others_is_with_either_and_that_is_said(
     partners = joined.partners("B_x")
     assert set(partners) == {"A_x", "A_y"}
     assert sum(partners.values()) == pytest.approx(1)
-    plan = mark_doubtful(by_clusters(given.rows(), near(2)), joined)
+    plan = mark_doubtful(by_clusters(given, near(2)), joined)
     first, share = next(iter(partners.items()))
     assert f"resampled, with {first} {share:.0%}" in plan.votes["B_x"]
     mate = next(name for name in partners if plan.classes[name] == plan.classes["B_x"])
@@ -115,7 +115,7 @@ def test_of_a_few_recordings_nothing_is_said() -> None:
     given = means({"A_x": 0, "A_y": 1, "B_x": 0.4}, recordings=LEAST_PARTS - 1)
     joined = count_joined(given, near(2), 0)
     assert np.isnan(joined.share).all()
-    plan = by_clusters(given.rows(), near(2))
+    plan = by_clusters(given, near(2))
     assert mark_doubtful(plan, joined) == plan
 
 

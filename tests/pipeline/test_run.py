@@ -332,6 +332,17 @@ def test_a_run_without_training_says_so_wherever_its_results_are(
     assert "nothing was trained" in (tmp_path / "clusters" / "report.html").read_text(encoding="utf-8")
 
 
+def test_a_plan_of_distances_without_chance_says_so(
+    chosen: Recipe, done: tuple[Path, dict[str, dict[str, object]]], tmp_path: Path
+) -> None:
+    distances = replace(chosen, vote="distances", clusterer="cannot-link")
+    found = run(tmp_path, distances, REGISTRY, "plan", [done[0] / "clusters"])
+    assert len(set(found["plan"].values())) == 5
+    plan = read_plan(tmp_path / "plan.toml")
+    assert plan.made.startswith("by clusters of distances: cannot-link")
+    assert any("resampled, with" in vote for vote in plan.votes.values())
+
+
 def test_the_recipe_of_a_run_is_read_back_as_it_was(chosen: Recipe, tmp_path: Path) -> None:
     write_recipe(tmp_path / "recipe.toml", chosen, REGISTRY)
     assert read_recipe(tmp_path / "recipe.toml") == chosen
