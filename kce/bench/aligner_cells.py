@@ -38,8 +38,8 @@ class AlignerBench(Document):
         aligners: Aligners under test, unless others are chosen.
         clusterers: Clusterers that make the plans, unless others are chosen.
         run: What all runs have in common, as in a recipe.
-        training: Name -> settings of a training, as in a recipe's [train]; and perhaps the `layer` that its plans are
-            made of, instead of that of `run`.
+        training: Name -> settings of a training, as in a recipe's [train]; and perhaps the `layer`, `reducer` and `vote`
+            of its plans, instead of those of `run`.
         cut: How faces are cut.
     """
 
@@ -169,7 +169,7 @@ def read_aligner_bench(path: Path) -> AlignerBench:
 def run_recipe(bench: AlignerBench, training: str, where: str = "the benchmark") -> Recipe:
     """The recipe of the runs with a training; `where` is what errors call it."""
     settings = dict(bench.training[training])
-    own = {"layer": settings.pop("layer")} if "layer" in settings else {}
+    own: dict[str, Any] = {key: settings.pop(key) for key in ("layer", "reducer", "vote") if key in settings}
     return recipe_from_table({**bench.run, **own, "train": settings}, where)
 
 
