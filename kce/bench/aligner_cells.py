@@ -38,8 +38,8 @@ class AlignerBench(Document):
         aligners: Aligners under test, unless others are chosen.
         clusterers: Clusterers that make the plans, unless others are chosen.
         run: What all runs have in common, as in a recipe.
-        training: Name -> settings of a training, as in a recipe's [train]; and perhaps the `layer`, `reducer` and `vote`
-            of its plans, instead of those of `run`.
+        training: Name -> settings of a training, as in a recipe's [train]; and perhaps the `layer`, `reducer` and
+            `vote` of its plans, instead of those of `run`.
         cut: How faces are cut.
     """
 
