@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from kce.pipeline.recipe import Recipe
     from kce.registry.registry import Registry
 
+OWN = ("backbone", "layer", "reducer", "vote")
+"""Choices of a run that a training may make for itself."""
 ALIGNER_RECIPE = RECIPES / "aligners.toml"
 KS = ("known", "estimate")
 
@@ -38,8 +40,8 @@ class AlignerBench(Document):
         aligners: Aligners under test, unless others are chosen.
         clusterers: Clusterers that make the plans, unless others are chosen.
         run: What all runs have in common, as in a recipe.
-        training: Name -> settings of a training, as in a recipe's [train]; and perhaps the `layer`, `reducer` and
-            `vote` of its plans, instead of those of `run`.
+        training: Name -> settings of a training, as in a recipe's [train]; and perhaps its `backbone`, and the `layer`,
+            `reducer` and `vote` of its plans, instead of those of `run`.
         cut: How faces are cut.
     """
 
@@ -169,7 +171,7 @@ def read_aligner_bench(path: Path) -> AlignerBench:
 def run_recipe(bench: AlignerBench, training: str, where: str = "the benchmark") -> Recipe:
     """The recipe of the runs with a training; `where` is what errors call it."""
     settings = dict(bench.training[training])
-    own: dict[str, Any] = {key: settings.pop(key) for key in ("layer", "reducer", "vote") if key in settings}
+    own: dict[str, Any] = {key: settings.pop(key) for key in OWN if key in settings}
     return recipe_from_table({**bench.run, **own, "train": settings}, where)
 
 

@@ -48,13 +48,14 @@ def recipe_path(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_training_may_say_how_its_plans_are_made(recipe_path: Path) -> None:
-    own = 'layer = "logits"\nvote = "distances"\nreducer = "pca:n_components=3"\n'
+def test_a_training_may_have_a_network_and_plans_of_its_own(recipe_path: Path) -> None:
+    own = 'backbone = "resnet18"\nlayer = "logits"\nvote = "distances"\nreducer = "pca:n_components=3"\n'
     recipe_path.write_text(SMALL + f"[training.other]\nepochs = 1\n{own}", encoding="utf-8")
     bench = read_aligner_bench(recipe_path)
     quick, other = (run_recipe(bench, name) for name in bench.training)
-    assert (quick.layer, quick.vote, quick.reducer) == ("features", "means", "none")
-    assert (other.layer, other.vote, other.reducer) == ("logits", "distances", "pca:n_components=3")
+    assert (quick.backbone, quick.layer, quick.vote, quick.reducer) == ("tiny", "features", "means", "none")
+    assert (other.backbone, other.layer, other.vote) == ("resnet18", "logits", "distances")
+    assert other.reducer == "pca:n_components=3"
     recipe_path.write_text(SMALL + 'layer = "pixels"\n', encoding="utf-8")
     with pytest.raises(KCEError, match="layer"):
         read_aligner_bench(recipe_path)
