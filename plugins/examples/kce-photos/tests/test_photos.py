@@ -354,4 +354,4 @@ def test_the_recipe_of_the_benchmark_is_one(photographs: Path, forged: Path, tmp
     tried = kce.bench.aligners(
         to=tmp_path / "bench", recipe=recipe, world=world, kind="jpeg", amount=1.0, worlds=1, nets=1, dry_run=True
     )
-    assert {cell["setting"]["training"] for cell in tried.cells} == {"paper", "paired"}
+    assert {cell["setting"]["training"] for cell in tried.cells} == {"paper", "paired", "untrained"}
