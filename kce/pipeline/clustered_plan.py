@@ -81,14 +81,14 @@ def _mark_doubtful(plan: MergePlan, means: CategoryMeans, clusterer: Clusterer, 
         return plan
 
 
-def mark_unlearned(plan: MergePlan, unlearned: Collection[str]) -> MergePlan:
+def mark_unlearned(plan: MergePlan, unlearned: Collection[str], *, trained: bool) -> MergePlan:
     """Say, in the log and in the plan's votes, which categories the network does not tell from reals."""
     if not unlearned:
         return plan
     _log.warning(
-        "the first model does not tell %s from the reals of their datasets: their classes in the plan are "
-        "chance; train longer (--epochs), or with less --augment",
+        "the first model does not tell %s from the reals of their datasets: their classes in the plan are chance; %s",
         ", ".join(unlearned),
+        "train longer (--epochs), or with less --augment" if trained else "train it (--epochs)",
     )
     votes = {name: f"{vote}; {UNLEARNED_NOTE}" if name in unlearned else vote for name, vote in plan.votes.items()}
     return replace(plan, votes=votes)

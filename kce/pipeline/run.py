@@ -405,7 +405,8 @@ class _Stages:
         unlearned = find_unlearned(rows, self.recipe.seed)
         if self.recipe.layer == "logits":
             rows = logit_rows(rows, read_head(_weights(self.folder, FIRST), self._softmaxes()))
-        return mark_unlearned(cluster_rows(rows, self.recipe, self.registry, names, self.progress), unlearned)
+        plan = cluster_rows(rows, self.recipe, self.registry, names, self.progress)
+        return mark_unlearned(plan, unlearned, trained=self.recipe.train.epochs > 0)
 
     def _softmaxes(self) -> dict[str, str]:
         """Class of the first model -> the softmax it takes part in: that of its dataset, or one of all classes."""

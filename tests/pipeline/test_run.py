@@ -495,10 +495,15 @@ def test_a_category_that_cannot_be_told_from_reals_is_said_to_be_there_by_chance
     assert METHODS["A_Blur"] == "smooth"  # as the reals are
     train = replace(chosen.train, epochs=6)
     wanted = replace(chosen, faces=str(with_reals), aligner="real-anchor", reducer="none", train=train)
-    run(tmp_path, wanted, REGISTRY, until="plan")
-    votes = read_plan(tmp_path / "plan.toml").votes
+    run(tmp_path / "trained", wanted, REGISTRY, until="plan")
+    votes = read_plan(tmp_path / "trained" / "plan.toml").votes
     assert [category for category in KNOWN if UNLEARNED_NOTE in votes[category]] == ["A_Blur"]
-    assert [record.levelname for record in caplog.records if "A_Blur" in record.getMessage()] == ["WARNING"]
+    said = [record for record in caplog.records if "A_Blur" in record.getMessage()]
+    assert [record.levelname for record in said] == ["WARNING"]
+    assert "train longer" in said[0].getMessage()
+    caplog.clear()
+    run(tmp_path / "untrained", replace(wanted, train=replace(train, epochs=0)), REGISTRY, until="plan")
+    assert "chance; train it (--epochs)" in caplog.text
 
 
 def test_a_dataset_without_reals_is_refused_before_any_work(chosen: Recipe, tmp_path: Path) -> None:
