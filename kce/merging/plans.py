@@ -134,9 +134,11 @@ def by_clusters(
         raise BadData("there are no features to cluster", "check that the table holds the known categories")
     labels, codes = np.unique(features.label, return_inverse=True)
     categories = labels.tolist()
-    if isinstance(features, CategoryMeans) or vote != "rows":
+    if vote != "rows":
         means = features if isinstance(features, CategoryMeans) else CategoryMeans.of(features)
         numbers = cluster_means(clusterer, means.means if vote == "means" else means.placed(), means.dataset)
+    elif isinstance(features, CategoryMeans):
+        raise KCEError("means have no rows that could vote", 'choose "means" or "distances"')
     else:
         order = np.lexsort((np.unique(features.key, return_inverse=True)[1], codes))
         clusters = _cluster(clusterer, finite(load_rows(features, clusterer).x)[order])

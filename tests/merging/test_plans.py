@@ -261,6 +261,8 @@ def test_the_means_of_categories_say_all_that_a_plan_by_means_asks(order: list[i
     rows = table(WORLD).take(np.array(order))
     means = CategoryMeans.of(rows)
     assert means.label.tolist() == rows.categories
+    with pytest.raises(KCEError, match="no rows that could vote"):
+        by_clusters(means, Near({}), "rows")
     near = Near({0: 0, 1: 1, 2: 2})
     assert by_clusters(means, near) == by_clusters(rows, near)
 
