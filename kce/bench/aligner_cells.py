@@ -17,7 +17,6 @@ from kce.labels import REAL
 from kce.pipeline.recipe import recipe_from_table
 from kce.pipeline.recipe_checks import check_choices
 from kce.pipeline.world_recipe import CutChoices
-from kce.registry import defaults
 from kce.system.documents import Document, read_document
 from kce.system.shipped import RECIPES
 
@@ -208,7 +207,7 @@ def list_align_cells(
     for training in trainings:
         if training not in bench.training:
             raise UnknownName.among("training", training, bench.training)
-    registry.resolve("detector", bench.cut.detector or defaults.DETECTOR)
+    registry.resolve("detector", bench.cut.finder)
     for training in trainings:
         check_choices(run_recipe(bench, training, f"training {training}"), registry)
     _check_world(bench, registry, worlds[0])

@@ -75,9 +75,14 @@ class BenchCost:
     workers: int = 1
 
     @property
+    def trained(self) -> list[Trainings]:
+        """Those that train: without epochs, networks keep the weights that they begin with."""
+        return [one for one in self.trainings if one.settings.epochs]
+
+    @property
     def networks(self) -> int:
-        """Networks to train: those that keep the weights they begin with are not among them."""
-        return sum(one.networks for one in self.trainings if one.settings.epochs)
+        """Networks to train."""
+        return sum(one.networks for one in self.trained)
 
 
 def aligner_cost(
@@ -182,8 +187,8 @@ def describe_bench_cost(cost: BenchCost, registry: Registry) -> list[str]:
     worlds, networks = counted(cost.worlds, "world"), counted(cost.networks, "network")
     folders, cells = counted(cost.folders, "face folder"), counted(cost.cells, "cell")
     lines = [f"{worlds} to draw, {folders} to store differently, {networks} to train, {cells}"]
-    trained = [one for one in cost.trainings if one.settings.epochs]
-    kept = [one for one in cost.trainings if not one.settings.epochs]
+    trained = cost.trained
+    kept = [one for one in cost.trainings if one not in trained]
     lines += [f"{one.name}: {counted(one.networks, 'network')}, not trained" for one in kept]
     if not trained:
         return lines

@@ -13,7 +13,6 @@ from kce.bench.aligners import made_from
 from kce.bench.drawn_worlds import is_drawn_world, parse_drawn_world
 from kce.bench.worlds import hash_of_worlds
 from kce.pipeline.recipe import named_components
-from kce.registry import defaults
 from kce.registry.result_provenance import Provenance, record_provenance
 from kce.system.documents import document_to_table
 
@@ -49,7 +48,7 @@ def tracer_provenance(
     if drawn:
         parts |= {("dataset", parse_drawn_world(world).dataset or recipe.world) for world in drawn}
         parts.add(("backbone", recipe.backbone))
-        parts.add(("detector", recipe.cut.detector or defaults.DETECTOR))
+        parts.add(("detector", recipe.cut.finder))
         made = json.dumps([data_hash, document_to_table(recipe), sorted(drawn)], sort_keys=True)
         data_hash = xxhash.xxh3_128_hexdigest(made.encode())
     return _of_worlds(registry, parts, results, data_hash)
@@ -71,7 +70,7 @@ def _of_worlds(
 
 def aligner_provenance(registry: Registry, bench: AlignerBench, results: Sequence[Mapping[str, Any]]) -> Provenance:
     """Record where the results of a benchmark come from; the hash is of its recipe, worlds and artefacts."""
-    parts = {("dataset", bench.world), ("detector", bench.cut.detector or defaults.DETECTOR)}
+    parts = {("dataset", bench.world), ("detector", bench.cut.finder)}
     for training in {result["training"] for result in results}:
         parts |= {part for part in named_components(run_recipe(bench, training)) if part[0] in ("backbone", "reducer")}
     parts |= {(kind, result[kind]) for result in results for kind in ("aligner", "clusterer")}

@@ -22,7 +22,6 @@ from kce.errors import BadData, KCEError, UnknownName
 from kce.faces import degrade
 from kce.labels import REAL
 from kce.pipeline.world_recipe import CutChoices
-from kce.registry import defaults
 from kce.registry.specs import format_spec, parse_spec
 from kce.system.documents import Document, model_from_table, read_document
 from kce.system.shipped import RECIPES
@@ -164,7 +163,7 @@ def check_drawn_worlds(worlds: Iterable[str], recipe: DrawnRecipe, registry: Reg
     """
     first = {world.dataset or recipe.world: world for world in map(parse_drawn_world, reversed([*worlds]))}
     if first:
-        registry.resolve("detector", recipe.cut.detector or defaults.DETECTOR)
+        registry.resolve("detector", recipe.cut.finder)
         registry.resolve("backbone", recipe.backbone)
     for dataset, world in first.items():
         truth = read_truth(build_world(dataset, registry, world.number, Path("world")), dataset)

@@ -137,7 +137,6 @@ def _count_at(
     from scipy.spatial.distance import squareform
 
     distances = np.sqrt(np.maximum(squared_distances(means) - noise, 0.0))
-    np.fill_diagonal(distances, 0.0)
     has_sibling = cannot_link.any(axis=1)
     scale = float(np.median(np.where(cannot_link, distances, np.inf)[has_sibling].min(axis=1)))
     distances[cannot_link] = max(float(distances.max()), 1.0) * 4 * DOUBT  # above any threshold

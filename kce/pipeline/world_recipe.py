@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from kce.pipeline.recipe import Recipe
+from kce.registry import defaults
 from kce.system.documents import Document, model_from_table, model_to_table, read_document
 
 
@@ -18,6 +19,11 @@ class CutChoices:
     detector: str | None = None
     frames: int | None = None
     per_category: int | None = None
+
+    @property
+    def finder(self) -> str:
+        """The detector that is used, chosen or not."""
+        return self.detector or defaults.DETECTOR
 
     def options(self) -> dict[str, Any]:
         """The choices that are made, as keyword arguments of ``kce.faces.cut.cut``."""
