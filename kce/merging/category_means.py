@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kce.types import FeatureStream
+
+Vote = Literal["means", "distances", "rows"]
+VOTES = get_args(Vote)
+"""What is clustered: the means of categories, rows that are as far apart as these without chance, or all rows."""
 
 PARTS = 32
 """Parts that the recordings are split into: enough to say how chance moves a mean, few enough to hold."""
@@ -95,6 +99,17 @@ class CategoryMeans:
         """(n, n) the standard error of the squared distance of two means, by the same jackknife."""
         squares = np.stack([squared_distances(without) for without in self._without_parts()])
         return np.asarray(np.sqrt(np.square(squares - squares.mean(axis=0)).sum(axis=0) * (PARTS - 1) / PARTS))
+
+    def to_cluster(self, vote: Vote, means: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """What a clusterer gets for "means" or "distances": one row for each category, in order.
+
+        Args:
+            vote: Which of them.
+            means: (n, dim) one of the ``resampled``; None = the means themselves.
+        """
+        if vote == "distances":
+            return self.placed(means)
+        return self.means if means is None else means
 
     def placed(self, means: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Place the categories as far apart as they are without chance: (n, n), see ``kce.merging.distances.place``.

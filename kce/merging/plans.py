@@ -6,13 +6,13 @@ import logging
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce.errors import BadData, KCEError
+from kce.errors import BadData, KCEError, UnknownName
 from kce.features.reduction import load_rows
-from kce.merging.category_means import CategoryMeans, finite
+from kce.merging.category_means import VOTES, CategoryMeans, Vote, finite
 from kce.merging.class_count import same_dataset_pairs
 from kce.registry.validation import takes_cannot_link
 from kce.system.rng import generator
@@ -98,7 +98,7 @@ def at_random(categories: Iterable[str], sizes: Sequence[int], seed: int) -> Mer
 def by_clusters(
     features: FeatureStream | CategoryMeans,
     clusterer: Clusterer,
-    vote: Literal["means", "distances", "rows"] = "means",
+    vote: Vote = "means",
     name: str = "",
     asked: int | None = None,
 ) -> MergePlan:
@@ -128,15 +128,15 @@ def by_clusters(
         BadData: If there are no rows, or values that are not finite.
         KCEError: If the clusterer does not return one cluster number for each row.
     """
-    if vote not in ("means", "distances", "rows"):
-        raise KCEError(f"unknown vote {vote!r}", 'choose "means", "distances" or "rows"')
+    if vote not in VOTES:
+        raise UnknownName.among("vote", vote, VOTES)
     if not len(features.label):
         raise BadData("there are no features to cluster", "check that the table holds the known categories")
     labels, codes = np.unique(features.label, return_inverse=True)
     categories = labels.tolist()
     if vote != "rows":
         means = features if isinstance(features, CategoryMeans) else CategoryMeans.of(features)
-        numbers = cluster_means(clusterer, means.means if vote == "means" else means.placed(), means.dataset)
+        numbers = cluster_means(clusterer, means.to_cluster(vote), means.dataset)
     elif isinstance(features, CategoryMeans):
         raise KCEError("means have no rows that could vote", 'choose "means" or "distances"')
     else:

@@ -14,6 +14,7 @@ from kce.merging.plans import cluster_means
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from kce.merging.category_means import Vote
     from kce.types import Clusterer, MergePlan
 
 SURE = 0.9
@@ -53,7 +54,7 @@ class Joined:
         return tuple(sorted(pairs, key=lambda pair: pair[2]))
 
 
-def count_joined(means: CategoryMeans, clusterer: Clusterer, seed: int, distances: bool = False) -> Joined:
+def count_joined(means: CategoryMeans, clusterer: Clusterer, seed: int, vote: Vote = "means") -> Joined:
     """Cluster the means of ROUNDS resamples of the recordings.
 
     That tells what chance in the choice of recordings does, and nothing of other chance: another training, or
@@ -63,7 +64,7 @@ def count_joined(means: CategoryMeans, clusterer: Clusterer, seed: int, distance
         means: The means of the categories.
         clusterer: The one that made the plan.
         seed: Random seed of the resamples.
-        distances: Whether that plan is of distances without chance.
+        vote: What that plan was made of: "means" or "distances".
 
     Raises:
         KCEError: The clusterer fails on a resample.
@@ -78,7 +79,7 @@ def count_joined(means: CategoryMeans, clusterer: Clusterer, seed: int, distance
     """
     together = np.zeros((len(means.label), len(means.label)))
     for drawn in means.resampled(ROUNDS, seed):
-        numbers = cluster_means(clusterer, means.placed(drawn) if distances else drawn, means.dataset)
+        numbers = cluster_means(clusterer, means.to_cluster(vote, drawn), means.dataset)
         together += (numbers[:, None] == numbers[None]) & (numbers >= 0)[:, None]
     share = together / ROUNDS
     few = (means.counts > 0).sum(axis=1) < LEAST_PARTS

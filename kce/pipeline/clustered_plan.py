@@ -75,7 +75,7 @@ def _cluster(rows: FeatureStream, recipe: Recipe, registry: Registry, names: int
 
 def _mark_doubtful(plan: MergePlan, means: CategoryMeans, clusterer: Clusterer, recipe: Recipe) -> MergePlan:
     try:
-        return mark_doubtful(plan, count_joined(means, clusterer, recipe.seed, recipe.vote == "distances"))
+        return mark_doubtful(plan, count_joined(means, clusterer, recipe.seed, recipe.vote))
     except KCEError as error:  # the plan is there: it is not lost for what is said of it
         _log.warning("how surely categories are joined is not known: %s", error.message)
         return plan

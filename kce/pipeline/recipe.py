@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from kce.errors import KCEError
+from kce.merging.category_means import Vote  # noqa: TC001 - the schema is read from it
 from kce.merging.plan_file import PlanOrigin, plan_origin
 from kce.registry import defaults, distributions
 from kce.registry.result_provenance import library_versions
@@ -116,7 +117,7 @@ class Recipe(Document):
     clusterer: str = defaults.CLUSTERER
     plan: str = "clusters"
     k: int | str = "name"
-    vote: Literal["means", "distances", "rows"] = "means"
+    vote: Vote = "means"
     layer: Literal["features", "logits"] = "features"
     rules: tuple[tuple[str, ...], ...] = ()
     seed: int = 0

@@ -82,6 +82,6 @@ def test_resamples_are_corrected_twice() -> None:
     added = again - squared_distances(means.means)
     for one, other in ((0, 2), (1, 3)):  # of pairs far apart, the mean over the resamples is not exact enough
         assert added[one, other] == pytest.approx(means.noise[one, other], rel=0.25)
-    joined = count_joined(means, near(2), 0, distances=True)  # type: ignore[arg-type]
+    joined = count_joined(means, near(2), 0, "distances")  # type: ignore[arg-type]
     assert joined.partners("A_x") == {"B_x": 1.0}
     assert by_clusters(means, near(2), "distances").made.startswith("by clusters of distances: ")  # type: ignore[arg-type]

@@ -287,7 +287,7 @@ def test_features_that_cannot_be_clustered() -> None:
         by_clusters(table({"a": [np.nan], "b": [1.0]}), Fixed([0, 1]))  # type: ignore[arg-type]
     with pytest.raises(BadData, match="no features to cluster"):
         by_clusters(table(WORLD).take(np.array([], int)), Fixed([]))  # type: ignore[arg-type]
-    with pytest.raises(KCEError, match="unknown vote 'medians'"):
+    with pytest.raises(KCEError, match="no vote named 'medians'"):
         by_clusters(table(WORLD), Fixed([0] * 5), "medians")  # type: ignore[arg-type]
 
 
