@@ -40,7 +40,8 @@ class AlignerBench(Document):
         clusterers: Clusterers that make the plans, unless others are chosen.
         run: What all runs have in common, as in a recipe.
         training: Name -> settings of a training, as in a recipe's [train]; and perhaps its `backbone`, and the `layer`,
-            `reducer` and `vote` of its plans, instead of those of `run`.
+            `reducer` and `vote` of its plans, instead of those of `run`. Trainings that differ only in their plans
+            share their networks.
         cut: How faces are cut.
     """
 
@@ -172,6 +173,12 @@ def run_recipe(bench: AlignerBench, training: str, where: str = "the benchmark")
     settings = dict(bench.training[training])
     own: dict[str, Any] = {key: settings.pop(key) for key in OWN if key in settings}
     return recipe_from_table({**bench.run, **own, "train": settings}, where)
+
+
+def same_networks(bench: AlignerBench) -> dict[str, tuple[str, ...]]:
+    """Training -> all trainings of the recipe that train the same networks, and make other plans of them."""
+    made = {name: (recipe.first, recipe.train) for name in bench.training for recipe in [run_recipe(bench, name)]}
+    return {name: tuple(other for other in made if made[other] == made[name]) for name in made}
 
 
 def list_align_cells(

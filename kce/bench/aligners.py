@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.audit.unlearned import UNLEARNED_NOTE
-from kce.bench.aligner_cells import AlignCell, AlignerBench, AlignResult, AlignSetting, run_recipe
+from kce.bench.aligner_cells import AlignCell, AlignerBench, AlignResult, AlignSetting, run_recipe, same_networks
 from kce.bench.cell_store import BenchRecord, append_cells, claim_bench_folder, load_finished_cells
 from kce.bench.drawn_faces import UNIFORM, make_face_folder, read_methods, shares_root, store_face_folder
 from kce.errors import BadData, KCEError, MachineFault
@@ -77,19 +77,20 @@ def _run_cells(
     stored = load_finished_cells(folder, AlignResult)
     results = {name: result for name, result in stored.items() if result["status"] == "ok"}
     missing = [cell for cell in cells if cell.id not in results]
-    by_setting: dict[AlignSetting, list[AlignCell]] = {}
+    same, by_network = same_networks(bench), dict[AlignSetting, list[AlignCell]]()
     for cell in missing:
-        by_setting.setdefault(cell.setting, []).append(cell)
+        network = replace(cell.setting, training=same[cell.setting.training][0])
+        by_network.setdefault(network, []).append(cell)
     finished = len(cells) - len(missing)
     progress("cells", finished, len(cells))
     if missing:
         arguments = (str(registry.folder.absolute()), str(folder.absolute()), bench)
         # A third party's component may get a process of its own, so workers may start processes.
-        with Workers(min(workers, len(by_setting)), _make_worker, arguments, tries=1, parents=True) as pool:
-            _make_faces(pool, by_setting, 1 if shares_root(bench.world, registry) else 0, progress)
-            for setting, own in by_setting.items():
-                pool.submit((setting, own))
-            for own in by_setting.values():
+        with Workers(min(workers, len(by_network)), _make_worker, arguments, tries=1, parents=True) as pool:
+            _make_faces(pool, by_network, 1 if shares_root(bench.world, registry) else 0, progress)
+            for network, own in by_network.items():
+                pool.submit((network, own))
+            for own in by_network.values():
                 outcome = pool.take()
                 new = [_lost(cell, outcome) for cell in own] if isinstance(outcome, TaskLost) else outcome
                 results |= {result["id"]: result for result in new}
@@ -136,7 +137,7 @@ def _describe(cell: AlignCell) -> dict[str, Any]:
 
 
 def _make_worker(registry_folder: str, folder: str, bench: AlignerBench) -> Callable[[Any], Any]:
-    """Build the function that a worker calls for the cells of a setting; without cells it makes the faces."""
+    """Build the function that a worker calls for the cells of a network; without cells it makes the faces."""
     registry = Registry.load(Path(registry_folder))
     # Of hundreds of plans each warning is a line that does not say of which; they are in the plans, and in the results.
     logging.getLogger("kce.pipeline").setLevel(logging.ERROR)
@@ -174,8 +175,9 @@ def _run_cell(folder: Path, cell: AlignCell, bench: AlignerBench, registry: Regi
     classes = len(set(methods.values()))
     # With "own" the clusterer takes no n_clusters, so k is ignored; "name" is just a valid value.
     k: int | str = classes if cell.k == "known" else {"estimate": "estimate", "own": "name"}[cell.k]
-    # Other plans of the setting share the first model and its features.
-    others = [path for path in sorted((folder / setting.runs).glob("*")) if path != folder / cell.run]
+    # Other plans of the network share the first model and its features.
+    shared = [replace(setting, training=name).runs for name in same_networks(bench)[setting.training]]
+    others = [path for runs in shared for path in sorted((folder / runs).glob("*")) if path != folder / cell.run]
     run(folder / cell.run, replace(chosen, k=k), registry, "plan", others)
     plan = read_plan(folder / cell.run / "plan.toml")
     merged, split = list_mistakes(methods, plan.classes)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce.bench.aligner_cells import run_recipe
+from kce.bench.aligner_cells import run_recipe, same_networks
 from kce.bench.drawn_faces import UNIFORM, build_world, face_folder_name, read_truth
 from kce.bench.drawn_networks import families_of, network_path
 from kce.bench.drawn_worlds import (
@@ -29,7 +29,7 @@ from kce.system.worker_pool import TaskLost, Workers
 from kce.training.settings import TrainSettings  # noqa: TC001 - the document is read by it
 
 if TYPE_CHECKING:
-    from kce.bench.aligner_cells import AlignCell, AlignerBench
+    from kce.bench.aligner_cells import AlignCell, AlignerBench, AlignSetting
     from kce.bench.drawn_worlds import DrawnRecipe
     from kce.bench.tracers import TracerCell
 
@@ -98,7 +98,11 @@ def aligner_cost(
         workers: Number of processes.
     """
     settings = dict.fromkeys(cell.setting for cell in cells)
-    left = Counter(one.training for one in settings if not any((folder / one.runs).glob("*/first.safetensors")))
+    same = same_networks(bench)
+    named: dict[AlignSetting, str] = {}  # by the first of the trainings that share a network
+    for one in settings:
+        named.setdefault(replace(one, training=same[one.training][0]), one.training)
+    left = Counter(name for one, name in named.items() if not _is_trained(folder, one, same[name]))
     trainings = []
     if left:
         world = build_world(bench.world, registry, min(one.world for one in settings), Path("world"))
@@ -113,6 +117,12 @@ def aligner_cost(
         trainings.append(Trainings(name, networks, faces, recipe.first, recipe.train))
     made = {(folder, one.world, one.kind, one.amount) for one in settings}
     return BenchCost(*_count_folders(made), len(cells), tuple(trainings), workers)
+
+
+def _is_trained(folder: Path, setting: AlignSetting, trainings: Sequence[str]) -> bool:
+    """Whether the network of a setting is there, which these trainings share."""
+    runs = [folder / replace(setting, training=name).runs for name in trainings]
+    return any(path for one in runs for path in one.glob("*/first.safetensors"))
 
 
 def drawn_cost(

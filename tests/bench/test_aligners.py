@@ -61,6 +61,28 @@ def test_a_training_may_have_a_network_and_plans_of_its_own(recipe_path: Path) -
         read_aligner_bench(recipe_path)
 
 
+def test_trainings_that_differ_only_in_their_plans_train_once(at: Path, recipe_path: Path) -> None:
+    other = SMALL[SMALL.index("[training.quick]") :].replace("quick", "logits") + 'layer = "logits"\n'
+    again = other.replace("logits]", "longer]").replace("epochs = 1", "epochs = 2")
+    recipe_path.write_text(SMALL + other + again, encoding="utf-8")
+    assert aligner_cells.same_networks(read_aligner_bench(recipe_path)) == {
+        "quick": ("quick", "logits"), "logits": ("quick", "logits"), "longer": ("longer",)
+    }  # fmt: skip
+    words = {"recipe": recipe_path, "worlds": 1, "nets": 1, "amount": 0.0, "kind": "jpeg", "aligner": "none",
+             "clusterer": "kmeans", "k": "known", "progress": False}  # fmt: skip
+    planned = kce.bench.aligners(to="out", dry_run=True, **words).to_dict()["cost"]["trainings"]
+    assert {one["name"]: one["networks"] for one in planned} == {"quick": 1, "longer": 1}
+    alone = kce.bench.aligners(to="out", training="logits", **words)
+    left = kce.bench.aligners(to="out", dry_run=True, **words).to_dict()["cost"]["trainings"]
+    assert [one["name"] for one in left] == ["longer"]
+    done = kce.bench.aligners(to="out", **words)
+    assert all(cell["status"] == "ok" for cell in done.cells)
+    assert [cell for cell in done.cells if cell["training"] == "logits"] == list(alone.cells)
+    networks = [path.stat().st_ino for path in sorted((at / "out").rglob("first.safetensors"))]
+    assert len(networks) == 3
+    assert len(set(networks)) == 2
+
+
 def test_worlds_are_made_once_and_every_cell_has_a_result(kce: Kce, kce_here: Kce, at: Path, recipe_path: Path) -> None:
     words = ("bench", "aligners", "--to", "out", "--recipe", str(recipe_path), "--worlds", "1", "--nets", "1",
              "--amount", "0", "--amount", "1", "--kind", "jpeg")  # fmt: skip
