@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -177,8 +177,20 @@ def run_recipe(bench: AlignerBench, training: str, where: str = "the benchmark")
 
 def same_networks(bench: AlignerBench) -> dict[str, tuple[str, ...]]:
     """Training -> all trainings of the recipe that train the same networks, and make other plans of them."""
-    made = {name: (recipe.first, recipe.train) for name in bench.training for recipe in [run_recipe(bench, name)]}
+    recipes = {name: run_recipe(bench, name) for name in bench.training}
+    made = {name: (recipe.first, recipe.train) for name, recipe in recipes.items()}
     return {name: tuple(other for other in made if made[other] == made[name]) for name in made}
+
+
+def network_of(setting: AlignSetting, same: Mapping[str, Sequence[str]]) -> AlignSetting:
+    """The setting that stands for all with its network: that of the first training; `same` as of ``same_networks``."""
+    return replace(setting, training=same[setting.training][0])
+
+
+def runs_of_network(folder: Path, setting: AlignSetting, same: Mapping[str, Sequence[str]]) -> list[Path]:
+    """The folders of all runs with the network of a setting, whichever training they are of."""
+    shared = [replace(setting, training=name).runs for name in same[setting.training]]
+    return [path for runs in shared for path in sorted((folder / runs).glob("*"))]
 
 
 def list_align_cells(

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kce.audit.unlearned import UNLEARNED_NOTE
-from kce.bench.aligner_cells import AlignCell, AlignerBench, AlignResult, AlignSetting, run_recipe, same_networks
+from kce.bench.aligner_cells import (
+    AlignCell,
+    AlignerBench,
+    AlignResult,
+    AlignSetting,
+    network_of,
+    run_recipe,
+    runs_of_network,
+    same_networks,
+)
 from kce.bench.cell_store import BenchRecord, append_cells, claim_bench_folder, load_finished_cells
 from kce.bench.drawn_faces import UNIFORM, make_face_folder, read_methods, shares_root, store_face_folder
 from kce.errors import BadData, KCEError, MachineFault
@@ -79,8 +88,7 @@ def _run_cells(
     missing = [cell for cell in cells if cell.id not in results]
     same, by_network = same_networks(bench), dict[AlignSetting, list[AlignCell]]()
     for cell in missing:
-        network = replace(cell.setting, training=same[cell.setting.training][0])
-        by_network.setdefault(network, []).append(cell)
+        by_network.setdefault(network_of(cell.setting, same), []).append(cell)
     finished = len(cells) - len(missing)
     progress("cells", finished, len(cells))
     if missing:
@@ -138,7 +146,7 @@ def _describe(cell: AlignCell) -> dict[str, Any]:
 
 def _make_worker(registry_folder: str, folder: str, bench: AlignerBench) -> Callable[[Any], Any]:
     """Build the function that a worker calls for the cells of a network; without cells it makes the faces."""
-    registry = Registry.load(Path(registry_folder))
+    registry, same = Registry.load(Path(registry_folder)), same_networks(bench)
     # Of hundreds of plans each warning is a line that does not say of which; they are in the plans, and in the results.
     logging.getLogger("kce.pipeline").setLevel(logging.ERROR)
 
@@ -153,7 +161,7 @@ def _make_worker(registry_folder: str, folder: str, bench: AlignerBench) -> Call
         results: list[dict[str, Any]] = []
         for cell in cells:
             try:
-                results.append(_run_cell(Path(folder), cell, bench, registry))
+                results.append(_run_cell(Path(folder), cell, bench, same, registry))
             except KCEError as error:
                 status = "stopped" if isinstance(error, MachineFault) else "failed"
                 results.append(_failed(cell, error.message, status))
@@ -162,7 +170,9 @@ def _make_worker(registry_folder: str, folder: str, bench: AlignerBench) -> Call
     return work
 
 
-def _run_cell(folder: Path, cell: AlignCell, bench: AlignerBench, registry: Registry) -> dict[str, Any]:
+def _run_cell(
+    folder: Path, cell: AlignCell, bench: AlignerBench, same: Mapping[str, Sequence[str]], registry: Registry
+) -> dict[str, Any]:
     setting = cell.setting
     chosen = run_recipe(bench, setting.training).changed(
         faces=str(folder / setting.faces), aligner=cell.aligner, clusterer=cell.clusterer, seed=setting.net
@@ -176,8 +186,7 @@ def _run_cell(folder: Path, cell: AlignCell, bench: AlignerBench, registry: Regi
     # With "own" the clusterer takes no n_clusters, so k is ignored; "name" is just a valid value.
     k: int | str = classes if cell.k == "known" else {"estimate": "estimate", "own": "name"}[cell.k]
     # Other plans of the network share the first model and its features.
-    shared = [replace(setting, training=name).runs for name in same_networks(bench)[setting.training]]
-    others = [path for runs in shared for path in sorted((folder / runs).glob("*")) if path != folder / cell.run]
+    others = [path for path in runs_of_network(folder, setting, same) if path != folder / cell.run]
     run(folder / cell.run, replace(chosen, k=k), registry, "plan", others)
     plan = read_plan(folder / cell.run / "plan.toml")
     merged, split = list_mistakes(methods, plan.classes)

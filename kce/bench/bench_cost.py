@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kce.bench.aligner_cells import run_recipe, same_networks
+from kce.bench.aligner_cells import network_of, run_recipe, runs_of_network, same_networks
 from kce.bench.drawn_faces import UNIFORM, build_world, face_folder_name, read_truth
 from kce.bench.drawn_networks import families_of, network_path
 from kce.bench.drawn_worlds import (
@@ -99,10 +99,11 @@ def aligner_cost(
     """
     settings = dict.fromkeys(cell.setting for cell in cells)
     same = same_networks(bench)
-    named: dict[AlignSetting, str] = {}  # by the first of the trainings that share a network
+    named: dict[AlignSetting, str] = {}  # networks to train, each named by the first training that asks for it
     for one in settings:
-        named.setdefault(replace(one, training=same[one.training][0]), one.training)
-    left = Counter(name for one, name in named.items() if not _is_trained(folder, one, same[name]))
+        if not any((run / "first.safetensors").exists() for run in runs_of_network(folder, one, same)):
+            named.setdefault(network_of(one, same), one.training)
+    left = Counter(named.values())
     trainings = []
     if left:
         world = build_world(bench.world, registry, min(one.world for one in settings), Path("world"))
@@ -117,12 +118,6 @@ def aligner_cost(
         trainings.append(Trainings(name, networks, faces, recipe.first, recipe.train))
     made = {(folder, one.world, one.kind, one.amount) for one in settings}
     return BenchCost(*_count_folders(made), len(cells), tuple(trainings), workers)
-
-
-def _is_trained(folder: Path, setting: AlignSetting, trainings: Sequence[str]) -> bool:
-    """Whether the network of a setting is there, which these trainings share."""
-    runs = [folder / replace(setting, training=name).runs for name in trainings]
-    return any(path for one in runs for path in one.glob("*/first.safetensors"))
 
 
 def drawn_cost(
