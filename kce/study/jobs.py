@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from kce.faces.pixel_cache import PixelCache
 from kce.pipeline.recipe import recipe_from_table
-from kce.pipeline.run import FEATURES, extract_piece, run
+from kce.pipeline.run import extract_piece, run
+from kce.pipeline.run_features import FEATURES
 from kce.registry.registry import Registry
 from kce.system.atomic import write_atomic
 from kce.system.signals import capturing_log

@@ -20,7 +20,7 @@ from kce.features.table import find_table
 from kce.merging.plan_file import read_plan, write_plan
 from kce.merging.plans import by_name, plan_partition, unmerged_plan
 from kce.pipeline.recipe import cluster_choices, recipe_to_table
-from kce.pipeline.run import FEATURES
+from kce.pipeline.run_features import FEATURES
 from kce.pipeline.run_report import count_faces
 from kce.registry import isolation
 from kce.registry.result_provenance import current_command
