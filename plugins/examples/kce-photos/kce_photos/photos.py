@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -137,11 +138,9 @@ class Photos(WorldDataset):
             KCEError: As for the class.
         """
         if self._forged is None:
-            from .find import list_pictures
             from .forging import forge_all
 
             self._tools.progress = progress
-            list_pictures(self._photographs)  # before networks are loaded for nothing
             generators, missing = self._built()
             try:
                 with self.alone(self._tools.folder):
@@ -194,13 +193,15 @@ class Photos(WorldDataset):
     def _built(self) -> tuple[dict[str, Generator], dict[str, Missing]]:
         """Build the methods that are there, and decide which of them is behind which name."""
         if self._generators is None:
+            from .find import list_pictures
             from .generators import build_generators
             from .landmarks import Landmarks
 
+            list_pictures(self._photographs)  # before networks are loaded for nothing
             self._tools.share("landmarks", Landmarks)  # without which there is no face, whatever the method
             generators, missing = build_generators(self._names, self._tools)
             for name, error in missing.items():
-                _log.warning("the method %s is left out: %s (%s)", name, error.message, error.hint)
+                _warn_once(f"the method {name} is left out: {error.message} ({error.hint})")
             placement, categories = self._world
             usable = [name for name in generators if name not in WHOLE]
             self._check_enough(usable, categories, missing)
@@ -232,7 +233,11 @@ class Photos(WorldDataset):
         super().make(progress)
 
     def truth(self) -> dict[str, str]:
-        """Category -> method; the method of reals is "real". Loads the methods, and makes no pictures."""
+        """Category -> method; the method of reals is "real". Loads the methods, and makes no pictures.
+
+        Raises:
+            KCEError: There are no photographs, or fewer methods than a dataset has categories.
+        """
         self._built()
         return super().truth()
 
@@ -310,6 +315,12 @@ def split_evenly(groups: Sequence[Sequence[Any]], parts: int) -> list[Sequence[S
         if left and (so_far * parts >= whole * len(ends) or len(groups) - number == left):
             ends.append(number)
     return [groups[start:end] for start, end in zip(ends, [*ends[1:], len(groups)], strict=True)]
+
+
+@cache
+def _warn_once(message: str) -> None:
+    """Log a warning, unless this process did: a bench builds the dataset again for each of its worlds."""
+    _log.warning("%s", message)
 
 
 def _within(name: str, value: Any, low: int, high: int) -> int:

@@ -238,6 +238,12 @@ def test_a_package_of_another_version_leaves_its_methods_out(
     assert later.root != made.root
 
 
+def test_a_method_that_is_left_out_is_said_once(copied: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for placement in (0, 1):
+        Photos(copied, vae=str(tmp_path), methods=f"{FEW}+poisson-swap+vae", placement=placement, **SMALL).truth()
+    assert [record.message.split(":")[0] for record in caplog.records] == ["the method vae is left out"]
+
+
 def test_too_few_methods_are_an_error_that_says_how_many_categories_there_may_be(copied: Path, tmp_path: Path) -> None:
     with pytest.raises(KCEError, match="18 categories need more methods than 2") as caught:
         Photos(copied, made=str(tmp_path), methods="bilateral+smile", side=96).make()
@@ -293,6 +299,9 @@ def test_what_cannot_be_used_is_said(copied: Path, tmp_path: Path, spoil: str, m
     if spoil == "one of each camera":
         write_png(copied / "canada" / "eve_0.png", read_png(root / "ann_0.png"))
     where = tmp_path / "nowhere" if spoil == "missing" else copied
+    if spoil in ("missing", "empty"):
+        with pytest.raises(KCEError, match=message):
+            Photos(where, made=str(tmp_path / "made"), **SMALL).truth()
     with pytest.raises(KCEError, match=message) as caught:
         Photos(where, made=str(tmp_path / "made"), **SMALL).make()
     assert hint in caught.value.hint
