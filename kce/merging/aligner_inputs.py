@@ -109,6 +109,28 @@ def sample_viewed_rows(faces: Faces, seed: int) -> NDArray[np.int64]:
     return sample_per_category(faces.category, MAX_VIEWED, seed)
 
 
+def count_aligner_rows(
+    counts: Mapping[str, int], known: Sequence[str], fallback: Mapping[str, str], views: Sequence[str]
+) -> dict[str, int]:
+    """Count what a network sees for an aligner besides the known faces: table -> rows, without sampling them.
+
+    Args:
+        counts: Category -> faces in the face folder.
+        known: The known categories.
+        fallback: Dataset -> the dataset whose reals serve for it; empty for an aligner that needs none.
+        views: The views that the aligner needs.
+
+    Example:
+        >>> count_aligner_rows({"A_Swap": 600, "A_real": 900}, ["A_Swap"], {"A": "A"}, ["jpeg70"])
+        {'reals': 600, 'known+jpeg70': 500, 'reals+jpeg70': 500}
+    """
+    most = max(counts.get(category, 0) for category in known)
+    sampled = [min(counts.get(f"{dataset}_{REAL}", 0), most) for dataset in {*fallback, *fallback.values()}]
+    tables = {"known": [counts.get(category, 0) for category in known]} | ({"reals": sampled} if fallback else {})
+    seen = {f"{table}+{view}": sum(min(n, MAX_VIEWED) for n in own) for table, own in tables.items() for view in views}
+    return {table: sum(own) for table, own in tables.items() if table != "known"} | seen
+
+
 def sample_per_category(
     labels: NDArray[np.str_] | TextColumn, most: int, seed: int, first: NDArray[np.bool_] | None = None
 ) -> NDArray[np.int64]:

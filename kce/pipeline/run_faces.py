@@ -60,21 +60,35 @@ def select_faces(faces: Faces, recipe: Recipe, registry: Registry, known: list[s
     fallback_reals, views = _aligner_inputs(faces, datasets, recipe, registry) if recipe.clusters else ({}, ())
     real_rows = sample_real_rows(faces, known_faces, datasets | set(fallback_reals.values()), recipe.seed)
     reals = faces.take(real_rows)
-    trained = known_faces
-    if recipe.train.loss == "within-dataset":
-        is_trained = is_known.copy()
-        is_trained[real_rows[reals.dataset.isin(datasets)]] = True
-        trained = faces.take(is_trained)
-        _check_rivals(trained)
     return RunFaces(
         sorted(known),
         known_faces,
         faces.take(faces.category.isin(unknown)),
-        trained,
+        select_trained(faces, recipe, known_faces),
         reals,
         fallback_reals,
         views,
     )
+
+
+def select_trained(faces: Faces, recipe: Recipe, known: Faces) -> Faces:
+    """Select what networks are trained on; see ``RunFaces.trained``.
+
+    Args:
+        faces: The whole face folder.
+        recipe: The choices.
+        known: Those of the known categories.
+
+    Raises:
+        KCEError: The loss needs reals that are not there.
+    """
+    if recipe.train.loss != "within-dataset":
+        return known  # the very object: its faces are decoded once for both
+    is_trained = faces.category.isin(known.category.counts())
+    is_trained[sample_real_rows(faces, known, set(known.dataset.counts()), recipe.seed)] = True
+    trained = faces.take(is_trained)
+    _check_rivals(trained)
+    return trained
 
 
 def _aligner_inputs(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kce.errors import KCEError
 from kce.faces.loader import BUDGET
 from kce.study.decoding import Decoding, RunKeys, estimate_decoding
-from kce.study.grid import count_trainings
+from kce.study.grid import count_trainings, unmerged_images
 
 if TYPE_CHECKING:
     from kce.registry.registry import Registry
@@ -180,20 +180,23 @@ def list_outputs(
     def training(job: str, key: Any, speed: BackboneSpeed, images: int, epochs: int) -> None:
         outputs.setdefault(key, Output(job, key, images * epochs / speed.training, speed.weights, images * epochs))
 
-    def extraction(job: str, key: Any, speed: BackboneSpeed, categories: Iterable[str]) -> None:
-        faces = sum(counts.get(category, 0) for category in categories)
+    def extraction(job: str, key: Any, speed: BackboneSpeed, faces: int) -> None:
         outputs.setdefault(key, Output(job, key, faces / speed.extraction, faces * speed.dim * 4))
 
     # First models before final ones: a run whose final model is the first model of another run waits for that run.
     for run in runs:
         if run.extracts:
-            job, speed = f"{run.name}: known features", speeds[first_network(run)]
-            training(job, run.extracts, speed, _unmerged(run), run.recipe.train.epochs)
-            extraction(job, known_features_key(run), speed, run.known)
+            speed, is_first = speeds[first_network(run)], run.extracts not in outputs
+            job = f"{run.name}: known features"
+            training(job, run.extracts, speed, unmerged_images(run, counts), run.recipe.train.epochs)
+            extraction(job, known_features_key(run), speed, _count(counts, run.known))
+            for table, faces in run.aligner_tables:
+                at = job if is_first else f"{run.name}: plan"
+                extraction(at, aligner_table_key(run, table), speed, faces)
     for run in runs:
         speed = speeds[final_network(run)]
-        training(run.name, run.trains, speed, run.images or _unmerged(run), run.recipe.train.epochs)
-        extraction(run.name, unknown_features_key(run), speed, run.recipe.unknown)
+        training(run.name, run.trains, speed, run.images or unmerged_images(run, counts), run.recipe.train.epochs)
+        extraction(run.name, unknown_features_key(run), speed, _count(counts, run.recipe.unknown))
     return list(outputs.values())
 
 
@@ -207,9 +210,8 @@ def final_network(run: StudyRun) -> Network:
     return run.recipe.backbone, run.recipe.train.precision
 
 
-def _unmerged(run: StudyRun) -> int:
-    """Images for training on all known categories, unmerged."""
-    return len(run.known) * (run.recipe.train.per_class or 0)
+def _count(counts: Mapping[str, int], categories: Iterable[str]) -> int:
+    return sum(counts.get(category, 0) for category in categories)
 
 
 def _measured(grid: Sequence[StudyRun], speeds: Mapping[Network, BackboneSpeed]) -> list[StudyRun]:
@@ -219,6 +221,11 @@ def _measured(grid: Sequence[StudyRun], speeds: Mapping[Network, BackboneSpeed])
 def known_features_key(run: StudyRun) -> Any:
     """Return the key of the known features that a run clusters; its models have `run.extracts` and `run.trains`."""
     return ("known", run.extracts)
+
+
+def aligner_table_key(run: StudyRun, table: str) -> Any:
+    """Return the key of a table of reals or of a view, which a run's aligner needs; runs share those, too."""
+    return (table, run.extracts)
 
 
 def unknown_features_key(run: StudyRun) -> Any:
@@ -256,10 +263,11 @@ def estimate_study_cost(
         jobs[output.job] = jobs.get(output.job, 0.0) + output.seconds
     largest, making = 0.0, {output.key for output in left}
     for run in _measured(grid, speeds):
-        if making & {run.trains, run.extracts, known_features_key(run), unknown_features_key(run)}:
+        tables = {aligner_table_key(run, table) for table, _ in run.aligner_tables}
+        if making & {run.trains, run.extracts, known_features_key(run), unknown_features_key(run), *tables}:
             speed = speeds[final_network(run)]
-            known = sum(counts.get(category, 0) for category in run.known)
-            decoded = min(_unmerged(run) * speed.size**2 * 3, BUDGET)
+            known = _count(counts, run.known)
+            decoded = min(unmerged_images(run, counts) * speed.size**2 * 3, BUDGET)
             reducing = known * speeds[first_network(run)].dim * 4 * _COPIES if run.extracts else 0
             largest = max(largest, _PROCESS + rows + max(decoded + 4 * speed.weights, reducing))
     keys = [

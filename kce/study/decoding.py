@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kce.faces.loader import BUDGET, fits_in_memory
 from kce.faces.pixel_cache import faces_that_fit, place_bytes
+from kce.study.grid import unmerged_images
 
 if TYPE_CHECKING:
     from kce.study.grid import StudyRun
@@ -81,14 +82,14 @@ def estimate_decoding(
         if not run.extracts:
             continue
         size, known = sizes[run.recipe.first], _count(counts, run.known)
-        trained = _decoded_by_training(run, None, known, size) if taken(keys.first) else 0
+        trained = _decoded_by_training(run, None, counts, size) if taken(keys.first) else 0
         extracted = known if taken(keys.known) else 0
-        both = max(trained, extracted) if fits_in_memory(known, size, BUDGET) else trained + extracted
-        note(size, both, run.known)
+        shared = not run.reals and fits_in_memory(known, size, BUDGET)
+        note(size, max(trained, extracted) if shared else trained + extracted, (*run.known, *run.reals))
     for run, keys in runs:
-        size, known = sizes[run.recipe.backbone], _count(counts, run.known)
+        size = sizes[run.recipe.backbone]
         if taken(keys.final):
-            note(size, _decoded_by_training(run, run.images, known, size), run.known)
+            note(size, _decoded_by_training(run, run.images, counts, size), (*run.known, *run.reals))
         if taken(keys.unknown):
             note(size, _count(counts, run.recipe.unknown), run.recipe.unknown)
     return _sum(times, {size: _count(counts, names) for size, names in used.items()}, sum(counts.values()), limit)
@@ -109,10 +110,11 @@ def _sum(times: Mapping[int, int], used: Mapping[int, int], folder: int, limit: 
     return Decoding(faces, sum(times.values()), round(cached_times), round(cache), whole)
 
 
-def _decoded_by_training(run: StudyRun, images: int | None, known: int, size: int) -> int:
-    train = run.recipe.train
-    seen = min((images or len(run.known) * (train.per_class or 0)) + round(train.held_out * known), known)
-    return seen if fits_in_memory(known, size, BUDGET) else seen * train.epochs
+def _decoded_by_training(run: StudyRun, images: int | None, counts: Mapping[str, int], size: int) -> int:
+    train, most = run.recipe.train, max(counts.get(category, 0) for category in run.known)
+    there = _count(counts, run.known) + sum(min(counts.get(category, 0), most) for category in run.reals)
+    seen = min((images or unmerged_images(run, counts)) + round(train.held_out * there), there)
+    return seen if fits_in_memory(there, size, BUDGET) else seen * train.epochs
 
 
 def _count(counts: Mapping[str, int], categories: Collection[str]) -> int:

@@ -32,9 +32,12 @@ class StudyRun:
         recipe: All its choices.
         known: The categories that it trains on.
         classes: Number of classes of the plan; None where only the clusterer decides.
-        images: Number of images of the final training; None where that depends on the classes.
+        images: Number of images of the final training, reals among them; None where that is not known yet.
         trains: What the final model is made from: runs with equal `trains` have the same one.
         missing: Categories of the study that are not in the face folder, and so are not trained on.
+        reals: With the loss "within-dataset", the categories of reals that networks are trained on besides, of the same
+            datasets.
+        aligner_tables: Table -> its rows, of what the first network sees for the aligner besides the known faces.
     """
 
     group: GroupName
@@ -47,6 +50,8 @@ class StudyRun:
     images: int | None
     trains: tuple[Any, ...]
     missing: tuple[str, ...] = ()
+    reals: tuple[str, ...] = ()
+    aligner_tables: tuple[tuple[str, int], ...] = ()
 
     @property
     def name(self) -> str:
@@ -80,7 +85,13 @@ class StudyRun:
 
 
 def list_runs(
-    study: Study, faces: str, methods: Mapping[str, str], seeds: Sequence[int], registry: Registry, allow_missing: bool
+    study: Study,
+    faces: str,
+    methods: Mapping[str, str],
+    reals: Mapping[str, str],
+    seeds: Sequence[int],
+    registry: Registry,
+    allow_missing: bool,
 ) -> list[StudyRun]:
     """List every run of the study, group by group and seed by seed.
 
@@ -89,6 +100,7 @@ def list_runs(
         faces: Its face folder, for the recipes.
         methods: Category -> method, of what is in the face folder; empty = the study's own categories, as if all were
             there.
+        reals: Category -> the reals of its dataset, where the face folder has any.
         seeds: The seeds.
         registry: Where components are looked up.
         allow_missing: Whether groups may train on fewer categories than the study has.
@@ -112,7 +124,7 @@ def list_runs(
                     recipe = replace(
                         study.recipe(plan, backbone), faces=faces, seed=seed, unknown=group.unknown, known=known
                     )
-                    runs.append(_study_run(study, group, plan, backbone, recipe, methods, registry, missing))
+                    runs.append(_study_run(study, group, plan, backbone, recipe, methods, reals, registry, missing))
     return runs
 
 
@@ -158,6 +170,7 @@ def _study_run(
     backbone: str,
     recipe: Recipe,
     methods: Mapping[str, str],
+    reals: Mapping[str, str],
     registry: Registry,
     missing: tuple[str, ...],
 ) -> StudyRun:
@@ -166,8 +179,10 @@ def _study_run(
             f"plan {plan.name!r} does not say how many images each class has",
             "set per_class in [run.train]: plans are compared at equal budgets",
         )
+    per_class, own = recipe.train.per_class, {reals[category] for category in recipe.known if category in reals}
+    trained_reals = tuple(sorted(own)) if recipe.train.loss == "within-dataset" else ()
     classes, partition = _count_classes(recipe, methods, registry)
-    images = None if classes is None else classes * recipe.train.per_class
+    images = None if classes is None else (classes + len(trained_reals)) * per_class
     if plan.images_as:
         other = study.recipe(study.plan(plan.images_as), backbone)
         same = replace(recipe, plan=other.plan, rules=other.rules, k=other.k)
@@ -177,12 +192,24 @@ def _study_run(
                 f"plan {plan.name!r}: how many images {plan.images_as!r} has is not known before it is made",
                 "name a plan whose number of classes is",
             )
-        images = other_classes * recipe.train.per_class
+        images = (other_classes + len(trained_reals)) * per_class
         recipe = replace(recipe, train=replace(recipe.train, per_class=None, images=images))
     budget = recipe.train.per_class or -(images or 0)
     trains = (group.name, recipe.seed, recipe.backbone, budget, partition, _settings_without_images(recipe))
+    if recipe.train.loss == "within-dataset" and not methods:  # without a face folder: which reals it has is not known
+        images = None
     return StudyRun(
-        group.name, plan.name, backbone, recipe.seed, recipe, recipe.known, classes, images, trains, missing
+        group.name,
+        plan.name,
+        backbone,
+        recipe.seed,
+        recipe,
+        recipe.known,
+        classes,
+        images,
+        trains,
+        missing,
+        trained_reals,
     )
 
 
@@ -206,6 +233,20 @@ def _count_classes(recipe: Recipe, methods: Mapping[str, str], registry: Registr
     components = (recipe.first, recipe.aligner, recipe.reducer, recipe.clusterer)
     key = (recipe.plan, *components, recipe.vote, recipe.layer, str(recipe.k))
     return (k or None if registry.takes("clusterer", recipe.clusterer, "n_clusters") else None), key
+
+
+def unmerged_images(run: StudyRun, counts: Mapping[str, int]) -> int:
+    """Count the images of a training on all known categories, unmerged, and on the reals that go with them.
+
+    Where a run has no number of images of each class, it is the largest that all can give.
+
+    Args:
+        run: The run.
+        counts: Category -> faces in the face folder.
+    """
+    classes = (*run.known, *run.reals)
+    each = run.recipe.train.per_class
+    return len(classes) * (min(counts.get(category, 0) for category in classes) if each is None else each)
 
 
 def restrict_plan(path: Path, known: Sequence[str]) -> MergePlan:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kce.errors import BadData, KCEError
 from kce.faces.folder import read_detector
-from kce.merging.aligner_inputs import find_fallback_reals
+from kce.labels import REAL
+from kce.merging.aligner_inputs import count_aligner_rows, find_fallback_reals
 from kce.merging.plans import unmerged_plan
 from kce.pipeline.recipe_checks import check_choices, check_recipe
+from kce.pipeline.run_faces import select_trained
 from kce.registry import isolation
 from kce.study.ranking import check_ranking
 from kce.training.sampling import choose_examples
@@ -23,14 +26,14 @@ if TYPE_CHECKING:
     from kce.study.study_file import Study
 
 
-def keep_runs_with_reals(
+def add_aligner_tables(
     runs: list[StudyRun], faces: Faces | None, registry: Registry, allow_missing: bool
 ) -> tuple[list[StudyRun], list[str]]:
-    """Keep the runs whose aligner has the real faces it needs.
+    """Add to each run what its aligner needs besides the known faces, and keep the runs whose aligner has its reals.
 
     Args:
         runs: All runs of the study.
-        faces: The face folder; None keeps all runs.
+        faces: The face folder; None returns all runs as they are.
         registry: Where aligners are looked up.
         allow_missing: Whether plans without the reals they need are left out.
 
@@ -42,22 +45,27 @@ def keep_runs_with_reals(
     """
     if faces is None:
         return runs, []
-    errors: dict[str, BadData] = {}
-    needs_reals: dict[str, bool] = {}
+    counts, errors = faces.category.counts(), dict[str, BadData]()
+    needs: dict[str, tuple[bool, tuple[str, ...]]] = {}
     kept = []
     for run in runs:
-        spec = run.recipe.aligner
-        if spec not in needs_reals:
+        if not run.recipe.clusters:
+            kept.append(run)
+            continue
+        spec, fallback = run.recipe.aligner, dict[str, str]()
+        if spec not in needs:
             with isolation.component(registry.resolve("aligner", spec), registry, run.recipe.timeout) as aligner:
-                needs_reals[spec] = aligner.reals
-        if run.recipe.clusters and needs_reals[spec]:
+                needs[spec] = aligner.reals, tuple(aligner.views)
+        needs_reals, views = needs[spec]
+        if needs_reals:
             datasets = set(faces.take(faces.category.isin(run.known)).dataset.counts())
             try:
-                find_fallback_reals(faces, datasets, registry)
+                fallback = find_fallback_reals(faces, datasets, registry)
             except BadData as error:
                 errors.setdefault(run.plan, error)
                 continue
-        kept.append(run)
+        tables = count_aligner_rows(counts, run.known, fallback, views)
+        kept.append(replace(run, aligner_tables=tuple(tables.items())))
     if errors and not allow_missing:
         plan, first = next(iter(errors.items()))
         raise BadData(f"plan {plan!r}: {first.message}", f"{first.hint}; --allow-missing leaves the plan out")
@@ -68,6 +76,14 @@ def category_methods(faces: Faces) -> dict[str, str]:
     """Return the forgery method of each forged category in the face folder."""
     forged = faces.take(~faces.real).first_of_categories()
     return dict(zip(forged.category.tolist(), forged.method.tolist(), strict=True))
+
+
+def dataset_reals(faces: Faces) -> dict[str, str]:
+    """Return for each forged category the category of its dataset's reals, where the face folder has any."""
+    reals, forged = faces.take(faces.real), faces.take(~faces.real).first_of_categories()
+    of = {dataset: f"{dataset}_{REAL}" for dataset in reals.dataset.counts()}
+    categories = zip(forged.category.tolist(), forged.dataset.tolist(), strict=True)
+    return {category: of[dataset] for category, dataset in categories if dataset in of}
 
 
 def check_run(run: StudyRun, rank_by: str, faces: Faces | None, registry: Registry, sampled: set[Any]) -> None:
@@ -96,8 +112,8 @@ def check_run(run: StudyRun, rank_by: str, faces: Faces | None, registry: Regist
             return
         check_recipe(run.recipe, faces, registry)
         if (run.known, run.recipe.train) not in sampled:
-            known = faces.take(faces.category.isin(run.known))
-            choose_examples(known, unmerged_plan(run.known), run.recipe.train)
+            trained = select_trained(faces, run.recipe, faces.take(faces.category.isin(run.known)))
+            choose_examples(trained, unmerged_plan([*run.known, *run.reals]), run.recipe.train)
             sampled.add((run.known, run.recipe.train))
     except KCEError as error:
         raise error.prefixed(run.name) from error

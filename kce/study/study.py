@@ -289,8 +289,9 @@ def prepare_study(
         study = study.changed(run={**study.run, "train": {**study.run.get("train", {}), "per_class": per_class}})
     table = read_faces(faces) if faces else None
     methods = preflight.category_methods(table) if table else {}
-    runs = grid.list_runs(study, str(faces or ""), methods, range(seeds), registry, allow_missing)
-    runs, left_out = preflight.keep_runs_with_reals(runs, table, registry, allow_missing)
+    reals = preflight.dataset_reals(table) if table else {}
+    runs = grid.list_runs(study, str(faces or ""), methods, reals, range(seeds), registry, allow_missing)
+    runs, left_out = preflight.add_aligner_tables(runs, table, registry, allow_missing)
     sampled: set[Any] = set()
     for run in runs:
         preflight.check_run(run, study.rank_by, table, registry, sampled)
@@ -350,7 +351,12 @@ def _existing_outputs(plan: StudyPlan) -> set[Any]:
         folder = plan.run_folder(run)
         models = {"first": run.extracts, "final": run.trains}
         keys |= {key for name, key in models.items() if (folder / f"{name}.safetensors").is_file()}
-        for table, key in (("known", cost.known_features_key(run)), ("unknown", cost.unknown_features_key(run))):
+        tables = {
+            "known": cost.known_features_key(run),
+            "unknown": cost.unknown_features_key(run),
+            **{table: cost.aligner_table_key(run, table) for table, _ in run.aligner_tables},
+        }
+        for table, key in tables.items():
             with suppress(KCEError):  # a damaged file is reported by the run that needs it
                 if find_table(folder / "features.h5", table):
                     keys.add(key)

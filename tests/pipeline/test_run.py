@@ -9,14 +9,12 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from kce.audit.unlearned import UNLEARNED_NOTE
 from kce.demo import compare_runs, run_under_plans
 from kce.errors import KCEError, Refused, UnknownName
-from kce.faces.cut import cut
 from kce.faces.folder import read_faces
 from kce.features.table import find_table, open_table
 from kce.merging.aligner_inputs import collect_reals, find_fallback_reals, sample_real_rows
@@ -34,7 +32,7 @@ from kce.system.documents import document_from_table, write_document
 from kce.training.settings import TrainSettings
 from kce.training.weights import file_sha256, read_weights_metadata
 from kce.types import Features
-from tests.support.corpus import KNOWN, METHODS, UNKNOWN, face_folder, pattern, pictures, truth
+from tests.support.corpus import KNOWN, METHODS, UNKNOWN, face_folder, face_folder_with_reals, truth
 
 REGISTRY = Registry.load(Path("/"))
 
@@ -444,16 +442,7 @@ def test_a_face_that_vanished_is_named(chosen: Recipe, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def with_reals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A face folder of two datasets with reals, and a third one whose fakes are kept unknown."""
-    at = tmp_path_factory.mktemp("reals")
-    root = pictures(at / "pictures")
-    for number, dataset in enumerate("AB"):
-        rng = np.random.default_rng([9, number])
-        for picture in range(12):
-            folder = root / f"{dataset}_real" / f"{picture % 6:03}"
-            folder.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(folder / f"{picture:04}.png"), pattern("smooth", rng))
-    cut(REGISTRY.build("dataset", "folder", root=root), at / "faces", detector="whole", workers=0)
-    return at / "faces"
+    return face_folder_with_reals(tmp_path_factory.mktemp("reals"))
 
 
 def test_an_aligner_is_brought_the_reals_and_views_it_asks_for(

@@ -24,6 +24,7 @@ class Run:
     known: tuple[str, ...]
     extracts: str = ""
     images: int | None = None
+    reals: tuple[str, ...] = ()
 
 
 def run(number: int, *, clusters: bool, size: int = 64, known: tuple[str, ...] = ("A_One", "A_Two")) -> Any:

@@ -25,8 +25,8 @@ PLANS = ["none", "name", "random", "kmeans-none", "kmeans-tsne2", "kmeans-pca32"
 
 
 def runs(seeds: int = 1, told: Study = STUDY, **more: Any) -> list[grid.StudyRun]:
-    by = {"methods": {}, "missing": False, **more}
-    return grid.list_runs(told, "", by["methods"], range(seeds), REGISTRY, by["missing"])
+    by = {"methods": {}, "reals": {}, "missing": False, **more}
+    return grid.list_runs(told, "", by["methods"], by["reals"], range(seeds), REGISTRY, by["missing"])
 
 
 def test_categories_rules_and_groups_are_the_paper_s() -> None:

@@ -59,6 +59,19 @@ def face_folder(root: Path, count: int = 16, seed: int = 0) -> Path:
     return root / "faces"
 
 
+def face_folder_with_reals(root: Path, reals: int = 12) -> Path:
+    """The same, and as many reals of the datasets A and B."""
+    folder = pictures(root / "pictures")
+    for number, dataset in enumerate("AB"):
+        rng = np.random.default_rng([9, number])
+        for picture in range(reals):
+            recording = folder / f"{dataset}_real" / f"{picture % 6:03}"
+            recording.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(recording / f"{picture:04}.png"), pattern("smooth", rng))
+    cut(Registry.load(Path("/")).build("dataset", "folder", root=folder), root / "faces", detector="whole", workers=0)
+    return root / "faces"
+
+
 def truth(path: Path) -> Path:
     """The methods, in a file for the evaluator `agreement`."""
     lines = "\n".join(f'"{category}" = "{method}"' for category, method in METHODS.items())
