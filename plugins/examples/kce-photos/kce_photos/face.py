@@ -60,9 +60,15 @@ class Face:
         return np.asarray(cv2.GaussianBlur(eroded, (0, 0), soft) / np.float32(255), np.float32)
 
     def splice(self, new: NDArray[Any]) -> Image:
-        """Put the face of another picture (side, side, 3), in [0, 255], into its place; the rest stays as it is."""
+        """Put the face of another picture (side, side, 3), in [0, 255], into its place; the rest stays as it is.
+
+        Raises:
+            ValueError: It has values that are not finite.
+        """
         import numpy as np
 
+        if not np.isfinite(new).all():
+            raise ValueError("it made values that are not finite")
         mask = self.mask[..., None]
         mixed = self.image + mask * (np.asarray(new, np.float32) - self.image)
         return np.where(mask > 0, np.clip(mixed + 0.5, 0, 255), self.image).astype(np.uint8)

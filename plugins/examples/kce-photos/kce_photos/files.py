@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from kce import KCEError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -33,19 +35,29 @@ def write_png(path: Path, image: Image) -> None:
     """Write a picture; after a crash it is there whole or not at all."""
     import cv2
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 3])[1]
     write_bytes(path, content.tobytes())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file; after a crash it is there whole or not at all."""
+    """Write a file; after a crash it is there whole or not at all.
+
+    Raises:
+        KCEError: It cannot be written.
+    """
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(content)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise KCEError(
+            f"{path} cannot be written: {error}",
+            "is the disk full, or the folder not yours to write to? Choose another one with made=...",
+        ) from error
 
 
 def seeded(purpose: str) -> np.random.Generator:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,6 @@ ROOM = 1.2
 """Side of the picture of a face, in units of the longer side of its box."""
 LEAST = 0.5
 """A face whose picture is smaller than this share of the side that is asked for is left out: it would be enlarged."""
-_IGNORED = ("vae",)  # a folder of weights beside the pictures
 
 
 @dataclass(frozen=True)
@@ -33,20 +33,21 @@ class FoundFace:
         file: The photograph, below the root, with "/".
         box: Left, top and side of the square around the face, in pixels of the photograph.
         camera: The first folder below the root; empty if there is none.
-        person: Camera, and the name of the file up to its first "_", or of the face in it if it shows several.
+        person: Camera, and who it is: the folders below that of the camera; where there are none, the name of the file
+            up to its first "_". Of a photograph of several people: its name, and the number of the face in it.
+        content: A hash of the photograph.
     """
 
     file: str
     box: tuple[float, float, float]
     camera: str
     person: str
+    content: str
 
     @property
     def key(self) -> str:
-        """A name for files about it."""
-        from hashlib import blake2b
-
-        return blake2b(f"{self.file}\0{self.box}".encode(), digest_size=8).hexdigest()
+        """A name for files about it: another photograph of the same name has another one."""
+        return hashlib.blake2b(f"{self.file}\0{self.box}\0{self.content}".encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -58,16 +59,20 @@ class LeftOut:
 
 
 def list_pictures(root: Path) -> list[str]:
-    """List the pictures below a folder, in order; links out of it are not followed.
+    """List the pictures below a folder, in order; links are not followed.
 
     Raises:
-        KCEError: The folder does not exist, or has no pictures.
+        KCEError: The folder does not exist, has no pictures, or a folder in it cannot be read.
     """
     if not root.is_dir():
         raise KCEError(f"there is no folder {root}", "root= is a folder of photographs")
+
+    def unreadable(error: OSError) -> None:
+        raise KCEError(f"{error.filename} cannot be read: {error.strerror}", "let it be read, or move it away")
+
     found = []
-    for folder, names, files in os.walk(root):
-        names[:] = sorted(name for name in names if not name.startswith(".") and name not in _IGNORED)
+    for folder, names, files in os.walk(root, onerror=unreadable):
+        names[:] = sorted(name for name in names if not name.startswith("."))
         for name in sorted(files):
             path = Path(folder, name)
             if path.suffix.lower() in kce.Tree.pictures and not name.startswith(".") and not path.is_symlink():
@@ -81,23 +86,47 @@ def faces_of(root: Path, file: str, detector: Any, landmarks: Landmarks, side: i
     """Find the faces of a photograph: yield each with landmarks, and what is left out."""
     try:
         image = kce.read_image(root / file)
+        content = hash_of(root / file)
     except KCEError as error:
         yield LeftOut(file, error.message)
         return
     boxes = sorted(detector.detect(image), key=lambda box: (box.left, box.top))
     if not boxes:
         yield LeftOut(file, "no face was found")
-    camera, stem = file.split("/", maxsplit=1)[0] if "/" in file else "", Path(file).stem
-    for number, box in enumerate(boxes):
+    squares = []
+    for box in boxes:
         square = _square(box)
         if square[2] < LEAST * side:
             yield LeftOut(file, f"a face of {round(square[2] / ROOM)} px; {round(LEAST * side / ROOM)} are needed")
         elif landmarks.find(cut_square(image, square, side)) is None:
             yield LeftOut(file, "a face without landmarks")
-        else:
-            # Nobody says who is who in a picture of several people: each is a person of their own.
-            name = stem.partition("_")[0] if len(boxes) == 1 else f"{stem}#{number}"
-            yield FoundFace(file, square, camera, f"{camera}/{name}")
+        else:  # somebody in the background does not make a picture one of several people
+            squares.append(square)
+    camera, who = _names(file)
+    for number, square in enumerate(squares):
+        # Nobody says who is who in a picture of several people: each is a person of their own.
+        place = Path(file).with_suffix("").as_posix().removeprefix(f"{camera}/")
+        name = who if len(squares) == 1 else f"{place}#{number}"
+        yield FoundFace(file, square, camera, f"{camera}/{name}", content)
+
+
+def _names(file: str) -> tuple[str, str]:
+    """The camera and the person, by where a photograph is.
+
+    >>> _names("london/ann_1.jpg"), _names("london/ann/1.jpg"), _names("ann_1.jpg")
+    (('london', 'ann'), ('london', 'ann'), ('', 'ann'))
+    """
+    *folders, name = file.split("/")
+    return folders[0] if folders else "", "/".join(folders[1:]) or Path(name).stem.partition("_")[0]
+
+
+def hash_of(path: Path) -> str:
+    """A hash of a file. Raises KCEError if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "blake2b").hexdigest()[:16]
+    except OSError as error:
+        raise KCEError(f"{path} cannot be read: {error.strerror}", "let it be read, or move it away") from error
 
 
 def _square(box: Box) -> tuple[float, float, float]:
@@ -165,3 +194,22 @@ def couples(faces: list[FoundFace]) -> tuple[list[list[Couple]], list[LeftOut]]:
         if len(ordered) % 2:
             left_out += [LeftOut(face.file, "a person without a donor") for face in people[ordered[-1]]]
     return made, left_out
+
+
+def apart(made: Sequence[Sequence[Couple]]) -> list[list[Sequence[Couple]]]:
+    """Group couples so that no photograph is in two groups: those of one picture of several people are together.
+
+    Args:
+        made: For each two people their pairs of faces.
+
+    Returns:
+        Groups of couples, in their order.
+    """
+    groups: list[tuple[set[str], list[int]]] = []
+    for number, pairs in enumerate(made):
+        files = {face.file for pair in pairs for face in pair}
+        joined = [group for group in groups if group[0] & files]
+        numbers = sorted(one for _, own in joined for one in own)
+        groups = [group for group in groups if not group[0] & files]
+        groups.append((files.union(*(own for own, _ in joined)), [*numbers, number]))
+    return [[made[number] for number in numbers] for _, numbers in sorted(groups, key=lambda group: group[1][0])]

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
+from hashlib import blake2b
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import kce
 from kce import KCEError
 
 from .files import read_png, run_all, seeded, write_bytes, write_png
-from .find import Couple, FoundFace, LeftOut, couples, faces_of, list_pictures, load_face
+from .find import Couple, FoundFace, LeftOut, apart, couples, faces_of, list_pictures, load_face
+from .generators import REAL, identities
 from .landmarks import Landmarks
 
 if TYPE_CHECKING:
@@ -26,8 +30,7 @@ if TYPE_CHECKING:
     from .packages import Missing
 
 _log = logging.getLogger("kce.photos")
-REAL = "real"
-_INDEX, _VERSION = "index.json", 1  # the version is raised when equal faces are forged in other ways than before
+_LIBRARIES = ("ai-edge-litert", "ncnn", "numpy", "opencv-contrib-python-headless", "openvino", "scipy", "torch")
 
 
 @dataclass(frozen=True)
@@ -36,17 +39,28 @@ class Forged:
 
     Attributes:
         folder: Where the pictures are.
+        index: The file that says so.
         couples: For each two people the pairs of faces that were forged by every method.
-        methods: The methods.
+        identities: Method, and "real" -> what its pictures are made by (``kce_photos.generators.identities``).
         missing: Method that is left out -> why, and what to do about it.
         left_out: What is not used.
     """
 
     folder: Path
+    index: Path
     couples: tuple[tuple[Couple, ...], ...]
-    methods: tuple[str, ...]
+    identities: dict[str, str]
     missing: dict[str, str]
     left_out: tuple[LeftOut, ...]
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods."""
+        return tuple(name for name in self.identities if name != REAL)
+
+    def path(self, method: str, face: FoundFace) -> Path:
+        """Where a picture is kept."""
+        return picture_path(self.folder, method, self.identities[method], face)
 
     def read(self, method: str, face: FoundFace) -> Image:
         """Read a face as a method forged it; "real" = as it is.
@@ -54,18 +68,17 @@ class Forged:
         Raises:
             KCEError: Somebody removed or damaged it.
         """
-        image = read_png(picture_path(self.folder, method, face))
+        image = read_png(self.path(method, face))
         if image is None:
             raise KCEError(
-                f"{picture_path(self.folder, method, face)} is not there, or damaged",
-                f"remove {self.folder / _INDEX} to have it made again",
+                f"{self.path(method, face)} is not there, or damaged", f"remove {self.index} to have it made again"
             )
         return image
 
 
-def picture_path(folder: Path, method: str, face: FoundFace) -> Path:
-    """Where a picture is kept."""
-    return folder / "pictures" / method / f"{face.key}.png"
+def picture_path(folder: Path, method: str, identity: str, face: FoundFace) -> Path:
+    """Where a picture is kept that a method of this identity made."""
+    return folder / "pictures" / f"{method}-{identity}" / f"{face.key}.png"
 
 
 def forge_all(
@@ -89,71 +102,104 @@ def forge_all(
         datasets: Number of datasets that people are divided among, two in each at least.
 
     Raises:
-        KCEError: There are no photographs, no faces, fewer than two people of one camera, or too few for the datasets.
+        KCEError: There are no photographs, no faces, fewer than two people of one camera, or too few for the datasets;
+            or a method cannot be prepared.
     """
     files = list_pictures(root)
-    sizes = [(root / file).stat().st_size for file in files]
+    made_by = identities(generators, tools)
     wanted = {
-        "version": _VERSION,
-        "pictures": [list(one) for one in zip(files, sizes, strict=True)],
+        "pictures": [[file, *_state(root / file)] for file in files],
         "limit": limit,
         "detector": detector,
         "side": tools.side,
         "seed": tools.seed,
-        "pool": tools.pool,
+        "methods": made_by,
     }
-    index = tools.folder / _INDEX
-    known = _read_index(index, wanted)
-    if known is not None and set(known.methods) == set(generators):
-        return known
+    index = tools.folder / f"index-{blake2b(json.dumps(wanted).encode(), digest_size=4).hexdigest()}.json"
+    reasons = {name: f"{error.message} ({error.hint})" for name, error in missing.items()}
+    found = _read_index(index, wanted)
+    if found is not None:
+        return Forged(tools.folder, index, found[0], made_by, reasons, found[1])
     landmarks: Landmarks = tools.share("landmarks", Landmarks)
     chosen, left_out = _choose(root, files, landmarks, tools, limit, detector)
-    check_people(len(chosen), datasets)  # before anything is forged
+    check_people(chosen, datasets)  # before anything is forged
     with _one_thread_each():
-        for generator in generators.values():
-            generator.prepare()
+        for name, generator in generators.items():
+            _prepare(name, generator)
         pairs = [pair for couple in chosen for pair in couple]
-        jobs = [partial(_forge_pair, root, pair, generators, landmarks, tools) for pair in pairs]
+        jobs = [partial(_forge_pair, root, pair, generators, made_by, landmarks, tools) for pair in pairs]
         outcomes = dict(zip(pairs, run_all(jobs, "forged pairs of faces", tools.progress), strict=True))
-    left_out += [LeftOut(face.file, why) for pair, why in outcomes.items() if why for face in pair]
-    kept = tuple(tuple(pair for pair in couple if not outcomes[pair]) for couple in chosen)
+    failed = {pair: outcome for pair, outcome in outcomes.items() if outcome is not None}
+    if len(failed) == len(pairs):
+        raise KCEError("every pair of faces failed", f"the first: {next(iter(failed.values())).reason}")
+    if failed:
+        count = Counter(failure.method for failure in failed.values())
+        _log.warning(
+            "%d of %d pairs of faces are dropped, because a method failed on them: %s",
+            len(failed),
+            len(pairs),
+            ", ".join(f"{name} {number}" for name, number in sorted(count.items())),
+        )
+    left_out += [LeftOut(face.file, failure.reason) for pair, failure in failed.items() for face in pair]
+    kept = tuple(tuple(pair for pair in couple if pair not in failed) for couple in chosen)
     kept = tuple(couple for couple in kept if couple)
-    if not kept:
-        raise KCEError("every pair of faces failed", f"the first: {next(iter(outcomes.values()))}")
-    reasons = {name: f"{error.message} ({error.hint})" for name, error in missing.items()}
-    forged = Forged(tools.folder, kept, tuple(generators), reasons, tuple(left_out))
-    found = {
+    content = {
         "couples": [[[asdict(face) for face in pair] for pair in couple] for couple in kept],
-        "methods": list(generators),
-        "missing": reasons,
         "left_out": [asdict(one) for one in left_out],
+        "libraries": {name: _version(name) for name in _LIBRARIES},  # for information
     }
-    write_bytes(index, json.dumps({"wanted": wanted, "found": found}, indent=1).encode())
-    return forged
+    write_bytes(index, json.dumps({"wanted": wanted, "found": content}, indent=1).encode())
+    return Forged(tools.folder, index, kept, made_by, reasons, tuple(left_out))
 
 
-def check_people(couples: int, datasets: int) -> None:
-    """Raise KCEError if there are fewer couples than datasets that have people of their own."""
-    if couples < datasets:
+def check_people(made: Sequence[Sequence[Couple]], datasets: int) -> None:
+    """Raise KCEError if there are fewer couples without a common photograph than datasets with people of their own."""
+    if len(apart(made)) < datasets:
         raise KCEError(
-            f"{2 * couples} people are too few to be in {datasets} datasets, two in each",
+            f"{2 * len(made)} people are too few to be in {datasets} datasets, two in each, and no picture in two",
             "people=shared puts all of them in every dataset",
         )
 
 
-def _read_index(path: Path, wanted: Mapping[str, Any]) -> Forged | None:
+def _state(path: Path) -> tuple[int, int]:
+    """The size of a file, and when it was changed."""
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise KCEError(f"{path} cannot be read: {error.strerror}", "was it moved just now?") from error
+    return state.st_size, state.st_mtime_ns
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # it may be there under another name, as OpenCV is
+        return ""
+
+
+def _prepare(name: str, generator: Generator) -> None:
+    try:
+        generator.prepare()
+    except (KeyboardInterrupt, MemoryError, KCEError):
+        raise
+    except Exception as error:  # a generator may be anybody's
+        raise KCEError(
+            f"the method {name} cannot be prepared: {type(error).__name__}: {error}",
+            "mend it, or name the other methods with methods=A+B+...",
+        ) from error
+
+
+def _read_index(
+    path: Path, wanted: Mapping[str, Any]
+) -> tuple[tuple[tuple[Couple, ...], ...], tuple[LeftOut, ...]] | None:
+    """The couples and what is left out, of an index of what is wanted; None if there is none."""
     try:
         index = json.loads(path.read_bytes())
         if index["wanted"] != wanted:
             return None
         found = index["found"]
-        return Forged(
-            path.parent,
-            tuple(tuple(tuple(_face(one) for one in pair) for pair in couple) for couple in found["couples"]),  # type: ignore[misc]
-            tuple(found["methods"]),
-            dict(found["missing"]),
-            tuple(LeftOut(**one) for one in found["left_out"]),
-        )
+        made = tuple(tuple(tuple(_face(one) for one in pair) for pair in couple) for couple in found["couples"])
+        return made, tuple(LeftOut(**one) for one in found["left_out"])  # type: ignore[return-value]
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
@@ -201,25 +247,35 @@ def _choose(
 
 
 def _rank(seed: int, name: str) -> bytes:
-    from hashlib import blake2b
-
     return blake2b(f"{seed}/{name}".encode()).digest()
 
 
+class _Failure(NamedTuple):
+    """Why a pair of faces is dropped."""
+
+    method: str
+    reason: str
+
+
 def _forge_pair(
-    root: Path, pair: Couple, generators: Mapping[str, Generator], landmarks: Landmarks, tools: Tools
-) -> str:
-    """Forge both faces of a pair by all methods. Returns why it failed; empty if it did not."""
+    root: Path,
+    pair: Couple,
+    generators: Mapping[str, Generator],
+    made_by: Mapping[str, str],
+    landmarks: Landmarks,
+    tools: Tools,
+) -> _Failure | None:
+    """Forge both faces of a pair by all methods, as far as it is not done."""
     todo = [
-        (one, other, name)
+        (one, other, name, path)
         for one, other in (pair, pair[::-1])
-        for name in (REAL, *generators)
-        if read_png(picture_path(tools.folder, name, one)) is None
+        for name, identity in made_by.items()
+        if read_png(path := picture_path(tools.folder, name, identity, one)) is None
     ]
     if not todo:
-        return ""
+        return None
     faces = {found: load_face(root, found, landmarks, tools.side) for found in pair}
-    for one, other, name in todo:
+    for one, other, name, path in todo:
         image = faces[one].image
         if name != REAL:
             try:
@@ -227,9 +283,10 @@ def _forge_pair(
             except (KeyboardInterrupt, MemoryError):
                 raise
             except Exception as error:  # a generator may be anybody's
-                return f"the method {name} failed on it or on its donor: {type(error).__name__}: {error}"
-        write_png(picture_path(tools.folder, name, one), image)
-    return ""
+                why = f"the method {name} failed on it or on its donor: {type(error).__name__}: {error}"
+                return _Failure(name, why)
+        write_png(path, image)
+    return None
 
 
 def _forge(generator: Generator, face: Face, donor: Face, purpose: str) -> Image:
@@ -248,12 +305,14 @@ def _one_thread_each() -> Iterator[None]:
     """Let libraries work on one thread each: faces are forged in parallel, and sums do not depend on the cores."""
     import cv2
     import torch
+    from threadpoolctl import threadpool_limits
 
     before = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     try:
-        yield
+        with threadpool_limits(1):  # of NumPy and SciPy
+            yield
     finally:
         torch.set_num_threads(before[0])
         cv2.setNumThreads(before[1])

@@ -15,7 +15,7 @@ from kce import KCEError
 from .face import Face, recoloured
 from .generators import Generator
 from .landmarks import Landmarks
-from .packages import Missing, package_file
+from .packages import VERSIONS, Missing, package_file
 from .swaps import laid_over
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def make_pool(gan: Gan, tools: Tools) -> Pool:
     landmarks: Landmarks = tools.share("landmarks", Landmarks)
 
     def face_of(number: int) -> Face | None:
-        path = tools.folder / "gan" / f"{tools.seed}-{tools.side}-{number:05d}.png"
+        path = tools.folder / "gan" / f"{VERSIONS['random-face']}-{tools.seed}-{tools.side}-{number:05d}.png"
         image = read_png(path)
         if image is None:
             image = gan.draw(gan.style(number), tools.side)
@@ -155,6 +155,7 @@ class Whole(Generator):
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._gan: Gan = tools.share("gan", lambda: Gan(tools.seed))
+        self.identity = f"pool {tools.pool}"
 
     def forge(self, face: Face, donor: Face, random: np.random.Generator) -> Image:
         """See ``Generator``."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
+import json
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -11,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from kce import KCEError
 
-from .packages import Missing
+from .find import hash_of
+from .packages import VERSIONS, Missing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,8 +26,11 @@ if TYPE_CHECKING:
     from .face import Face
     from .files import Progress
 
+_VERSION = 1  # raised when equal faces are forged in other ways than before
 GROUP = "kce_photos.generators"
 """The group of entry points: NAME = "module:Class"."""
+REAL = "real"
+"""The name of what is not forged, among the methods."""
 WHOLE = ("gan-whole",)
 """Methods that keep nothing of the picture, so that whatever is in it tells them apart: never seen in training."""
 
@@ -30,7 +38,12 @@ WHOLE = ("gan-whole",)
 class Generator:
     """A method of forgery: one class, one method.
 
-    The class is built once, with the ``Tools``; it raises ``Missing`` if something that it needs is not there.
+    The class is built once, with the ``Tools``; it raises ``Missing`` if something that it needs is not there. Pictures
+    are made once. They are made again if the version of the method's package, the module that defines it, or its
+    `identity` is another one.
+
+    Attributes:
+        identity: What else decides about its pictures, such as a hash of weights.
 
     Example:
         A swap model of your own, in the ``pyproject.toml`` of your package::
@@ -40,6 +53,8 @@ class Generator:
 
         and in ``my_package.py``::
 
+            import kce_photos
+
             class MySwap(kce_photos.Generator):
                 def __init__(self, tools):
                     self.network = load(...)
@@ -47,6 +62,8 @@ class Generator:
                 def forge(self, face, donor, random):
                     return face.splice(self.network(face.image, donor.image))
     """
+
+    identity: str = ""
 
     def __init__(self, tools: Tools) -> None:
         """Load what the method needs; most need nothing."""
@@ -63,7 +80,9 @@ class Generator:
             random: Sets the strength, where a method has one; depends on the seed, the method and the face alone.
 
         Returns:
-            uint8 (side, side, 3), RGB: the picture with the forged face.
+            uint8 (side, side, 3), RGB, in [0, 255]: the picture with the forged face; ``face.splice`` makes one of what
+            a network returns. If anything is raised, or the picture is as it was, this face and its donor are dropped
+            from all methods.
         """
         raise NotImplementedError
 
@@ -102,10 +121,15 @@ def generator_classes() -> dict[str, metadata.EntryPoint]:
     """List all generators that are installed, by name.
 
     Raises:
-        KCEError: Two packages have one of the same name.
+        KCEError: Two packages have one of the same name, or a name cannot be that of a folder or of a method.
     """
     found: dict[str, metadata.EntryPoint] = {}
     for point in sorted(metadata.entry_points(group=GROUP), key=lambda one: (one.name, one.value)):
+        if point.name == REAL or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", point.name):
+            raise KCEError(
+                f"{point.value}: a generator cannot be called {point.name!r}",
+                f"use letters, digits, '-', '_' and '.', and not {REAL!r}",
+            )
         if point.name in found and point.value != found[point.name].value:
             raise KCEError(
                 f"two packages have a generator {point.name}: {found[point.name].value} and {point.value}",
@@ -137,3 +161,19 @@ def build_generators(names: list[str], tools: Tools) -> tuple[dict[str, Generato
         except Exception as error:  # it may be anybody's
             missing[name] = Missing(f"{classes[name].value}: {type(error).__name__}: {error}", "see what it needs")
     return built, missing
+
+
+def identities(generators: Mapping[str, Generator], tools: Tools) -> dict[str, str]:
+    """Say what makes the pictures of each method, and those of reals, what they are: method -> a hash."""
+    points = generator_classes()
+    found = {REAL: _digest(_VERSION, tools.side)}
+    for name, generator in generators.items():
+        package = points[name].dist if name in points else None
+        version = f"{package.name} {package.version}" if package else ""
+        module = hash_of(Path(inspect.getfile(type(generator))))
+        found[name] = _digest(_VERSION, VERSIONS, tools.side, tools.seed, version, module, generator.identity)
+    return found
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=4).hexdigest()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .face import recoloured
+from .find import hash_of
 from .generators import Generator
 from .packages import Missing
 from .swaps import laid_over
@@ -34,8 +35,14 @@ class Vae:
     def __init__(self, folder: Path) -> None:
         from .layers import tiny_decoder, tiny_encoder
 
+        self._folder = folder
         self._encoder = _loaded(tiny_encoder(), folder / ENCODER)
         self._decoder = _loaded(tiny_decoder(), folder / DECODER)
+
+    @property
+    def identity(self) -> str:
+        """A hash of its weights."""
+        return " ".join(hash_of(self._folder / name) for name in (ENCODER, DECODER))
 
     def encode(self, image: np.ndarray) -> torch.Tensor:
         """Encode a picture: latents (1, 32, side / 8, side / 8)."""
@@ -76,6 +83,7 @@ class RoundTrip(Generator):
 
     def __init__(self, tools: Tools) -> None:
         self._vae: Vae = tools.share("vae", lambda: Vae(tools.vae))
+        self.identity = self._vae.identity
 
     def forge(self, face: Face, donor: Face, random: np.random.Generator) -> Image:
         """See ``Generator``."""
@@ -87,6 +95,7 @@ class LatentSwap(Generator):
 
     def __init__(self, tools: Tools) -> None:
         self._vae: Vae = tools.share("vae", lambda: Vae(tools.vae))
+        self.identity = self._vae.identity
 
     def forge(self, face: Face, donor: Face, random: np.random.Generator) -> Image:
         """See ``Generator``."""

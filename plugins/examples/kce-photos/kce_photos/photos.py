@@ -25,6 +25,7 @@ from kce import (
 )
 
 from .files import seeded
+from .find import apart
 from .generators import WHOLE, Tools, generator_classes
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ class Photos(WorldDataset):
     pictures. Four of the default categories are meant to be held out: FaceForensics++_NeuralTextures,
     ForgeryNet_SC-FEGAN, ForgeryNet_StarGAN2 and ForgeryNet_DiscoFaceGAN.
 
-    People are known by the names of files: what comes before the first "_" (anna_1.jpg, anna_2.jpg), in the first
-    folder below the root, which is taken for the camera. Donors are of the same camera. Each face of a picture of
-    several people is taken for a person of its own.
+    The first folder below the root is taken for the camera. People are known by the folder below that
+    (london/anna/1.jpg), or else by what comes before the first "_" in the name of a file (london/anna_1.jpg). Donors
+    are of the same camera. Each face of a picture of several people is taken for a person of its own.
 
     Args:
         root: A folder of photographs of people who agreed to it.
@@ -118,9 +119,13 @@ class Photos(WorldDataset):
         if kind != "uniform":
             assign_artefacts(["A"], kind, amount, seed)  # raises for what does not exist
         self._photographs = Path(root)
-        names = methods.split("+") if methods else sorted(generator_classes())
+        names = sorted(set(methods.split("+")) if methods else generator_classes())
         beside = self._photographs.absolute()
         folder = Path(made) if made else beside.with_name(f"{beside.name}-forged")
+        if folder.resolve().is_relative_to(beside.resolve()):
+            raise KCEError(
+                f"made = {folder} is in the folder of the photographs", "what is made would be taken for photographs"
+            )
         self._tools = Tools(folder, Path(vae) if vae else self._photographs / "vae", side, seed, pool)
         self._names, self._limit, self._detector = names, faces, detector
         self._people, self._storage = people, (kind, amount)
@@ -142,22 +147,10 @@ class Photos(WorldDataset):
 
             self._tools.progress = progress
             generators, missing = self._built()
-            try:
-                with self.alone(self._tools.folder):
-                    self._forged = forge_all(
-                        self._photographs,
-                        self._tools,
-                        generators,
-                        missing,
-                        self._limit,
-                        self._detector,
-                        self._divided,
-                    )
-            except OSError as error:
-                raise KCEError(
-                    f"{self._tools.folder} cannot be written: {error}",
-                    "is the disk full, or the folder not yours to write to? Choose another one with made=...",
-                ) from error
+            with self.alone(self._tools.folder):
+                self._forged = forge_all(
+                    self._photographs, self._tools, generators, missing, self._limit, self._detector, self._divided
+                )
             self._place(self._forged)
         return self._forged
 
@@ -171,7 +164,7 @@ class Photos(WorldDataset):
         from .forging import check_people
 
         placement, categories = self._world
-        check_people(len(forged.couples), self._divided)
+        check_people(forged.couples, self._divided)
         pairs = [pair for couple in forged.couples for pair in couple]
         kind, amount = self._storage
         self._parameters = {
@@ -183,9 +176,9 @@ class Photos(WorldDataset):
             "people": self._people,
             "kind": kind,
             "amount": float(amount),
+            "pictures": _digest([forged.identities, [face.key for pair in pairs for face in pair]]),
         }
-        decides = json.dumps([self._parameters, [face.key for pair in pairs for face in pair], self._tools.side])
-        name = blake2b(decides.encode(), digest_size=4).hexdigest()
+        name = _digest([self._parameters, self.truth()])
         datasets = list(dict.fromkeys(forgery.dataset for forgery in self.forgeries))
         self._artefacts = {} if kind == "uniform" else assign_artefacts(datasets, kind, amount, placement)
         self.root = forged.folder / "worlds" / f"{placement}-{kind}-{self._people}-{name}"
@@ -284,8 +277,9 @@ class Photos(WorldDataset):
         first = [forgery.dataset for forgery in world_categories(_APART)]
         if self._people == "shared" or dataset not in first:
             return couples
-        by_camera = sorted(couples, key=lambda couple: couple[0][0].camera)
-        return split_evenly(by_camera, len(first))[first.index(dataset)]
+        groups = sorted(apart(couples), key=lambda group: group[0][0][0].camera)
+        start, end = split_evenly([sum(map(len, group)) for group in groups], len(first))[first.index(dataset)]
+        return [couple for group in groups[start:end] for couple in group]
 
     def pictures(
         self, dataset: str, recording: Recording, forgeries: Sequence[Forgery]
@@ -299,22 +293,33 @@ class Photos(WorldDataset):
     def _altered(self, dataset: str, face: FoundFace, image: Image) -> list[Image]:
         if not self._artefacts:
             return [image]
-        return alter_pictures([image], self._artefacts[dataset], seeded(f"{dataset}/{face.key}"))
+        return alter_pictures([image], self._artefacts[dataset], seeded(f"{self.seed}/{dataset}/{face.key}"))
 
 
-def split_evenly(groups: Sequence[Sequence[Any]], parts: int) -> list[Sequence[Sequence[Any]]]:
+def split_evenly(sizes: Sequence[int], parts: int) -> list[tuple[int, int]]:
     """Split groups in their order into parts of about as many members, and at least one group each.
 
-    >>> split_evenly(["a", "b", "cccc", "dd"], 3)
-    [['a', 'b'], ['cccc'], ['dd']]
+    Args:
+        sizes: Members of each group.
+        parts: Number of parts.
+
+    Returns:
+        For each part its first group, and the one after its last.
+
+    >>> split_evenly([1, 1, 4, 2], 3)
+    [(0, 2), (2, 3), (3, 4)]
     """
-    whole, so_far, ends = sum(map(len, groups)), 0, [0]
-    for number, group in enumerate(groups, 1):
-        so_far += len(group)
+    whole, so_far, ends = sum(sizes), 0, [0]
+    for number, size in enumerate(sizes, 1):
+        so_far += size
         left = parts - len(ends)  # parts after the one that is being filled
-        if left and (so_far * parts >= whole * len(ends) or len(groups) - number == left):
+        if left and (so_far * parts >= whole * len(ends) or len(sizes) - number == left):
             ends.append(number)
-    return [groups[start:end] for start, end in zip(ends, [*ends[1:], len(groups)], strict=True)]
+    return list(zip(ends, [*ends[1:], len(sizes)], strict=True))
+
+
+def _digest(parts: Any) -> str:
+    return blake2b(json.dumps(parts).encode(), digest_size=4).hexdigest()
 
 
 @cache

@@ -7,9 +7,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from kce_photos import Photos
 from kce_photos.files import write_png
 from kce_photos.gan import Gan
+from kce_photos.latents import DECODER, ENCODER
+from kce_photos.layers import tiny_decoder, tiny_encoder
+
+
+def save_vae(folder: Path, seed: int = 0) -> Path:
+    """Random weights of the autoencoder: those of the real one come from no package."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    torch.save(tiny_encoder().state_dict(), folder / ENCODER)
+    torch.save(tiny_decoder().state_dict(), folder / DECODER)
+    return folder
+
 
 SMALL = {"side": 96, "pool": 12, "categories": 10, "people": "shared"}
 PEOPLE = {"london": {"ann": 2, "bob": 2, "cat": 2, "dan": 2, "eli": 1, "flo": 1}, "canada": {"gus": 1, "ida": 1}}

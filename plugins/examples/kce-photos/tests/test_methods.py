@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from conftest import save_vae
 from kce_photos import Face, Generator, Missing, Tools
 from kce_photos.face import warp
 from kce_photos.files import read_png
@@ -15,8 +16,7 @@ from kce_photos.find import FoundFace, faces_of
 from kce_photos.forging import _forge
 from kce_photos.generators import WHOLE, build_generators, generator_classes
 from kce_photos.landmarks import Landmarks
-from kce_photos.latents import DECODER, ENCODER, Vae
-from kce_photos.layers import tiny_decoder, tiny_encoder
+from kce_photos.latents import ENCODER, Vae
 
 NAMES = sorted(generator_classes())
 NEURAL = {"latent-swap", "vae", "gan-regenerated", "gan-donor", "real-esrgan", "realesr-video", "real-cugan", "waifu2x",
@@ -25,12 +25,7 @@ NEURAL = {"latent-swap", "vae", "gan-regenerated", "gan-donor", "real-esrgan", "
 
 @pytest.fixture(scope="module")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
-    """With a VAE of random weights: those of the real one come from no package."""
-    vae = tmp_path_factory.mktemp("vae")
-    torch.manual_seed(0)
-    torch.save(tiny_encoder().state_dict(), vae / ENCODER)
-    torch.save(tiny_decoder().state_dict(), vae / DECODER)
-    return Tools(tmp_path_factory.mktemp("made"), vae, side=96, pool=12)
+    return Tools(tmp_path_factory.mktemp("made"), save_vae(tmp_path_factory.mktemp("vae")), side=96, pool=12)
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +87,13 @@ def test_a_method_that_leaves_the_picture_as_it_was_has_failed(faces: list[Face]
     for bad, why in ((Nothing, "as it was"), (Float, "float64")):
         with pytest.raises(ValueError, match=why):
             _forge(bad(), *faces, "0")
+
+
+def test_values_that_are_not_finite_are_no_picture(faces: list[Face]) -> None:
+    made = faces[0].image.astype(float)
+    made[0, 0] = np.nan
+    with pytest.raises(ValueError, match="not finite"):
+        faces[0].splice(made)
 
 
 def test_a_face_laid_over_itself_stays(faces: list[Face]) -> None:

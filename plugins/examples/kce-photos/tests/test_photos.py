@@ -11,10 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import PEOPLE, SMALL
-from kce_photos import Photos, forging, packages
+from conftest import PEOPLE, SMALL, save_vae
+from kce_photos import Photos, forging, generators, packages
 from kce_photos.files import read_png, write_png
-from kce_photos.forging import picture_path
+from kce_photos.find import FoundFace, apart
+from kce_photos.generators import generator_classes
 from kce_photos.photos import split_evenly
 
 import kce
@@ -42,9 +43,7 @@ def test_every_face_is_forged_by_every_method(world: Build) -> None:
     faces = [face for couple in forged.couples for pair in couple for face in pair]
     assert len(faces) == 12
     assert len(forged.methods) >= 13
-    assert all(
-        picture_path(forged.folder, method, face).is_file() for method in ("real", *forged.methods) for face in faces
-    )
+    assert all(forged.path(method, face).is_file() for method in ("real", *forged.methods) for face in faces)
 
 
 def test_it_is_read_as_real_datasets_are(world: Build) -> None:
@@ -68,18 +67,28 @@ def test_people_cannot_tell_the_methods(world: Build) -> None:
     assert all(len(groups) == 12 for groups in people.values())
     assert all(groups == own[0] for own in by_dataset.values() for groups in own)
 
-    # A probe on the person's own face, which it was trained on: no better than chance.
-    forged = made.forge()
-    faces = [face for couple in forged.couples for pair in couple for face in pair]
-    reals = np.stack([cv2.resize(forged.read("real", face), (8, 8)).ravel() for face in faces]).astype(float)
-    methods = [name for name in forged.methods if name != "gan-whole"]
-    x = np.concatenate([reals] * len(methods))
-    y = np.eye(len(methods))[np.repeat(np.arange(len(methods)), len(faces))]
-    x = np.c_[x - x.mean(axis=0), np.ones(len(x))]
-    guessed = x @ np.linalg.lstsq(x, y, rcond=None)[0]
-    best = guessed.max(axis=1, keepdims=True)
-    right = np.where(np.isclose(guessed, best), 1, 0) / np.isclose(guessed, best).sum(axis=1, keepdims=True)
-    assert (right * y).sum() / len(y) == pytest.approx(1 / len(methods))
+
+@pytest.mark.parametrize("people", ["shared", "apart"])
+def test_what_is_around_the_faces_cannot_tell_the_methods_of_a_dataset(world: Build, people: str) -> None:
+    """A probe on what pictures show besides the face, tried on a face that it has not seen: no better than chance."""
+    made = world(placement=1, people=people)
+    forged, truth = made.forge(), made.truth()
+    for dataset in ("FaceForensics++", "CelebDFv2", "ForgeryNet"):
+        faces = [face for couple in made._couples(dataset) for pair in couple for face in pair]
+        methods = [truth[name] for name in truth if name.startswith(dataset)]
+        methods = [name for name in methods if name not in ("real", "gan-whole")]
+        pictures = np.stack([[forged.read(method, face) for face in faces] for method in methods]).astype(float)
+        x = np.concatenate([pictures[:, :, :8], pictures[:, :, -8:]], axis=2).reshape(len(methods), len(faces), -1)
+        x /= 255
+        right = 0.0
+        for left_out in range(len(faces)):
+            seen = np.delete(x, left_out, axis=1).reshape(-1, x.shape[-1])
+            codes = np.repeat(np.arange(len(methods)), len(faces) - 1)
+            means = np.stack([seen[codes == number].mean(axis=0) for number in range(len(methods))])
+            distance = ((x[:, left_out, None] - means) ** 2).sum(axis=2)  # (method, guessed)
+            best = np.isclose(distance, distance.min(axis=1, keepdims=True))
+            right += (best / best.sum(axis=1, keepdims=True)).trace() / len(methods) / len(faces)
+        assert right == pytest.approx(1 / len(methods))
 
 
 def test_names_lie(world: Build) -> None:
@@ -126,13 +135,25 @@ def test_people_are_in_one_dataset_each_unless_they_are_shared(photographs: Path
 @pytest.mark.parametrize("seed", range(20))
 def test_people_are_divided_by_how_many_pictures_they_have(seed: int) -> None:
     random = np.random.default_rng(seed)
-    groups = [[number] * random.integers(1, 9) for number in range(random.integers(4, 30))]
-    parts = split_evenly(groups, 4)
-    assert [group for part in parts for group in part] == groups
-    assert all(parts)
-    most = max(map(len, groups))
-    if len(groups) > 4 * most:
-        assert max(abs(sum(map(len, part)) - sum(map(len, groups)) / 4) for part in parts) <= most
+    sizes = random.integers(1, 9, random.integers(4, 30)).tolist()
+    parts = split_evenly(sizes, 4)
+    assert [number for start, end in parts for number in range(start, end)] == list(range(len(sizes)))
+    assert all(start < end for start, end in parts)
+    if len(sizes) > 4 * max(sizes):
+        assert max(abs(sum(sizes[start:end]) - sum(sizes) / 4) for start, end in parts) <= max(sizes)
+
+
+def test_people_of_one_picture_are_in_one_dataset() -> None:
+    def face(file: str, number: int) -> FoundFace:
+        return FoundFace(file, (0.0, 0.0, 9.0), "", f"/{file}#{number}", "")
+
+    together = [[(face("party", 2 * number), face("party", 2 * number + 1))] for number in range(3)]
+    alone = [[(face(f"a{number}", 0), face(f"b{number}", 0))] for number in range(3)]
+    linked = [[(face("b0", 1), face("party", 7))]]  # b0 is in a picture with somebody who is at the party, too
+    assert apart([alone[0], together[0], alone[1], together[1], alone[2], together[2]]) == [
+        [alone[0]], together, [alone[1]], [alone[2]],
+    ]  # fmt: skip
+    assert apart([alone[0], together[0], alone[1], *linked]) == [[alone[0], together[0], *linked], [alone[1]]]
 
 
 def test_too_few_people_to_be_apart_are_refused(copied: Path, tmp_path: Path) -> None:
@@ -170,6 +191,61 @@ def test_it_is_made_once_and_equal_seeds_make_equal_pictures(world: Build, copie
     assert not set(seeded.values()) & set(below(tmp_path / "one").values())
 
 
+def forged_pictures(world: Photos) -> set[str]:
+    """Hashes of what its methods made."""
+    forged = world.forge()
+    faces = [face for couple in forged.couples for pair in couple for face in pair]
+    return {forged.read(method, face).tobytes() for method in forged.methods for face in faces}
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"side": 128}, {"pool": 13}, {"vae": "other"}, {"photograph": True}])
+def test_what_other_parameters_made_in_the_same_folder_is_not_taken(
+    copied: Path, tmp_path: Path, change: dict[str, object]
+) -> None:
+    methods = {"pool": "gan-donor", "vae": "vae"}.get(next(iter(change)), "bilateral")
+    parameters = {**SMALL, "categories": 4, "methods": f"{methods}+{FEW}", "made": str(tmp_path / "made")}
+    for folder in ("vae", "other"):
+        save_vae(tmp_path / folder, seed=len(folder))
+    parameters["vae"] = str(tmp_path / "vae")
+    before = Photos(copied, **parameters)
+    before.make()
+    first, root = below(before.root), before.root
+    if change.pop("photograph", False):
+        for path in (copied / "london").iterdir():
+            write_png(path, np.asarray(read_png(path)[:, ::-1]))
+    if "vae" in change:
+        change["vae"] = str(tmp_path / "other")
+    after = Photos(copied, **{**parameters, **change})
+    after.make()
+    assert after.root != root
+    assert below(after.root) != first
+    fresh = Photos(copied, **{**parameters, **change, "made": str(tmp_path / "fresh")})
+    fresh.make()
+    assert below(after.root) == below(fresh.root)
+    assert Photos(copied, **{**parameters, **change}).forge().index == after.forge().index
+
+
+def test_a_method_whose_module_has_changed_is_forged_again(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters = {**SMALL, "categories": 4, "methods": FEW, "made": str(tmp_path / "made")}
+    before = Photos(copied, **parameters).forge()
+    monkeypatch.setattr(generators, "hash_of", lambda path: "another" if path.stem == "filters" else "as before")
+    after = Photos(copied, **parameters).forge()
+    assert {name for name in FEW.split("+") if before.identities[name] != after.identities[name]} >= {"bilateral"}
+
+
+def test_the_order_of_methods_decides_about_nothing(copied: Path, tmp_path: Path) -> None:
+    parameters = {**SMALL, "categories": 4, "made": str(tmp_path / "made")}
+    names = [*FEW.split("+"), "poisson-swap"]
+    one = Photos(copied, methods="+".join(names), **parameters)
+    one.make()
+    other = Photos(copied, methods="+".join([*names[::-1], names[0]]), **parameters)
+    other.make()
+    assert one.root == other.root
+    assert other.truth() == one.truth() == tomllib.loads((one.root / "truth.toml").read_text())["method"]
+
+
 def test_what_was_interrupted_goes_on(copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parameters = {"methods": "feathered-swap+bilateral+oidn+smile", **SMALL, "categories": 4}
     whole = Photos(copied, made=str(tmp_path / "whole"), **parameters)
@@ -198,12 +274,12 @@ def test_a_damaged_picture_is_made_again(copied: Path, tmp_path: Path) -> None:
     parameters = {"made": str(tmp_path / "made"), "methods": "bilateral+oidn+smile+morph", **SMALL, "categories": 4}
     forged = Photos(copied, **parameters).forge()
     before = below(tmp_path / "made")
-    victim = next((tmp_path / "made" / "pictures" / "oidn").iterdir())
+    victim = forged.path("oidn", forged.couples[0][0][0])
     victim.write_bytes(victim.read_bytes()[:100])
     with pytest.raises(KCEError, match="damaged") as caught:
         Photos(copied, **parameters).make()
-    assert "index.json" in caught.value.hint
-    (forged.folder / "index.json").unlink()
+    assert str(forged.index) in caught.value.hint
+    forged.index.unlink()
     Photos(copied, **parameters).make()
     assert {name: value for name, value in below(tmp_path / "made").items() if "pictures/" in name} == before
 
@@ -212,7 +288,7 @@ def test_a_full_disk_is_said(copied: Path, tmp_path: Path, monkeypatch: pytest.M
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(forging, "write_png", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(KCEError, match="No space left") as caught:
         Photos(copied, made=str(tmp_path / "made"), methods=FEW, **{**SMALL, "categories": 4}).forge()
     assert "made=" in caught.value.hint
@@ -251,7 +327,7 @@ def test_too_few_methods_are_an_error_that_says_how_many_categories_there_may_be
 
 
 def test_a_method_that_fails_on_a_face_drops_the_pair_everywhere(
-    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     own = forging._forge
     victims: list[str] = []
@@ -267,6 +343,7 @@ def test_a_method_that_fails_on_a_face_drops_the_pair_everywhere(
     found = list(made)
     counts = Counter(item.category for item in found if isinstance(item, Sample))
     assert set(counts.values()) == {10}
+    assert "1 of 6 pairs of faces are dropped, because a method failed on them: smile 1" in caplog.text
     dropped = [item for item in found if isinstance(item, Remark) and "no teeth" in item.reason]
     assert len(dropped) == 2
     assert all("smile" in item.reason for item in dropped)
@@ -328,6 +405,54 @@ def test_several_people_in_one_picture_are_people_of_their_own(copied: Path, tmp
     forged = Photos(copied, made=str(tmp_path), methods=FEW, **SMALL).forge()
     ((pair,),) = forged.couples
     assert [face.person for face in pair] == ["/pair#0", "/pair#1"]
+
+
+def test_somebody_in_the_background_changes_nobody_s_name(copied: Path, tmp_path: Path) -> None:
+    path = copied / "london" / "ann_1.png"
+    front = read_png(path)
+    behind = cv2.resize(read_png(copied / "london" / "bob_0.png"), (30, 30), interpolation=cv2.INTER_AREA)
+    wide = np.concatenate([front, np.full_like(front, 120)], axis=1)
+    wide[10:40, -50:-20] = behind
+    write_png(path, wide)
+    forged = Photos(copied, made=str(tmp_path / "made"), methods=FEW, **SMALL).forge()
+    people = {face.person: face.file for couple in forged.couples for pair in couple for face in pair}
+    assert set(people) == {"london/ann", "london/bob"}
+    assert any(one.file == "london/ann_1.png" and "px" in one.reason for one in forged.left_out)
+
+
+def test_a_folder_below_that_of_the_camera_says_who_it_is(copied: Path, tmp_path: Path) -> None:
+    for path in sorted((copied / "london").iterdir()):
+        person, _, take = path.stem.partition("_")
+        (copied / "london" / person).mkdir(exist_ok=True)
+        path.rename(copied / "london" / person / f"{take}.png")
+    forged = Photos(copied, made=str(tmp_path / "made"), methods=FEW, **SMALL).forge()
+    ((one, other),) = forged.couples
+    assert {face.person for pair in (one, other) for face in pair} == {"london/ann", "london/bob"}
+
+
+def test_what_is_made_is_not_among_the_photographs(copied: Path) -> None:
+    with pytest.raises(KCEError, match="in the folder of the photographs"):
+        Photos(copied, made=str(copied / "made"))
+
+
+def test_a_method_that_cannot_be_prepared_is_named(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: object) -> None:
+        raise ValueError("no such model")
+
+    monkeypatch.setattr(generator_classes()["smile"].load(), "prepare", broken)
+    with pytest.raises(KCEError, match="smile cannot be prepared: ValueError: no such model") as caught:
+        Photos(copied, made=str(tmp_path), methods=FEW, **SMALL).forge()
+    assert "methods=" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["real", "../up", "a+b", ""])
+def test_a_name_that_no_method_can_have_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    point = generators.metadata.EntryPoint(name, "mine:Mine", generators.GROUP)
+    monkeypatch.setattr(generators.metadata, "entry_points", lambda **_: [point])
+    with pytest.raises(KCEError, match="mine:Mine: a generator cannot be called"):
+        generator_classes()
 
 
 @pytest.mark.parametrize(
