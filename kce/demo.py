@@ -7,19 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import tomlkit
-
 from kce.errors import KCEError
 from kce.faces.cut import cut
 from kce.pipeline.recipe import recipe_from_table
 from kce.pipeline.run import run
 from kce.pipeline.run_report import RunReport
-from kce.pipeline.world_recipe import read_world_recipe
+from kce.pipeline.world_recipe import TRUTH, read_world_recipe, write_truth
 from kce.registry import defaults
 from kce.registry.registry import Registry
 from kce.report.demo_report import DemoReport, PlanScores
 from kce.report.report import write_report
-from kce.system.atomic import write_atomic
 from kce.system.documents import document_from_table, document_to_table, write_document
 from kce.system.lock import folder_lock
 from kce.system.shipped import RECIPES
@@ -69,8 +66,8 @@ def _run_demo(folder: Path, seed: int, path: Path, progress: Progress, named: st
     world.make(progress=progress)
     cut(world, folder / "faces", seed=seed, registry_folder=registry.folder, progress=progress, **spec.cut.options())
     chosen = recipe_from_table({**spec.run, "faces": str(folder / "faces"), "seed": seed}, str(path))
-    truth = folder / "truth.toml"
-    write_atomic(truth, tomlkit.dumps({"method": world.truth()}).encode())
+    truth = folder / TRUTH
+    write_truth(truth, world.truth())
     evaluators = (*chosen.evaluate.evaluators, f'{defaults.AGREEMENT}:truth="{truth.as_posix()}"')
     chosen = replace(chosen, evaluate=replace(chosen.evaluate, evaluators=evaluators))
     reports = run_under_plans(folder / "runs", chosen, spec.plans, registry, progress)

@@ -7,15 +7,14 @@ import tomllib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import tomlkit
 import xxhash
 
 from kce.errors import BadData, KCEError
 from kce.faces import degrade
 from kce.faces.cut import cut
 from kce.faces.folder import read_faces
+from kce.pipeline.world_recipe import TRUTH, write_truth
 from kce.registry.specs import factory_signature, parse_spec
-from kce.system.atomic import write_atomic
 from kce.system.regular import read_regular_text
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
 UNIFORM = "uniform"
 """The kind of artefact of a world whose datasets are all stored in one way: amount 0 of any kind."""
-
-_TRUTH = "truth.toml"
 
 
 def readable_hash(spec: str) -> str:
@@ -113,7 +110,7 @@ def make_face_folder(folder: Path, number: int, world: str, choices: CutChoices,
     if untold := sorted(cut_categories - truth.keys()):
         raise BadData(f"truth() of {world} lacks {untold[0]}, which it yields", "tell the author of the dataset")
     methods = {category: method for category, method in truth.items() if category in cut_categories}
-    write_atomic(path / _TRUTH, tomlkit.dumps({"method": methods}).encode())
+    write_truth(path / TRUTH, methods)
 
 
 def store_face_folder(folder: Path, number: int, kind: str, amount: float) -> None:
@@ -132,7 +129,7 @@ def store_face_folder(folder: Path, number: int, kind: str, amount: float) -> No
 
 def read_methods(folder: Path, number: int) -> dict[str, str]:
     """Read the true method of each category of a world; that of reals is "real"."""
-    return dict(tomllib.loads(read_regular_text(folder / str(number) / _TRUTH))["method"])
+    return dict(tomllib.loads(read_regular_text(folder / str(number) / TRUTH))["method"])
 
 
 def _no_world(name: str, why: str) -> KCEError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
+
+import xxhash
 
 from kce.data.world_layouts import CELEB_FOLDER, FURTHER_FOLDER, world_jobs
 from kce.data.world_storage import WorldCodec
@@ -99,6 +102,12 @@ class WorldDataset:
     def images(self) -> int | None:
         """Pictures of each category, from which benches estimate how long trainings take; None = not known."""
         return None
+
+    @property
+    def made_from(self) -> str:
+        """A hash of what the world is made from, and of its truth: ``kce.cut`` mixes no faces of different worlds."""
+        made = {"version": self.version, **self._parameters, "truth": self.truth()}
+        return xxhash.xxh3_64_hexdigest(json.dumps(made, sort_keys=True).encode())
 
     def recordings(self, dataset: str) -> Sequence[Recording]:
         """List the recordings of a dataset; those of FaceForensics++ are at most 1,000, and in pairs."""
@@ -234,6 +243,4 @@ class WorldDataset:
 
 
 def _toml(value: _Value) -> str:
-    import json
-
     return json.dumps(value, ensure_ascii=False) if isinstance(value, bool | str | list) else str(value)

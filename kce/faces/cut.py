@@ -149,8 +149,9 @@ def cut(
     Raises:
         ScanFailed: The dataset has no sample, or too much of it is lost.
         FacelessCategory: No face was cut of a category, all others are cut, and `accept_losses` is false.
-        Refused: The folder was cut with different settings (detector, frames, seed, margin); or, with `per_category`,
-            the dataset's files have changed; or, with `pack`, its faces are single files.
+        Refused: The folder was cut with different settings (detector, frames, seed, margin), or of another synthetic
+            world; or, with `per_category`, the dataset's files have changed; or, with `pack`, its faces are single
+            files.
         MachineFault: Some files could not be read for a reason that is not their own.
         KCEError: A setting is out of range, another process is writing in the folder, or the disk is full.
     """
@@ -165,9 +166,11 @@ def cut(
     finder = Finder()
     samples = list_samples(dataset, finder, progress)
     losses, origin = finder.losses(), getattr(dataset, "root", "")
+    made_from = str(getattr(dataset, "made_from", ""))  # of a synthetic world, which is made by now
     finder.fail_if_unusable(getattr(dataset, "name", "the dataset"), origin, losses, accept_losses=accept_losses)
     with _locked_folder(Path(to)) as root:
         record = CutRecord(root, settings)
+        record.note_worlds(dict.fromkeys((sample.dataset for sample in samples.values()), made_from))
         quotas = make_quotas(record, samples, seed, per_category)
         limits = dict.fromkeys((quota.category for quota in quotas), per_category or 0)
         refuse_lower_limits(root, record.settings.per_category, limits, per_category or 0)

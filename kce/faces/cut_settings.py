@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -24,6 +24,7 @@ class CutSettings(Document):
         seed: Seed of the random order in which samples are cut.
         margin: Side of a crop, in units of the longer side of the face.
         kce: Version of KCE, for information.
+        worlds: Dataset -> what the synthetic world that it is of was made from; datasets of files are not there.
         per_category: Category -> number of faces that were requested; 0 = all.
         categories: Category -> its faces, and the hash of its lines in both tables.
         tables: File -> its rows and hash.
@@ -37,6 +38,7 @@ class CutSettings(Document):
     seed: int
     margin: float
     kce: str
+    worlds: Mapping[str, str] = field(default_factory=dict)
     per_category: Mapping[str, int] = field(default_factory=dict)
     categories: Mapping[str, TableRecord] = field(default_factory=dict)
     tables: Mapping[str, TableRecord] = field(default_factory=lambda: {PROBLEMS: TableRecord(), FACES: TableRecord()})
@@ -47,11 +49,14 @@ def write_cut_settings(root: Path, settings: CutSettings) -> None:
     document = tomlkit.document()
     document.add(tomlkit.comment("How these faces were cut. `kce cut` adds faces that are cut in the same way."))
     comments = {
+        "worlds": "what the synthetic world of a dataset was made from",
         "per_category": "number of faces requested; 0 = all",
         "categories": "faces, and a hash of the lines in faces.csv and problems.csv",
         TABLES: "rows, and a hash of the file",  # the last one: without it, the file was cut off
     }
     for name, value in document_to_table(settings).items():
+        if name == "worlds" and not value:
+            continue
         if name not in comments:
             document.add(name, tomlkit.item(value))
             continue
@@ -97,3 +102,21 @@ def refuse_lower_limits(root: Path, existing: Mapping[str, int], categories: Ite
                 f"{root} was cut with per_category {old or 'all'} ({category}); requested now: {limit}",
                 "request as many faces or more, or cut into another folder",
             )
+
+
+def refuse_other_worlds(root: Path, settings: CutSettings, there: Collection[str], worlds: Mapping[str, str]) -> None:
+    """Refuse to mix faces of different synthetic worlds: their keys are the same, and what is behind them is not.
+
+    Args:
+        root: The face folder.
+        settings: Its settings.
+        there: The datasets that it has faces of.
+        worlds: Dataset that is to be cut -> what its world was made from; empty = it is of files.
+
+    Raises:
+        Refused: The folder has faces of one of these datasets from elsewhere.
+    """
+    for dataset, made_from in worlds.items():
+        if dataset in there and settings.worlds.get(dataset, "") != made_from:
+            now = "this synthetic world" if made_from else "files, but of a synthetic world"
+            raise Refused(f"{root} has faces of {dataset} that are not of {now}", "cut into a new folder")

@@ -21,13 +21,14 @@ from kce.data.finished_tables import (
     read_settings_table,
 )
 from kce.errors import BadData, Refused
-from kce.faces.cut_settings import CutSettings, refuse_other_settings, write_cut_settings
+from kce.faces.cut_settings import CutSettings, refuse_other_settings, refuse_other_worlds, write_cut_settings
 from kce.faces.file_names import face_path
 from kce.faces.sample_rows import folder_key_of_row
 from kce.faces.tables import CategoryRows, FaceRow, Problem, read_tables, salvage_tables, write_tables
 from kce.system.atomic import remove_leftovers, write_atomic
 from kce.system.documents import document_from_table
 from kce.system.regular import append_regular, read_regular, require_inside
+from kce.system.text import printable
 
 _log = logging.getLogger("kce.faces.journal")
 
@@ -83,6 +84,17 @@ class CutRecord:
             )
         self._limits = self.settings.per_category  # as of the last cut
         self._read()
+
+    def note_worlds(self, worlds: Mapping[str, str]) -> None:
+        """Note what is to be cut: dataset -> what its synthetic world was made from; empty = it is of files.
+
+        Raises:
+            Refused: The folder has faces of such a dataset from elsewhere.
+        """
+        worlds = {printable(dataset): made_from for dataset, made_from in worlds.items()}
+        refuse_other_worlds(self.root, self.settings, {row.dataset for row in self.all_rows()}, worlds)
+        new = {dataset: made_from for dataset, made_from in worlds.items() if made_from}
+        self.settings = replace(self.settings, worlds=dict(sorted({**self.settings.worlds, **new}.items())))
 
     def rows(self, key: str) -> tuple[FaceRow, ...]:
         """The faces of a sample; none if it was not cut."""

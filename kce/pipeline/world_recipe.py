@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+import tomlkit
+
+from kce.errors import Refused
 from kce.pipeline.recipe import Recipe
 from kce.registry import defaults
+from kce.system.atomic import write_atomic
 from kce.system.documents import Document, model_from_table, model_to_table, read_document
+from kce.system.regular import read_regular_text
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,30 @@ class WorldRecipe(Document):
     plans: tuple[str, ...]
     cut: CutChoices = field(default_factory=CutChoices)
     run: Mapping[str, Any] = field(default_factory=dict)
+
+
+TRUTH = "truth.toml"
+"""The true method of each category of a world, beside its faces."""
+
+
+def write_truth(path: Path, truth: Mapping[str, str]) -> None:
+    """Write the truth of a world.
+
+    Args:
+        path: The file.
+        truth: Category -> method; that of reals is "real".
+
+    Raises:
+        Refused: The file has another truth: what was made beside it is of another world.
+    """
+    if path.is_file():
+        for category, method in tomllib.loads(read_regular_text(path))["method"].items():
+            if category in truth and truth[category] != method:
+                raise Refused(
+                    f"{path.parent} was made of another world: {category} was {method} there, and is {truth[category]}",
+                    "name another folder, or remove that one",
+                )
+    write_atomic(path, tomlkit.dumps({"method": dict(truth)}).encode())
 
 
 def read_world_recipe(path: Path) -> WorldRecipe:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from kce.bench.drawn_faces import build_world, make_face_folder, read_methods, store_face_folder
-from kce.errors import KCEError
+from kce.errors import KCEError, Refused
 from kce.faces.folder import read_faces
-from kce.pipeline.world_recipe import CutChoices
+from kce.pipeline.world_recipe import CutChoices, write_truth
 from kce.registry.registry import Registry
 from tests.support.portraits import portraits_plugin
 
@@ -71,3 +71,16 @@ def test_the_truth_of_each_placement_is_beside_its_faces(tmp_path: Path, registr
     stored = read_faces(folder / "1" / "jpeg-1")
     assert stored.key[:].tolist() == read_faces(folder / "1" / "faces").key[:].tolist()
     assert len(set(stored.hash.tolist()) - set(read_faces(folder / "1" / "faces").hash.tolist())) > 0
+
+
+def test_faces_of_another_truth_in_its_folder_are_refused(tmp_path: Path, registry: Registry) -> None:
+    spec, folder = f"portraits:root={(tmp_path / 'pictures').as_posix()},images=4", tmp_path / "worlds"
+    make_face_folder(folder, 1, spec, CutChoices("whole", 1), registry)
+    before = read_methods(folder, 1)
+    with pytest.raises(Refused):
+        make_face_folder(folder, 1, f"{spec},placement=7", CutChoices("whole", 1), registry)
+    assert read_methods(folder, 1) == before
+    write_truth(tmp_path / "truth.toml", before)
+    with pytest.raises(Refused, match="was made of another world") as refused:
+        write_truth(tmp_path / "truth.toml", {name: f"{method}!" for name, method in before.items()})
+    assert refused.value.hint

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 
 from kce import Forgery, KCEError, Recording, Sample, WorldDataset, place_methods, world_categories
 from kce.data.world_table import UNKNOWN, most_of_one_dataset, world_truth
-from kce.registry.defaults import FURTHER
+from kce.faces.cut import cut as cut_faces
+from kce.registry.defaults import FURTHER, build_default
 from tests.conftest import REPOSITORY
 
 METHODS = tuple("abcdefghijklmnop")
@@ -103,3 +105,25 @@ def test_two_processes_that_need_one_world_make_it_once(tmp_path: Path) -> None:
     assert [one.returncode for one in running] == [0, 0, 0], said
     assert (tmp_path / "world" / "truth.toml").is_file()
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_faces_of_different_worlds_are_not_mixed(tmp_path: Path) -> None:
+    """Their files have the same names: the faces of one would be taken for those of the other."""
+
+    def cut(dataset: object) -> None:
+        cut_faces(dataset, tmp_path / "faces", detector="whole", workers=0)
+
+    cut(Tinted(tmp_path / "one"))
+    before = (tmp_path / "faces" / "faces.csv").read_bytes()
+    with pytest.raises(KCEError, match="that are not of this synthetic world"):
+        cut(Tinted(tmp_path / "two", placement=2))
+    assert (tmp_path / "faces" / "faces.csv").read_bytes() == before
+    cut(Tinted(tmp_path / "moved"))  # a world of the same parameters is the same
+    files = tmp_path / "files" / "ForgeryNet_real" / "1.png"
+    files.parent.mkdir(parents=True)
+    cv2.imwrite(str(files), np.zeros((9, 9, 3), np.uint8))
+    folder = build_default("dataset", "folder", root=tmp_path / "files")
+    with pytest.raises(KCEError, match="that are not of files, but of a synthetic world"):
+        cut(folder)
+    files.parent.rename(tmp_path / "files" / "Mine_real")
+    cut(folder)
