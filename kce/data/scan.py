@@ -13,6 +13,7 @@ from kce.data.leaks import NONE, Leak, LeakFinder
 from kce.data.losses import Finder, Lines, Losses, ScanFailed
 from kce.data.sample_csv import sample_csv_writer
 from kce.data.splits import Split, SplitReport, disjoint_split, official_split
+from kce.data.world_dataset import make_world
 from kce.errors import MachineFault, UnknownName
 from kce.system.documents import Document
 
@@ -99,6 +100,7 @@ def scan(
             file has been written unless there is an error.
         KCEError: The CSV file cannot be written, or the dataset yields something else than samples and remarks.
     """
+    make_world(dataset, progress)
     made = _make_split(dataset, split, seed, progress) if split else None
     leaks, finder = LeakFinder(), Finder()
     splits: Counter[str] = Counter()

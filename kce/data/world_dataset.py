@@ -242,5 +242,16 @@ class WorldDataset:
             pool.shutdown(cancel_futures=True)
 
 
+def make_world(dataset: object, progress: Progress) -> None:
+    """Make the world that a dataset is, if it is one and was not made: reading it would make it, and show no progress.
+
+    Args:
+        dataset: Any dataset.
+        progress: Called while it is made.
+    """
+    if isinstance(dataset, WorldDataset):
+        dataset.make(progress)
+
+
 def _toml(value: _Value) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, bool | str | list) else str(value)

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kce import Forgery, KCEError, Recording, Sample, WorldDataset, place_methods, world_categories
+from kce.data.scan import scan
 from kce.data.world_table import UNKNOWN, most_of_one_dataset, world_truth
 from kce.faces.cut import cut as cut_faces
 from kce.registry.defaults import FURTHER, build_default
@@ -127,3 +128,18 @@ def test_faces_of_different_worlds_are_not_mixed(tmp_path: Path) -> None:
         cut(folder)
     files.parent.rename(tmp_path / "files" / "Mine_real")
     cut(folder)
+
+
+@pytest.mark.parametrize("command", ["scan", "cut"])
+def test_whoever_reads_it_sees_how_far_it_is_made(tmp_path: Path, command: str) -> None:
+    seen: list[str] = []
+
+    def progress(what: str, done: int, total: int | None) -> None:
+        seen.append(what)
+
+    world = Tinted(tmp_path / "world")
+    if command == "scan":
+        scan(world, world.root, progress=progress)
+    else:
+        cut_faces(world, tmp_path / "faces", detector="whole", workers=0, progress=progress)
+    assert seen[0] == "world"
