@@ -185,7 +185,7 @@ def _prepare(name: str, generator: Generator) -> None:
     except Exception as error:  # a generator may be anybody's
         raise KCEError(
             f"the method {name} cannot be prepared: {type(error).__name__}: {error}",
-            "mend it, or name the other methods with methods=A+B+...",
+            "repair it, or name the other methods with methods=A+B+...",
         ) from error
 
 

@@ -481,11 +481,24 @@ def test_it_is_a_dataset_by_name(copied: Path, tmp_path: Path) -> None:
     assert found.by_category["ForgeryNet_real"] == 4
 
 
-def test_the_recipe_of_the_benchmark_is_one(photographs: Path, forged: Path, tmp_path: Path) -> None:
-    """Its categories are those of the world, its network can be built, and its trainings exist."""
+@pytest.mark.parametrize(
+    ("recipe", "trainings"),
+    [("photographs", ["paper", "paired", "untrained"]), ("further", ["tiny", "tiny-features", "residual-paper"])],
+)
+def test_the_recipes_of_the_benchmark_are_recipes(
+    photographs: Path, forged: Path, tmp_path: Path, recipe: str, trainings: list[str]
+) -> None:
+    """Their categories are those of the world, their networks can be built, and their trainings exist."""
     world = f"photos:root={photographs},made={forged},side=96,pool=12,people=shared"
-    recipe = Path(__file__).parents[1] / "photographs.toml"
     tried = kce.bench.aligners(
-        to=tmp_path / "bench", recipe=recipe, world=world, kind="jpeg", amount=1.0, worlds=1, nets=1, dry_run=True
+        to=tmp_path / "bench",
+        recipe=Path(__file__).parents[1] / f"{recipe}.toml",
+        world=world,
+        kind="jpeg",
+        amount=1.0,
+        worlds=1,
+        nets=1,
+        training=trainings,
+        dry_run=True,
     )
-    assert {cell["setting"]["training"] for cell in tried.cells} == {"paper", "paired", "untrained"}
+    assert {cell["setting"]["training"] for cell in tried.cells} == set(trainings)
