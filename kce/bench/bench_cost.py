@@ -44,7 +44,8 @@ class Trainings:
     Attributes:
         name: Name of the training in the recipe.
         networks: How many are left to train.
-        faces: Faces that each sees in an epoch; None = the dataset does not say.
+        faces: Faces that each sees in an epoch; without epochs, those that it makes features of; None = the dataset
+            does not say.
         backbone: The network.
         settings: How it is trained.
     """
@@ -75,14 +76,9 @@ class BenchCost:
     workers: int = 1
 
     @property
-    def trained(self) -> list[Trainings]:
-        """Those that train: without epochs, networks keep the weights that they begin with."""
-        return [one for one in self.trainings if one.settings.epochs]
-
-    @property
     def networks(self) -> int:
-        """Networks to train."""
-        return sum(one.networks for one in self.trained)
+        """Networks to train: without epochs, they keep the weights that they begin with."""
+        return sum(one.networks for one in self.trainings if one.settings.epochs)
 
 
 def aligner_cost(
@@ -113,7 +109,8 @@ def aligner_cost(
     for name, networks in left.items():
         recipe = run_recipe(bench, name)
         known = forged - {*recipe.unknown}
-        classes = known if recipe.train.loss == "softmax" else known | reals  # those of each dataset are a class
+        only_known = recipe.train.epochs and recipe.train.loss == "softmax"
+        classes = known if only_known else known | reals  # those of each dataset are a class, or what aligners need
         faces = _faces(len(classes), recipe.train, _pictures(world, bench.cut.per_category))
         trainings.append(Trainings(name, networks, faces, recipe.first, recipe.train))
     made = {(folder, one.world, one.kind, one.amount) for one in settings}
@@ -183,7 +180,8 @@ def _faces(classes: int, settings: TrainSettings, pictures: int | None) -> int |
 def describe_bench_cost(cost: BenchCost, registry: Registry) -> list[str]:
     """Say in lines of text what is left to make, and about how long the networks take on this machine.
 
-    A few steps of each training are timed for it, in a process like those of the benchmark.
+    A few steps of each training are timed for it, in a process like those of the benchmark; without epochs, a few
+    batches of features.
 
     Args:
         cost: What is left.
@@ -192,35 +190,33 @@ def describe_bench_cost(cost: BenchCost, registry: Registry) -> list[str]:
     worlds, networks = counted(cost.worlds, "world"), counted(cost.networks, "network")
     folders, cells = counted(cost.folders, "face folder"), counted(cost.cells, "cell")
     lines = [f"{worlds} to draw, {folders} to store differently, {networks} to train, {cells}"]
-    trained = cost.trained
-    kept = [one for one in cost.trainings if one not in trained]
-    lines += [f"{one.name}: {counted(one.networks, 'network')}, not trained" for one in kept]
-    if not trained:
+    if not cost.trainings:
         return lines
-    ways = [(one.backbone, one.settings) for one in trained]
+    ways = [(one.backbone, one.settings) for one in cost.trainings]
     with Workers(1, _make_meter, (str(registry.folder.absolute()),), limit=_LIMIT, tries=1) as pool:
         rates = [rate for _, rate in pool.map_ahead(ways)]
     seconds = 0.0
-    for one, rate in zip(trained, rates, strict=True):
+    for one, rate in zip(cost.trainings, rates, strict=True):
         if not isinstance(rate, float):
             lines.append(f"{one.name}: a step could not be timed: {rate.reason}")
             continue
-        one_epoch = f"{1000 / rate:.1f} s for each 1,000 faces of an epoch"
+        epochs = one.settings.epochs
+        speed = f"{1000 / rate:.1f} s for each 1,000 faces" + (" of an epoch" if epochs else "")
         if one.faces is None:
-            lines.append(f"{one.name}: {one_epoch}; the dataset does not say how many it has (an attribute images)")
+            lines.append(f"{one.name}: {speed}; the dataset does not say how many it has (an attribute images)")
             continue
-        each = one.faces * one.settings.epochs / rate
+        each = one.faces * (epochs or 1) / rate
         seconds += each * one.networks
+        seen = f"{counted(epochs, 'epoch')} of" if epochs else "not trained, features of"
         lines.append(
             f"{one.name}: {counted(one.networks, 'network')} of about {_duration(each)}, "
-            f"{counted(one.settings.epochs, 'epoch')} of about {one.faces:,} faces, {one_epoch}"
+            f"{seen} about {one.faces:,} faces, {speed}"
         )
     if seconds:
         workers = counted(cost.workers, "process", "processes")
-        total = f"about {_duration(seconds / cost.workers)} of training with {workers}"
         lines.append(
-            f"{total}, from a few steps that were timed on this machine; "
-            "drawing, cutting, features and clustering come on top"
+            f"about {_duration(seconds / cost.workers)} for networks with {workers}, from a few steps timed on "
+            "this machine; drawing, cutting, features of trained networks and clustering come on top"
         )
     return lines
 
@@ -248,6 +244,8 @@ def _make_meter(registry_folder: str) -> Callable[[tuple[str, TrainSettings]], f
 def faces_per_second(backbone: str, settings: TrainSettings, registry: Registry) -> float:
     """Time steps of a training on faces of noise, augmentation included, after a step that is not counted.
 
+    Without epochs, features are made of them instead.
+
     Args:
         backbone: Its name and parameters.
         settings: How it is trained.
@@ -256,7 +254,7 @@ def faces_per_second(backbone: str, settings: TrainSettings, registry: Registry)
     import torch
 
     from kce.training.augment import apply_augmentations
-    from kce.training.device import make_fabric, resolve_precision
+    from kce.training.device import make_fabric, resolve_precision, to_network_input
     from kce.training.steps import training_step
     from kce.training.train import build_classifier
 
@@ -270,6 +268,10 @@ def faces_per_second(backbone: str, settings: TrainSettings, registry: Registry)
 
     def step(number: int) -> float:
         start = time.perf_counter()
+        if not settings.epochs:
+            with torch.inference_mode(), fabric.autocast():
+                network.eval()(to_network_input(fabric, faces)).cpu()  # waits for the device
+            return time.perf_counter() - start
         images = [apply_augmentations(face, settings.augment, 0, number, str(row)) for row, face in enumerate(faces)]
         training_step(fabric, model, optimizer, np.stack(images), targets, count).tolist()  # waits for the device
         return time.perf_counter() - start

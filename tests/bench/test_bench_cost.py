@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,16 +107,18 @@ def test_the_time_is_that_of_all_networks_over_all_processes(monkeypatch: pytest
         lines[1]
         == "paper: 30 networks of about 2 min, 10 epochs of about 1,200 faces, 10.0 s for each 1,000 faces of an epoch"
     )
-    assert lines[2].startswith("about 30 min of training with 2 processes")
+    assert lines[2].startswith("about 30 min for networks with 2 processes")
     silent = Trainings("paper", 30, None, TINY, settings)
     lines = describe_bench_cost(BenchCost(1, 2, 90, (silent,), 2), REGISTRY)
     assert len(lines) == 2
     assert "does not say how many" in lines[1]
     kept = Trainings("untrained", 1, 1200, TINY, TrainSettings(epochs=0))
-    assert describe_bench_cost(BenchCost(0, 0, 3, (kept,)), REGISTRY) == [
+    lines = describe_bench_cost(BenchCost(0, 0, 3, (kept,)), REGISTRY)
+    assert lines[:2] == [
         "0 worlds to draw, 0 face folders to store differently, 0 networks to train, 3 cells",
-        "untrained: 1 network, not trained",
+        "untrained: 1 network of about 12 s, not trained, features of about 1,200 faces, 10.0 s for each 1,000 faces",
     ]
+    assert lines[2].startswith("about 12 s for networks with 1 process")
     assert describe_bench_cost(BenchCost(1, 0, 3), REGISTRY) == [
         "1 world to draw, 0 face folders to store differently, 0 networks to train, 3 cells"
     ]
@@ -137,10 +140,13 @@ def test_a_step_is_timed_with_its_augmentation(monkeypatch: pytest.MonkeyPatch) 
     assert faces_per_second(TINY, settings, REGISTRY) > 0
     assert len(changed) % 4 == 0
     assert len(changed) >= 8
+    changed.clear()
+    assert faces_per_second(TINY, replace(settings, epochs=0), REGISTRY) > 0
+    assert not changed
 
 
 def test_the_command_says_what_it_will_cost(kce_here: Any, recipe: str) -> None:
     done = kce_here("bench", "aligners", "--to", "out", "--recipe", recipe, "--worlds", "1", "--dry-run")
     assert done.returncode == 0, done.stderr
     assert "networks to train" in done.stdout
-    assert "of training with 1 process" in done.stdout
+    assert "for networks with 1 process" in done.stdout
