@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from hashlib import blake2b
 from importlib import metadata
 from pathlib import Path
@@ -58,9 +58,14 @@ class Forged:
         """The methods."""
         return tuple(name for name in self.identities if name != REAL)
 
+    @cached_property
+    def _donors(self) -> dict[FoundFace, FoundFace]:
+        pairs = [pair for couple in self.couples for pair in couple]
+        return {face: donor for pair in pairs for face, donor in (pair, pair[::-1])}
+
     def path(self, method: str, face: FoundFace) -> Path:
         """Where a picture is kept."""
-        return picture_path(self.folder, method, self.identities[method], face)
+        return picture_path(self.folder, method, self.identities[method], face, self._donors[face])
 
     def read(self, method: str, face: FoundFace) -> Image:
         """Read a face as a method forged it; "real" = as it is.
@@ -76,9 +81,10 @@ class Forged:
         return image
 
 
-def picture_path(folder: Path, method: str, identity: str, face: FoundFace) -> Path:
-    """Where a picture is kept that a method of this identity made."""
-    return folder / "pictures" / f"{method}-{identity}" / f"{face.key}.png"
+def picture_path(folder: Path, method: str, identity: str, face: FoundFace, donor: FoundFace) -> Path:
+    """Where a picture is kept that a method of this identity made of a face and its donor."""
+    name = face.key if method == REAL else f"{face.key}-{donor.key}"
+    return folder / "pictures" / f"{method}-{identity}" / f"{name}.png"
 
 
 def forge_all(
@@ -270,7 +276,7 @@ def _forge_pair(
         (one, other, name, path)
         for one, other in (pair, pair[::-1])
         for name, identity in made_by.items()
-        if read_png(path := picture_path(tools.folder, name, identity, one)) is None
+        if read_png(path := picture_path(tools.folder, name, identity, one, other)) is None
     ]
     if not todo:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tomllib
 from collections import Counter
 from collections.abc import Callable
@@ -223,6 +224,18 @@ def test_what_other_parameters_made_in_the_same_folder_is_not_taken(
     fresh.make()
     assert below(after.root) == below(fresh.root)
     assert Photos(copied, **{**parameters, **change}).forge().index == after.forge().index
+
+
+def test_a_face_with_another_donor_is_forged_again(photographs: Path, copied: Path, tmp_path: Path) -> None:
+    parameters = {**SMALL, "categories": 4, "methods": f"feathered-swap+{FEW}", "made": str(tmp_path / "made")}
+    before = Photos(copied, **parameters).forge()
+    for take in (0, 1):
+        shutil.copy(photographs / "london" / f"cat_{take}.png", copied / "london" / f"anna_{take}.png")
+        shutil.copy(photographs / "london" / f"dan_{take}.png", copied / "london" / f"dan_{take}.png")
+    after = Photos(copied, **parameters).forge()
+    (face,) = [one for couple in before.couples for pair in couple for one in pair if one.file == "london/ann_0.png"]
+    assert before.path("real", face) == after.path("real", face)
+    assert (before.read("feathered-swap", face) != after.read("feathered-swap", face)).any()
 
 
 def test_a_method_whose_module_has_changed_is_forged_again(
