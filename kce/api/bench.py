@@ -171,7 +171,13 @@ def aligners(
         >>> len(planned.cells) > 10
         True
     """
-    from kce.bench.aligner_cells import ALIGNER_RECIPE, KS, list_align_cells, read_aligner_bench
+    from kce.bench.aligner_cells import (
+        ALIGNER_RECIPE,
+        KS,
+        list_align_cells,
+        read_aligner_bench,
+        with_resolved_precision,
+    )
     from kce.bench.aligner_report import compare_aligners, summarize_aligners, write_aligner_report
     from kce.bench.aligners import run_align_cells
     from kce.bench.bench_cost import aligner_cost
@@ -204,6 +210,7 @@ def aligners(
     if dry_run:
         return AlignerBench(_planned(cells, done, cost), folder)
     _announce(cost, registry)
+    chosen = with_resolved_precision(chosen)  # only now: it may load torch
     with folder_lock(folder, "bench"):
         with shown_progress(progress) as show:
             results = run_align_cells(folder, cells, chosen, registry, workers, show)

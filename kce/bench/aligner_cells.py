@@ -19,6 +19,7 @@ from kce.pipeline.recipe_checks import check_choices
 from kce.pipeline.world_recipe import CutChoices
 from kce.system.documents import Document, read_document
 from kce.system.shipped import RECIPES
+from kce.training.device import resolve_precision
 
 if TYPE_CHECKING:
     from kce.pipeline.recipe import Recipe
@@ -173,6 +174,15 @@ def run_recipe(bench: AlignerBench, training: str, where: str = "the benchmark")
     settings = dict(bench.training[training])
     own: dict[str, Any] = {key: settings.pop(key) for key in OWN if key in settings}
     return recipe_from_table({**bench.run, **own, "train": settings}, where)
+
+
+def with_resolved_precision(bench: AlignerBench) -> AlignerBench:
+    """Say in the recipe in what this machine computes: results of two precisions are then not mixed in one folder."""
+    training = {
+        name: {**settings, "precision": resolve_precision(run_recipe(bench, name).train.precision)}
+        for name, settings in bench.training.items()
+    }
+    return replace(bench, training=training)
 
 
 def same_networks(bench: AlignerBench) -> dict[str, tuple[str, ...]]:

@@ -20,6 +20,7 @@ from kce.bench.drawn_faces import UNIFORM, read_methods
 from kce.bench.rebuild import rebuild_bench_report
 from kce.errors import KCEError, Refused, UnknownName
 from kce.registry.registry import Registry
+from kce.training.device import resolve_precision
 from tests.support import browser
 
 Kce = Callable[..., subprocess.CompletedProcess[str]]
@@ -81,6 +82,8 @@ def test_trainings_that_differ_only_in_their_plans_train_once(at: Path, recipe_p
     networks = [path.stat().st_ino for path in sorted((at / "out").rglob("first.safetensors"))]
     assert len(networks) == 3
     assert len(set(networks)) == 2
+    recorded = json.loads((at / "out" / "bench.json").read_text(encoding="utf-8"))["recipe"]["training"]
+    assert {settings["precision"] for settings in recorded.values()} == {resolve_precision("auto")}
 
 
 def test_worlds_are_made_once_and_every_cell_has_a_result(kce: Kce, kce_here: Kce, at: Path, recipe_path: Path) -> None:

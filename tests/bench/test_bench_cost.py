@@ -10,7 +10,7 @@ import pytest
 
 import kce
 from kce.bench import bench_cost
-from kce.bench.aligner_cells import list_align_cells, read_aligner_bench
+from kce.bench.aligner_cells import list_align_cells, read_aligner_bench, with_resolved_precision
 from kce.bench.aligners import run_align_cells
 from kce.bench.bench_cost import BenchCost, Trainings, aligner_cost, describe_bench_cost, faces_per_second
 from kce.registry.registry import Registry
@@ -65,7 +65,7 @@ def test_a_dry_run_counts_everything_once_and_times_nothing(recipe: str, monkeyp
 def test_what_exists_costs_nothing_and_a_training_sees_as_many_faces_as_was_said(
     recipe: str, caplog: pytest.LogCaptureFixture, at: Path
 ) -> None:
-    bench = read_aligner_bench(at / recipe)
+    bench = with_resolved_precision(read_aligner_bench(at / recipe))
     cells = list_align_cells(REGISTRY, bench, [1], ["jpeg"], [0.0], [0], aligners=["none"], clusterers=["kmeans"])
     before = aligner_cost(at / "out", cells, bench, REGISTRY, 1)
     with caplog.at_level("INFO", "kce.api.bench"):
