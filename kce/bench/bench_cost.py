@@ -141,10 +141,12 @@ def drawn_cost(
         world = build_world(dataset, registry, worlds[0].number, Path("world"))
         truth = read_truth(world, dataset)
         pictures = _pictures(world, recipe.cut.per_category)
-        classes = families_of(truth, recipe.unknown, settings)[0]
-        faces = _faces(
-            len(set(classes.values())), settings, pictures and pictures // 2
-        )  # the others calibrate, or are traced
+        if settings.epochs:
+            classes = families_of(truth, recipe.unknown, settings)[0]
+            half = pictures and pictures // 2  # the others calibrate, or are traced
+            faces = _faces(len(set(classes.values())), settings, half)
+        else:
+            faces = _faces(len(truth), settings, pictures)
         trainings.append(Trainings(name, len(worlds), faces, recipe.backbone, settings))
     made = {(world.below(folder), world.number, world.kind, world.amount) for world, _ in wanted}
     return BenchCost(*_count_folders(made), len(drawn), tuple(trainings), workers)
@@ -167,9 +169,11 @@ def _pictures(world: Any, most: int | None) -> int | None:
 
 
 def _faces(classes: int, settings: TrainSettings, pictures: int | None) -> int | None:
-    """Faces of an epoch: as many of each class as the smallest has."""
+    """Faces of an epoch: as many of each class as the smallest has. Features are made of all faces."""
     if pictures is None:
         return None
+    if not settings.epochs:
+        return classes * pictures
     each = min(pictures, settings.per_class or pictures)
     return round(classes * each * (1 - settings.held_out))
 

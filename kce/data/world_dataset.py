@@ -106,7 +106,8 @@ class WorldDataset:
     @property
     def made_from(self) -> str:
         """A hash of what the world is made from, and of its truth: ``kce.cut`` mixes no faces of different worlds."""
-        made = {"version": self.version, **self._parameters, "truth": self.truth()}
+        kind = [getattr(self, "name", ""), type(self).__qualname__, self.version, self.seed]
+        made = {"of": kind, "parameters": self._parameters, "truth": self.truth()}
         return xxhash.xxh3_64_hexdigest(json.dumps(made, sort_keys=True).encode())
 
     def recordings(self, dataset: str) -> Sequence[Recording]:

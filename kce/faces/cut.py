@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kce.data.limits import MAX_FAILURES, MEMORY_OF_WORKER
 from kce.data.losses import Finder, Losses
 from kce.data.suffixes import is_video
-from kce.data.world_dataset import WorldDataset, make_world
+from kce.data.world_dataset import make_world
 from kce.errors import BadData, KCEError, MachineFault
 from kce.faces.crop import CroppedFace, make_cropper
 from kce.faces.cut_settings import CutSettings, refuse_lower_limits
@@ -168,7 +168,7 @@ def cut(
     make_world(dataset, progress)
     samples = list_samples(dataset, finder, progress)
     losses, origin = finder.losses(), getattr(dataset, "root", "")
-    made_from = dataset.made_from if isinstance(dataset, WorldDataset) else ""
+    made_from = str(getattr(dataset, "made_from", ""))  # of a synthetic world, which is made by now
     finder.fail_if_unusable(getattr(dataset, "name", "the dataset"), origin, losses, accept_losses=accept_losses)
     with _locked_folder(Path(to)) as root:
         record = CutRecord(root, settings)

@@ -118,5 +118,5 @@ def refuse_other_worlds(root: Path, settings: CutSettings, there: Collection[str
     """
     for dataset, made_from in worlds.items():
         if dataset in there and settings.worlds.get(dataset, "") != made_from:
-            now = "this synthetic world" if made_from else "files, but of a synthetic world"
-            raise Refused(f"{root} has faces of {dataset} that are not of {now}", "cut into a new folder")
+            now = "recorded as those of this synthetic world" if made_from else "of files, but of a synthetic world"
+            raise Refused(f"{root} has faces of {dataset} that are not {now}", "cut into a new folder")

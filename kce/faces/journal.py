@@ -92,7 +92,9 @@ class CutRecord:
             Refused: The folder has faces of such a dataset from elsewhere.
         """
         worlds = {printable(dataset): made_from for dataset, made_from in worlds.items()}
-        refuse_other_worlds(self.root, self.settings, {row.dataset for row in self.all_rows()}, worlds)
+        there = {row.dataset for row in self.all_rows()} | self.settings.worlds.keys()
+        there |= {key.partition("/")[0] for key in self.results}  # of which no face was cut
+        refuse_other_worlds(self.root, self.settings, there, worlds)
         new = {dataset: made_from for dataset, made_from in worlds.items() if made_from}
         self.settings = replace(self.settings, worlds=dict(sorted({**self.settings.worlds, **new}.items())))
 

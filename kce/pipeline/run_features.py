@@ -99,7 +99,7 @@ class RunFeatures:
 
     def extract_known_piece(self, rows: range) -> None:
         """Extract some rows of the table "known", without publishing them."""
-        if self.is_trained(FIRST):  # which it is not where there is a plan already
+        if self.is_trained(FIRST):  # a run whose plan was copied has no first network
             pixels = self._pixels_of(self._faces.known, self._networks.shape(self._recipe.first).size)
             self._extract(pixels, FIRST, "known", rows)
 

@@ -238,7 +238,7 @@ def _count_classes(recipe: Recipe, methods: Mapping[str, str], registry: Registr
 def unmerged_images(run: StudyRun, counts: Mapping[str, int]) -> int:
     """Count the images of a training on all known categories, unmerged, and on the reals that go with them.
 
-    Where a run has no number of images of each class, it is the largest that all can give.
+    Where a run has no number of images of each class, it is the largest that all can give, about.
 
     Args:
         run: The run.
@@ -246,7 +246,9 @@ def unmerged_images(run: StudyRun, counts: Mapping[str, int]) -> int:
     """
     classes = (*run.known, *run.reals)
     each = run.recipe.train.per_class
-    return len(classes) * (min(counts.get(category, 0) for category in classes) if each is None else each)
+    if each is None:
+        each = round(min(counts.get(category, 0) for category in classes) * (1 - run.recipe.train.held_out))
+    return len(classes) * each
 
 
 def restrict_plan(path: Path, known: Sequence[str]) -> MergePlan:

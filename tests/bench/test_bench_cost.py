@@ -150,3 +150,11 @@ def test_the_command_says_what_it_will_cost(kce_here: Any, recipe: str) -> None:
     assert done.returncode == 0, done.stderr
     assert "networks to train" in done.stdout
     assert "for networks with 1 process" in done.stdout
+
+
+def test_features_without_training_are_of_all_faces(at: Path) -> None:
+    own = "[training.kept]\nepochs = 0\nper_class = 2\n"
+    (at / "kept.toml").write_text(RECIPE + own, encoding="utf-8")
+    cost = kce.bench.aligners(to="out", recipe="kept.toml", training="kept", **few(worlds=1, nets=1)).to_dict()["cost"]
+    (kept,) = cost["trainings"]
+    assert kept["faces"] == 9 * 8  # five categories of known forgeries, four of reals

@@ -48,6 +48,10 @@ class Tinted(WorldDataset):
             yield forgery, [real + np.uint8(METHODS.index(forgery.method))]
 
 
+class Shaded(Tinted):
+    """Another world of the same parameters and methods."""
+
+
 @pytest.fixture
 def made(tmp_path: Path) -> Tinted:
     world = Tinted(tmp_path / "world")
@@ -116,10 +120,11 @@ def test_faces_of_different_worlds_are_not_mixed(tmp_path: Path) -> None:
 
     cut(Tinted(tmp_path / "one"))
     before = (tmp_path / "faces" / "faces.csv").read_bytes()
-    with pytest.raises(KCEError, match="that are not of this synthetic world"):
+    with pytest.raises(KCEError, match="not recorded as those of this synthetic world"):
         cut(Tinted(tmp_path / "two", placement=2))
     assert (tmp_path / "faces" / "faces.csv").read_bytes() == before
     cut(Tinted(tmp_path / "moved"))  # a world of the same parameters is the same
+    assert Shaded(tmp_path / "one").made_from != Tinted(tmp_path / "one").made_from
     files = tmp_path / "files" / "ForgeryNet_real" / "1.png"
     files.parent.mkdir(parents=True)
     cv2.imwrite(str(files), np.zeros((9, 9, 3), np.uint8))

@@ -11,6 +11,7 @@ from kce.faces.pixel_cache import place_bytes
 from kce.pipeline.recipe import Recipe
 from kce.study import cost, decoding
 from kce.study.decoding import Decoding, RunKeys, estimate_decoding
+from kce.study.grid import unmerged_images
 from kce.training.settings import TrainSettings
 
 COUNTS = {"A_One": 1000, "A_Two": 1000, "B_One": 500, "B_Two": 500}
@@ -90,3 +91,19 @@ def test_the_estimate_says_how_often_and_what_a_cache_would_take() -> None:
     cached = replace(found, cached_times=2000, cache=2**30)
     assert lines(cached) == ["1,000 faces to decode, each 12.5 times on average; with the cache 2.0 times"]
     assert lines(Decoding()) == []
+
+
+def test_reals_that_are_trained_on_are_decoded_and_shared_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "BUDGET", 2**29)
+    monkeypatch.setitem(COUNTS, "A_real", 700)
+    clustered, keys = run(0, clusters=True)
+    rivals = replace(clustered, reals=("A_real",), recipe=replace(clustered.recipe, unknown=("B_One", "B_Two")))
+    # 2,700 faces for each network, as many as there are, and 2,000 of known categories once more for their features.
+    assert estimate([(rivals, keys)]).times == 2700 + 2000 + 2700 + 1000
+
+
+def test_without_a_number_of_images_it_is_the_largest_that_all_classes_can_give() -> None:
+    one, _ = run(0, clusters=True, known=("A_One", "B_One"))
+    assert unmerged_images(one, COUNTS) == 2 * 900
+    largest = replace(one, recipe=replace(one.recipe, train=replace(one.recipe.train, per_class=None)))
+    assert unmerged_images(largest, COUNTS) == 2 * 450  # of 500, a tenth is held out

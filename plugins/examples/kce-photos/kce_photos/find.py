@@ -33,8 +33,8 @@ class FoundFace:
         file: The photograph, below the root, with "/".
         box: Left, top and side of the square around the face, in pixels of the photograph.
         camera: The first folder below the root; empty if there is none.
-        person: Camera, and who it is: the folders below that of the camera; where there are none, the name of the file
-            up to its first "_". Of a photograph of several people: its name, and the number of the face in it.
+        person: Camera, and who it is: the folder below that of the camera; where there is none, the name of the file up
+            to its first "_". Of a photograph of several people: its name, and the number of the face in it.
         content: A hash of the photograph.
     """
 
@@ -113,11 +113,11 @@ def faces_of(root: Path, file: str, detector: Any, landmarks: Landmarks, side: i
 def _names(file: str) -> tuple[str, str]:
     """The camera and the person, by where a photograph is.
 
-    >>> _names("london/ann_1.jpg"), _names("london/ann/1.jpg"), _names("ann_1.jpg")
+    >>> _names("london/ann_1.jpg"), _names("london/ann/2020/1.jpg"), _names("ann_1.jpg")
     (('london', 'ann'), ('london', 'ann'), ('', 'ann'))
     """
     *folders, name = file.split("/")
-    return folders[0] if folders else "", "/".join(folders[1:]) or Path(name).stem.partition("_")[0]
+    return folders[0] if folders else "", folders[1] if folders[1:] else Path(name).stem.partition("_")[0]
 
 
 def hash_of(path: Path) -> str:

@@ -237,8 +237,10 @@ def _choose(
     if not made:
         raise KCEError(
             f"the pictures of {root} show one person, or one for each camera",
-            "forgeries need a second person as donor: names of files begin with who they show, as in anna_1.jpg",
+            "forgeries need a second person as donor: names of files begin with who they show (london/anna_1.jpg), "
+            "or a folder is that of a person (london/anna/1.jpg)",
         )
+    _doubt_cameras(found)
     left_out += alone
     chosen: list[list[Couple]] = []
     room = limit
@@ -250,6 +252,18 @@ def _choose(
         chosen += [couple[:take]] if take else []
         room -= 2 * take
     return chosen, left_out
+
+
+def _doubt_cameras(found: Sequence[FoundFace]) -> None:
+    """Warn if folders that are taken for cameras look like folders of one person each."""
+    people, cameras = len({face.person for face in found}), len({face.camera for face in found})
+    if cameras > 2 and people < 4 * cameras:
+        _log.warning(
+            "%d folders are taken for cameras, with %d people in all. If each is of one person, put them into one more "
+            "folder, as in london/anna/1.jpg: else a person may become their own donor",
+            cameras,
+            people,
+        )
 
 
 def _rank(seed: int, name: str) -> bytes:

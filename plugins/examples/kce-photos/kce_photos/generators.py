@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from .face import Face
     from .files import Progress
 
-_VERSION = 1  # raised when equal faces are forged in other ways than before
 GROUP = "kce_photos.generators"
 """The group of entry points: NAME = "module:Class"."""
 REAL = "real"
@@ -166,12 +165,13 @@ def build_generators(names: list[str], tools: Tools) -> tuple[dict[str, Generato
 def identities(generators: Mapping[str, Generator], tools: Tools) -> dict[str, str]:
     """Say what makes the pictures of each method, and those of reals, what they are: method -> a hash."""
     points = generator_classes()
-    found = {REAL: _digest(_VERSION, tools.side)}
+    own = [hash_of(path) for path in sorted(Path(__file__).parent.glob("*.py"))]  # what cuts, warps and splices faces
+    found = {REAL: _digest(own, tools.side)}
     for name, generator in generators.items():
         package = points[name].dist if name in points else None
         version = f"{package.name} {package.version}" if package else ""
         module = hash_of(Path(inspect.getfile(type(generator))))
-        found[name] = _digest(_VERSION, VERSIONS, tools.side, tools.seed, version, module, generator.identity)
+        found[name] = _digest(own, VERSIONS, tools.side, tools.seed, version, module, generator.identity)
     return found
 
 

@@ -148,10 +148,11 @@ class Photos(WorldDataset):
             self._tools.progress = progress
             generators, missing = self._built()
             with self.alone(self._tools.folder):
-                self._forged = forge_all(
+                forged = forge_all(
                     self._photographs, self._tools, generators, missing, self._limit, self._detector, self._divided
                 )
-            self._place(self._forged)
+            self._place(forged)
+            self._forged = forged
         return self._forged
 
     @property

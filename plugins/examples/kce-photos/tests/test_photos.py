@@ -209,20 +209,18 @@ def test_what_other_parameters_made_in_the_same_folder_is_not_taken(
         save_vae(tmp_path / folder, seed=len(folder))
     parameters["vae"] = str(tmp_path / "vae")
     before = Photos(copied, **parameters)
-    before.make()
-    first, root = below(before.root), before.root
+    first = forged_pictures(before)
     if change.pop("photograph", False):
         for path in (copied / "london").iterdir():
             write_png(path, np.asarray(read_png(path)[:, ::-1]))
     if "vae" in change:
         change["vae"] = str(tmp_path / "other")
     after = Photos(copied, **{**parameters, **change})
-    after.make()
-    assert after.root != root
-    assert below(after.root) != first
+    assert forged_pictures(after) != first
+    assert after.root.name != before.root.name
     fresh = Photos(copied, **{**parameters, **change, "made": str(tmp_path / "fresh")})
-    fresh.make()
-    assert below(after.root) == below(fresh.root)
+    assert forged_pictures(after) == forged_pictures(fresh)
+    assert after.root.name == fresh.root.name
     assert Photos(copied, **{**parameters, **change}).forge().index == after.forge().index
 
 
@@ -242,10 +240,17 @@ def test_a_method_whose_module_has_changed_is_forged_again(
     copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parameters = {**SMALL, "categories": 4, "methods": FEW, "made": str(tmp_path / "made")}
-    before = Photos(copied, **parameters).forge()
-    monkeypatch.setattr(generators, "hash_of", lambda path: "another" if path.stem == "filters" else "as before")
-    after = Photos(copied, **parameters).forge()
-    assert {name for name in FEW.split("+") if before.identities[name] != after.identities[name]} >= {"bilateral"}
+    of, own = generators.hash_of, list(Path(generators.__file__).parent.glob("*.py"))
+    module = tmp_path / "another.py"
+    module.write_text("# as it was")
+    monkeypatch.setattr(generators.inspect, "getfile", lambda kind: str(module if kind.__name__ == "Smile" else own[0]))
+    first = Photos(copied, **parameters).forge()
+    module.write_text("# repaired")
+    second = Photos(copied, **parameters).forge()
+    assert [name for name in first.identities if first.identities[name] != second.identities[name]] == ["smile"]
+    monkeypatch.setattr(generators, "hash_of", lambda path: "changed" if path.stem == "face" else of(path))
+    third = Photos(copied, **parameters).forge()  # what all methods use has changed
+    assert not set(third.identities.values()) & set(second.identities.values())
 
 
 def test_the_order_of_methods_decides_about_nothing(copied: Path, tmp_path: Path) -> None:
@@ -436,11 +441,30 @@ def test_somebody_in_the_background_changes_nobody_s_name(copied: Path, tmp_path
 def test_a_folder_below_that_of_the_camera_says_who_it_is(copied: Path, tmp_path: Path) -> None:
     for path in sorted((copied / "london").iterdir()):
         person, _, take = path.stem.partition("_")
-        (copied / "london" / person).mkdir(exist_ok=True)
-        path.rename(copied / "london" / person / f"{take}.png")
+        (copied / "london" / person / take).mkdir(parents=True)
+        path.rename(copied / "london" / person / take / "1.png")
     forged = Photos(copied, made=str(tmp_path / "made"), methods=FEW, **SMALL).forge()
     ((one, other),) = forged.couples
     assert {face.person for pair in (one, other) for face in pair} == {"london/ann", "london/bob"}
+
+
+def test_folders_of_one_person_each_are_doubted(copied: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    paths = sorted((copied / "london").iterdir())
+    for path, other in zip(paths, [*paths[1:], paths[0]], strict=True):
+        (copied / path.stem).mkdir()
+        shutil.copy(path, copied / path.stem / "1.png")
+        shutil.copy(other, copied / path.stem / "2.png")
+    shutil.rmtree(copied / "london")
+    Photos(copied, made=str(tmp_path / "made"), methods=FEW, **SMALL).forge()
+    assert "4 folders are taken for cameras, with 8 people in all" in caplog.text
+
+
+def test_a_failed_placement_is_not_forgotten(copied: Path, tmp_path: Path) -> None:
+    Photos(copied, made=str(tmp_path / "made"), methods=FEW, **SMALL).forge()
+    apart = Photos(copied, made=str(tmp_path / "made"), methods=FEW, **{**SMALL, "people": "apart"})
+    for _ in range(2):
+        with pytest.raises(KCEError, match="too few to be in 4 datasets"):
+            apart.forge()
 
 
 def test_what_is_made_is_not_among_the_photographs(copied: Path) -> None:
