@@ -98,7 +98,7 @@ def test_every_command_kind_and_check_has_its_place() -> None:
         assert f"\n### {kind}\n" in components
         for check in checks(kind):
             assert f"`{check.name}`" in components
-        for name in Registry.load(Path("/")).names(kind):
+        for name in Registry.shipped().names(kind):  # others may be installed, too
             assert f"\n| `{name}` |" in components
 
 
