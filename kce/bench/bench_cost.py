@@ -141,12 +141,11 @@ def drawn_cost(
         world = build_world(dataset, registry, worlds[0].number, Path("world"))
         truth = read_truth(world, dataset)
         pictures = _pictures(world, recipe.cut.per_category)
+        classes = set(truth)
         if settings.epochs:
-            classes = families_of(truth, recipe.unknown, settings)[0]
-            half = pictures and pictures // 2  # the others calibrate, or are traced
-            faces = _faces(len(set(classes.values())), settings, half)
-        else:
-            faces = _faces(len(truth), settings, pictures)
+            classes = set(families_of(truth, recipe.unknown, settings)[0].values())
+            pictures = pictures and pictures // 2  # the others calibrate, or are traced
+        faces = _faces(len(classes), settings, pictures)
         trainings.append(Trainings(name, len(worlds), faces, recipe.backbone, settings))
     made = {(world.below(folder), world.number, world.kind, world.amount) for world, _ in wanted}
     return BenchCost(*_count_folders(made), len(drawn), tuple(trainings), workers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,8 @@ from kce.errors import BadData, KCEError
 from kce.faces import degrade
 from kce.faces.cut import cut
 from kce.faces.folder import read_faces
-from kce.pipeline.world_recipe import TRUTH, write_truth
+from kce.pipeline.world_recipe import TRUTH, read_written_truth, write_truth
 from kce.registry.specs import factory_signature, parse_spec
-from kce.system.regular import read_regular_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,7 +127,7 @@ def store_face_folder(folder: Path, number: int, kind: str, amount: float) -> No
 
 def read_methods(folder: Path, number: int) -> dict[str, str]:
     """Read the true method of each category of a world; that of reals is "real"."""
-    return dict(tomllib.loads(read_regular_text(folder / str(number) / TRUTH))["method"])
+    return read_written_truth(folder / str(number) / TRUTH)
 
 
 def _no_world(name: str, why: str) -> KCEError:

@@ -12,6 +12,9 @@ from kce.merging.aligner_inputs import find_fallback_reals, sample_real_rows
 from kce.registry import isolation
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from kce.faces.folder import Faces
     from kce.pipeline.recipe import Recipe
     from kce.registry.registry import Registry
@@ -64,28 +67,31 @@ def select_faces(faces: Faces, recipe: Recipe, registry: Registry, known: list[s
         sorted(known),
         known_faces,
         faces.take(faces.category.isin(unknown)),
-        select_trained(faces, recipe, known_faces),
+        select_trained(faces, recipe, known_faces, real_rows[reals.dataset.isin(datasets)]),
         reals,
         fallback_reals,
         views,
     )
 
 
-def select_trained(faces: Faces, recipe: Recipe, known: Faces) -> Faces:
+def select_trained(faces: Faces, recipe: Recipe, known: Faces, real_rows: NDArray[np.int64] | None = None) -> Faces:
     """Select what networks are trained on; see ``RunFaces.trained``.
 
     Args:
         faces: The whole face folder.
         recipe: The choices.
         known: Those of the known categories.
+        real_rows: Rows of the reals of their datasets, where they are sampled already.
 
     Raises:
         KCEError: The loss needs reals that are not there.
     """
     if recipe.train.loss != "within-dataset":
         return known  # the very object: its faces are decoded once for both
+    if real_rows is None:
+        real_rows = sample_real_rows(faces, known, set(known.dataset.counts()), recipe.seed)
     is_trained = faces.category.isin(known.category.counts())
-    is_trained[sample_real_rows(faces, known, set(known.dataset.counts()), recipe.seed)] = True
+    is_trained[real_rows] = True
     trained = faces.take(is_trained)
     _check_rivals(trained)
     return trained

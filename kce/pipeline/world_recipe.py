@@ -72,13 +72,18 @@ def write_truth(path: Path, truth: Mapping[str, str]) -> None:
         Refused: The file has another truth: what was made beside it is of another world.
     """
     if path.is_file():
-        for category, method in tomllib.loads(read_regular_text(path))["method"].items():
+        for category, method in read_written_truth(path).items():
             if category in truth and truth[category] != method:
                 raise Refused(
                     f"{path.parent} was made of another world: {category} was {method} there, and is {truth[category]}",
                     "name another folder, or remove that one",
                 )
     write_atomic(path, tomlkit.dumps({"method": dict(truth)}).encode())
+
+
+def read_written_truth(path: Path) -> dict[str, str]:
+    """Read a file of ``write_truth``."""
+    return dict(tomllib.loads(read_regular_text(path))["method"])
 
 
 def read_world_recipe(path: Path) -> WorldRecipe:

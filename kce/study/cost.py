@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kce.errors import KCEError
 from kce.faces.loader import BUDGET
 from kce.study.decoding import Decoding, RunKeys, estimate_decoding
-from kce.study.grid import count_trainings, unmerged_images
+from kce.study.grid import count_trainings, sum_counts, unmerged_images
 
 if TYPE_CHECKING:
     from kce.registry.registry import Registry
@@ -189,14 +189,14 @@ def list_outputs(
             speed, is_first = speeds[first_network(run)], run.extracts not in outputs
             job = f"{run.name}: known features"
             training(job, run.extracts, speed, unmerged_images(run, counts), run.recipe.train.epochs)
-            extraction(job, known_features_key(run), speed, _count(counts, run.known))
+            extraction(job, known_features_key(run), speed, sum_counts(counts, run.known))
             for table, faces in run.aligner_tables:
                 at = job if is_first else f"{run.name}: plan"
                 extraction(at, aligner_table_key(run, table), speed, faces)
     for run in runs:
         speed = speeds[final_network(run)]
         training(run.name, run.trains, speed, run.images or unmerged_images(run, counts), run.recipe.train.epochs)
-        extraction(run.name, unknown_features_key(run), speed, _count(counts, run.recipe.unknown))
+        extraction(run.name, unknown_features_key(run), speed, sum_counts(counts, run.recipe.unknown))
     return list(outputs.values())
 
 
@@ -208,10 +208,6 @@ def first_network(run: StudyRun) -> Network:
 def final_network(run: StudyRun) -> Network:
     """Return what a run trains on its plan."""
     return run.recipe.backbone, run.recipe.train.precision
-
-
-def _count(counts: Mapping[str, int], categories: Iterable[str]) -> int:
-    return sum(counts.get(category, 0) for category in categories)
 
 
 def _measured(grid: Sequence[StudyRun], speeds: Mapping[Network, BackboneSpeed]) -> list[StudyRun]:
@@ -266,7 +262,7 @@ def estimate_study_cost(
         tables = {aligner_table_key(run, table) for table, _ in run.aligner_tables}
         if making & {run.trains, run.extracts, known_features_key(run), unknown_features_key(run), *tables}:
             speed = speeds[final_network(run)]
-            known = _count(counts, run.known)
+            known = sum_counts(counts, run.known)
             decoded = min(unmerged_images(run, counts) * speed.size**2 * 3, BUDGET)
             reducing = known * speeds[first_network(run)].dim * 4 * _COPIES if run.extracts else 0
             largest = max(largest, _PROCESS + rows + max(decoded + 4 * speed.weights, reducing))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kce.faces.loader import BUDGET, fits_in_memory
 from kce.faces.pixel_cache import faces_that_fit, place_bytes
-from kce.study.grid import unmerged_images
+from kce.study.grid import sum_counts, unmerged_images
 
 if TYPE_CHECKING:
     from kce.study.grid import StudyRun
@@ -81,7 +81,7 @@ def estimate_decoding(
     for run, keys in runs:
         if not run.extracts:
             continue
-        size, known = sizes[run.recipe.first], _count(counts, run.known)
+        size, known = sizes[run.recipe.first], sum_counts(counts, run.known)
         trained = _decoded_by_training(run, None, counts, size) if taken(keys.first) else 0
         extracted = known if taken(keys.known) else 0
         shared = not run.reals and fits_in_memory(known, size, BUDGET)
@@ -91,8 +91,8 @@ def estimate_decoding(
         if taken(keys.final):
             note(size, _decoded_by_training(run, run.images, counts, size), (*run.known, *run.reals))
         if taken(keys.unknown):
-            note(size, _count(counts, run.recipe.unknown), run.recipe.unknown)
-    return _sum(times, {size: _count(counts, names) for size, names in used.items()}, sum(counts.values()), limit)
+            note(size, sum_counts(counts, run.recipe.unknown), run.recipe.unknown)
+    return _sum(times, {size: sum_counts(counts, names) for size, names in used.items()}, sum(counts.values()), limit)
 
 
 def _sum(times: Mapping[int, int], used: Mapping[int, int], folder: int, limit: int) -> Decoding:
@@ -112,10 +112,6 @@ def _sum(times: Mapping[int, int], used: Mapping[int, int], folder: int, limit: 
 
 def _decoded_by_training(run: StudyRun, images: int | None, counts: Mapping[str, int], size: int) -> int:
     train, most = run.recipe.train, max(counts.get(category, 0) for category in run.known)
-    there = _count(counts, run.known) + sum(min(counts.get(category, 0), most) for category in run.reals)
+    there = sum_counts(counts, run.known) + sum(min(counts.get(category, 0), most) for category in run.reals)
     seen = min((images or unmerged_images(run, counts)) + round(train.held_out * there), there)
     return seen if fits_in_memory(there, size, BUDGET) else seen * train.epochs
-
-
-def _count(counts: Mapping[str, int], categories: Collection[str]) -> int:
-    return sum(counts.get(category, 0) for category in categories)

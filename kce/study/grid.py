@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -233,6 +233,11 @@ def _count_classes(recipe: Recipe, methods: Mapping[str, str], registry: Registr
     components = (recipe.first, recipe.aligner, recipe.reducer, recipe.clusterer)
     key = (recipe.plan, *components, recipe.vote, recipe.layer, str(recipe.k))
     return (k or None if registry.takes("clusterer", recipe.clusterer, "n_clusters") else None), key
+
+
+def sum_counts(counts: Mapping[str, int], categories: Iterable[str]) -> int:
+    """Add up the faces of some categories; counts are category -> faces in the face folder."""
+    return sum(counts.get(category, 0) for category in categories)
 
 
 def unmerged_images(run: StudyRun, counts: Mapping[str, int]) -> int:

@@ -157,7 +157,7 @@ class StudyPlan:
                 owner = owners[run.extracts]
                 known = f"{owner.name}: known features"
                 if owner is run:
-                    rows = sum(faces.get(category, 0) for category in run.known)
+                    rows = grid.sum_counts(faces, run.known)
                     model = Task(self._job(run, f"{run.name}: first model", "first"))
                     pieces = self._pieces(run, "known", rows, slots, model, tasks)
                     tasks[known] = Task(self._job(run, known, "known"), pieces)
@@ -168,7 +168,7 @@ class StudyPlan:
             elif run.trains in owners:  # its final model is the first model of another run
                 needs.append(f"{owners[run.trains].name}: known features")
             key = partial(self._final_model_key, run)
-            rows = sum(faces.get(category, 0) for category in run.recipe.unknown)
+            rows = grid.sum_counts(faces, run.recipe.unknown)
             model = Task(self._job(run, f"{run.name}: final model", "final"), needs, key)
             pieces = self._pieces(run, "unknown", rows, slots, model, tasks)
             tasks[run.name] = Task(self._job(run, run.name, "scores"), pieces or needs, key)

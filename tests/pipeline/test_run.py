@@ -32,7 +32,7 @@ from kce.system.documents import document_from_table, write_document
 from kce.training.settings import TrainSettings
 from kce.training.weights import file_sha256, read_weights_metadata
 from kce.types import Features
-from tests.support.corpus import KNOWN, METHODS, UNKNOWN, face_folder, face_folder_with_reals, truth
+from tests.support.corpus import KNOWN, METHODS, UNKNOWN, face_folder, truth
 
 REGISTRY = Registry.load(Path("/"))
 
@@ -442,7 +442,7 @@ def test_a_face_that_vanished_is_named(chosen: Recipe, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def with_reals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A face folder of two datasets with reals, and a third one whose fakes are kept unknown."""
-    return face_folder_with_reals(tmp_path_factory.mktemp("reals"))
+    return face_folder(tmp_path_factory.mktemp("reals"), reals=12)
 
 
 def test_an_aligner_is_brought_the_reals_and_views_it_asks_for(

@@ -11,7 +11,7 @@ from kce.features.table import open_table
 from kce.registry.registry import Registry
 from kce.study import cost, study
 from kce.training.weights import file_sha256, read_weights_metadata
-from tests.support.corpus import face_folder_with_reals
+from tests.support.corpus import face_folder
 
 REGISTRY = Registry.load(Path("/"))
 STUDY = """
@@ -60,7 +60,7 @@ def prepared(faces: Path | None, at: Path, text: str = STUDY) -> study.StudyPlan
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[study.StudyPlan, cost.StudyCost]:
     """The study, and what it was expected to cost."""
     at = tmp_path_factory.mktemp("study")
-    plan = prepared(face_folder_with_reals(at), at)
+    plan = prepared(face_folder(at, reals=12), at)
     expected = study.estimate_cost(plan, 1)
     engine = REGISTRY.build("engine", "local:runs=1")
     try:
@@ -117,7 +117,7 @@ def test_the_estimate_counts_what_is_seen_for_aligners(done: tuple[study.StudyPl
 
 def test_too_few_reals_are_said_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(KCEError, match=r"too few images for the plan: A_real has 6") as error:
-        prepared(face_folder_with_reals(tmp_path, 6), tmp_path)
+        prepared(face_folder(tmp_path, reals=6), tmp_path)
     assert error.value.hint
     prepared(tmp_path / "faces", tmp_path, STUDY.replace("within-dataset", "softmax"))
 

@@ -24,9 +24,9 @@ STUDY = read_study("sun2023")
 PLANS = ["none", "name", "random", "kmeans-none", "kmeans-tsne2", "kmeans-pca32", "kmeans-pca64", "kmeans-pca128"]
 
 
-def runs(seeds: int = 1, told: Study = STUDY, **more: Any) -> list[grid.StudyRun]:
+def runs(seeds: int = 1, defined: Study = STUDY, **more: Any) -> list[grid.StudyRun]:
     by = {"methods": {}, "reals": {}, "missing": False, **more}
-    return grid.list_runs(told, "", by["methods"], by["reals"], range(seeds), REGISTRY, by["missing"])
+    return grid.list_runs(defined, "", by["methods"], by["reals"], range(seeds), REGISTRY, by["missing"])
 
 
 def test_categories_rules_and_groups_are_the_paper_s() -> None:
@@ -162,7 +162,7 @@ def test_a_plan_file_is_cut_to_what_each_group_knows(tmp_path: Path) -> None:
     lines = {"A_1": "x", "A_2": "x", "B_1": "y", "B_2": "y", "C_1": "y", "C_2": "x"}
     text = "schema = 1\n[classes]\n" + "".join(f'"{c}" = "{name}"\n' for c, name in lines.items())
     (tmp_path / "mine.toml").write_text(text)
-    found = [run for run in runs(told=read_study(str(tmp_path / "s.toml"))) if run.plan == "clusters"]
+    found = [run for run in runs(defined=read_study(str(tmp_path / "s.toml"))) if run.plan == "clusters"]
     assert [run.classes for run in found] == [2, 2]
     assert grid.restrict_plan(tmp_path / "mine.toml", found[0].known).classes == {
         c: name for c, name in lines.items() if c not in ("A_1", "B_1")
@@ -170,10 +170,10 @@ def test_a_plan_file_is_cut_to_what_each_group_knows(tmp_path: Path) -> None:
     for bad, message in ((text + '"A_7" = "x"\n', "A_7"), (text + '"A_1" = "x"\n', "twice")):
         (tmp_path / "mine.toml").write_text(bad)
         with pytest.raises(KCEError, match=message):
-            runs(told=read_study(str(tmp_path / "s.toml")))
+            runs(defined=read_study(str(tmp_path / "s.toml")))
     (tmp_path / "mine.toml").write_text(text.replace('"C_2" = "x"\n', ""))
     with pytest.raises(KCEError, match="C_2"):
-        runs(told=read_study(str(tmp_path / "s.toml")))
+        runs(defined=read_study(str(tmp_path / "s.toml")))
 
 
 def test_the_shipped_recipes_are_toml_that_says_what_it_is() -> None:

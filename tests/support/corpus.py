@@ -52,16 +52,9 @@ def pictures(root: Path, count: int = 16, seed: int = 0, groups: int = 8) -> Pat
     return root
 
 
-def face_folder(root: Path, count: int = 16, seed: int = 0) -> Path:
-    """The same pictures as a face folder."""
-    dataset = Registry.load(Path("/")).build("dataset", "folder", root=pictures(root / "pictures", count, seed))
-    cut(dataset, root / "faces", detector="whole", workers=0)
-    return root / "faces"
-
-
-def face_folder_with_reals(root: Path, reals: int = 12) -> Path:
-    """The same, and as many reals of the datasets A and B."""
-    folder = pictures(root / "pictures")
+def face_folder(root: Path, count: int = 16, seed: int = 0, reals: int = 0) -> Path:
+    """The same pictures as a face folder, and as many reals of the datasets A and B."""
+    folder = pictures(root / "pictures", count, seed)
     for number, dataset in enumerate("AB"):
         rng = np.random.default_rng([9, number])
         for picture in range(reals):

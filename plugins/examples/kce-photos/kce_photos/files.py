@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kce import KCEError
 
@@ -60,13 +62,30 @@ def write_bytes(path: Path, content: bytes) -> None:
         ) from error
 
 
+def hash_of(path: Path) -> str:
+    """A hash of a file. Raises KCEError if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "blake2b").hexdigest()[:16]
+    except OSError as error:
+        raise unreadable(error) from error
+
+
+def unreadable(error: OSError) -> KCEError:
+    """The error for a file or folder that the system does not let be read."""
+    return KCEError(f"{error.filename} cannot be read: {error.strerror}", "let it be read, or move it away")
+
+
+def digest(*parts: Any) -> str:
+    """A short hash of what can be written as JSON, for names."""
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=4).hexdigest()
+
+
 def seeded(purpose: str) -> np.random.Generator:
     """A random number generator that depends on its purpose alone, on every machine."""
-    from hashlib import blake2b
-
     import numpy as np
 
-    return np.random.default_rng(int.from_bytes(blake2b(purpose.encode(), digest_size=8).digest(), "big"))
+    return np.random.default_rng(int.from_bytes(hashlib.blake2b(purpose.encode(), digest_size=8).digest(), "big"))
 
 
 def run_all(jobs: Sequence[Callable[[], Result]], what: str, progress: Progress) -> list[Result]:

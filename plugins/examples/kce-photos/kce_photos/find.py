@@ -13,6 +13,7 @@ import kce
 from kce import Box, KCEError
 
 from .face import Face
+from .files import hash_of, unreadable
 
 if TYPE_CHECKING:
     from kce import Image
@@ -67,11 +68,11 @@ def list_pictures(root: Path) -> list[str]:
     if not root.is_dir():
         raise KCEError(f"there is no folder {root}", "root= is a folder of photographs")
 
-    def unreadable(error: OSError) -> None:
-        raise KCEError(f"{error.filename} cannot be read: {error.strerror}", "let it be read, or move it away")
+    def fail(error: OSError) -> None:
+        raise unreadable(error) from error
 
     found = []
-    for folder, names, files in os.walk(root, onerror=unreadable):
+    for folder, names, files in os.walk(root, onerror=fail):
         names[:] = sorted(name for name in names if not name.startswith("."))
         for name in sorted(files):
             path = Path(folder, name)
@@ -118,15 +119,6 @@ def _names(file: str) -> tuple[str, str]:
     """
     *folders, name = file.split("/")
     return folders[0] if folders else "", folders[1] if folders[1:] else Path(name).stem.partition("_")[0]
-
-
-def hash_of(path: Path) -> str:
-    """A hash of a file. Raises KCEError if it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "blake2b").hexdigest()[:16]
-    except OSError as error:
-        raise KCEError(f"{path} cannot be read: {error.strerror}", "let it be read, or move it away") from error
 
 
 def _square(box: Box) -> tuple[float, float, float]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import kce
 from kce import KCEError
 
-from .files import read_png, run_all, seeded, write_bytes, write_png
+from .files import digest, read_png, run_all, seeded, unreadable, write_bytes, write_png
 from .find import Couple, FoundFace, LeftOut, apart, couples, faces_of, list_pictures, load_face
 from .generators import REAL, identities
 from .landmarks import Landmarks
@@ -121,7 +121,7 @@ def forge_all(
         "seed": tools.seed,
         "methods": made_by,
     }
-    index = tools.folder / f"index-{blake2b(json.dumps(wanted).encode(), digest_size=4).hexdigest()}.json"
+    index = tools.folder / f"index-{digest(wanted)}.json"
     reasons = {name: f"{error.message} ({error.hint})" for name, error in missing.items()}
     found = _read_index(index, wanted)
     if found is not None:
@@ -172,7 +172,7 @@ def _state(path: Path) -> tuple[int, int]:
     try:
         state = path.stat()
     except OSError as error:
-        raise KCEError(f"{path} cannot be read: {error.strerror}", "was it moved just now?") from error
+        raise unreadable(error) from error
     return state.st_size, state.st_mtime_ns
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import json
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kce import KCEError
 
-from .find import hash_of
+from .files import digest, hash_of
 from .packages import VERSIONS, Missing
 
 if TYPE_CHECKING:
@@ -166,14 +164,10 @@ def identities(generators: Mapping[str, Generator], tools: Tools) -> dict[str, s
     """Say what makes the pictures of each method, and those of reals, what they are: method -> a hash."""
     points = generator_classes()
     own = [hash_of(path) for path in sorted(Path(__file__).parent.glob("*.py"))]  # what cuts, warps and splices faces
-    found = {REAL: _digest(own, tools.side)}
+    found = {REAL: digest(own, tools.side)}
     for name, generator in generators.items():
-        package = points[name].dist if name in points else None
+        package = points[name].dist
         version = f"{package.name} {package.version}" if package else ""
         module = hash_of(Path(inspect.getfile(type(generator))))
-        found[name] = _digest(own, VERSIONS, tools.side, tools.seed, version, module, generator.identity)
+        found[name] = digest(own, VERSIONS, tools.side, tools.seed, version, module, generator.identity)
     return found
-
-
-def _digest(*parts: Any) -> str:
-    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=4).hexdigest()

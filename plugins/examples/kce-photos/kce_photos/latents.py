@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .face import recoloured
-from .find import hash_of
+from .files import hash_of
 from .generators import Generator
 from .packages import Missing
 from .swaps import laid_over

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,7 +22,7 @@ from kce import (
     world_categories,
 )
 
-from .files import seeded
+from .files import digest, seeded
 from .find import apart
 from .generators import WHOLE, Tools, generator_classes
 
@@ -177,9 +175,9 @@ class Photos(WorldDataset):
             "people": self._people,
             "kind": kind,
             "amount": float(amount),
-            "pictures": _digest([forged.identities, [face.key for pair in pairs for face in pair]]),
+            "pictures": digest(forged.identities, [face.key for pair in pairs for face in pair]),
         }
-        name = _digest([self._parameters, self.truth()])
+        name = digest(self._parameters, self.truth())
         datasets = list(dict.fromkeys(forgery.dataset for forgery in self.forgeries))
         self._artefacts = {} if kind == "uniform" else assign_artefacts(datasets, kind, amount, placement)
         self.root = forged.folder / "worlds" / f"{placement}-{kind}-{self._people}-{name}"
@@ -317,10 +315,6 @@ def split_evenly(sizes: Sequence[int], parts: int) -> list[tuple[int, int]]:
         if left and (so_far * parts >= whole * len(ends) or len(sizes) - number == left):
             ends.append(number)
     return list(zip(ends, [*ends[1:], len(sizes)], strict=True))
-
-
-def _digest(parts: Any) -> str:
-    return blake2b(json.dumps(parts).encode(), digest_size=4).hexdigest()
 
 
 @cache

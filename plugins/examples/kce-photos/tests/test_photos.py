@@ -192,8 +192,8 @@ def test_it_is_made_once_and_equal_seeds_make_equal_pictures(world: Build, copie
     assert not set(seeded.values()) & set(below(tmp_path / "one").values())
 
 
-def forged_pictures(world: Photos) -> set[str]:
-    """Hashes of what its methods made."""
+def forged_pictures(world: Photos) -> set[bytes]:
+    """What its methods made."""
     forged = world.forge()
     faces = [face for couple in forged.couples for pair in couple for face in pair]
     return {forged.read(method, face).tobytes() for method in forged.methods for face in faces}
